@@ -1,0 +1,37 @@
+# `make run` and `make test` are all a newcomer needs; both make the environment first.
+
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+
+.PHONY: run test lint report clean
+
+run: .venv/run.stamp
+	$(BIN)/snakemake --cores $(CORES)
+	@echo "Results: results/simulated/report.html; tables and figures beside it in results/simulated/"
+
+test: lint
+	$(BIN)/pytest
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check --compact-diff Snakefile rules
+	$(BIN)/snakemake --lint
+
+report: .venv/run.stamp
+	$(BIN)/snakemake --cores 1 --report results/simulated/report.html
+
+# downloads are kept: they are checked against their checksums whenever they are used
+clean:
+	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -rf {} +
+
+.venv/run.stamp: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Error: Python >= 3.11 is needed, found " + sys.version.split()[0])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.txt
+	touch $@
+
+.venv/dev.stamp: requirements-dev.txt .venv/run.stamp
+	$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	touch $@

@@ -1,0 +1,127 @@
+# Configuration, cards and helpers that the rules share.
+
+import json
+import os
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+from snakemake.logging import logger
+from snakemake.shell import shell
+
+ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from cortexrsa import cards
+from cortexrsa.code import fingerprint
+from cortexrsa.files import InputError
+
+try:
+    CONFIG = cards.load_config_checked(config, ROOT)
+    DATASETS = {name: cards.load_card("datasets", name, ROOT) for name in sorted(CONFIG["datasets"])}
+    MODELS = {name: cards.load_card("models", name, ROOT) for name in sorted(CONFIG["models"])}
+    TRAINED = {name: card for name, card in MODELS.items() if "training" in card.get("weights", {})}
+    CORPORA = {
+        name: cards.load_card("corpora", name, ROOT)
+        for name in {card["weights"]["training"]["corpus"] for card in TRAINED.values()}
+    }
+except InputError as error:
+    sys.exit(f"Error: {error}")
+
+# jobs on a cluster parse the workflow again, so they see the mirror too
+if CONFIG["mirror"]:
+    os.environ.setdefault("CORTEXRSA_MIRROR", str(CONFIG["mirror"]))
+
+
+def datasets_with(loader: str) -> str:
+    """Wildcard constraint: the data sets that a loader reads."""
+    return either(name for name, card in DATASETS.items() if card["loader"] == loader)
+
+
+def either(names) -> str:
+    """Wildcard constraint: one of the names (nothing at all, if there are none)."""
+    return "|".join(names) or "(?!)"
+
+
+def code(script: str) -> str:
+    """Fingerprint of a script and of the library modules it imports: a change reruns its rule."""
+    try:
+        return fingerprint(ROOT / "scripts" / script, ROOT)
+    except InputError as error:
+        sys.exit(f"Error: {error}")
+
+
+def part_of_model(*keys: str):
+    """Function of the wildcards: the given parts of the model's card."""
+    return lambda wildcards: {key: MODELS[wildcards.model].get(key) for key in keys}
+
+
+def weights_of(wildcards) -> dict:
+    """The file with a network's weights, where a job makes or downloads it."""
+    if wildcards.model in TRAINED:
+        return {"weights": f"results/networks/{wildcards.model}/weights.pt"}
+    if "url" in MODELS[wildcards.model].get("weights", {}):
+        return {"downloads": f"results/downloads/{wildcards.model}"}
+    return {}
+
+
+def corpus_file(wildcards, file: str) -> str:
+    """A file of the corpus that a network is trained on."""
+    return f"results/corpora/{TRAINED[wildcards.model]['weights']['training']['corpus']}/{file}"
+
+
+def kept_or_temporary(path: str):
+    """A folder of activations, as the configuration wants it."""
+    return directory(path) if CONFIG["keep_activations"] else temp(directory(path))
+
+
+def resource(stage: str, name: str):
+    """Function of the wildcards: a resource of a GPU rule, from the model's card or the configuration."""
+    return lambda wildcards: MODELS[wildcards.model].get("resources", {}).get(name, CONFIG[stage][name])
+
+
+def gpus(stage: str):
+    """Function of the wildcards: GPUs of a job; fixed filters (the baselines) need none."""
+    return lambda wildcards: 0 if MODELS[wildcards.model]["family"] == "baseline" else CONFIG[stage]["gpu"]
+
+
+def has_responses(dataset: str) -> bool:
+    """Whether a data set has responses of voxels (else RDMs only)."""
+    return DATASETS[dataset]["loader"] != "rdms"
+
+
+def responses_of(wildcards) -> dict:
+    """The responses of a data set, where it has any."""
+    return {"responses": f"results/{wildcards.dataset}/responses.nc"} if has_responses(wildcards.dataset) else {}
+
+
+def results_of(dataset: str) -> list[str]:
+    """What a user asked for: the tables and figures of a data set."""
+    figures = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts"]
+    if has_responses(dataset):
+        figures.append("reliability")
+    if TRAINED:
+        figures.append("learning")
+    tables = ["scores", "ceilings", "claims", "profiles"]
+    return [f"results/{dataset}/{table}.csv" for table in tables] + [
+        f"results/{dataset}/figures/{figure}.{suffix}" for figure in figures for suffix in ("svg", "png")
+    ]
+
+
+def make_report(dataset: str) -> None:
+    """Write report.html of a data set, if all its results are there, and say where things are."""
+    targets = results_of(dataset)
+    if not all(os.path.exists(target) for target in targets):
+        return
+    path = f"results/{dataset}/report.html"
+    # the same configuration, whatever files and options it came from
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as effective:
+        json.dump(config, effective)
+        effective.flush()
+        shell(
+            f"{shlex.quote(sys.executable)} -m snakemake --quiet all --nolock "
+            f"--snakefile {shlex.quote(str(workflow.main_snakefile))} --configfile {effective.name} "
+            f"--report {path} -- {shlex.join(targets)}"
+        )
+    logger.info(f"Results of {dataset}: {path}, and the tables and figures beside it in results/{dataset}/")

@@ -1,0 +1,125 @@
+# RSA scores, noise ceilings and claims.
+
+
+rule rsa:
+    message:
+        "RSA of {wildcards.model} with {wildcards.dataset}"
+    input:
+        network="results/{dataset}/rdms/{model}.h5",
+        brain="results/{dataset}/rdms/brain.h5",
+    output:
+        scores="results/{dataset}/rsa/{model}.nc",
+    params:
+        settings={
+            "comparison": CONFIG["measures"]["comparison"],
+            "inference": {
+                key: CONFIG["inference"][key] for key in ("bootstrap", "permutations", "halves", "seed")
+            },
+        },
+        code=code("rsa.py"),
+    log:
+        "results/logs/{dataset}/rsa/{model}.log",
+    benchmark:
+        "results/benchmarks/{dataset}/rsa/{model}.tsv"
+    wildcard_constraints:
+        model=either(MODELS),
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    conda:
+        "../envs/analysis.yaml"
+    script:
+        "../scripts/rsa.py"
+
+
+rule scores:
+    message:
+        "Table of the scores of {wildcards.dataset}"
+    input:
+        scores=expand("results/{{dataset}}/rsa/{model}.nc", model=MODELS),
+    output:
+        table="results/{dataset}/scores.csv",
+    params:
+        settings={
+            "comparison": CONFIG["measures"]["comparison"],
+            "inference": {key: CONFIG["inference"][key] for key in ("confidence", "seed")},
+        },
+        code=code("scores.py"),
+    log:
+        "results/logs/{dataset}/scores.log",
+    benchmark:
+        "results/benchmarks/{dataset}/scores.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    conda:
+        "../envs/analysis.yaml"
+    script:
+        "../scripts/scores.py"
+
+
+rule ceilings:
+    message:
+        "Noise ceilings of {wildcards.dataset}"
+    input:
+        unpack(responses_of),
+        brain="results/{dataset}/rdms/brain.h5",
+    output:
+        table="results/{dataset}/ceilings.csv",
+    params:
+        settings={
+            "comparison": CONFIG["measures"]["comparison"],
+            "inference": {
+                key: CONFIG["inference"][key]
+                for key in ("bootstrap", "ceiling_splits", "confidence", "seed")
+            },
+        },
+        code=code("ceilings.py"),
+    log:
+        "results/logs/{dataset}/ceilings.log",
+    benchmark:
+        "results/benchmarks/{dataset}/ceilings.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        "../envs/analysis.yaml"
+    script:
+        "../scripts/ceilings.py"
+
+
+rule claims:
+    message:
+        "Claims about {wildcards.dataset}"
+    input:
+        scores=expand("results/{{dataset}}/rsa/{model}.nc", model=MODELS),
+        ceilings="results/{dataset}/ceilings.csv",
+    output:
+        claims=report(
+            "results/{dataset}/claims.csv",
+            caption="../resources/captions/claims.rst",
+            category="Claims",
+            labels={"data set": "{dataset}", "content": "table of claims"},
+        ),
+        profiles="results/{dataset}/profiles.csv",
+    params:
+        settings={
+            "claims": CONFIG["claims"],
+            "inference": {key: CONFIG["inference"][key] for key in ("confidence", "seed")},
+        },
+        code=code("claims.py"),
+    log:
+        "results/logs/{dataset}/claims.log",
+    benchmark:
+        "results/benchmarks/{dataset}/claims.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    conda:
+        "../envs/analysis.yaml"
+    script:
+        "../scripts/claims.py"

@@ -1,0 +1,12 @@
+"""RDMs of every subject and ROI."""
+
+from cortexrsa.brain.datasets import clean_responses
+from cortexrsa.files import job_log, read_responses, write_rdms
+from cortexrsa.geometry.rdms_of import brain_rdms
+
+with job_log(snakemake.log[0]):
+    settings = snakemake.params.settings
+    responses = read_responses(snakemake.input.responses)
+    cleaned, dropped = clean_responses(responses, snakemake.input.responses)
+    print(dropped.to_string(index=False))
+    write_rdms(snakemake.output.rdms, brain_rdms(cleaned, settings["dissimilarity"]), settings)

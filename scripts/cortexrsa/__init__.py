@@ -1,0 +1,1 @@
+"""Compare the representations of deep networks with those of the human visual cortex."""

@@ -1,0 +1,1 @@
+"""Brain data: data sets, reliability and the simulated study."""

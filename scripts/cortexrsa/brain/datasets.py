@@ -1,0 +1,272 @@
+"""Loaders of raw data: images, RDMs as published, and the voxels that can be used."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray
+from PIL import Image
+
+from cortexrsa.cards import suggestion
+from cortexrsa.files import MINIMUM_STIMULI, InputError, RDMs, check_stimuli
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+IMAGE_MODES = {"1", "L", "P", "RGB"}  # those with 8 bits a channel and without transparency
+TOLERANCE = 1e-6  # of the largest dissimilarity: rounding of float32 passes, another matrix does not
+MINIMUM_VOXELS = 10
+
+
+# ---- images ----------------------------------------------------------------------------------------------
+
+
+def load_images(folder: str | Path, names: list[str]) -> np.ndarray:
+    """Images as they are stored: one map for all, so that luminance and contrast stay comparable.
+
+    Parameters
+    ----------
+    folder : of the images
+    names : file names, in the order of the stimuli
+
+    Returns
+    -------
+    images : (n, H, W, 3) uint8; grey images have three equal channels
+
+    Raises
+    ------
+    InputError : an image that cannot be read, has more than 8 bits a channel or transparency, or another size
+        than the first.
+    """
+    images = None
+    for index, name in enumerate(names):
+        path = Path(folder, name)
+        try:
+            with Image.open(path) as image:
+                if image.mode not in IMAGE_MODES or "transparency" in image.info:
+                    found = f"mode {image.mode}{', transparent' if 'transparency' in image.info else ''}"
+                    raise InputError(path, "image", found, "grey or RGB, 8 bits a channel, no transparency")
+                pixels = np.asarray(image.convert("RGB"))
+        except InputError:
+            raise
+        # Pillow raises SyntaxError for a broken PNG
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            found = getattr(error, "strerror", None) or error
+            raise InputError(path, "image", found, "a readable JPEG or PNG") from error
+        if images is None:
+            images = np.empty((len(names), *pixels.shape), np.uint8)
+        if pixels.shape != images.shape[1:]:
+            found, expected = _size(pixels.shape), _size(images.shape[1:])
+            raise InputError(path, "size", found, f"{expected}, the size of {names[0]}")
+        images[index] = pixels
+    if images is None:
+        raise InputError(folder, "images", "none", "at least one")
+    return images
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]} x {shape[0]} pixels"
+
+
+def image_names(folder: str | Path) -> list[str]:
+    """JPEG and PNG files of a folder by name, numbers in names in numerical order (2 before 10).
+
+    Raises
+    ------
+    InputError : no such folder, or no images in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(folder, "folder", "no such folder", "a folder of images")
+    names = [path.name for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not names:
+        raise InputError(folder, "images", "none", f"files {', '.join(sorted(IMAGE_SUFFIXES))}")
+    return sorted(names, key=lambda name: [int(x) if x.isdecimal() else x for x in re.split(r"(\d+)", name)])
+
+
+# ---- RDMs ------------------------------------------------------------------------------------------------
+
+
+def load_rdm_npz(file: str | Path, key: str) -> np.ndarray:
+    """Square RDMs from an .npz file.
+
+    Parameters
+    ----------
+    file : path
+    key : name of the array, (subjects, n, n), or (n, n) for one subject
+
+    Returns
+    -------
+    rdms : (subjects, n, n) float64
+
+    Raises
+    ------
+    InputError : the file is damaged, is no .npz, or lacks the key (those there are listed); the array holds
+        objects or other than numbers, is not square, not finite, not symmetric or not zero on the diagonal
+        (to 1e-6 of its largest value), is constant, or has fewer than 8 stimuli.
+    """
+    expected = "an .npz file of plain numeric arrays"
+    try:
+        with open(file, "rb") as handle:
+            archive = np.load(handle, allow_pickle=False)
+            # an .npy file
+            if isinstance(archive, np.ndarray):
+                raise InputError(file, "format", "a single array", expected)
+            if key not in archive.files:
+                raise InputError(file, "key", f"no {key!r}", suggestion(key, archive.files))
+            rdms = archive[key]
+    except InputError:
+        raise
+    # object arrays are a ValueError here
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(file, "content", getattr(error, "strerror", None) or error, expected) from error
+    return _check_rdms(rdms, file, key)
+
+
+def _check_rdms(rdms: np.ndarray, file: str | Path, key: str) -> np.ndarray:
+    """The RDMs of `load_rdm_npz` as (subjects, n, n) float64, if that is what they are."""
+    if rdms.dtype.kind not in "iuf":
+        raise InputError(file, key, f"dtype {rdms.dtype}", "numbers")
+    if rdms.ndim not in (2, 3) or rdms.shape[-1] != rdms.shape[-2] or not len(rdms):
+        raise InputError(file, key, f"shape {rdms.shape}", "(subjects, n, n), square RDMs")
+    rdms = np.asarray(rdms, np.float64).reshape(-1, *rdms.shape[-2:])
+    n = rdms.shape[-1]
+    if n < MINIMUM_STIMULI:
+        raise InputError(file, key, f"{n} stimuli", f"at least {MINIMUM_STIMULI}")
+    for subject, rdm in enumerate(rdms):
+        field = f"{key}[{subject}]"
+        if not np.isfinite(rdm).all():
+            i, j = np.argwhere(~np.isfinite(rdm))[0]
+            raise InputError(file, field, f"{rdm[i, j]} at ({i}, {j})", "finite dissimilarities")
+        bound = TOLERANCE * np.abs(rdm).max()
+        if np.abs(np.diagonal(rdm)).max() > bound:
+            i = np.abs(np.diagonal(rdm)).argmax()
+            raise InputError(file, field, f"{rdm[i, i]:.6g} at ({i}, {i})", "zeros on the diagonal (an RDM)")
+        asymmetry = np.abs(rdm - rdm.T)
+        if asymmetry.max() > bound:
+            i, j = np.unravel_index(asymmetry.argmax(), rdm.shape)
+            found = f"{rdm[i, j]:.6g} at ({i}, {j}) but {rdm[j, i]:.6g} at ({j}, {i})"
+            raise InputError(
+                file, field, found, f"a symmetric matrix (to {TOLERANCE:g} of its largest value)"
+            )
+        if np.ptp(rdm[np.triu_indices(n, 1)]) <= bound:
+            raise InputError(file, field, "equal dissimilarities only", "dissimilarities that differ")
+    return rdms
+
+
+def load_rdm_dataset(card: dict, folder: str | Path) -> tuple[np.ndarray, pd.DataFrame, RDMs]:
+    """A data set published as images and RDMs (loader `rdms`).
+
+    Parameters
+    ----------
+    card : of the data set; `rois`: {label: {file, key}}, `options`: {stimuli: folder of the images in the
+        order of the RDMs, dissimilarity: name of the RDMs' measure}
+    folder : of the raw files
+
+    Returns
+    -------
+    images : (n, H, W, 3) uint8
+    stimuli : n rows; all are `test`, and `repeats` is 1: averages over unknown repeats are all there is
+    rdms : one for each ROI and subject, in the order of the card; the upper triangle of each matrix
+
+    Raises
+    ------
+    InputError : see `load_images` and `load_rdm_npz`; RDMs of another number of stimuli than there are
+        images, or ROIs with different numbers of subjects.
+    """
+    folder, options = Path(folder), card["options"]
+    names = image_names(folder / options["stimuli"])
+    images = load_images(folder / options["stimuli"], names)
+    n = len(names)
+    stimuli = pd.DataFrame(
+        {"stimulus_id": [Path(name).stem for name in names], "split": "test", "repeats": 1}
+    )
+    check_stimuli(images, stimuli, folder / options["stimuli"])
+    upper = np.triu_indices(n, 1)
+    triangles, rows = [], []
+    for roi, place in card["rois"].items():
+        file = folder / place["file"]
+        squares = load_rdm_npz(file, place["key"])
+        if squares.shape[1] != n:
+            expected = f"{n}, the images in {folder / options['stimuli']}"
+            raise InputError(file, place["key"], f"{squares.shape[1]} stimuli", expected)
+        if triangles and len(squares) != len(triangles[0]):
+            expected = f"{len(triangles[0])}, as in {rows[0][1]}: rows are the same subjects in every ROI"
+            raise InputError(file, place["key"], f"{len(squares)} subjects", expected)
+        triangles.append(squares[:, *upper])
+        rows += [(f"sub-{subject:02d}", roi) for subject in range(1, len(squares) + 1)]
+    table = pd.DataFrame(rows, columns=["subject", "roi"])
+    patterns = stimuli[["stimulus_id", "split"]]
+    return images, stimuli, RDMs(np.concatenate(triangles), table, patterns, options["dissimilarity"])
+
+
+# ---- voxels ----------------------------------------------------------------------------------------------
+
+
+def clean_responses(
+    responses: xarray.DataArray, source: str | Path, minimum_voxels: int = MINIMUM_VOXELS
+) -> tuple[xarray.DataArray, pd.DataFrame]:
+    """Drop voxels that carry no usable signal, and count them.
+
+    A voxel is dropped if it is not finite in any trial that its subject has (a trial that is NaN in all
+    voxels of a subject was not recorded: stimuli differ in their repeats), or if it is constant over the
+    stimuli of a split: correlations with it are not defined.
+
+    Parameters
+    ----------
+    responses : (stimulus, voxel) or (stimulus, repeat, voxel), with coords stimulus_id and split on stimulus,
+        subject and roi on voxel
+    source : file to name in an error
+    minimum_voxels : that a ROI must have left
+
+    Returns
+    -------
+    cleaned : the other voxels, in their order
+    dropped : subject, roi, voxels (left), nan_voxels, constant_voxels; one row for each subject and ROI
+
+    Raises
+    ------
+    InputError : a stimulus without any trial, or a ROI with too few voxels left.
+    """
+    values = responses.transpose("stimulus", ..., "voxel").values
+    values = values.reshape(len(values), -1, values.shape[-1])
+    subjects, rois = responses["subject"].values, responses["roi"].values
+    splits = responses["split"].values
+    finite = np.isfinite(values)
+    broken, constant = np.zeros((2, values.shape[-1]), bool)
+    for subject in pd.unique(subjects):
+        own = np.flatnonzero(subjects == subject)
+        recorded = ~np.isnan(values[..., own]).all(-1)
+        if not recorded.any(1).all():
+            stimulus = responses["stimulus_id"].values[~recorded.any(1)][0]
+            found = f"no trial of {stimulus} for subject {subject}"
+            raise InputError(source, "responses", found, "at least one trial of each stimulus")
+        broken[own] = (~finite[..., own] & recorded[..., None]).any((0, 1))
+    for split in pd.unique(splits):
+        if (splits == split).sum() > 1:
+            shown = np.where(finite[splits == split], values[splits == split], np.nan)
+            low, high = np.fmin.reduce(shown, (0, 1)), np.fmax.reduce(shown, (0, 1))
+            constant |= low == high
+    constant &= ~broken
+    keep = ~(broken | constant)
+    table = pd.DataFrame(
+        {
+            "subject": subjects,
+            "roi": rois,
+            "voxels": keep,
+            "nan_voxels": broken,
+            "constant_voxels": constant,
+        }
+    )
+    table = table.groupby(["subject", "roi"], sort=False, as_index=False).sum()
+    for row in table.itertuples():
+        if row.voxels < minimum_voxels:
+            found = (
+                f"{row.voxels} usable voxels for subject {row.subject} "
+                f"({row.nan_voxels} with NaN and {row.constant_voxels} constant were dropped)"
+            )
+            raise InputError(source, f"roi {row.roi}", found, f"at least {minimum_voxels}")
+    return responses.isel(voxel=np.flatnonzero(keep)), table

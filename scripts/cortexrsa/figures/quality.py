@@ -1,0 +1,79 @@
+"""Figures of the quality of what goes in: reliability of the voxels, learning of the networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+
+from cortexrsa.figures.style import WIDTH, model_styles, roi_colours
+
+
+def plot_reliability(reliability: pd.DataFrame) -> plt.Figure:
+    """Histogram of the voxels' split-half reliability: a panel for each split, a colour for each ROI."""
+    rois = list(dict.fromkeys(reliability["roi"]))
+    splits = sorted(set(reliability["split"]), key=lambda split: split != "test")
+    figure, grid = plt.subplots(1, len(splits), figsize=(WIDTH, 2.6), sharex=True, sharey=True, squeeze=False)
+    for axes, split in zip(grid[0], splits, strict=True):
+        for roi, colour in roi_colours(rois).items():
+            values = reliability.loc[
+                (reliability["roi"] == roi) & (reliability["split"] == split), "reliability"
+            ].dropna()
+            median = values.median()
+            sns.histplot(
+                x=values,
+                bins=np.linspace(-0.6, 1, 41),
+                color=colour,
+                element="step",
+                alpha=0.3,
+                ax=axes,
+                label=f"{roi} (median {median:.2f}, {len(values)} voxels)",
+            )
+            axes.axvline(median, color=colour, ls="--", lw=1)
+        repeats = int(reliability.loc[reliability["split"] == split, "repeats"].max())
+        axes.set(
+            title=f"{split} stimuli, {repeats} repeats", xlabel="reliability of the mean", ylabel="voxels"
+        )
+        axes.legend(frameon=False, fontsize=6.5, loc="upper left")
+    return figure
+
+
+def plot_learning(metrics: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
+    """What every trained network learned on held-out images, and its loss over training.
+
+    Parameters
+    ----------
+    metrics : columns model, metric, value, step
+    models : label and family by model name
+    """
+    styles = {name: style for name, style in model_styles(models).items() if name in set(metrics["model"])}
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.9), width_ratios=(3, 2))
+    final = metrics[metrics["metric"].isin(SHOWN)]
+    shown = [metric for metric in SHOWN if metric in set(final["metric"])]
+    width = 0.8 / len(styles)
+    for k, (name, style) in enumerate(styles.items()):
+        values = final[final["model"] == name].drop_duplicates("metric", keep="last").set_index("metric")
+        values = values["value"].reindex(shown)
+        x = np.arange(len(shown)) + (k - (len(styles) - 1) / 2) * width
+        bars = left.bar(x, values.fillna(0), width * 0.92, color=style["color"], label=style["label"])
+        left.bar_label(bars, ["" if np.isnan(v) else f"{v:.2f}" for v in values], fontsize=5.5, padding=1)
+        loss = metrics[(metrics["model"] == name) & (metrics["metric"] == "training_loss")].sort_values("step")
+        right.plot(loss["step"], loss["value"] / loss["value"].iloc[0], color=style["color"], lw=1)
+    chance = metrics.loc[metrics["metric"] == "chance", "value"]
+    if len(chance):
+        left.axhline(chance.iloc[0], color="0.4", ls=":", lw=1)
+        left.annotate("chance", (len(shown) - 0.5, chance.iloc[0]), fontsize=6, ha="right", va="bottom")
+    left.set_xticks(range(len(shown)), [SHOWN[metric] for metric in shown])
+    left.set(ylabel="on held-out images", ylim=(0, 1.05))
+    right.set(xlabel="images seen", ylabel="loss (relative to the first)")
+    figure.legend(loc="outside lower center", ncols=len(styles), frameon=False)
+    return figure
+
+
+SHOWN = {
+    "accuracy": "accuracy",
+    "probe_accuracy": "linear probe\naccuracy",
+    "knn_accuracy": "nearest-neighbour\naccuracy",
+    "reconstruction_r2": "reconstruction\n$R^2$",
+}

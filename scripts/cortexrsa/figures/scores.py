@@ -1,0 +1,154 @@
+"""Figures of the scores: layer profiles, ROIs side by side, and heat maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+
+from cortexrsa.figures.style import ROI_STYLES, WIDTH, model_styles, ordered, roi_colours
+
+PANEL_COLUMNS = 3
+
+
+def primary_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores of the test split; of the group where there are several subjects."""
+    scores = scores[scores["split"] == "test"]
+    return scores[scores["subject"] == "group"] if "group" in set(scores["subject"]) else scores
+
+
+def primary_ceilings(ceilings: pd.DataFrame) -> dict[str, pd.Series]:
+    """Per ROI the ceiling of the test split: over subjects where there are several, else over repeats."""
+    rows = ceilings[ceilings["split"] == "test"]
+    if "subjects" in set(rows["kind"]):
+        rows = rows[rows["kind"] == "subjects"]
+    return {row["roi"]: row for _, row in rows.drop_duplicates("roi").iterrows()}
+
+
+def score_label(scores: pd.DataFrame) -> str:
+    """Axis label of the scores."""
+    return f"RDM similarity ({scores['measure'].iloc[0]})"
+
+
+def _ceiling_band(axes, ceiling: pd.Series, colour, label: str | None = None) -> None:
+    if np.isfinite(ceiling["lower"]):
+        axes.axhspan(ceiling["lower"], ceiling["upper"], color=colour, alpha=0.18, lw=0, label=label)
+
+
+def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
+    """One panel a network: score over relative depth in every ROI, with interval and noise ceiling.
+
+    Parameters
+    ----------
+    scores, ceilings : tables of the data set
+    models : label and family by model name
+    """
+    scores, bounds = primary_scores(scores), primary_ceilings(ceilings)
+    rois = list(dict.fromkeys(scores["roi"]))
+    colours = roi_colours(rois)
+    counts = scores.groupby("model")["layer"].nunique()
+    names = [name for name in ordered(models) if counts[name] > 1]
+    rows = -(-len(names) // PANEL_COLUMNS)
+    figure, grid = plt.subplots(
+        rows, PANEL_COLUMNS, figsize=(WIDTH, 2.1 * rows + 0.5), sharex=True, sharey=True, squeeze=False
+    )
+    for axes, name in zip(grid.flat, names, strict=False):
+        for k, roi in enumerate(rois):
+            line = scores[(scores["model"] == name) & (scores["roi"] == roi)].sort_values("layer_index")
+            _ceiling_band(axes, bounds[roi], colours[roi])
+            axes.fill_between(
+                line["depth"], line["ci_low"], line["ci_high"], color=colours[roi], alpha=0.25, lw=0
+            )
+            axes.plot(
+                line["depth"],
+                line["score"],
+                ROI_STYLES[k % len(ROI_STYLES)],
+                color=colours[roi],
+                marker="o",
+                ms=3,
+                label=roi,
+            )
+        axes.axhline(0, color="0.6", lw=0.6, zorder=0)
+        axes.set_title(models[name]["label"], fontsize=8)
+    for axes in grid.flat[len(names) :]:
+        axes.set_axis_off()
+    for axes in [
+        column[np.flatnonzero([a.axison for a in column])[-1]] for column in grid.T if column[0].axison
+    ]:
+        axes.set_xlabel("relative depth (input 0, output 1)")
+        axes.xaxis.set_tick_params(labelbottom=True)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(score_label(scores))
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=len(rois),
+        frameon=False,
+        title="ROI (band: ceiling)",
+    )
+    return figure
+
+
+def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
+    """One panel a ROI: the profiles of all networks together, with the noise ceiling; baselines as lines."""
+    scores, bounds = primary_scores(scores), primary_ceilings(ceilings)
+    rois = list(dict.fromkeys(scores["roi"]))
+    styles = model_styles(models)
+    columns = min(len(rois), PANEL_COLUMNS)
+    rows = -(-len(rois) // columns)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(WIDTH, 3.0 * rows + 0.7), sharex=True, sharey=True, squeeze=False
+    )
+    for axes, roi in zip(grid.flat, rois, strict=False):
+        _ceiling_band(axes, bounds[roi], "0.3", label="noise ceiling")
+        for name, style in styles.items():
+            line = scores[(scores["model"] == name) & (scores["roi"] == roi)].sort_values("layer_index")
+            if len(line) == 1:
+                style = style | {"marker": None, "ls": (0, (4, 2))}
+                axes.plot([0, 1], [line["score"].iloc[0]] * 2, lw=1, **style)
+                continue
+            axes.fill_between(
+                line["depth"], line["ci_low"], line["ci_high"], color=style["color"], alpha=0.12, lw=0
+            )
+            axes.plot(line["depth"], line["score"], ms=3.5, lw=1.2, **style)
+        axes.axhline(0, color="0.6", lw=0.6, zorder=0)
+        axes.set_title(roi)
+        axes.set_xlabel("relative depth (input 0, output 1)")
+    for axes in grid.flat[len(rois) :]:
+        axes.set_axis_off()
+    for axes in grid[:, 0]:
+        axes.set_ylabel(score_label(scores))
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
+    """One panel a network: ROI x layer, the score as colour; a dot where it is above 0 (FWE)."""
+    scores = primary_scores(scores)
+    rois = list(dict.fromkeys(scores["roi"]))
+    names = ordered(models)
+    lowest, highest = min(0, scores["score"].min()), scores["score"].max()
+    sizes = [scores.loc[scores["model"] == name, "layer"].nunique() for name in names]
+    # networks of one layer share the last row
+    panels = [name for name, size in zip(names, sizes, strict=True) if size > 1]
+    single = [name for name in names if name not in panels]
+    rows = len(panels) + bool(single)
+    figure, grid = plt.subplots(rows, 1, figsize=(WIDTH, (0.28 * len(rois) + 0.85) * rows), squeeze=False)
+    for axes, members in zip(grid[:, 0], [[name] for name in panels] + [single] * bool(single), strict=True):
+        part = scores[scores["model"].isin(members)].sort_values(["model", "layer_index"])
+        part = part.assign(column=part["layer"] if len(members) == 1 else part["model"])
+        order = list(dict.fromkeys(part["column"]))
+        values = part.pivot(index="roi", columns="column", values="score").loc[rois, order]
+        p_fwe = part.pivot(index="roi", columns="column", values="p_fwe").loc[rois, order]
+        image = axes.imshow(values, aspect="auto", cmap="viridis", vmin=lowest, vmax=highest)
+        y, x = np.nonzero((p_fwe < 0.05).to_numpy())
+        axes.plot(x, y, ".", color="white", ms=4, mec="black", mew=0.4)
+        ticks = [models[name]["label"] for name in order] if len(members) > 1 else order
+        axes.set_xticks(range(len(order)), ticks, rotation=45, ha="right", fontsize=6)
+        axes.set_yticks(range(len(rois)), rois)
+        axes.set_title(models[members[0]]["label"] if len(members) == 1 else "Baselines", fontsize=8)
+    figure.colorbar(image, ax=grid, label=score_label(scores), shrink=min(1, 2 / rows))
+    return figure

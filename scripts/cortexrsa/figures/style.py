@@ -1,0 +1,61 @@
+"""Look of the figures: order, colours, and how they are saved."""
+
+from __future__ import annotations
+
+import matplotlib
+import seaborn as sns
+
+from cortexrsa.files import atomic_path
+
+matplotlib.use("Agg")
+
+FAMILIES = ("task-optimised", "self-supervised", "generative", "untrained", "baseline")
+WIDTH = 7.2  # inches, two columns of a journal page
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
+ROI_STYLES = ("-", "--", "-.", ":")
+
+sns.set_theme(
+    context="paper",
+    style="ticks",
+    palette="colorblind",
+    rc={
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "figure.constrained_layout.use": True,
+        "font.size": 8,
+        "savefig.dpi": 200,
+        # the same input gives the same file, byte for byte
+        "svg.hashsalt": "cortexrsa",
+    },
+)
+
+
+def ordered(models: dict[str, dict]) -> list[str]:
+    """Model names by family, then by label: an order that does not depend on the configuration."""
+    return sorted(models, key=lambda name: (FAMILIES.index(models[name]["family"]), models[name]["label"]))
+
+
+def model_styles(models: dict[str, dict]) -> dict[str, dict]:
+    """Colour, marker and label of every model: distinct in print without colour too."""
+    names = ordered(models)
+    colours = (
+        sns.color_palette("colorblind", len(names)) if len(names) <= 10 else sns.husl_palette(len(names))
+    )
+    return {
+        name: {"color": colours[k], "marker": MARKERS[k % len(MARKERS)], "label": models[name]["label"]}
+        for k, name in enumerate(names)
+    }
+
+
+def roi_colours(rois: list[str]) -> dict[str, tuple]:
+    """Colour of every ROI."""
+    return dict(zip(rois, sns.color_palette("colorblind", max(len(rois), 1)), strict=False))
+
+
+def save(figure, svg: str, png: str) -> None:
+    """Write a figure as SVG and PNG and close it."""
+    for path in (svg, png):
+        metadata = {"Date": None} if path.endswith("svg") else {"Software": None}
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, metadata=metadata)
+    matplotlib.pyplot.close(figure)

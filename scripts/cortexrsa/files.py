@@ -1,0 +1,324 @@
+"""File formats between the stages, atomic writing, and one-line errors."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+RECORDED_PACKAGES = ("numpy", "scipy", "numba", "pandas", "xarray", "torch", "torchvision", "snakemake")
+
+
+class InputError(ValueError):
+    """Something the user supplied is wrong; its text is one line that names where.
+
+    Parameters
+    ----------
+    file : path of the file, card or config in which the fault lies
+    field : the key, array, row or column at fault
+    found, expected : what is there, and what should be
+    """
+
+    def __init__(self, file: str | Path, field: str, found: object, expected: object):
+        self.file, self.field, self.found, self.expected = str(file), field, found, expected
+        super().__init__(f"{file}: {field}: found {found}, expected {expected}")
+
+
+# ---- writing ---------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it takes the final name only when the block succeeds."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes private files; results follow the user's umask instead
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; it takes the final name only when the block succeeds."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def provenance(settings: dict) -> dict:
+    """Versions of what computes, with the `settings` (seed included) of the job, as plain JSON types."""
+    versions = {"python": platform.python_version()}
+    for package in RECORDED_PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return {"versions": versions, "settings": settings}
+
+
+def write_provenance(path: str | Path, settings: dict) -> None:
+    """Write `PATH.json`: the versions, seed and settings that made the file `path`."""
+    path = Path(path)
+    with atomic_path(path.with_name(path.name + ".json")) as temporary:
+        temporary.write_text(json.dumps(provenance(settings), indent=1, sort_keys=True) + "\n")
+
+
+def write_table(path: str | Path, table: pd.DataFrame, settings: dict) -> None:
+    """Write a tidy table as CSV (or TSV by its suffix), with its provenance beside it."""
+    separator = "\t" if Path(path).suffix == ".tsv" else ","
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, sep=separator, index=False, float_format="%.10g")
+    write_provenance(path, settings)
+
+
+@contextlib.contextmanager
+def job_log(path: str | Path) -> Iterator[None]:
+    """Run a job with its output and traceback in the rule's log, and one line of error on the terminal.
+
+    Raises
+    ------
+    SystemExit : with status 1, for any exception of the job.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as log:
+        try:
+            with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+                yield
+        except Exception as error:
+            traceback.print_exc(file=log)
+            kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+            print(f"Error: {kind}{error} (details: {path})".replace("\n", " "), file=sys.__stderr__)
+            raise SystemExit(1) from None
+
+
+# ---- stimuli ---------------------------------------------------------------------------------------------
+
+MINIMUM_STIMULI = 8
+
+
+def check_stimuli(images: np.ndarray, table: pd.DataFrame, source: str | Path) -> None:
+    """Refuse stimuli that do not follow the format.
+
+    Parameters
+    ----------
+    images : (n, H, W, 3) uint8
+    table : n rows with `stimulus_id` (unique), `split` (train or test), `repeats`
+    source : file to name in an error
+
+    Raises
+    ------
+    InputError : wrong dtype, shapes that disagree, missing columns, duplicate ids, fewer than 8 stimuli.
+    """
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+        raise InputError(source, "images", f"{images.dtype} {images.shape}", "uint8 (n, H, W, 3)")
+    missing = {"stimulus_id", "split", "repeats"} - set(table.columns)
+    if missing:
+        raise InputError(source, "columns", sorted(table.columns), f"also {sorted(missing)}")
+    if len(table) != len(images):
+        raise InputError(source, "rows", len(table), f"{len(images)}, one for each image")
+    if len(table) < MINIMUM_STIMULI:
+        raise InputError(source, "stimuli", len(table), f"at least {MINIMUM_STIMULI}")
+    duplicated = table["stimulus_id"][table["stimulus_id"].duplicated()]
+    if len(duplicated):
+        raise InputError(source, "stimulus_id", f"{duplicated.iloc[0]!r} twice", "unique ids")
+    unknown = set(table["split"]) - {"train", "test"}
+    if unknown:
+        raise InputError(source, "split", sorted(map(str, unknown)), "train or test")
+
+
+def write_stimuli(images_path: str | Path, table_path: str | Path, images: np.ndarray, table: pd.DataFrame):
+    """Write `stimuli.npy` (n, H, W, 3) uint8 and `stimuli.tsv`, checked by `check_stimuli`."""
+    check_stimuli(images, table, images_path)
+    with atomic_path(images_path) as temporary, atomic_path(table_path) as temporary_table:
+        np.save(temporary, images, allow_pickle=False)
+        table.to_csv(temporary_table, sep="\t", index=False)
+
+
+def read_stimuli(images_path: str | Path, table_path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
+    """Memory-mapped images (n, H, W, 3) uint8 and their table.
+
+    Raises
+    ------
+    InputError : see `check_stimuli`; also a file that is not a plain array.
+    """
+    images = load_array(images_path, mmap_mode="r")
+    table = pd.read_csv(table_path, sep="\t", dtype={"stimulus_id": str, "split": str})
+    check_stimuli(images, table, images_path)
+    return images, table
+
+
+def load_array(path: str | Path, mmap_mode: str | None = None) -> np.ndarray:
+    """Open an `.npy` file that holds a plain array; pickled objects are refused.
+
+    Raises
+    ------
+    InputError : the file is cut short, is no `.npy`, or holds pickled objects.
+    """
+    try:
+        return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(path, "array", error, "an .npy file with a plain numeric array") from error
+
+
+# ---- responses -------------------------------------------------------------------------------------------
+
+
+def write_responses(path: str | Path, responses, settings: dict) -> None:
+    """Write `responses.nc`.
+
+    Parameters
+    ----------
+    responses : xarray.DataArray (stimulus, voxel), or (stimulus, repeat, voxel) where single trials exist
+        (NaN where a stimulus has fewer repeats), with coords stimulus_id and split on stimulus, subject and
+        roi on voxel. Stored as float32.
+
+    Raises
+    ------
+    InputError : a coordinate is missing.
+    """
+    missing = {"stimulus_id", "split", "subject", "roi"} - set(responses.coords)
+    if missing:
+        raise InputError(path, "coords", sorted(map(str, responses.coords)), f"also {sorted(missing)}")
+    dataset = responses.astype(np.float32).to_dataset(name="responses")
+    dataset.attrs["provenance"] = json.dumps(provenance(settings), sort_keys=True)
+    with atomic_path(path) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf")
+
+
+def read_responses(path: str | Path):
+    """The xarray.DataArray of `write_responses`, in memory."""
+    import xarray
+
+    with xarray.open_dataset(path, engine="h5netcdf") as dataset:
+        return dataset["responses"].load()
+
+
+# ---- RDMs ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class RDMs:
+    """Representational dissimilarity matrices over the same stimuli.
+
+    Attributes
+    ----------
+    dissimilarities : (k, n (n - 1) / 2) float64, condensed upper triangles, i < j
+    rdms : k rows, what each RDM is of (layer, depth; or subject, roi)
+    patterns : n rows, the stimuli (stimulus_id, split)
+    measure : name of the dissimilarity
+    """
+
+    dissimilarities: np.ndarray
+    rdms: pd.DataFrame
+    patterns: pd.DataFrame
+    measure: str
+
+
+def write_rdms(path: str | Path, rdms: RDMs, settings: dict) -> None:
+    """Write RDMs as HDF5 in the layout that `rsatoolbox.rdm.load_rdm` opens (rsatoolbox 0.3)."""
+    import h5py
+
+    n = len(rdms.patterns)
+    if rdms.dissimilarities.shape != (len(rdms.rdms), n * (n - 1) // 2):
+        raise ValueError(f"{rdms.dissimilarities.shape} does not fit {len(rdms.rdms)} RDMs of {n} stimuli")
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file["dissimilarities"] = rdms.dissimilarities
+        file.attrs["dissimilarity_measure"] = rdms.measure
+        file.create_group("descriptors").attrs["provenance"] = json.dumps(
+            provenance(settings), sort_keys=True
+        )
+        for group, table in (("rdm_descriptors", rdms.rdms), ("pattern_descriptors", rdms.patterns)):
+            for column, values in table.items():
+                file[f"{group}/{column}"] = _hdf5_column(values)
+
+
+def _hdf5_column(values: pd.Series) -> np.ndarray:
+    """Numbers as they are, text as bytes: of fixed length, which rsatoolbox decodes, if it is ASCII."""
+    import h5py
+
+    if values.dtype.kind in "iufb":
+        return values.to_numpy()
+    text = values.astype(str).to_numpy(str)
+    if all(map(str.isascii, text)):
+        return text.astype("S")
+    return text.astype(h5py.string_dtype("utf-8"))
+
+
+def read_rdms(path: str | Path) -> RDMs:
+    """Read what `write_rdms` wrote.
+
+    Raises
+    ------
+    InputError : the file cannot be read as such, or its parts disagree.
+    """
+    import h5py
+
+    def table(group) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                name: column.asstr()[:] if h5py.check_string_dtype(column.dtype) else column[:]
+                for name, column in group.items()
+            }
+        )
+
+    try:
+        with h5py.File(path, "r") as file:
+            rdms = RDMs(
+                file["dissimilarities"][:],
+                table(file["rdm_descriptors"]),
+                table(file["pattern_descriptors"]),
+                file.attrs["dissimilarity_measure"],
+            )
+    except (OSError, KeyError) as error:
+        raise InputError(path, "RDM file", error, "HDF5 as written by this workflow") from error
+    n = len(rdms.patterns)
+    if rdms.dissimilarities.shape != (len(rdms.rdms), n * (n - 1) // 2):
+        raise InputError(
+            path, "dissimilarities", rdms.dissimilarities.shape, (len(rdms.rdms), n * (n - 1) // 2)
+        )
+    return rdms
+
+
+# ---- other arrays and tables -----------------------------------------------------------------------------
+
+
+def write_corpus(images_path: str | Path, labels_path: str | Path, images: np.ndarray, labels: pd.DataFrame):
+    """Write the images (n, H, W) uint8 of a training corpus and one row of labels an image."""
+    with atomic_path(images_path) as temporary, atomic_path(labels_path) as temporary_labels:
+        np.save(temporary, images, allow_pickle=False)
+        labels.to_csv(temporary_labels, sep="\t", index=False)
+
+
+def write_dataset(path: str | Path, dataset, settings: dict) -> None:
+    """Write an xarray.Dataset as netCDF, with its provenance."""
+    dataset = dataset.assign_attrs(provenance=json.dumps(provenance(settings), sort_keys=True))
+    with atomic_path(path) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf")

@@ -1,0 +1,1 @@
+"""Representational geometry: Gram matrices, RDMs and their comparison."""

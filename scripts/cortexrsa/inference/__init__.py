@@ -1,0 +1,1 @@
+"""Statistical inference on RDM comparisons: bootstrap, permutation, ceilings and claims."""

@@ -1,0 +1,213 @@
+"""Noise ceilings: what the best possible model could score."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray
+from scipy.stats import rankdata
+
+from cortexrsa.files import RDMs
+from cortexrsa.geometry.compare import normalise
+from cortexrsa.geometry.rdm import rdm
+from cortexrsa.inference.bootstrap import RANKED, Resampled, draw_counts, interval, resampled_similarity
+from cortexrsa.inference.rsa import GROUP, brain_array, splits_of
+
+ASSUMES = {
+    "subjects": "subjects share one geometry; upper includes the subject in the mean RDM, lower leaves it "
+    "out",
+    "split-half": "repeats differ by independent noise; lower is the similarity of two measurements of this "
+    "quality, upper that of the noiseless RDM with this one",
+    "unknown": "one RDM and no repeats: no bound can be given",
+}
+
+
+def mean_rdms(brain: np.ndarray, comparison: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mean RDM with, and without, each subject: two arrays (subjects, pairs).
+
+    RDMs are brought to the scale of the comparison before the mean (ranks, or normalised dissimilarities).
+    """
+    # ranks themselves, not scaled: their sums tie exactly
+    scaled = rankdata(brain, axis=1) if comparison in RANKED else normalise(brain, comparison)
+    total = scaled.sum(axis=0)
+    subjects = len(brain)
+    return np.tile(total / subjects, (subjects, 1)), (total - scaled) / (subjects - 1)
+
+
+def subject_ceiling(brain: np.ndarray, counts: np.ndarray, comparison: str, confidence: float) -> dict:
+    """Ceiling from several subjects.
+
+    upper = mean over subjects of the similarity to the mean RDM of all, lower = the same to the mean RDM of
+    the others (Nili et al. 2014, doi:10.1371/journal.pcbi.1003553).
+
+    Parameters
+    ----------
+    brain : (subjects >= 2, pairs)
+    counts : (draws, n) resamples of the stimuli
+
+    Returns
+    -------
+    dict of lower, upper, ci_low (of the lower bound), ci_high (of the upper bound)
+    """
+    with_subject, without_subject = mean_rdms(brain, comparison)
+    full = np.ones((1, counts.shape[1]), int)
+
+    def mean_similarity(references: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        similarities = [
+            resampled_similarity(subject[None], reference[None], counts, comparison)[:, 0, 0]
+            for subject, reference in zip(brain, references, strict=True)
+        ]
+        return np.mean(similarities, axis=0)
+
+    bounds = {}
+    for name, references in (("lower", without_subject), ("upper", with_subject)):
+        bounds[name] = Resampled(
+            mean_similarity(references, full)[0],
+            mean_similarity(references, counts),
+            None,
+            None,
+            counts.shape[1],
+            len(brain),
+        )
+    return _with_interval(bounds, confidence)
+
+
+def spearman_brown(reliability: np.ndarray, factor: float = 2) -> np.ndarray:
+    """Reliability of `factor` times the data, from that of one part (Spearman 1910; Brown 1910)."""
+    return factor * reliability / (1 + (factor - 1) * reliability)
+
+
+def split_half_ceiling(
+    trials: np.ndarray,
+    counts: np.ndarray,
+    splits: int,
+    seed: int,
+    dissimilarity: str,
+    comparison: str,
+    confidence: float,
+) -> dict:
+    """Ceiling from repeated presentations to one subject.
+
+    Halves of the repeats give two RDMs; their mean similarity over random splits, stepped up to all repeats
+    by Spearman-Brown, is the reliability of the RDM: the lower bound. Its square root, the correlation of
+    the measured with the noiseless RDM in classical test theory, is the upper bound.
+
+    Parameters
+    ----------
+    trials : (n, repeats >= 2, voxels)
+    counts : (draws, n) resamples of the stimuli
+    splits : number of random splits (all are distinct halves of the same repeats)
+    seed : of the splits
+
+    Returns
+    -------
+    dict of lower, upper, ci_low (of the lower bound), ci_high (of the upper bound)
+    """
+    generator = np.random.default_rng(seed)
+    repeats = trials.shape[1]
+    half = repeats // 2
+    # two repeats can be split in one way only
+    splits = min(splits, 1 if repeats == 2 else splits)
+    estimates, draws = np.zeros(1), np.zeros(len(counts))
+    full = np.ones((1, counts.shape[1]), int)
+    for _ in range(splits):
+        order = generator.permutation(repeats)
+        first = rdm(trials[:, order[:half]].mean(axis=1), dissimilarity)[None]
+        second = rdm(trials[:, order[half : 2 * half]].mean(axis=1), dissimilarity)[None]
+        estimates += resampled_similarity(first, second, full, comparison)[:, 0, 0] / splits
+        draws += resampled_similarity(first, second, counts, comparison)[:, 0, 0] / splits
+    halves = Resampled(estimates[0], draws, None, None, counts.shape[1], 1)
+    whole = halves.apply(lambda half_similarity: spearman_brown(half_similarity, repeats / half))
+    return _with_interval(
+        {"lower": whole, "upper": whole.apply(lambda reliability: np.sqrt(np.maximum(reliability, 0)))},
+        confidence,
+    )
+
+
+def _with_interval(bounds: dict[str, Resampled], confidence: float) -> dict:
+    limits = {name: interval(bound, confidence) for name, bound in bounds.items()}
+    return {
+        "lower": float(bounds["lower"].estimate),
+        "upper": float(bounds["upper"].estimate),
+        "ci_low": float(limits["lower"][1]),
+        "ci_high": float(limits["upper"][2]),
+    }
+
+
+def usable_trials(responses: xarray.DataArray, subject: str, roi: str, split: str) -> np.ndarray | None:
+    """Single trials (n, repeats, voxels) of one subject, ROI and split; None with fewer than two repeats."""
+    if "repeat" not in responses.dims:
+        return None
+    voxels = (responses["subject"] == subject) & (responses["roi"] == roi)
+    trials = responses.isel(
+        voxel=voxels.to_numpy(), stimulus=(responses["split"] == split).to_numpy()
+    ).transpose("stimulus", "repeat", "voxel")
+    trials = trials.to_numpy()
+    complete = np.isfinite(trials).all(axis=(0, 2))
+    return trials[:, complete] if complete.sum() >= 2 else None
+
+
+def ceiling_table(
+    brain: RDMs, responses: xarray.DataArray | None, dataset: str, comparison: str, inference: dict
+) -> pd.DataFrame:
+    """Noise ceilings of every ROI and split, of every kind that the data allow.
+
+    Parameters
+    ----------
+    brain : RDMs with columns subject, roi
+    responses : see `files.write_responses`; None for a data set of RDMs
+    inference : bootstrap, ceiling_splits, seed, confidence
+
+    Returns
+    -------
+    table with columns dataset, subject, roi, split, measure, kind, lower, upper, ci_low, ci_high, assumes;
+    where neither several subjects nor repeats exist, one row of kind "unknown" without bounds.
+    """
+    rows = []
+    for split in splits_of(brain):
+        targets, subjects, rois = brain_array(brain, split)
+        n = int((brain.patterns["split"] == split).sum())
+        counts = draw_counts(n, inference["bootstrap"], inference["seed"])
+        for r, roi in enumerate(rois):
+            found = []
+            if len(subjects) > 1:
+                bounds = subject_ceiling(targets[:, r], counts, comparison, inference["confidence"])
+                found.append({"subject": GROUP, "kind": "subjects"} | bounds)
+            for subject in subjects:
+                trials = None if responses is None else usable_trials(responses, subject, roi, split)
+                if trials is not None:
+                    bounds = split_half_ceiling(
+                        trials,
+                        counts,
+                        inference["ceiling_splits"],
+                        inference["seed"],
+                        brain.measure,
+                        comparison,
+                        inference["confidence"],
+                    )
+                    found.append({"subject": subject, "kind": "split-half"} | bounds)
+            for bounds in found or [{"subject": subjects[0], "kind": "unknown"}]:
+                rows.append({"dataset": dataset, "roi": roi, "split": split, "measure": comparison} | bounds)
+    table = pd.DataFrame(rows).reindex(
+        columns=[
+            "dataset",
+            "subject",
+            "roi",
+            "split",
+            "measure",
+            "kind",
+            "lower",
+            "upper",
+            "ci_low",
+            "ci_high",
+        ]
+    )
+    return table.assign(assumes=table["kind"].map(ASSUMES))
+
+
+def ceilings_for_claims(table: pd.DataFrame, split: str) -> dict[str, dict]:
+    """Per ROI the row that bounds the group's scores: over subjects where there are several, else repeats."""
+    rows = table[table["split"] == split].sort_values(
+        "kind", key=lambda kind: kind != "subjects", kind="stable"
+    )
+    return {row["roi"]: row for row in rows.drop_duplicates("roi").to_dict("records")}

@@ -1,0 +1,423 @@
+"""The sentences of the original study as statistics with a rule.
+
+Every claim gives one row for each of its parts (a network, an ROI, a pair of networks) and one row, with
+statistic "overall", that joins them. The rules are those of docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from cortexrsa.inference import profiles
+from cortexrsa.inference.bootstrap import Resampled, interval, p_value, standard_error
+
+STATEMENTS = {
+    "H1": "V1 matches early and LO later layers of task-optimised networks",
+    "H2": "LO matches middle layers rather than the last",
+    "H3": "The depth of the network does not change the trend",
+    "H4": "The VAE is less similar to V1 and to LO",
+    "H5": "There is no trend across the layers of the VAE",
+    "H6": "SimCLR mirrors the task-optimised networks",
+}
+COLUMNS = [
+    *("claim", "statement", "models", "roi", "statistic"),
+    *("estimate", "ci_low", "ci_high", "p", "verdict", "reason"),
+]
+CANDIDATES = ("all", "middle", "last")
+
+
+@dataclass
+class ModelScores:
+    """Scores of one network.
+
+    Attributes
+    ----------
+    depth : (layers,) relative depth
+    scores : Resampled of (rois, layers)
+    heldout : Resampled of (rois, candidates), scores of layers chosen on other stimuli; candidates as in
+        `CANDIDATES`
+    """
+
+    depth: np.ndarray
+    scores: Resampled
+    heldout: Resampled
+
+
+@dataclass
+class Study:
+    """What the claims are evaluated on.
+
+    Attributes
+    ----------
+    models : scores by model name
+    rois : ROI labels, in the order of the scores' axis
+    ceilings : per ROI dict of kind, lower, ci_low (`kind` "unknown": no bound)
+    roles : task_optimised (list of model names), generative, self_supervised, untrained (names or None)
+    early, late : ROI labels
+    equivalence : bound as a fraction of the ceiling's lower bound
+    confidence : of the intervals
+    """
+
+    models: dict[str, ModelScores]
+    rois: list[str]
+    ceilings: dict[str, dict]
+    roles: dict
+    early: str
+    late: str
+    equivalence: float
+    confidence: float
+
+
+# ---- verdicts --------------------------------------------------------------------------------------------
+
+
+def _direction(low: float, high: float) -> tuple[str, str]:
+    if low > 0:
+        return "supported", "the interval lies above 0"
+    if high < 0:
+        return "contradicted", "the interval lies below 0"
+    return "inconclusive", "the interval spans 0"
+
+
+def _equivalence(low: float, high: float, bound: float) -> tuple[str, str]:
+    if -bound < low and high < bound:
+        return "supported", f"the interval lies inside ±{bound:.3f}"
+    if low > bound or high < -bound:
+        return "contradicted", f"the interval lies outside ±{bound:.3f}"
+    return "inconclusive", f"the interval spans ±{bound:.3f}"
+
+
+def _overall(parts: list[dict]) -> tuple[str, str]:
+    """Verdict of a claim whose parts must all hold."""
+    for verdict in ("untestable", "contradicted", "inconclusive"):
+        hit = [part for part in parts if part["verdict"] == verdict]
+        if hit:
+            where = "; ".join(dict.fromkeys(_place(part) for part in hit))
+            return verdict, f"{where}: {hit[0]['reason']}" if where else hit[0]["reason"]
+    return "supported", "all parts are supported"
+
+
+def _place(part: dict) -> str:
+    return " in ".join(filter(None, (part["models"], part["roi"])))
+
+
+def holm(p: Iterable[float]) -> np.ndarray:
+    """Holm's (1979) adjusted p-values."""
+    p = np.asarray(list(p), float)
+    order = np.argsort(p)
+    steps = (len(p) - np.arange(len(p))) * p[order]
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted
+
+
+# ---- what can be tested ----------------------------------------------------------------------------------
+
+
+def _obstacle(study: Study, models: list, rois: list[str], bound: bool = False) -> str | None:
+    """Why a part cannot be tested, or None."""
+    for model in models:
+        if model is None:
+            return "no network of the study has this role"
+        if model not in study.models:
+            return f"{model} is not in this study"
+    for roi in rois:
+        if roi not in study.rois:
+            return f"ROI {roi} is not in this data set"
+        ceiling = study.ceilings[roi]
+        if ceiling["kind"] == "unknown":
+            if bound:
+                return f"no noise ceiling in {roi}, so no equivalence bound"
+        elif not ceiling["ci_low"] > 0:
+            return (
+                f"no reliable signal in {roi}: noise ceiling's lower bound {ceiling['lower']:.3f}, "
+                f"interval from {ceiling['ci_low']:.3f}"
+            )
+    return None
+
+
+def _part(models: list, roi: str, statistic: str, **values) -> dict:
+    row = {
+        "models": ", ".join(filter(None, models)),
+        "roi": roi,
+        "statistic": statistic,
+        "estimate": np.nan,
+        "ci_low": np.nan,
+        "ci_high": np.nan,
+        "p": np.nan,
+        "verdict": "untestable",
+        "reason": "",
+    }
+    return row | values
+
+
+def _tested(study: Study, resampled: Resampled, bound: float | None = None) -> dict:
+    """Estimate, interval, p and verdict of a scalar; of equivalence where a bound is given."""
+    se, low, high = (float(x) for x in interval(resampled, study.confidence))
+    if not np.isfinite(se):
+        return {"reason": "the statistic is undefined in some resamples (no layer scores above 0)"}
+    row = {"estimate": float(resampled.estimate), "ci_low": low, "ci_high": high}
+    if bound is None:
+        verdict, reason = _direction(low, high)
+        p = float(p_value(resampled))
+    else:
+        verdict, reason = _equivalence(low, high, bound)
+        p = float(equivalence_p(resampled.estimate, se, bound, resampled.degrees_of_freedom))
+    return row | {"p": p, "verdict": verdict, "reason": reason}
+
+
+def equivalence_p(estimate: np.ndarray, se: np.ndarray, bound: float, dof: int) -> np.ndarray:
+    """Two one-sided tests of |value| < bound (Schuirmann 1987): the larger p of the two."""
+    with np.errstate(divide="ignore"):
+        return stats.t.sf((bound - np.abs(estimate)) / se, dof)
+
+
+def _bound(study: Study, roi: str) -> float:
+    return study.equivalence * study.ceilings[roi]["lower"]
+
+
+def _scores(study: Study, model: str, roi: str) -> Resampled:
+    index = study.rois.index(roi)
+    return study.models[model].scores.apply(lambda scores: scores[..., index, :])
+
+
+def _heldout(study: Study, model: str, roi: str, candidate: str) -> Resampled:
+    roi_index, candidate_index = study.rois.index(roi), CANDIDATES.index(candidate)
+    return study.models[model].heldout.apply(lambda scores: scores[..., roi_index, candidate_index])
+
+
+# ---- the claims ------------------------------------------------------------------------------------------
+
+
+def early_and_late(study: Study) -> list[dict]:
+    """H1: depth centroid of the late ROI minus that of the early ROI, in every task-optimised network."""
+    parts = []
+    for model in study.roles["task_optimised"] or [None]:
+        row = _part([model], f"{study.late} - {study.early}", "difference of depth centroids")
+        obstacle = _obstacle(study, [model], [study.early, study.late])
+        if obstacle:
+            parts.append(row | {"reason": obstacle})
+            continue
+        depth = study.models[model].depth
+        late, early = _scores(study, model, study.late), _scores(study, model, study.early)
+        difference = late.apply(
+            lambda a, b, depth=depth: profiles.centroid(a, depth) - profiles.centroid(b, depth), early
+        )
+        parts.append(row | _tested(study, difference))
+    return parts
+
+
+def middle_over_last(study: Study) -> list[dict]:
+    """H2: best layer of the middle third (chosen on other stimuli) minus the last layer, in the late ROI."""
+    parts = []
+    for model in study.roles["task_optimised"] or [None]:
+        row = _part([model], study.late, "held-out best middle layer - last layer")
+        obstacle = _obstacle(study, [model], [study.late])
+        if obstacle is None and np.isnan(_heldout(study, model, study.late, "middle").estimate):
+            obstacle = "the network has no layer in the middle third of its depth"
+        if obstacle:
+            parts.append(row | {"reason": obstacle})
+            continue
+        middle, last = (_heldout(study, model, study.late, which) for which in ("middle", "last"))
+        parts.append(row | _tested(study, middle.apply(np.subtract, last)))
+    return parts
+
+
+def depth_does_not_matter(study: Study) -> list[dict]:
+    """H3: largest difference of two networks' profiles over relative depth, within the equivalence bound."""
+    parts = []
+    pairs = list(combinations(study.roles["task_optimised"], 2))
+    if not pairs:
+        reason = "needs two task-optimised networks"
+        return [_part(study.roles["task_optimised"], "", "largest difference of profiles", reason=reason)]
+    for pair in pairs:
+        for roi in (study.early, study.late):
+            row = _part(list(pair), roi, "largest difference of profiles")
+            obstacle = _obstacle(study, list(pair), [roi], bound=True)
+            parts.append(row | ({"reason": obstacle} if obstacle else _largest_difference(study, pair, roi)))
+    return parts
+
+
+def _largest_difference(study: Study, pair: tuple[str, str], roi: str) -> dict:
+    first, second = (
+        _scores(study, model, roi).apply(
+            lambda scores, depth=study.models[model].depth: profiles.on_grid(scores, depth)
+        )
+        for model in pair
+    )
+    difference = first.apply(np.subtract, second)
+    se, low, high = interval(difference, study.confidence)
+    if not np.isfinite(se).all():
+        return {"reason": "a layer of one of the networks has no score"}
+    bound = _bound(study, roi)
+    # all depths within the bound: an intersection-union test, so the pointwise intervals need no correction
+    upper = np.maximum(np.abs(low), np.abs(high)).max()
+    # some depth outside it: the largest of many, so the lower limit is simultaneous (max-t)
+    draws = difference.stimulus if difference.both is None else difference.both
+    deviations = np.abs(draws - draws.mean(axis=0)) / np.maximum(draws.std(axis=0), np.finfo(float).tiny)
+    critical = np.quantile(deviations.max(axis=-1), study.confidence)
+    lower = max(0.0, (np.abs(difference.estimate) - critical * se).max())
+    verdict, reason = _equivalence(lower, upper, bound)
+    correlation = np.corrcoef(first.estimate, second.estimate)[0, 1]
+    p = equivalence_p(difference.estimate, se, bound, difference.degrees_of_freedom).max()
+    return {
+        "estimate": np.abs(difference.estimate).max(),
+        "ci_low": lower,
+        "ci_high": upper,
+        "p": p,
+        "verdict": verdict,
+        "reason": f"{reason}; the profiles correlate {correlation:.2f}",
+    }
+
+
+def vae_is_less_similar(study: Study) -> list[dict]:
+    """H4: held-out best layer of each task-optimised network minus that of the VAE, Holm over all parts."""
+    parts = []
+    vae = study.roles["generative"]
+    for model in study.roles["task_optimised"] or [None]:
+        for roi in (study.early, study.late):
+            row = _part([model, vae], roi, "difference of held-out best layers")
+            obstacle = _obstacle(study, [model, vae], [roi])
+            if obstacle:
+                parts.append(row | {"reason": obstacle})
+                continue
+            best, other = (_heldout(study, name, roi, "all") for name in (model, vae))
+            parts.append(row | _tested(study, best.apply(np.subtract, other)))
+    tested = [part for part in parts if np.isfinite(part["p"])]
+    for part, adjusted in zip(tested, holm(part["p"] for part in tested), strict=True):
+        part["p"] = adjusted
+        if part["verdict"] != "inconclusive" and adjusted >= 1 - study.confidence:
+            part["verdict"] = "inconclusive"
+        part["reason"] += f"; Holm-adjusted p {adjusted:.3g}"
+    return parts
+
+
+def vae_has_no_trend(study: Study) -> list[dict]:
+    """H5: slope and curvature of the VAE's profile, both within the equivalence bound."""
+    parts = []
+    vae = study.roles["generative"]
+    for roi in (study.early, study.late):
+        for name, shape in (("slope", profiles.slope), ("curvature", profiles.curvature)):
+            row = _part([vae], roi, f"{name} of the profile")
+            obstacle = _obstacle(study, [vae], [roi], bound=True)
+            if obstacle is None and len(study.models[vae].depth) < 3:
+                obstacle = "needs at least 3 layers"
+            if obstacle:
+                parts.append(row | {"reason": obstacle})
+                continue
+            depth = study.models[vae].depth
+            statistic = _scores(study, vae, roi).apply(
+                lambda scores, depth=depth, shape=shape: shape(scores, depth)
+            )
+            parts.append(row | _tested(study, statistic, _bound(study, roi)))
+    return parts
+
+
+def ssl_mirrors_task(study: Study) -> list[dict]:
+    """H6: profile correlation of SimCLR with a task-optimised network, minus the untrained network's."""
+    parts = []
+    ssl, untrained = study.roles["self_supervised"], study.roles["untrained"]
+    rois = [study.early, study.late]
+    for model in study.roles["task_optimised"] or [None]:
+        row = _part(
+            [ssl, model, untrained], " and ".join(rois), "difference of disattenuated profile correlations"
+        )
+        obstacle = _obstacle(study, [model, ssl, untrained], rois)
+        if obstacle:
+            parts.append(row | {"reason": obstacle})
+            continue
+        target, mirrored, control = (_joined_profile(study, name, rois) for name in (model, ssl, untrained))
+        trained = _disattenuated(mirrored, target)
+        baseline = _disattenuated(control, target)
+        if not np.isfinite(trained.estimate) or not np.isfinite(baseline.estimate):
+            reason = "a profile varies over the layers no more than its sampling error"
+            parts.append(row | {"reason": reason})
+            continue
+        tested = _tested(study, trained.apply(np.subtract, baseline))
+        tested["reason"] += f"; {trained.estimate:.2f} against {baseline.estimate:.2f} untrained"
+        parts.append(row | tested)
+    return parts
+
+
+def _joined_profile(study: Study, model: str, rois: list[str]) -> Resampled:
+    indices = [study.rois.index(roi) for roi in rois]
+    depth = study.models[model].depth
+    return study.models[model].scores.apply(
+        lambda scores: profiles.centred_profiles(profiles.on_grid(scores[..., indices, :], depth))
+    )
+
+
+def _disattenuated(first: Resampled, second: Resampled) -> Resampled:
+    """`profiles.disattenuated_correlation` on the sample and in the resamples."""
+    errors = [np.mean(standard_error(each) ** 2) for each in (first, second)]
+    spread = [np.mean(standard_error(first.apply(sign, second)) ** 2) for sign in (np.add, np.subtract)]
+    shared = (spread[0] - spread[1]) / 4
+
+    def of(field: str, times: int) -> np.ndarray | None:
+        if getattr(first, field) is None:
+            return None
+        return profiles.disattenuated_correlation(
+            getattr(first, field), getattr(second, field), *(times * e for e in (*errors, shared))
+        )
+
+    # a resample carries the error of the sample and its own; one without any signal left says nothing: 0
+    drawn = {field: of(field, 2) for field in ("stimulus", "subject", "both")}
+    drawn = {field: None if r is None else np.nan_to_num(r, nan=0.0) for field, r in drawn.items()}
+    return Resampled(of("estimate", 1), **drawn, n_stimuli=first.n_stimuli, n_subjects=first.n_subjects)
+
+
+CLAIMS = {
+    "H1": early_and_late,
+    "H2": middle_over_last,
+    "H3": depth_does_not_matter,
+    "H4": vae_is_less_similar,
+    "H5": vae_has_no_trend,
+    "H6": ssl_mirrors_task,
+}
+
+
+def evaluate(study: Study) -> pd.DataFrame:
+    """All claims: one row a part and one "overall" row a claim, columns as in `COLUMNS`."""
+    rows = []
+    for claim, parts_of in CLAIMS.items():
+        parts = parts_of(study)
+        verdict, reason = _overall(parts)
+        overall = _part([], "", "overall", verdict=verdict, reason=reason)
+        rows += [{"claim": claim, "statement": STATEMENTS[claim]} | part for part in (overall, *parts)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def summarise(study: Study) -> pd.DataFrame:
+    """What is read off each profile: centroid, best layer and its held-out score, slope, curvature.
+
+    Returns
+    -------
+    table with columns model, roi, statistic, estimate, ci_low, ci_high; networks of fewer than 3 layers have
+    a held-out score only.
+    """
+    rows = []
+    for name, model in study.models.items():
+        for roi in study.rois:
+            statistics = {"held-out best layer": _heldout(study, name, roi, "all")}
+            if len(model.depth) >= 3:
+                scores = _scores(study, name, roi)
+                statistics |= {
+                    label: scores.apply(lambda scores, d=model.depth, f=function: f(scores, d))
+                    for label, function in (
+                        ("depth centroid", profiles.centroid),
+                        ("slope", profiles.slope),
+                        ("curvature", profiles.curvature),
+                    )
+                }
+                best = model.depth[np.argmax(np.nan_to_num(scores.estimate, nan=-np.inf))]
+                rows.append((name, roi, "depth of the best layer", best, np.nan, np.nan))
+            for label, statistic in statistics.items():
+                _, low, high = interval(statistic, study.confidence)
+                rows.append((name, roi, label, float(statistic.estimate), float(low), float(high)))
+    return pd.DataFrame(rows, columns=["model", "roi", "statistic", "estimate", "ci_low", "ci_high"])

@@ -1,0 +1,1 @@
+"""Networks: architectures, weights, layers, activations and training."""

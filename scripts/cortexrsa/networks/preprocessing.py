@@ -1,0 +1,62 @@
+"""From stimuli to the input of a network."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from cortexrsa.files import InputError
+
+
+def standardise(images: torch.Tensor, preprocessing: dict) -> torch.Tensor:
+    """Subtract the card's `mean` and divide by its `std`, each channel; without them images stay as they are.
+
+    Parameters
+    ----------
+    images : (b, 3, S, S) in [0, 1]
+    preprocessing : of a model card
+    """
+    if "mean" in preprocessing:
+        images = images - images.new_tensor(preprocessing["mean"]).view(1, 3, 1, 1)
+    if "std" in preprocessing:
+        images = images / images.new_tensor(preprocessing["std"]).view(1, 3, 1, 1)
+    return images
+
+
+def prepare(
+    images: np.ndarray, preprocessing: dict, device: torch.device | str = "cpu", source: str = "model card"
+) -> torch.Tensor:
+    """Scale to [0, 1], resize the whole image, and standardise by the card's fixed mean and SD.
+
+    Nothing is cropped (a crop would cut the aperture and shift the visual field) and nothing is normalised
+    image by image (that would remove contrast).
+
+    Parameters
+    ----------
+    images : (b, H, W, 3) uint8
+    preprocessing : `size` in pixels; `mean` and `std` (3 each, optional); `interpolation` (bilinear, with
+        antialiasing)
+    device : where to compute
+    source : file to name in an error
+
+    Returns
+    -------
+    (b, 3, size, size) float32
+
+    Raises
+    ------
+    InputError : images of another dtype or shape; an interpolation other than bilinear.
+    """
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+        raise InputError("stimuli", "images", f"{images.dtype} {images.shape}", "uint8 (n, H, W, 3)")
+    interpolation = preprocessing.get("interpolation", "bilinear")
+    if interpolation != "bilinear":
+        raise InputError(source, "preprocessing: interpolation", repr(interpolation), "bilinear")
+    size = preprocessing["size"]
+    # a copy, because a read-only memory map cannot back a tensor
+    tensor = torch.from_numpy(np.array(images)).to(device).permute(0, 3, 1, 2).float() / 255
+    if tensor.shape[-2:] != (size, size):
+        tensor = torch.nn.functional.interpolate(
+            tensor, size=(size, size), mode="bilinear", antialias=True, align_corners=False
+        )
+    return standardise(tensor, preprocessing)

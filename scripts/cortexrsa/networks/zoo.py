@@ -1,0 +1,380 @@
+"""Build networks from model cards and load published weights into them, strictly."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.util
+import inspect
+import pickle
+import re
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import nn
+from torch.nn import functional as F
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from cortexrsa.files import InputError
+from cortexrsa.networks.baselines import GaborPyramid, Pixels
+
+RESNETS = {
+    "resnet18": (BasicBlock, (2, 2, 2, 2)),
+    "resnet34": (BasicBlock, (3, 4, 6, 3)),
+    "resnet50": (Bottleneck, (3, 4, 6, 3)),
+}
+BASELINES = {"pixels": Pixels, "gabor": GaborPyramid}
+
+# ---- architectures ---------------------------------------------------------------------------------------
+
+
+class ResNet(torchvision.models.ResNet):
+    """torchvision's residual network (He et al. 2016) with the base width and the stem set by the card.
+
+    With `width` 64, the imagenet stem and 1,000 classes it is torchvision's own, key by key.
+
+    Parameters
+    ----------
+    name : resnet18, resnet34 or resnet50
+    width : channels of the stem and of the first stage (64 in the paper)
+    stem : imagenet (7 x 7, stride 2, then max pooling) or small (3 x 3, stride 2)
+    classes : outputs of the linear head; 0 leaves it out, and the network returns `avgpool`
+    """
+
+    def __init__(self, name: str, width: int = 64, stem: str = "imagenet", classes: int = 1000):
+        # torchvision's constructor fixes the width, so only its block builder and its forward pass serve here
+        nn.Module.__init__(self)
+        block, depths = RESNETS[name]
+        self._norm_layer, self.groups, self.base_width, self.dilation = nn.BatchNorm2d, 1, 64, 1
+        self.inplanes = width
+        kernel = 7 if stem == "imagenet" else 3
+        self.conv1 = nn.Conv2d(3, width, kernel, stride=2, padding=kernel // 2, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if stem == "imagenet" else nn.Identity()
+        for stage, blocks in enumerate(depths):
+            layer = self._make_layer(block, width * 2**stage, blocks, stride=1 if stage == 0 else 2)
+            self.add_module(f"layer{stage + 1}", layer)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.features = width * 8 * block.expansion
+        self.fc = nn.Linear(self.features, classes) if classes else nn.Identity()
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+class VAE(nn.Module):
+    """Variational autoencoder (Kingma & Welling 2014) whose encoder is the ResNet of the classifiers.
+
+    `encoder.*` holds the same layers under the same names as the classifier, up to the last stage; its
+    feature map, not pooled (reconstruction needs position), goes to the linear heads `mu` and `logvar`.
+    In evaluation mode the code is the mean.
+
+    Parameters
+    ----------
+    name, width, stem : of the encoder, see `ResNet`
+    latent : dimensions of the code
+    size : side of the input in pixels, a multiple of the encoder's total stride
+    """
+
+    def __init__(self, name: str, width: int = 64, stem: str = "imagenet", latent: int = 64, size: int = 224):
+        super().__init__()
+        stride = 32 if stem == "imagenet" else 16
+        if size % stride:
+            raise ValueError(f"size {size} is no multiple of {stride}")
+        self.encoder = ResNet(name, width, stem, classes=0)
+        self.encoder.avgpool = nn.Identity()
+        self.side, self.channels = size // stride, 8 * width
+        features = self.encoder.features * self.side**2
+        self.mu = nn.Linear(features, latent)
+        self.logvar = nn.Linear(features, latent)
+        self.expand = nn.Linear(latent, self.channels * self.side**2)
+        steps, channels = [], self.channels
+        for _ in range(stride.bit_length() - 2):
+            narrower = max(channels // 2, width)
+            steps += [
+                nn.Upsample(scale_factor=2),
+                nn.Conv2d(channels, narrower, 3, padding=1, bias=False),
+                nn.BatchNorm2d(narrower),
+                nn.ReLU(inplace=True),
+            ]
+            channels = narrower
+        # the last doubling by sub-pixel convolution (Shi et al. 2016): full resolution is the costly one
+        self.decoder = nn.Sequential(*steps, nn.Conv2d(channels, 12, 3, padding=1), nn.PixelShuffle(2))
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Reconstruction (b, 3, S, S) of the images, mean and log variance (b, latent) of their code."""
+        code = self.encoder(images)
+        mu, logvar = self.mu(code).float(), self.logvar(code).float().clamp(-10, 10)
+        sample = mu + torch.randn_like(mu) * torch.exp(logvar / 2) if self.training else mu
+        maps = self.expand(sample).unflatten(1, (self.channels, self.side, self.side))
+        return self.decoder(maps.contiguous(memory_format=torch.channels_last)), mu, logvar
+
+
+class BurgessEncoder(nn.Module):
+    """Encoder of `BurgessVAE`; every activation is a module (no weights), so that it can be recorded."""
+
+    def __init__(self, latent: int):
+        super().__init__()
+        for index, name in enumerate(("conv1", "conv2", "conv3", "conv_64")):
+            self.add_module(name, nn.Conv2d(32 if index else 3, 32, 4, stride=2, padding=1))
+            self.add_module(f"{name}_relu", nn.ReLU())
+        self.lin1, self.lin1_relu = nn.Linear(512, 256), nn.ReLU()
+        self.lin2, self.lin2_relu = nn.Linear(256, 256), nn.ReLU()
+        self.mu_logvar_gen = nn.Linear(256, 2 * latent)
+        self.mu = nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        for name in ("conv1", "conv2", "conv3", "conv_64"):
+            x = self.get_submodule(f"{name}_relu")(self.get_submodule(name)(x))
+        x = self.lin1_relu(self.lin1(x.flatten(1)))
+        x = self.lin2_relu(self.lin2(x))
+        # mean and log variance alternate in the published weights
+        mu, logvar = self.mu_logvar_gen(x).unflatten(1, (-1, 2)).unbind(-1)
+        return self.mu(mu), logvar
+
+
+class BurgessDecoder(nn.Module):
+    """Decoder of `BurgessVAE`, the mirror image of its encoder."""
+
+    def __init__(self, latent: int):
+        super().__init__()
+        self.lin1, self.lin2, self.lin3 = nn.Linear(latent, 256), nn.Linear(256, 256), nn.Linear(256, 512)
+        self.convT_64 = nn.ConvTranspose2d(32, 32, 4, stride=2, padding=1)
+        self.convT1 = nn.ConvTranspose2d(32, 32, 4, stride=2, padding=1)
+        self.convT2 = nn.ConvTranspose2d(32, 32, 4, stride=2, padding=1)
+        self.convT3 = nn.ConvTranspose2d(32, 3, 4, stride=2, padding=1)
+
+    def forward(self, code: torch.Tensor) -> torch.Tensor:
+        x = F.relu(self.lin3(F.relu(self.lin2(F.relu(self.lin1(code))))))
+        x = x.unflatten(1, (32, 4, 4))
+        x = F.relu(self.convT2(F.relu(self.convT1(F.relu(self.convT_64(x))))))
+        return torch.sigmoid(self.convT3(x))
+
+
+class BurgessVAE(nn.Module):
+    """VAE of Burgess et al. 2018 (arXiv:1804.03599) for 64 x 64 RGB images in [0, 1].
+
+    Keys as published by YannDubs/disentangling-vae. Evaluation only: the code is the mean.
+    """
+
+    def __init__(self, latent: int = 10):
+        super().__init__()
+        self.encoder = BurgessEncoder(latent)
+        self.decoder = BurgessDecoder(latent)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Reconstruction (b, 3, 64, 64), mean and log variance (b, latent) of images (b, 3, 64, 64)."""
+        mu, logvar = self.encoder(images)
+        return self.decoder(mu), mu, logvar
+
+
+# ---- building --------------------------------------------------------------------------------------------
+
+
+def _nearest(name: object, known: list[str]) -> str:
+    return f"one of {difflib.get_close_matches(str(name), known, n=5, cutoff=0.3) or known[:10]}"
+
+
+def _constructor(network: dict, source: str):
+    """The callable that makes the network, with the card's name checked."""
+    kind, name = network["source"], network.get("name")
+
+    def known(names) -> None:
+        if name not in names:
+            raise InputError(source, "network: name", repr(name), _nearest(name, list(names)))
+
+    if kind == "torchvision":
+        known(torchvision.models.list_models(module=torchvision.models))
+        return torchvision.models.get_model_builder(name)
+    if kind == "resnet":
+        known(RESNETS)
+        return lambda width=64, stem="imagenet", classes=1000: ResNet(name, width, stem, classes)
+    if kind == "vae":
+        known(RESNETS)
+        return lambda width=64, stem="imagenet", latent=64, size=224: VAE(name, width, stem, latent, size)
+    if kind == "burgess_vae":
+        return BurgessVAE
+    if kind == "efficientnet_lite":
+        from efficientnet_lite_pytorch import EfficientNet
+
+        known([f"efficientnet-lite{k}" for k in range(5)])
+        return lambda: EfficientNet.from_name(name)
+    if kind == "baseline":
+        known(BASELINES)
+        return BASELINES[name]
+    kinds = ["torchvision", "resnet", "vae", "burgess_vae", "efficientnet_lite", "baseline"]
+    raise InputError(source, "network: source", repr(kind), _nearest(kind, kinds))
+
+
+def build(network: dict, seed: int = 0, source: str = "model card") -> nn.Module:
+    """Build a network with random weights that depend on `seed` alone.
+
+    Parameters
+    ----------
+    network : `source` (torchvision, resnet, vae, burgess_vae, efficientnet_lite, baseline), `name`, and
+        `options` of that source
+    seed : of the random weights; the global random state is left as it was
+    source : file to name in an error
+
+    Raises
+    ------
+    InputError : unknown source, name or option (the nearest are listed); options that do not go together.
+    """
+    constructor = _constructor(network, source)
+    options = network.get("options") or {}
+    parameters = inspect.signature(constructor).parameters
+    allowed = [name for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD]
+    open_ended = len(allowed) < len(parameters)
+    for option in options:
+        if option not in allowed and not open_ended:
+            raise InputError(source, "network: options", repr(option), _nearest(option, allowed))
+    if options.get("stem", "small") not in ("imagenet", "small"):
+        raise InputError(source, "network: options: stem", repr(options["stem"]), "imagenet or small")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            return constructor(**options)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                source, "network: options", f"{options} ({error})", "options that fit"
+            ) from error
+
+
+# ---- weights ---------------------------------------------------------------------------------------------
+
+
+def package_file(package: str, file: str, source: str = "model card") -> Path:
+    """Path of a file inside an installed package, which is located but not imported.
+
+    Raises
+    ------
+    InputError : the package is not installed, or holds no such file.
+    """
+    specification = importlib.util.find_spec(package)
+    if specification is None or not specification.submodule_search_locations:
+        raise InputError(source, "weights: package", f"{package!r}, not installed", "an installed package")
+    for folder in specification.submodule_search_locations:
+        if (Path(folder) / file).is_file():
+            return Path(folder) / file
+    raise InputError(source, "weights: file", repr(file), f"a file in package {package}")
+
+
+def _read(file: Path) -> object:
+    """The content of a PyTorch file; anything but tensors and plain containers is refused."""
+    expected = "a PyTorch file of tensors (weights_only)"
+    try:
+        with open(file, "rb") as handle:
+            start = handle.read(512).lstrip().lower()
+    except OSError as error:
+        raise InputError(file, "weights", error.strerror, expected) from error
+    if not start:
+        raise InputError(file, "weights", "an empty file", expected)
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise InputError(file, "weights", "an HTML page (the server's answer, not the file)", expected)
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            file, "weights", "other or pickled objects: " + str(error).split("\n")[0], expected
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, OSError) as error:
+        found = (
+            f"an unreadable file ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
+        )
+        raise InputError(file, "weights", found, expected) from error
+
+
+def _listed(items: list[str], most: int = 5) -> str:
+    return f"{len(items)} ({', '.join(items[:most])}{', ...' if len(items) > most else ''})"
+
+
+def _state_dict(content: object, weights: dict, file: Path) -> dict[str, torch.Tensor]:
+    """Follow the card's `entry`, strip its `strip_prefix` and drop the keys it says to `ignore`."""
+    for depth, key in enumerate(weights.get("entry") or []):
+        if not isinstance(content, dict) or key not in content:
+            keys = sorted(map(str, content)) if isinstance(content, dict) else [type(content).__name__]
+            path = " / ".join(weights["entry"][: depth + 1])
+            raise InputError(file, f"weights: entry {path}", f"keys {_listed(keys)}", repr(key))
+        content = content[key]
+    if not isinstance(content, dict):
+        raise InputError(file, "weights", type(content).__name__, "a state dict (name: tensor)")
+    other = [str(key) for key, value in content.items() if not isinstance(value, torch.Tensor)]
+    if other:
+        raise InputError(
+            file, "weights", f"entries that are no tensors: {_listed(other)}", "a state dict; set `entry`?"
+        )
+    prefix, ignored = weights.get("strip_prefix") or "", weights.get("ignore") or []
+    state = {key.removeprefix(prefix): value for key, value in content.items()}
+    return {k: v for k, v in state.items() if not any(re.fullmatch(pattern, k) for pattern in ignored)}
+
+
+def load_weights(model: nn.Module, weights: dict, file: str | Path) -> None:
+    """Load a state dict into `model`: every key and every shape must fit.
+
+    Parameters
+    ----------
+    model : network, changed in place
+    weights : of a model card: `entry` (keys into nested dicts), `strip_prefix`, `ignore` (regular expressions
+        that match whole names of keys the network has no use for), all optional
+    file : PyTorch file, opened with `weights_only=True`: nothing is unpickled
+
+    Raises
+    ------
+    InputError : the file is no PyTorch file of tensors (an HTML page, pickled objects, cut short), an entry
+        is not there, or keys are missing, unexpected, or of another shape; the first of them are listed.
+    """
+    file = Path(file)
+    state = _state_dict(_read(file), weights, file)
+    wanted = model.state_dict()
+    faults = []
+    if missing := [key for key in wanted if key not in state]:
+        faults.append(f"missing {_listed(missing)}")
+    if unexpected := [key for key in state if key not in wanted]:
+        faults.append(f"unexpected {_listed(unexpected)}")
+    shapes = [
+        f"{key} {tuple(state[key].shape)} not {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in state and state[key].shape != wanted[key].shape
+    ]
+    if shapes:
+        faults.append(f"other shapes {_listed(shapes)}")
+    if faults:
+        raise InputError(file, "weights: keys", "; ".join(faults), f"the {len(wanted)} keys of the network")
+    model.load_state_dict(state, strict=True)
+
+
+def build_with_weights(
+    network: dict,
+    weights: dict | None,
+    trained: str | Path | None = None,
+    downloads: str | Path | None = None,
+    source: str = "model card",
+) -> nn.Module:
+    """Build a network and give it the weights that its card names.
+
+    Parameters
+    ----------
+    network, weights : of the model card; no weights for a baseline
+    trained : state dict of a network trained in this workflow
+    downloads : folder with the downloaded checkpoint
+    source : file to name in an error
+
+    Raises
+    ------
+    InputError : see `build` and `load_weights`; also a packaged file with another checksum.
+    """
+    weights = weights or {}
+    model = build(network, seed=weights.get("random", {}).get("seed", 0), source=source)
+    if trained:
+        load_weights(model, {}, trained)
+    elif downloads:
+        load_weights(model, weights, Path(downloads) / weights["file"])
+    elif "package" in weights:
+        file = package_file(weights["package"], weights["file"], source)
+        found = hashlib.sha256(file.read_bytes()).hexdigest()
+        if not found.startswith(weights["sha256"].lower()):
+            raise InputError(file, "sha256", found, weights["sha256"])
+        load_weights(model, weights, file)
+    return model

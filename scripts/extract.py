@@ -1,0 +1,31 @@
+"""Activations of all layers of a network to the stimuli of a data set."""
+
+import sys
+
+from cortexrsa.files import atomic_folder, job_log, read_stimuli
+from cortexrsa.networks.extraction import extract
+from cortexrsa.networks.zoo import build_with_weights
+
+with job_log(snakemake.log[0]):
+    settings = snakemake.params.settings
+    source = f"resources/models/{snakemake.wildcards.model}.yaml"
+    images, _ = read_stimuli(snakemake.input.images, snakemake.input.stimuli)
+    network = build_with_weights(
+        settings["network"],
+        settings["weights"],
+        trained=snakemake.input.get("weights"),
+        downloads=snakemake.input.get("downloads"),
+        source=source,
+    )
+    with atomic_folder(snakemake.output.activations) as folder:
+        layers = extract(
+            network,
+            images,
+            settings["preprocessing"],
+            settings["layers"],
+            folder,
+            batch_size=snakemake.resources.batch_size,
+            progress=sys.__stderr__.isatty(),
+            source=source,
+        )
+    print(layers.to_string(index=False))

@@ -1,0 +1,16 @@
+"""Download the files of a card."""
+
+import os
+from pathlib import Path
+
+from cortexrsa.downloads import fetch
+from cortexrsa.files import job_log
+
+with job_log(snakemake.log[0]):
+    fetch(
+        snakemake.wildcards.card,
+        snakemake.params.settings,
+        snakemake.output[0],
+        mirror=os.environ.get("CORTEXRSA_MIRROR"),
+        lock=Path(snakemake.output[0]).parent / "checksums.lock",
+    )

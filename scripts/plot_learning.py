@@ -1,0 +1,16 @@
+"""Figure of what the trained networks learned."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from cortexrsa.figures.quality import plot_learning
+from cortexrsa.figures.style import save
+from cortexrsa.files import job_log
+
+with job_log(snakemake.log[0]):
+    metrics = pd.concat(
+        pd.read_csv(path).assign(model=Path(path).parent.name) for path in snakemake.input.metrics
+    )
+    figure = plot_learning(metrics, snakemake.params.settings)
+    save(figure, snakemake.output.learning_svg, snakemake.output.learning_png)

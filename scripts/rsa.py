@@ -1,0 +1,16 @@
+"""Scores of all layers of a network in all ROIs, with resamples and permutations."""
+
+from cortexrsa.files import job_log, read_rdms, write_dataset
+from cortexrsa.inference.rsa import score_network
+
+with job_log(snakemake.log[0]):
+    settings = snakemake.params.settings
+    scores = score_network(
+        read_rdms(snakemake.input.network),
+        read_rdms(snakemake.input.brain),
+        settings["comparison"],
+        settings["inference"],
+        threads=snakemake.threads,
+        source=snakemake.input.network,
+    )
+    write_dataset(snakemake.output.scores, scores, settings)

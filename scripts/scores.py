@@ -1,0 +1,15 @@
+"""Tidy table of the scores of all networks, corrected for the family of tests."""
+
+from cortexrsa.files import job_log, write_table
+from cortexrsa.inference.rsa import read_results, score_table
+
+with job_log(snakemake.log[0]):
+    settings = snakemake.params.settings
+    table = score_table(
+        read_results(snakemake.input.scores),
+        snakemake.wildcards.dataset,
+        settings["comparison"],
+        settings["inference"]["confidence"],
+        settings["inference"]["seed"],
+    )
+    write_table(snakemake.output.table, table, settings)

@@ -1,0 +1,517 @@
+"""Cards and configuration: defaults, and one line for every fault."""
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from cortexrsa import cards
+from cortexrsa.files import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+RESNET = """\
+label: A network
+description: ImageNet ResNet-18
+family: task-optimised
+network: {source: torchvision, name: resnet18}
+weights:
+  file: resnet18.pth
+  url: https://example.org/resnet18-f37072fd.pth
+  sha256: f37072fd
+  licence: BSD-3-Clause
+preprocessing:
+  size: 224
+  mean: [0.485, 0.456, 0.406]
+  std: [0.229, 0.224, 0.225]
+layers: [conv1, layer1, layer2]
+"""
+SMALL = """\
+label: A network
+description: ResNet-18 trained here
+family: task-optimised
+network: {source: resnet, name: resnet18, options: {width: 16, stem: small}}
+weights:
+  training: {corpus: shapes, objective: supervised, images_seen: 1000, batch_size: 32, optimizer: sgd,
+             learning_rate: 1e-1, seed: 1}
+preprocessing: {size: 64}
+layers: [conv1]
+"""
+PIXELS = """\
+label: A network
+description: pixels
+family: baseline
+network: {source: baseline, name: pixels}
+preprocessing: {size: 32}
+layers: [pixels]
+"""
+OBJECTS = """\
+description: objects
+citation: nobody
+licence: CC0
+loader: rdms
+files:
+  - {base_url: https://example.org/brain/, sha256: {it.npz: null}}
+  - {base_url: https://example.org/images, folder: stimuli, sha256: {a-b.jpg: aaaaaaaa}}
+  - {file: labels.npy, url: https://example.org/download}
+rois: {IT: {file: it.npz, key: Net_RDM}}
+options: {stimuli: stimuli, dissimilarity: correlation}
+"""
+WORLD = """\
+description: simulated
+citation: none
+licence: CC0
+loader: simulated
+rois: {V1: {voxels: 300}, LO: {voxels: 200}}
+"""
+SHAPES = """\
+description: shapes
+kind: procedural
+options: {images: 100, size: 64, seed: 1, validation: 10}
+"""
+CARDS = {
+    "models/resnet18": RESNET,
+    "models/small": SMALL,
+    "models/pixels": PIXELS,
+    "datasets/objects": OBJECTS,
+    "datasets/world": WORLD,
+    "corpora/shapes": SHAPES,
+}
+CONFIG = {
+    "datasets": ["world"],
+    "models": ["resnet18", "pixels"],
+    "inference": {"bootstrap": 200, "seed": 3},
+    "claims": {"rois": {"early": "V1", "late": "LO"}, "models": {"generative": "vae"}},
+}
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name, text in CARDS.items():
+        path = tmp_path / "resources" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def message_of(call, *arguments):
+    with pytest.raises(InputError) as caught:
+        call(*arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# ---- what is right -----------------------------------------------------------------------------------------
+
+
+def test_defaults_are_filled_in_where_the_schema_has_them(root):
+    card = cards.load_card("models", "resnet18", root)
+    assert card["batch_size"] == 64
+    assert card["preprocessing"]["interpolation"] == "bilinear"
+    assert card["network"]["options"] == {}
+    assert (card["weights"]["entry"], card["weights"]["strip_prefix"]) == ([], "")
+    training = cards.load_card("models", "small", root)["weights"]["training"]
+    # PyYAML by itself reads 1e-1 as text
+    assert training["learning_rate"] == pytest.approx(0.1)
+    assert "weights" not in cards.load_card("models", "pixels", root)
+
+
+def test_whole_numbers_are_int_also_when_written_with_a_point(root):
+    path = root / "resources/models/pixels.yaml"
+    path.write_text(PIXELS.replace("size: 32", "size: 32.0"))
+    size = cards.load_card("models", "pixels", root)["preprocessing"]["size"]
+    assert (size, type(size)) == (32, int)
+
+
+def test_order_of_keys_changes_nothing_and_order_of_layers_does(root):
+    first = repr(cards.load_card("models", "small", root))
+    path = root / "resources/models/small.yaml"
+    path.write_text("layers: [conv1]\n" + SMALL.replace("layers: [conv1]\n", "").replace("width: 16, ", ""))
+    path.write_text(path.read_text().replace("stem: small", "stem: small, width: 16"))
+    assert repr(cards.load_card("models", "small", root)) == first
+    assert cards.canonical({"b": [2, 1], "a": ({"d": 1, "c": 2},)}) == {"a": [{"c": 2, "d": 1}], "b": [2, 1]}
+    assert list(cards.canonical({"b": {"z": 1, "y": 2}, "a": 1})) == ["a", "b"]
+
+
+def test_files_of_a_card_with_their_urls(root):
+    assert cards.card_files(cards.load_card("datasets", "objects", root)) == {
+        "it.npz": {"url": "https://example.org/brain/it.npz", "sha256": None},
+        "stimuli/a-b.jpg": {"url": "https://example.org/images/a-b.jpg", "sha256": "aaaaaaaa"},
+        "labels.npy": {"url": "https://example.org/download", "sha256": None},
+    }
+    assert cards.card_files(cards.load_card("models", "resnet18", root)) == {
+        "resnet18.pth": {"url": "https://example.org/resnet18-f37072fd.pth", "sha256": "f37072fd"}
+    }
+    assert cards.card_files(cards.load_card("models", "pixels", root)) == {}
+
+
+def test_configuration_gets_its_defaults_and_keeps_what_is_set(root):
+    given = copy.deepcopy(CONFIG)
+    config = cards.load_config_checked(given, root)
+    assert given == CONFIG
+    assert config["inference"] == {
+        "bootstrap": 200,
+        "ceiling_splits": 50,
+        "confidence": 0.95,
+        "halves": 10,
+        "permutations": 5000,
+        "seed": 3,
+    }
+    assert config["measures"] == {"comparison": "spearman", "dissimilarity": "correlation"}
+    assert config["training"] == {"gpu": 1, "mem_mb": 4000, "runtime": 60, "threads": 1}
+    assert config["mirror"] is None
+    parts = {"generative": None, "task_optimised": None}
+    claims = {"claims": {"rois": {}, "models": parts}}
+    assert cards.load_config_checked(CONFIG | claims, root)["claims"]["models"] == parts
+    # a model of a claim that does not run leaves the claim untestable, and is no fault
+    assert config["claims"]["models"]["generative"] == "vae"
+
+
+@pytest.mark.parametrize("kind", ["models", "datasets", "corpora"])
+def test_every_card_of_the_project_is_valid(kind):
+    names = cards.card_names(kind, ROOT)
+    assert names
+    for name in names:
+        assert cards.load_card(kind, name, ROOT)["description"]
+
+
+def test_known_checksums_of_the_real_study_cover_all_its_files():
+    files = cards.card_files(cards.load_card("datasets", "algonauts92", ROOT))
+    images = [name for name in files if name.startswith("stimuli/")]
+    assert images == [f"stimuli/image_{number:02}.jpg" for number in range(1, 93)]
+    assert all(len(entry["sha256"]) == 64 for entry in files.values())
+    assert len({entry["sha256"] for entry in files.values()}) == 94
+
+
+# ---- what is wrong -----------------------------------------------------------------------------------------
+
+BAD_CARDS = [
+    # card, old text, new text, message
+    (
+        "models/resnet18",
+        "layers:",
+        "layer:",
+        "layer: found an unknown key, expected one of citation, licence, layers, batch_size, resources; "
+        "did you mean layers?",
+    ),
+    (
+        "models/resnet18",
+        "task-optimised",
+        "task-optimized",
+        "family: found 'task-optimized', expected one of task-optimised, self-supervised, generative, "
+        "untrained, baseline; did you mean task-optimised?",
+    ),
+    (
+        "models/resnet18",
+        "source: torchvision",
+        "source: torchvison",
+        "network.source: found 'torchvison', expected one of torchvision, resnet,",
+    ),
+    (
+        "models/resnet18",
+        "size: 224",
+        "size: -1",
+        "preprocessing.size: found -1, expected a whole number >= 1",
+    ),
+    (
+        "models/resnet18",
+        "size: 224",
+        "size: large",
+        "preprocessing.size: found 'large', expected a whole number >= 1",
+    ),
+    (
+        "models/resnet18",
+        "size: 224",
+        "size: yes",
+        "preprocessing.size: found True, expected a whole number",
+    ),
+    (
+        "models/resnet18",
+        "0.229, 0.224, 0.225",
+        "0.229, 0.224",
+        "preprocessing.std: found [0.229, 0.224], expected a list of 3 items",
+    ),
+    (
+        "models/resnet18",
+        "0.229, 0.224, 0.225",
+        "0.229, 0.224, 0",
+        "preprocessing.std[2]: found 0, expected a number > 0",
+    ),
+    (
+        "models/resnet18",
+        "0.229, 0.224, 0.225",
+        "0.229, .nan, 0.2",
+        "preprocessing.std[1]: found nan, expected a finite number",
+    ),
+    (
+        "models/resnet18",
+        "  std: [0.229, 0.224, 0.225]\n",
+        "",
+        "preprocessing.std: found nothing, expected this key, a list of 3 items",
+    ),
+    (
+        "models/resnet18",
+        "  sha256: f37072fd",
+        "  sha256: f3707",
+        "weights.sha256: found 'f3707', expected a sha256 of 64 hexadecimal digits, or its first 8 or more",
+    ),
+    (
+        "models/resnet18",
+        "  sha256: f37072fd",
+        "  sha256: 37072312",
+        "weights.sha256: found 37072312, expected a sha256 of 64 hexadecimal digits, or its first 8 or more; "
+        "put it in quotes",
+    ),
+    (
+        "models/resnet18",
+        "https://",
+        "ftp://",
+        "weights.url: found 'ftp://example.org/resnet18-f37072fd.pth', expected an http, https or file url",
+    ),
+    (
+        "models/resnet18",
+        "file: resnet18.pth",
+        "file: ../resnet18.pth",
+        "weights.file: found '../resnet18.pth', expected a file name of letters",
+    ),
+    (
+        "models/resnet18",
+        "  licence: BSD-3-Clause",
+        "  random: {seed: 1}",
+        "weights: found a mapping with file, url, sha256, random, expected exactly one of url, package, "
+        "training, random",
+    ),
+    (
+        "models/resnet18",
+        "  url:",
+        "  urll:",
+        "weights: found a mapping with file, urll, sha256, licence, expected exactly one of url, package, "
+        "training, random; did you mean url?",
+    ),
+    (
+        "models/resnet18",
+        "  licence:",
+        "  licences:",
+        "weights.licences: found an unknown key, expected one of licence, entry, strip_prefix, ignore; "
+        "did you mean licence?",
+    ),
+    (
+        "models/resnet18",
+        "[conv1, layer1, layer2]",
+        "[conv1, layer1, conv1]",
+        "layers: found 'conv1' twice, expected each item once",
+    ),
+    ("models/resnet18", "[conv1, layer1, layer2]", "[]", "layers: found an empty list, expected a list of"),
+    ("models/resnet18", "[conv1, layer1, layer2]", "conv1", "layers: found 'conv1', expected a list"),
+    (
+        "models/resnet18",
+        "description: ImageNet ResNet-18\n",
+        "",
+        "description: found nothing, expected this key, text",
+    ),
+    (
+        "models/resnet18",
+        "family:",
+        "description: again\nfamily:",
+        "line 3: found the key 'description' twice, expected valid YAML with unique keys",
+    ),
+    (
+        "models/resnet18",
+        "  size: 224",
+        "  size: 224\n  size: 225",
+        "line 12: found the key 'size' twice, expected valid YAML with unique keys",
+    ),
+    ("models/resnet18", "layers: [conv1,", "layers: [conv1,,", "line 14: found a syntax error ("),
+    ("models/resnet18", "layers: [", "\tlayers: [", "line 14: found a syntax error ("),
+    (
+        "models/small",
+        "width: 16",
+        "widht: 16",
+        "network.options.widht: found an unknown key, expected one of width, classes; did you mean width?",
+    ),
+    ("models/small", "resnet18,", "resnet19,", "network.name: found 'resnet19', expected one of resnet18,"),
+    (
+        "models/small",
+        "corpus: shapes",
+        "corpus: shape",
+        "weights.training.corpus: found 'shape', expected one of shapes; did you mean shapes?",
+    ),
+    (
+        "models/small",
+        "1e-1",
+        "0",
+        "weights.training.learning_rate: found 0, expected a number > 0",
+    ),
+    (
+        "models/small",
+        "batch_size: 32, ",
+        "",
+        "weights.training.batch_size: found nothing, expected this key, a whole number >= 2",
+    ),
+    (
+        "models/small",
+        "seed: 1}",
+        "seed: 1, temperature: 0.1}",
+        "weights.training.temperature: found an unknown key, expected one of warmup,",
+    ),
+    (
+        "models/small",
+        "supervised",
+        "simclr",
+        "weights.training.temperature: found nothing, expected this key, a number > 0",
+    ),
+    (
+        "models/small",
+        "seed: 1}",
+        "seed: 1, augmentation: {rotaton: 5}}",
+        "weights.training.augmentation.rotaton: found an unknown key, expected one of rotation, scale, "
+        "shift, flip, contrast, brightness, polarity, blur, noise, aperture; did you mean rotation?",
+    ),
+    (
+        "models/pixels",
+        "layers:",
+        "weights: {random: {seed: 1}}\nlayers:",
+        "weights: found a mapping with random, expected no such key here",
+    ),
+    ("models/pixels", "name: pixels", "name: pixel", "did you mean pixels?"),
+    (
+        "datasets/world",
+        "voxels: 300",
+        "voxels: 3",
+        "rois.V1.voxels: found 3, expected a whole number >= 10",
+    ),
+    ("datasets/world", "V1:", "V 1:", "rois: found 'V 1', expected a ROI label of letters"),
+    ("datasets/world", "V1:", "1:", "rois: found the key 1, expected text as key; put it in quotes"),
+    (
+        "datasets/world",
+        "rois: {V1: {voxels: 300}, LO: {voxels: 200}}",
+        "rois: {}",
+        "rois: found no keys, expected at least one",
+    ),
+    (
+        "datasets/objects",
+        "key: Net_RDM",
+        "keys: Net_RDM",
+        "rois.IT.keys: found an unknown key, expected one of key; did you mean key?",
+    ),
+    ("datasets/objects", "it.npz: null", "/etc/it.npz: null", "expected a relative path of letters"),
+    (
+        "datasets/objects",
+        "options: {stimuli: stimuli, dissimilarity: correlation}",
+        "",
+        "options: found nothing",
+    ),
+    (
+        "datasets/objects",
+        "aaaaaaaa",
+        "gggggggg",
+        "files[1].sha256.a-b.jpg: found 'gggggggg', expected a sha256",
+    ),
+    (
+        "datasets/objects",
+        "aaaaaaaa",
+        "12345678",
+        "files[1].sha256.a-b.jpg: found 12345678, expected a sha256",
+    ),
+    (
+        "datasets/world",
+        "LO: {voxels: 200}}",
+        "LO: {voxels: 200}}\noptions: {size: 50}",
+        "options.size: found 50, expected a whole number >= 16 and a multiple of 16",
+    ),
+    ("corpora/shapes", "procedural", "folder", "kind: found 'folder', expected one of procedural"),
+    ("corpora/shapes", "images: 100", "images: 0", "options.images: found 0, expected a whole number >= 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new", "expected"), BAD_CARDS)
+def test_fault_in_a_card_is_one_line(root, name, old, new, expected):
+    path = root / "resources" / f"{name}.yaml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    message = message_of(cards.load_card, *name.split("/"), root)
+    assert message.startswith(f"resources/{name}.yaml: ")
+    assert expected in message
+
+
+def test_empty_card(root):
+    (root / "resources/models/small.yaml").write_text("")
+    expected = "small.yaml: content: found nothing (null), expected a mapping of keys to values"
+    assert expected in message_of(cards.load_card, "models", "small", root)
+
+
+def test_card_that_is_not_text(root):
+    (root / "resources/models/small.yaml").write_bytes(b"\xff\xfe\x00description: x")
+    assert "small.yaml: YAML: found" in message_of(cards.load_card, "models", "small", root)
+
+
+@pytest.mark.parametrize("name", ["resnet81", "../models/resnet18"])
+def test_card_that_does_not_exist(root, name):
+    message = message_of(cards.load_card, "models", name, root)
+    assert message == (
+        f"resources/models/{name}.yaml: card: found no such file, expected one of pixels, resnet18, small; "
+        "did you mean resnet18?"
+    )
+
+
+BAD_CONFIGS = [
+    ({"models": ["resnet81"]}, "models[0]: found 'resnet81', expected a card of resources/models: one of"),
+    ({"models": ["resnet81"]}, "did you mean resnet18?"),
+    ({"datasets": ["word"]}, "datasets[0]: found 'word', expected a card of resources/datasets: one of"),
+    ({"models": ["pixels", "pixels"]}, "models: found 'pixels' twice, expected each item once"),
+    ({"models": "pixels"}, "models: found 'pixels', expected a list"),
+    ({"models": []}, "models: found an empty list, expected a list of at least 1 items"),
+    ({"models": ["a b"]}, "models[0]: found 'a b', expected a name of letters, digits, _ and -"),
+    ({"model": ["pixels"]}, "model: found an unknown key"),
+    ({"inference": {"bootstrap": 0}}, "inference.bootstrap: found 0, expected a whole number >= 2"),
+    ({"inference": {"permutations": 1.5}}, "inference.permutations: found 1.5, expected a whole number >= 1"),
+    ({"inference": {"confidence": 95}}, "inference.confidence: found 95, expected a number > 0 and < 1"),
+    ({"inference": {"confidence": "0.95"}}, "inference.confidence: found '0.95', expected a number"),
+    ({"inference": {"bootstraps": 9}}, "inference.bootstraps: found an unknown key"),
+    ({"measures": {"comparison": "spearmann"}}, "did you mean spearman?"),
+    (
+        {"claims": {"models": {"generative": ["vae"]}}},
+        "claims.models.generative: found ['vae'], expected a name",
+    ),
+    ({"claims": {"models": {"generative": 3}}}, "claims.models.generative: found 3, expected a name"),
+    (
+        {"claims": {"rois": {"early": "V2"}}},
+        "claims.rois.early: found 'V2', expected one of LO, V1; did you mean V1?",
+    ),
+    ({"claims": {"equivalence": 0}}, "claims.equivalence: found 0, expected a number > 0"),
+    ({"extraction": {"threads": 0}}, "extraction.threads: found 0, expected a whole number >= 1"),
+    ({"mirror": 3}, "mirror: found 3, expected text or null; put it in quotes"),
+    ({"keep_activations": "yes"}, "keep_activations: found 'yes', expected true or false"),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), BAD_CONFIGS)
+def test_fault_in_the_configuration_is_one_line(root, change, expected):
+    message = message_of(cards.load_config_checked, CONFIG | change, root)
+    assert message.startswith("config.yaml: ")
+    assert expected in message
+
+
+@pytest.mark.parametrize("key", ["datasets", "models"])
+def test_configuration_without_what_it_needs(root, key):
+    config = {name: value for name, value in CONFIG.items() if name != key}
+    assert f"config.yaml: {key}: found nothing" in message_of(cards.load_config_checked, config, root)
+
+
+def test_names_that_would_overwrite_other_results_are_refused(root):
+    folder = root / "resources"
+    (folder / "models/brain.yaml").write_text(PIXELS)
+    (folder / "models/world.yaml").write_text(PIXELS)
+    (folder / "datasets/networks.yaml").write_text(WORLD)
+    message = message_of(cards.load_config_checked, CONFIG | {"models": ["brain"]}, root)
+    assert "models[0]: found 'brain', expected a name that no file or folder of results/ has" in message
+    message = message_of(cards.load_config_checked, CONFIG | {"datasets": ["networks"]}, root)
+    assert "datasets[0]: found 'networks'" in message
+    message = message_of(cards.load_config_checked, CONFIG | {"models": ["world"]}, root)
+    assert "models[0]: found 'world', also a data set, expected names that differ" in message
+
+
+def test_the_named_file_is_the_one_that_was_read(root):
+    message = message_of(cards.load_config_checked, CONFIG | {"models": [1]}, root, "studies/mine.yaml")
+    assert message.startswith("studies/mine.yaml: models[0]: found 1, expected a name")

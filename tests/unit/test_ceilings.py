@@ -1,0 +1,129 @@
+"""Noise ceilings against rsatoolbox and simulated truth."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import rsatoolbox
+import xarray
+from rsatoolbox.inference.noise_ceiling import boot_noise_ceiling
+
+from cortexrsa.files import RDMs
+from cortexrsa.geometry.compare import compare
+from cortexrsa.geometry.rdm import rdm
+from cortexrsa.inference.bootstrap import draw_counts
+from cortexrsa.inference.ceilings import (
+    ceiling_table,
+    ceilings_for_claims,
+    spearman_brown,
+    split_half_ceiling,
+    subject_ceiling,
+)
+
+INFERENCE = {"bootstrap": 50, "ceiling_splits": 10, "seed": 0, "confidence": 0.95}
+
+
+def noisy_trials(signal, repeats, noise, generator):
+    n, voxels = signal.shape
+    return signal[:, None] + noise * generator.normal(size=(n, repeats, voxels))
+
+
+@pytest.mark.parametrize(("comparison", "theirs"), [("spearman", "spearman"), ("pearson", "corr")])
+def test_subjects_equal_rsatoolbox(comparison, theirs):
+    generator = np.random.default_rng(0)
+    signal = generator.normal(size=(20, 30))
+    brain = np.stack([rdm(signal + generator.normal(size=signal.shape)) for _ in range(6)])
+    ours = subject_ceiling(brain, draw_counts(20, 10, 0), comparison, 0.95)
+    lower, upper = boot_noise_ceiling(rsatoolbox.rdm.RDMs(brain), method=theirs)
+    assert (ours["lower"], ours["upper"]) == (
+        pytest.approx(lower, abs=1e-12),
+        pytest.approx(upper, abs=1e-12),
+    )
+
+
+def test_spearman_brown():
+    assert spearman_brown(np.array(0.5)) == pytest.approx(2 / 3)
+    assert spearman_brown(np.array(0.5), 1) == 0.5
+
+
+def test_without_noise_the_ceiling_is_one_and_the_generator_reaches_it():
+    signal = np.random.default_rng(1).normal(size=(25, 40))
+    trials = np.repeat(signal[:, None], 4, axis=1)
+    ceiling = split_half_ceiling(trials, draw_counts(25, 20, 0), 5, 0, "correlation", "spearman", 0.95)
+    assert (ceiling["lower"], ceiling["upper"]) == (pytest.approx(1), pytest.approx(1))
+    assert compare(rdm(signal)[None], rdm(trials.mean(axis=1))[None])[0, 0] == pytest.approx(1)
+
+
+def test_the_noiseless_geometry_scores_at_the_upper_bound():
+    generator = np.random.default_rng(2)
+    uppers, reached = [], []
+    for trial in range(25):
+        signal = generator.normal(size=(60, 5)) @ generator.normal(size=(5, 80))
+        trials = noisy_trials(signal, 12, 6.0, generator)
+        counts = draw_counts(60, 2, trial)
+        bounds = split_half_ceiling(trials, counts, 20, trial, "correlation", "spearman", 0.95)
+        uppers.append(bounds["upper"])
+        reached.append(compare(rdm(signal)[None], rdm(trials.mean(axis=1))[None])[0, 0])
+    assert np.mean(reached) == pytest.approx(np.mean(uppers), abs=0.03)
+
+
+def test_pure_noise_has_no_ceiling_above_zero():
+    generator = np.random.default_rng(3)
+    above = []
+    for trial in range(60):
+        trials = noisy_trials(np.zeros((20, 30)), 6, 1.0, generator)
+        counts = draw_counts(20, 100, trial)
+        bounds = split_half_ceiling(trials, counts, 8, trial, "correlation", "spearman", 0.95)
+        above.append(bounds["ci_low"] > 0)
+    # one-sided 2.5 %, within Monte Carlo error
+    assert np.mean(above) <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / 60)
+
+
+def brain_of(responses):
+    average = responses.mean("repeat") if "repeat" in responses.dims else responses
+    patterns = pd.DataFrame({"stimulus_id": responses["stimulus_id"], "split": responses["split"]})
+    subjects = list(dict.fromkeys(responses["subject"].to_numpy()))
+    values = [rdm(average.isel(voxel=(average["subject"] == s).to_numpy()).to_numpy()) for s in subjects]
+    return RDMs(np.stack(values), pd.DataFrame({"subject": subjects, "roi": "V1"}), patterns, "correlation")
+
+
+def responses_of(subjects, repeats, n=12, voxels=15):
+    generator = np.random.default_rng(4)
+    signal = generator.normal(size=(n, 1, voxels))
+    values = np.concatenate(
+        [signal + generator.normal(size=(n, repeats, voxels)) for _ in range(subjects)], axis=2
+    )
+    return xarray.DataArray(
+        values,
+        dims=("stimulus", "repeat", "voxel"),
+        coords={
+            "stimulus_id": ("stimulus", [f"s{k}" for k in range(n)]),
+            "split": ("stimulus", ["test"] * n),
+            "subject": ("voxel", np.repeat([f"sub-{k}" for k in range(subjects)], voxels)),
+            "roi": ("voxel", ["V1"] * (voxels * subjects)),
+        },
+    )
+
+
+def test_kinds_follow_the_data():
+    several = responses_of(subjects=3, repeats=4)
+    table = ceiling_table(brain_of(several), several, "d", "spearman", INFERENCE)
+    assert sorted(table["kind"]) == ["split-half"] * 3 + ["subjects"]
+    assert ceilings_for_claims(table, "test")["V1"]["kind"] == "subjects"
+
+    one = responses_of(subjects=1, repeats=4)
+    table = ceiling_table(brain_of(one), one, "d", "spearman", INFERENCE)
+    assert list(table["kind"]) == ["split-half"]
+
+    averages = one.mean("repeat")
+    table = ceiling_table(brain_of(averages), averages, "d", "spearman", INFERENCE)
+    assert list(table["kind"]) == ["unknown"]
+    assert table[["lower", "upper", "ci_low", "ci_high"]].isna().all(axis=None)
+
+
+def test_two_repeats_can_be_split_in_one_way_only():
+    trials = noisy_trials(np.random.default_rng(5).normal(size=(15, 20)), 2, 1.0, np.random.default_rng(6))
+    counts = draw_counts(15, 20, 0)
+    one, many = (
+        split_half_ceiling(trials, counts, splits, 0, "correlation", "spearman", 0.95) for splits in (1, 9)
+    )
+    assert one == pytest.approx(many)

@@ -1,0 +1,161 @@
+"""Verdicts on planted truth."""
+
+import numpy as np
+import pytest
+
+from cortexrsa.inference import claims
+from cortexrsa.inference.bootstrap import Resampled
+from cortexrsa.inference.claims import CANDIDATES, ModelScores, Study, evaluate, holm
+
+DEPTH = np.linspace(0, 1, 10)
+EARLY, LATE = 0.5 - 0.4 * DEPTH, 0.1 + 0.4 * DEPTH
+MIDDLE = 0.5 - 1.2 * (DEPTH - 0.5) ** 2
+FLAT = np.full(10, 0.05)
+ROLES = {
+    "task_optimised": ["resnet18", "resnet50"],
+    "generative": "vae",
+    "self_supervised": "simclr",
+    "untrained": "untrained",
+}
+GOOD = {"kind": "split-half", "lower": 0.6, "upper": 0.77, "ci_low": 0.5}
+
+
+def network(v1, lo, error=0.01, seed=0):
+    """Scores with a bootstrap error, and the held-out scores of the layers that are truly best."""
+    generator = np.random.default_rng(seed)
+    scores = np.stack([v1, lo])
+
+    def resampled(values):
+        draws = values + generator.normal(0, error, (400, *values.shape))
+        return Resampled(values, draws, None, None, 120, 1)
+
+    heldout = np.stack([scores.max(axis=1), scores[:, 3:7].max(axis=1), scores[:, -1]], axis=1)
+    assert CANDIDATES == ("all", "middle", "last")
+    return ModelScores(DEPTH, resampled(scores), resampled(heldout))
+
+
+def study(**changes):
+    models = {
+        "resnet18": network(EARLY, MIDDLE, seed=1),
+        "resnet50": network(EARLY, MIDDLE, seed=2),
+        "simclr": network(EARLY, MIDDLE, seed=3),
+        "vae": network(FLAT, FLAT, seed=4),
+        "untrained": network(LATE, FLAT + 0.05 * DEPTH, seed=5),
+    }
+    settings = {
+        "models": models,
+        "rois": ["V1", "LO"],
+        "ceilings": {"V1": GOOD, "LO": GOOD},
+        "roles": ROLES,
+        "early": "V1",
+        "late": "LO",
+        "equivalence": 0.2,
+        "confidence": 0.95,
+    }
+    return Study(**(settings | changes))
+
+
+def verdicts(of):
+    table = evaluate(of)
+    return table[table["statistic"] == "overall"].set_index("claim")["verdict"].to_dict()
+
+
+def with_model(name, scores):
+    base = study()
+    return study(models=base.models | {name: scores})
+
+
+def test_the_original_story_is_supported():
+    assert verdicts(study()) == dict.fromkeys(claims.CLAIMS, "supported")
+
+
+@pytest.mark.parametrize(
+    ("claim", "name", "scores"),
+    [
+        ("H1", "resnet50", network(MIDDLE, EARLY)),
+        ("H2", "resnet18", network(EARLY, LATE)),
+        ("H3", "resnet50", network(LATE, MIDDLE)),
+        ("H4", "vae", network(EARLY + 0.2, MIDDLE + 0.2)),
+        ("H5", "vae", network(FLAT, LATE)),
+        ("H6", "simclr", network(LATE, FLAT + 0.05 * DEPTH)),
+    ],
+)
+def test_the_opposite_is_not_supported(claim, name, scores):
+    found = verdicts(with_model(name, scores))[claim]
+    # a SimCLR just like the untrained network mirrors no better than it: a difference of 0, never above
+    assert found == ("inconclusive" if claim == "H6" else "contradicted")
+
+
+@pytest.mark.parametrize("claim", claims.CLAIMS)
+def test_large_errors_are_inconclusive_or_untestable(claim):
+    noisy = {
+        name: network(*each.scores.estimate, error=0.4, seed=seed)
+        for seed, (name, each) in enumerate(study().models.items())
+    }
+    assert verdicts(study(models=noisy))[claim] in ("inconclusive", "untestable")
+
+
+def test_pure_noise_is_untestable():
+    noise = {"kind": "split-half", "lower": 0.01, "upper": 0.1, "ci_low": -0.04}
+    found = evaluate(study(ceilings={"V1": GOOD, "LO": noise}))
+    overall = found[found["statistic"] == "overall"].set_index("claim")
+    assert (overall["verdict"] == "untestable").all()
+    assert overall["reason"].str.contains("no reliable signal in LO").all()
+
+
+def test_an_unknown_ceiling_leaves_the_claims_without_a_bound():
+    unknown = {"kind": "unknown", "lower": np.nan, "upper": np.nan, "ci_low": np.nan}
+    found = verdicts(study(ceilings={"V1": unknown, "LO": unknown}))
+    assert [claim for claim, verdict in found.items() if verdict == "untestable"] == ["H3", "H5"]
+
+
+def test_missing_networks_and_rois_are_named():
+    roles = ROLES | {"self_supervised": None, "generative": "autoencoder"}
+    table = evaluate(study(roles=roles, late="IT"))
+    overall = table[table["statistic"] == "overall"].set_index("claim")
+    assert (overall["verdict"] == "untestable").all()
+    assert "ROI IT is not in this data set" in overall.loc["H1", "reason"]
+    assert "autoencoder is not in this study" in overall.loc["H5", "reason"]
+    assert "no network of the study has this role" in overall.loc["H6", "reason"]
+    assert "no network" in evaluate(study(roles=ROLES | {"task_optimised": []})).loc[0, "reason"]
+
+
+def test_one_network_cannot_show_that_depth_does_not_matter():
+    table = evaluate(study(roles=ROLES | {"task_optimised": ["resnet18"]}))
+    assert table[(table["claim"] == "H3")]["reason"].str.contains("two task-optimised").all()
+
+
+def test_holm_against_scipy_free_example():
+    # Holm 1979: (k - i + 1) p_(i), made monotone
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == pytest.approx([1, 1])
+
+
+def test_holm_can_take_a_verdict_back():
+    # about 2.2 standard errors above: each interval excludes 0, but there are four of them
+    table = evaluate(with_model("vae", network(EARLY - 0.031, MIDDLE - 0.031, seed=4)))
+    parts = table[(table["claim"] == "H4") & (table["statistic"] != "overall")]
+    assert (parts["ci_low"] > 0).all()
+    assert (parts["p"] > 0.05).all()
+    assert (parts["verdict"] == "inconclusive").all()
+
+
+def test_profile_difference_within_the_bound_needs_all_depths():
+    bump = EARLY.copy()
+    bump[5] += 0.3
+    parts = evaluate(with_model("resnet50", network(bump, MIDDLE)))
+    row = parts[(parts["claim"] == "H3") & (parts["roi"] == "V1")].iloc[0]
+    assert row["verdict"] == "contradicted"
+    assert row["estimate"] == pytest.approx(0.3, abs=0.03)
+
+
+def test_several_subjects_widen_the_interval():
+    generator = np.random.default_rng(0)
+    values = np.stack([EARLY, MIDDLE])
+    stimulus = values + generator.normal(0, 0.01, (400, 2, 10))
+    subject = values + generator.normal(0, 0.05, (400, 2, 1))
+    both = subject + generator.normal(0, 0.01, (400, 2, 10))
+    one = Resampled(values, stimulus, None, None, 92, 1)
+    several = Resampled(values, stimulus, subject, both, 92, 15)
+    assert (claims.standard_error(several) > 2 * claims.standard_error(one)).all()
+    assert several.degrees_of_freedom == 14

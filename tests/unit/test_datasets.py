@@ -1,0 +1,380 @@
+"""Raw images, RDMs and responses: read as they are, or refused in one line."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray
+from PIL import Image
+from scipy.spatial.distance import pdist, squareform
+from scipy.stats import spearmanr
+
+from cortexrsa import cards
+from cortexrsa.brain import datasets
+from cortexrsa.files import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def message_of(call, *arguments):
+    with pytest.raises(InputError) as caught:
+        call(*arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# ---- images ------------------------------------------------------------------------------------------------
+
+
+def save_images(folder, n=10, size=(12, 16), mode="RGB"):
+    """n random PNG images; returns their pixels."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = (n, *size, 3) if mode == "RGB" else (n, *size)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    for index, image in enumerate(pixels):
+        Image.fromarray(image).save(folder / f"{index}.png")
+    return pixels
+
+
+def test_pixels_are_kept_as_they_are(tmp_path):
+    pixels = save_images(tmp_path)
+    # an image of low contrast stays one: there is no scaling of single images
+    pixels[3] = 100 + pixels[3] // 128
+    Image.fromarray(pixels[3]).save(tmp_path / "3.png")
+    images = datasets.load_images(tmp_path, datasets.image_names(tmp_path))
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images, pixels)
+
+
+def test_grey_images_get_three_channels(tmp_path):
+    pixels = save_images(tmp_path, mode="L")
+    images = datasets.load_images(tmp_path, [f"{index}.png" for index in range(10)])
+    np.testing.assert_array_equal(images, np.repeat(pixels[..., None], 3, axis=-1))
+
+
+def test_names_are_in_numerical_order_and_only_of_images(tmp_path):
+    for name in ("image_10.jpg", "image_9.JPG", "image_1.png", "notes.txt", "b.jpeg"):
+        (tmp_path / name).touch()
+    assert datasets.image_names(tmp_path) == ["b.jpeg", "image_1.png", "image_9.JPG", "image_10.jpg"]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "CMYK", "I;16", "F"])
+def test_other_kinds_of_image_are_refused(tmp_path, mode):
+    image = Image.new(mode, (16, 12))
+    path = tmp_path / ("0.tif" if mode in ("F", "CMYK") else "0.png")
+    image.save(path)
+    message = message_of(datasets.load_images, tmp_path, [path.name])
+    assert message.startswith(f"{path}: image: found mode {mode[0]}")
+    assert message.endswith("expected grey or RGB, 8 bits a channel, no transparency")
+
+
+def test_images_of_different_size(tmp_path):
+    save_images(tmp_path)
+    Image.new("RGB", (16, 13)).save(tmp_path / "4.png")
+    message = message_of(datasets.load_images, tmp_path, datasets.image_names(tmp_path))
+    expected = "size: found 16 x 13 pixels, expected 16 x 12 pixels, the size of 0.png"
+    assert message == f"{tmp_path / '4.png'}: {expected}"
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "empty", "missing", "html"])
+def test_image_that_cannot_be_read(tmp_path, damage):
+    save_images(tmp_path)
+    path = tmp_path / "4.png"
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    else:
+        kinds = {"cut": content[: len(content) // 2], "text": b"x", "empty": b"", "html": b"<html></html>"}
+        path.write_bytes(kinds[damage])
+    message = message_of(datasets.load_images, tmp_path, [f"{index}.png" for index in range(10)])
+    assert message.startswith(f"{path}: image: found ")
+    assert message.endswith("expected a readable JPEG or PNG")
+
+
+def test_cut_jpeg(tmp_path):
+    path = tmp_path / "0.jpg"
+    Image.effect_noise((64, 64), 50).save(path)
+    path.write_bytes(path.read_bytes()[:900])
+    assert f"{path}: image: found " in message_of(datasets.load_images, tmp_path, ["0.jpg"])
+
+
+def test_no_images(tmp_path):
+    expected = "images: found none, expected files .jpeg, .jpg, .png"
+    assert expected in message_of(datasets.image_names, tmp_path)
+    assert "folder: found no such folder" in message_of(datasets.image_names, tmp_path / "none")
+    assert "images: found none" in message_of(datasets.load_images, tmp_path, [])
+
+
+# ---- RDMs --------------------------------------------------------------------------------------------------
+
+
+def make_rdms(subjects=3, n=10, seed=0):
+    rng = np.random.default_rng(seed)
+    return np.stack([squareform(pdist(rng.normal(size=(n, 20)), "correlation")) for _ in range(subjects)])
+
+
+def save_rdms(path, rdms, key="rdm"):
+    np.savez(path, **{key: rdms})
+    return path
+
+
+def test_rdms_are_read_exactly(tmp_path):
+    rdms = make_rdms()
+    path = save_rdms(tmp_path / "v1.npz", rdms)
+    np.testing.assert_array_equal(datasets.load_rdm_npz(path, "rdm"), rdms)
+
+
+def test_one_subject_and_rounding_of_float32(tmp_path):
+    rdm = make_rdms(1)[0].astype(np.float32)
+    rdm[2, 1] = np.nextafter(rdm[2, 1], np.float32(9))
+    path = save_rdms(tmp_path / "v1.npz", rdm)
+    read = datasets.load_rdm_npz(path, "rdm")
+    assert (read.shape, read.dtype) == ((1, 10, 10), np.float64)
+    np.testing.assert_array_equal(read[0], rdm)
+
+
+def edited(edit):
+    rdms = make_rdms()
+    edit(rdms)
+    return rdms
+
+
+def put(*place_and_value):
+    *place, value = place_and_value
+
+    def edit(rdms):
+        rdms[tuple(place)] = value
+
+    return edited(edit)
+
+
+BAD_RDMS = [
+    (make_rdms().astype(object), "content: found Object arrays cannot be loaded when allow_pickle=False"),
+    (make_rdms().astype(str), "rdm: found dtype <U"),
+    (make_rdms() + 0j, "rdm: found dtype complex128, expected numbers"),
+    (make_rdms() > 1, "rdm: found dtype bool, expected numbers"),
+    (make_rdms()[:, :9], "rdm: found shape (3, 9, 10), expected (subjects, n, n), square RDMs"),
+    (make_rdms()[0, 0], "rdm: found shape (10,), expected"),
+    (make_rdms()[:0], "rdm: found shape (0, 10, 10), expected"),
+    (make_rdms(n=7), "rdm: found 7 stimuli, expected at least 8"),
+    (put(1, 2, 3, np.nan), "rdm[1]: found nan at (2, 3), expected finite dissimilarities"),
+    (put(1, 2, 3, np.inf), "rdm[1]: found inf at (2, 3), expected finite dissimilarities"),
+    (put(2, 4, 4, 0.5), "rdm[2]: found 0.5 at (4, 4), expected zeros on the diagonal"),
+    (1 - make_rdms(), "rdm[0]: found 1 at (0, 0), expected zeros on the diagonal (an RDM)"),
+    (put(0, 5, 1, 9.0), "expected a symmetric matrix (to 1e-06 of its largest value)"),
+    (np.ones((2, 9, 9)) - np.eye(9), "rdm[0]: found equal dissimilarities only, expected"),
+    (np.zeros((2, 9, 9)), "rdm[0]: found equal dissimilarities only, expected"),
+]
+
+
+@pytest.mark.parametrize(("rdms", "expected"), BAD_RDMS)
+def test_arrays_that_are_no_rdms(tmp_path, rdms, expected):
+    path = save_rdms(tmp_path / "v1.npz", rdms)
+    message = message_of(datasets.load_rdm_npz, path, "rdm")
+    assert message.startswith(f"{path}: ")
+    assert expected in message
+
+
+def test_wrong_key_lists_those_there(tmp_path):
+    path = tmp_path / "v1.npz"
+    np.savez(path, Net_RDM=make_rdms(), subjects=np.arange(3))
+    message = message_of(datasets.load_rdm_npz, path, "NetRDM")
+    assert (
+        message == f"{path}: key: found no 'NetRDM', expected one of Net_RDM, subjects; did you mean Net_RDM?"
+    )
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "text", "html", "empty", "missing", "npy", "pickle"])
+def test_damaged_npz(tmp_path, damage):
+    path = save_rdms(tmp_path / "v1.npz", make_rdms())
+    content = bytearray(path.read_bytes())
+    if damage == "missing":
+        path.unlink()
+    elif damage == "npy":
+        with open(path, "wb") as file:
+            np.save(file, make_rdms())
+    elif damage == "pickle":
+        make_rdms().dump(path)
+    else:
+        content[len(content) // 2] ^= 255
+        kinds = {"cut": content[:1000], "flipped": content, "text": b"1 2", "html": b"<html>", "empty": b""}
+        path.write_bytes(kinds[damage])
+    message = message_of(datasets.load_rdm_npz, path, "rdm")
+    assert message.startswith(f"{path}: ")
+    assert message.endswith("expected an .npz file of plain numeric arrays")
+
+
+CARD = {
+    "rois": {"EVC": {"file": "evc.npz", "key": "rdm"}, "IT": {"file": "it.npz", "key": "rdm"}},
+    "options": {"stimuli": "stimuli", "dissimilarity": "correlation"},
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_images(tmp_path / "stimuli")
+    save_rdms(tmp_path / "evc.npz", make_rdms())
+    save_rdms(tmp_path / "it.npz", make_rdms(seed=1))
+    return tmp_path
+
+
+def test_rdm_dataset_names_every_row_and_pattern(folder):
+    images, stimuli, rdms = datasets.load_rdm_dataset(CARD, folder)
+    assert images.shape == (10, 12, 16, 3)
+    assert stimuli["stimulus_id"].tolist() == [str(index) for index in range(10)]
+    assert set(stimuli["split"]) == {"test"}
+    assert rdms.rdms["roi"].tolist() == ["EVC"] * 3 + ["IT"] * 3
+    assert rdms.rdms["subject"].tolist() == ["sub-01", "sub-02", "sub-03"] * 2
+    assert rdms.patterns["stimulus_id"].tolist() == stimuli["stimulus_id"].tolist()
+    assert rdms.measure == "correlation"
+    expected = [squareform(rdm, checks=False) for rdm in [*make_rdms(), *make_rdms(seed=1)]]
+    np.testing.assert_array_equal(rdms.dissimilarities, expected)
+
+
+def test_number_of_stimuli_is_that_of_the_images(folder):
+    save_rdms(folder / "it.npz", make_rdms(n=9))
+    message = message_of(datasets.load_rdm_dataset, CARD, folder)
+    assert message == (
+        f"{folder / 'it.npz'}: rdm: found 9 stimuli, expected 10, the images in {folder / 'stimuli'}"
+    )
+
+
+def test_rois_have_the_same_subjects(folder):
+    save_rdms(folder / "it.npz", make_rdms(subjects=2))
+    message = message_of(datasets.load_rdm_dataset, CARD, folder)
+    assert "it.npz: rdm: found 2 subjects, expected 3, as in EVC" in message
+
+
+def test_too_few_images(folder):
+    for index in range(3, 10):
+        (folder / "stimuli" / f"{index}.png").unlink()
+    assert "stimuli: found 3, expected at least 8" in message_of(datasets.load_rdm_dataset, CARD, folder)
+
+
+def test_two_images_of_one_name(folder):
+    (folder / "stimuli/0.jpg").write_bytes((folder / "stimuli/0.png").read_bytes())
+    assert "stimulus_id: found '0' twice" in message_of(datasets.load_rdm_dataset, CARD, folder)
+
+
+# ---- the real 92 images ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def algonauts():
+    """Raw files of the real data set, and its card."""
+    mirrors = [os.environ.get("CORTEXRSA_MIRROR"), ROOT.parent / "shared/mirror"]
+    for mirror in filter(None, mirrors):
+        if (Path(mirror) / "algonauts92").is_dir():
+            return cards.load_card("datasets", "algonauts92", ROOT), Path(mirror) / "algonauts92"
+    pytest.skip("no mirror with algonauts92 (set CORTEXRSA_MIRROR)")
+
+
+def test_real_files_have_the_checksums_of_the_card(algonauts):
+    card, folder = algonauts
+    for name, entry in cards.card_files(card).items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == entry["sha256"], name
+
+
+def test_real_rdms_belong_to_the_images_in_this_order(algonauts):
+    images, stimuli, rdms = datasets.load_rdm_dataset(*algonauts)
+    assert images.shape == (92, 175, 175, 3)
+    assert rdms.dissimilarities.shape == (30, 92 * 91 // 2)
+    assert rdms.rdms.groupby("roi").size().to_dict() == {"EVC": 15, "IT": 15}
+    assert stimuli["stimulus_id"].iloc[[0, 91]].tolist() == ["image_01", "image_92"]
+    # early visual cortex follows the pixels of the right images, and of no random order of them
+    evc = squareform(rdms.dissimilarities[:15].mean(0))
+    pixels = squareform(pdist(images[:, ::5, ::5].mean(-1).reshape(92, -1), "correlation"))
+    upper = np.triu_indices(92, 1)
+    rng = np.random.default_rng(0)
+    right = spearmanr(evc[upper], pixels[upper]).statistic
+    orders = [rng.permutation(92) for _ in range(200)]
+    others = [spearmanr(evc[upper], pixels[np.ix_(o, o)][upper]).statistic for o in orders]
+    assert right > max(others)
+
+
+# ---- voxels ------------------------------------------------------------------------------------------------
+
+
+def make_responses(repeats=None, voxels=60, stimuli=20, seed=0):
+    """Two subjects with ROIs V1 and LO; with `repeats`, training stimuli have but 2 of them."""
+    rng = np.random.default_rng(seed)
+    shape = (stimuli, voxels) if repeats is None else (stimuli, repeats, voxels)
+    values = rng.normal(size=shape).astype(np.float32)
+    split = np.where(np.arange(stimuli) < stimuli // 2, "train", "test").astype(object)
+    if repeats is not None:
+        values[split == "train", 2:] = np.nan
+    return xarray.DataArray(
+        values,
+        dims=("stimulus", "voxel") if repeats is None else ("stimulus", "repeat", "voxel"),
+        coords={
+            "stimulus_id": ("stimulus", [f"s{index}" for index in range(stimuli)]),
+            "split": ("stimulus", split),
+            "subject": ("voxel", np.repeat(["sub-01", "sub-02"], voxels // 2).astype(object)),
+            "roi": ("voxel", np.tile(np.repeat(["V1", "LO"], voxels // 4), 2).astype(object)),
+        },
+    )
+
+
+@pytest.mark.parametrize("repeats", [None, 4])
+def test_clean_responses_are_left_alone(repeats):
+    responses = make_responses(repeats)
+    cleaned, dropped = datasets.clean_responses(responses, "x.nc")
+    xarray.testing.assert_identical(cleaned, responses)
+    assert dropped[["nan_voxels", "constant_voxels"]].to_numpy().sum() == 0
+    assert dropped["voxels"].tolist() == [15] * 4
+
+
+@pytest.mark.parametrize("repeats", [None, 4])
+def test_bad_voxels_are_dropped_and_counted(repeats):
+    responses = make_responses(repeats)
+    values = responses.values
+    recorded = (0,) if repeats is None else (0, 1)
+    values[(*recorded, 0)] = np.nan  # V1 of sub-01, one trial
+    values[(*recorded, 1)] = np.inf
+    values[..., 16] = np.where(np.isnan(values[..., 16]), np.nan, 3)  # LO of sub-01
+    values[10:, ..., 17] = 2  # constant in the test split alone
+    values[..., 31] = np.nan  # V1 of sub-02
+    cleaned, dropped = datasets.clean_responses(responses, "x.nc")
+    counts = {(row.subject, row.roi): tuple(row[3:]) for row in dropped.itertuples()}
+    assert counts == {
+        ("sub-01", "V1"): (13, 2, 0),
+        ("sub-01", "LO"): (13, 0, 2),
+        ("sub-02", "V1"): (14, 1, 0),
+        ("sub-02", "LO"): (15, 0, 0),
+    }
+    keep = np.setdiff1d(np.arange(60), [0, 1, 16, 17, 31])
+    xarray.testing.assert_identical(cleaned, responses.isel(voxel=keep))
+
+
+def test_trials_that_were_not_recorded_are_no_fault():
+    responses = make_responses(4)
+    responses.values[12, 1:, :30] = np.nan  # sub-01 saw this stimulus once
+    cleaned, dropped = datasets.clean_responses(responses, "x.nc")
+    assert cleaned.sizes["voxel"] == 60
+    assert dropped["nan_voxels"].sum() == 0
+
+
+def test_roi_with_too_few_voxels():
+    responses = make_responses()
+    responses.values[0, 45:51] = np.nan
+    responses.values[:, 51] = 1
+    message = message_of(datasets.clean_responses, responses, "x.nc")
+    assert message == (
+        "x.nc: roi LO: found 8 usable voxels for subject sub-02 (6 with NaN and 1 constant were dropped), "
+        "expected at least 10"
+    )
+    assert datasets.clean_responses(responses, "x.nc", minimum_voxels=8)[0].sizes["voxel"] == 53
+
+
+@pytest.mark.parametrize("repeats", [None, 4])
+def test_stimulus_without_responses(repeats):
+    responses = make_responses(repeats)
+    responses.values[11, ..., 30:] = np.nan
+    message = message_of(datasets.clean_responses, responses, "x.nc")
+    assert message == (
+        "x.nc: responses: found no trial of s11 for subject sub-02, "
+        "expected at least one trial of each stimulus"
+    )

@@ -1,0 +1,298 @@
+"""Files between the stages: round trips, atomic writing, provenance and refusals."""
+
+import json
+import os
+import stat
+import sys
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import rsatoolbox
+import xarray
+
+from cortexrsa import files
+from cortexrsa.files import InputError
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def message_of(call, *arguments):
+    with pytest.raises(InputError) as caught:
+        call(*arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# ---- writing -----------------------------------------------------------------------------------------------
+
+
+def test_half_written_file_never_has_its_name(tmp_path):
+    path = tmp_path / "sub/table.csv"
+
+    def killed():
+        with files.atomic_path(path) as temporary:
+            temporary.write_text("half")
+            assert not path.exists()
+            assert temporary.parent == path.parent
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed()
+    assert names(path.parent) == []
+
+
+def test_failure_leaves_the_former_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail():
+        with files.atomic_path(path) as temporary:
+            temporary.write_text("new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_text() == "old"
+    with files.atomic_path(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_written_files_follow_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with files.atomic_path(tmp_path / "a.txt") as temporary:
+            temporary.write_text("x")
+        with files.atomic_folder(tmp_path / "b") as temporary:
+            (temporary / "x").write_text("x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o750
+
+
+def test_folder_appears_whole_or_not_at_all(tmp_path):
+    folder = tmp_path / "activations"
+
+    def fail():
+        with files.atomic_folder(folder) as temporary:
+            (temporary / "a.npy").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert names(tmp_path) == []
+    for content in ("a", "b"):
+        with files.atomic_folder(folder) as temporary:
+            (temporary / content).write_text(content)
+    # nothing of the former folder is mixed in
+    assert names(folder) == ["b"]
+    assert names(tmp_path) == ["activations"]
+
+
+def test_table_has_its_provenance_beside_it(tmp_path):
+    table = pd.DataFrame({"roi": ["V1", "LO"], "score": [1 / 3, np.nan]})
+    files.write_table(tmp_path / "scores.csv", table, {"seed": 7})
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "scores.csv"), table, rtol=1e-9)
+    record = json.loads((tmp_path / "scores.csv.json").read_text())
+    assert record["settings"] == {"seed": 7}
+    assert record["versions"]["numpy"] == np.__version__
+    files.write_table(tmp_path / "scores.tsv", table, {})
+    assert (tmp_path / "scores.tsv").read_text().startswith("roi\tscore\n")
+
+
+def test_job_that_fails_says_one_line_and_logs_the_rest(tmp_path, capfd):
+    log = tmp_path / "logs/rule.log"
+
+    def job():
+        with files.job_log(log):
+            print("working")
+            print("warning", file=sys.stderr)
+            raise InputError("card.yaml", "layers", "layre1", "layer1")
+
+    with pytest.raises(SystemExit) as caught:
+        job()
+    assert caught.value.code == 1
+    text = log.read_text()
+    assert "working\n" in text
+    assert "warning\n" in text
+    assert "Traceback" in text
+    shown = capfd.readouterr().err
+    assert shown == f"Error: card.yaml: layers: found layre1, expected layer1 (details: {log})\n"
+
+
+def test_job_that_fails_otherwise_names_the_kind_of_error(tmp_path, capfd):
+    with pytest.raises(SystemExit), files.job_log(tmp_path / "rule.log"):
+        raise ZeroDivisionError("two\nlines")
+    assert capfd.readouterr().err.startswith("Error: ZeroDivisionError: two lines (details: ")
+
+
+def test_job_that_succeeds_leaves_its_log(tmp_path, capfd):
+    with files.job_log(tmp_path / "rule.log"):
+        print("done")
+    assert (tmp_path / "rule.log").read_text() == "done\n"
+    assert capfd.readouterr().err == ""
+
+
+# ---- stimuli -----------------------------------------------------------------------------------------------
+
+
+def stimuli(n=9):
+    images = np.random.default_rng(0).integers(0, 256, (n, 4, 5, 3), np.uint8)
+    table = pd.DataFrame(
+        {"stimulus_id": [f"{i:03}" for i in range(n)], "split": "train", "repeats": 2, "label": "cat"}
+    )
+    return images, table
+
+
+def test_stimuli_round_trip(tmp_path):
+    images, table = stimuli()
+    paths = tmp_path / "stimuli.npy", tmp_path / "stimuli.tsv"
+    files.write_stimuli(*paths, images, table)
+    read, read_table = files.read_stimuli(*paths)
+    np.testing.assert_array_equal(read, images)
+    # 000 stays text
+    assert read_table["stimulus_id"].tolist() == table["stimulus_id"].tolist()
+    assert read_table["label"].tolist() == table["label"].tolist()
+
+
+BAD_STIMULI = [
+    (lambda i, t: (i.astype(float), t), "images: found float64 (9, 4, 5, 3), expected uint8 (n, H, W, 3)"),
+    (lambda i, t: (i[..., 0], t), "images: found uint8 (9, 4, 5), expected uint8 (n, H, W, 3)"),
+    (lambda i, t: (i[:8], t), "rows: found 9, expected 8, one for each image"),
+    (lambda i, t: (i[:7], t[:7]), "stimuli: found 7, expected at least 8"),
+    (lambda i, t: (i, t.drop(columns="split")), "expected also ['split']"),
+    (lambda i, t: (i, t.assign(stimulus_id="000")), "stimulus_id: found '000' twice, expected unique ids"),
+    (lambda i, t: (i, t.assign(split="validation")), "split: found ['validation'], expected train or test"),
+]
+
+
+@pytest.mark.parametrize(("edit", "expected"), BAD_STIMULI)
+def test_wrong_stimuli_are_refused_and_nothing_is_written(tmp_path, edit, expected):
+    paths = tmp_path / "stimuli.npy", tmp_path / "stimuli.tsv"
+    message = message_of(files.write_stimuli, *paths, *edit(*stimuli()))
+    assert message.startswith(f"{paths[0]}: ")
+    assert expected in message
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "pickle", "text", "missing"])
+def test_damaged_array(tmp_path, damage):
+    path = tmp_path / "stimuli.npy"
+    images, _ = stimuli()
+    if damage == "pickle":
+        np.save(path, np.array([{"a": 1}], dtype=object))
+    elif damage != "missing":
+        np.save(path, images)
+        content = path.read_bytes()
+        path.write_bytes({"cut": content[:300], "empty": b"", "text": b"hello"}[damage])
+    for mode in (None, "r"):
+        message = message_of(files.load_array, path, mode)
+        assert message.startswith(f"{path}: array: found ")
+        assert message.endswith("expected an .npy file with a plain numeric array")
+
+
+# ---- responses ---------------------------------------------------------------------------------------------
+
+
+def test_responses_round_trip(tmp_path):
+    values = np.random.default_rng(0).normal(size=(9, 2, 6)).astype(np.float32)
+    values[3, 1] = np.nan
+    responses = xarray.DataArray(
+        values,
+        dims=("stimulus", "repeat", "voxel"),
+        coords={
+            "stimulus_id": ("stimulus", np.array([f"s{i}" for i in range(9)], object)),
+            "split": ("stimulus", np.array(["train"] * 9, object)),
+            "subject": ("voxel", np.array(["sub-01"] * 6, object)),
+            "roi": ("voxel", np.array(["V1", "LO"] * 3, object)),
+        },
+        name="responses",
+    )
+    path = tmp_path / "responses.nc"
+    files.write_responses(path, responses, {"seed": 1})
+    read = files.read_responses(path)
+    np.testing.assert_array_equal(read.values, values)
+    assert read.dims == responses.dims
+    for name in responses.coords:
+        assert read[name].values.astype(str).tolist() == responses[name].values.tolist()
+    with h5py.File(path) as file:
+        assert json.loads(file.attrs["provenance"])["settings"] == {"seed": 1}
+    # read into memory: the file can be written again
+    files.write_responses(path, read, {})
+    message = message_of(files.write_responses, tmp_path / "b.nc", responses.drop_vars("roi"), {})
+    assert "b.nc: coords: found" in message
+    assert message.endswith("expected also ['roi']")
+    assert names(tmp_path) == ["responses.nc"]
+
+
+# ---- RDMs --------------------------------------------------------------------------------------------------
+
+
+def make_rdms(k=3, n=8, prefix="s"):
+    return files.RDMs(
+        np.random.default_rng(0).random((k, n * (n - 1) // 2)),
+        pd.DataFrame({"layer": [f"layer{i}" for i in range(k)], "depth": np.linspace(0, 1, k)}),
+        pd.DataFrame({"stimulus_id": [f"{prefix}{i}" for i in range(n)], "split": ["test"] * n}),
+        "correlation",
+    )
+
+
+def test_rdms_round_trip(tmp_path):
+    rdms = make_rdms(prefix="é")
+    files.write_rdms(tmp_path / "a.h5", rdms, {"seed": 1})
+    read = files.read_rdms(tmp_path / "a.h5")
+    np.testing.assert_array_equal(read.dissimilarities, rdms.dissimilarities)
+    assert read.measure == "correlation"
+    # HDF5 keeps no order of columns
+    pd.testing.assert_frame_equal(read.rdms[["layer", "depth"]], rdms.rdms)
+    pd.testing.assert_frame_equal(read.patterns[["stimulus_id", "split"]], rdms.patterns)
+
+
+def test_rsatoolbox_opens_the_rdms(tmp_path):
+    rdms = make_rdms()
+    files.write_rdms(tmp_path / "a.h5", rdms, {"seed": 1})
+    opened = rsatoolbox.rdm.load_rdm(str(tmp_path / "a.h5"))
+    np.testing.assert_array_equal(opened.get_vectors(), rdms.dissimilarities)
+    assert (opened.n_rdm, opened.n_cond) == (3, 8)
+    assert opened.dissimilarity_measure == "correlation"
+    assert list(opened.rdm_descriptors["layer"]) == rdms.rdms["layer"].tolist()
+    np.testing.assert_array_equal(opened.rdm_descriptors["depth"], rdms.rdms["depth"])
+    assert list(opened.pattern_descriptors["stimulus_id"]) == rdms.patterns["stimulus_id"].tolist()
+    assert opened.subset("layer", "layer1").n_rdm == 1
+    assert json.loads(opened.descriptors["provenance"])["settings"] == {"seed": 1}
+
+
+def test_rdms_that_disagree_with_their_tables_are_not_written(tmp_path):
+    rdms = make_rdms()
+    rdms.patterns = rdms.patterns[:7]
+    with pytest.raises(ValueError, match="does not fit 3 RDMs of 7 stimuli"):
+        files.write_rdms(tmp_path / "a.h5", rdms, {})
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "missing", "other", "disagree"])
+def test_damaged_rdms(tmp_path, damage):
+    path = tmp_path / "a.h5"
+    files.write_rdms(path, make_rdms(), {})
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "text":
+        path.write_text("hello")
+    elif damage == "missing":
+        path.unlink()
+    else:
+        with h5py.File(path, "a") as file:
+            del file["dissimilarities"]
+            if damage == "disagree":
+                file["dissimilarities"] = np.zeros((3, 27))
+    message = message_of(files.read_rdms, path)
+    assert message.startswith(f"{path}: ")
+    if damage == "disagree":
+        assert message == f"{path}: dissimilarities: found (3, 27), expected (3, 28)"
