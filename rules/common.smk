@@ -17,8 +17,13 @@ from cortexrsa import cards
 from cortexrsa.code import fingerprint
 from cortexrsa.files import InputError
 
+CONFIG_FILES = [os.path.relpath(path) for path in workflow.overwrite_configfiles] or ["config.yaml"]
+
 try:
-    CONFIG = cards.load_config_checked(config, ROOT)
+    # Snakemake read these files already, but takes the last of duplicate keys without a word
+    for path in ["config.yaml", *CONFIG_FILES]:
+        cards.read_yaml(path)
+    CONFIG = cards.load_config_checked(config, ROOT, CONFIG_FILES[-1])
     DATASETS = {name: cards.load_card("datasets", name, ROOT) for name in sorted(CONFIG["datasets"])}
     MODELS = {name: cards.load_card("models", name, ROOT) for name in sorted(CONFIG["models"])}
     TRAINED = {name: card for name, card in MODELS.items() if "training" in card.get("weights", {})}

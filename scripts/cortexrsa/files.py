@@ -214,11 +214,8 @@ def write_responses(path: str | Path, responses, settings: dict) -> None:
 
 
 def read_responses(path: str | Path):
-    """The xarray.DataArray of `write_responses`, in memory."""
-    import xarray
-
-    with xarray.open_dataset(path, engine="h5netcdf") as dataset:
-        return dataset["responses"].load()
+    """The xarray.DataArray of `write_responses`, in memory; see `read_dataset` for what it raises."""
+    return read_dataset(path)["responses"]
 
 
 # ---- RDMs ------------------------------------------------------------------------------------------------
@@ -315,6 +312,22 @@ def write_corpus(images_path: str | Path, labels_path: str | Path, images: np.nd
     with atomic_path(images_path) as temporary, atomic_path(labels_path) as temporary_labels:
         np.save(temporary, images, allow_pickle=False)
         labels.to_csv(temporary_labels, sep="\t", index=False)
+
+
+def read_dataset(path: str | Path):
+    """The xarray.Dataset of `write_dataset`, in memory.
+
+    Raises
+    ------
+    InputError : the file is damaged, or no netCDF.
+    """
+    import xarray
+
+    try:
+        with xarray.open_dataset(path, engine="h5netcdf") as dataset:
+            return dataset.load()
+    except (OSError, KeyError) as error:
+        raise InputError(path, "netCDF", error, "a file as written by this workflow") from error
 
 
 def write_dataset(path: str | Path, dataset, settings: dict) -> None:

@@ -116,8 +116,10 @@ def test_missing_networks_and_rois_are_named():
     assert (overall["verdict"] == "untestable").all()
     assert "ROI IT is not in this data set" in overall.loc["H1", "reason"]
     assert "autoencoder is not in this study" in overall.loc["H5", "reason"]
-    assert "no network of the study has this role" in overall.loc["H6", "reason"]
-    assert "no network" in evaluate(study(roles=ROLES | {"task_optimised": []})).loc[0, "reason"]
+    assert "the study has no self-supervised network" in overall.loc["H6", "reason"]
+    empty = evaluate(study(roles=ROLES | {"task_optimised": []}))
+    assert "the study has no task-optimised network" in empty.loc[0, "reason"]
+    assert overall.loc["H1", "statement"].startswith("V1 matches early, IT later")
 
 
 def test_one_network_cannot_show_that_depth_does_not_matter():

@@ -76,7 +76,7 @@ def test_layers_are_chosen_and_scored():
 
 
 def test_choosing_on_other_stimuli_is_not_optimistic():
-    """Layers that are all equally unrelated: the best on the same stimuli looks good, held out it does not."""
+    """Layers that are all unrelated: the best on the same stimuli looks good, held out it does not."""
     generator = np.random.default_rng(4)
     heldout, naive = [], []
     for trial in range(40):

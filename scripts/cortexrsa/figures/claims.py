@@ -9,7 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from cortexrsa.figures.style import MARKERS, WIDTH, ordered, roi_colours
+from cortexrsa.figures.style import MARKERS, WIDTH, ordered, ordered_rois, roi_colours
 
 PALETTE = sns.color_palette("colorblind")
 # from the colour-blind safe palette; the verdict is written out too
@@ -24,7 +24,7 @@ VERDICTS = {
 def plot_centroids(profiles: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     """Depth centroid of every network in every ROI, with its interval."""
     centroids = profiles[profiles["statistic"] == "depth centroid"]
-    rois = list(dict.fromkeys(centroids["roi"]))
+    rois = ordered_rois(centroids["roi"])
     names = [name for name in ordered(models) if name in set(centroids["model"])]
     figure, axes = plt.subplots(figsize=(WIDTH * 0.75, 0.42 * len(names) + 1.2))
     offsets = np.linspace(-0.14, 0.14, len(rois)) if len(rois) > 1 else [0]
@@ -45,7 +45,7 @@ def _evidence(part: pd.Series, models: dict[str, dict]) -> str:
     names = ", ".join(
         models.get(name, {"label": name})["label"] for name in part["models"].split(", ") if name
     )
-    where = f"{names} ({part['roi']})" if names and part["roi"] else names or part["roi"]
+    where = f"{names} in {part['roi']}" if names and part["roi"] else names or part["roi"]
     if not np.isfinite(part["estimate"]):
         return f"{where}: {part['reason']}" if where else part["reason"]
     return f"{where}: {part['estimate']:.2f} [{part['ci_low']:.2f}, {part['ci_high']:.2f}]"

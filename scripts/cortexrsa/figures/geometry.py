@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from scipy.cluster import hierarchy
 from scipy.stats import rankdata
 from sklearn.manifold import MDS
 
 from cortexrsa.figures.scores import primary_scores
-from cortexrsa.figures.style import WIDTH, model_styles, ordered, roi_colours
+from cortexrsa.figures.style import WIDTH, model_styles, ordered, ordered_rois, roi_colours
 from cortexrsa.files import RDMs
 from cortexrsa.geometry.compare import compare, normalise
 from cortexrsa.geometry.rdm import select_stimuli, squareform
@@ -23,62 +26,72 @@ def _mean_rdms(brain: RDMs, comparison: str) -> dict[str, np.ndarray]:
     """Mean over subjects of the normalised RDMs of every ROI, in the test split."""
     normalised = normalise(_test_rdms(brain), comparison)
     rois = brain.rdms["roi"].to_numpy()
-    return {roi: normalised[rois == roi].mean(axis=0) for roi in dict.fromkeys(rois)}
+    return {roi: normalised[rois == roi].mean(axis=0) for roi in ordered_rois(rois)}
 
 
 def stimulus_order(brain_rdm: np.ndarray) -> np.ndarray:
-    """Order of the stimuli along the first dimension of the classical scaling of an RDM (pairs,)."""
-    square = squareform(rankdata(brain_rdm))
-    centred = square - square.mean(axis=0) - square.mean(axis=1)[:, None] + square.mean()
-    return np.argsort(np.linalg.eigh(-centred)[1][:, -1])
+    """Order of the stimuli by hierarchical clustering (average linkage) of an RDM (pairs,)."""
+    ranks = rankdata(brain_rdm)
+    return hierarchy.leaves_list(hierarchy.linkage(ranks, "average", optimal_ordering=True))
+
+
+def _shown_layers(scores: pd.DataFrame, layers: list[str], rois: list[str]) -> dict[int, list[str]]:
+    """Layers of a network to show, and why: the first, the best for the first and last ROI, the last."""
+    shown = {0: ["first"], len(layers) - 1: ["last"]}
+    for roi in dict.fromkeys((rois[0], rois[-1])):
+        line = scores[scores["roi"] == roi].set_index("layer")["score"].reindex(layers).to_numpy()
+        if np.isfinite(line).any():
+            shown.setdefault(int(np.nanargmax(line)), []).append(f"best for {roi}")
+    return dict(sorted(shown.items()))
 
 
 def plot_rdms(
     brain: RDMs, networks: dict[str, RDMs], scores: pd.DataFrame, models: dict[str, dict], comparison: str
 ) -> plt.Figure:
-    """RDMs of the ROIs, and of each network's first, best (in either ROI) and last layers, as ranks."""
+    """RDMs as ranks: of the ROIs and single-layer baselines, and of selected layers of each network.
+
+    Parameters
+    ----------
+    brain, networks : RDMs, the latter by model name
+    scores : table of the data set
+    models : label and family by model name
+    comparison : see `geometry.compare.normalise`
+    """
     scores = primary_scores(scores)
     regions = _mean_rdms(brain, comparison)
     rois = list(regions)
     order = stimulus_order(regions[rois[-1]])
-    names = ordered(models)
-    # every network shows its first layer, the best for the first and the last ROI, and its last layer
-    columns = max(len(rois), 4)
-    figure, grid = plt.subplots(
-        len(names) + 1, columns, figsize=(WIDTH, 1.75 * (len(names) + 1)), squeeze=False
-    )
-
-    def show(axes, rdm: np.ndarray, title: str) -> None:
-        ranks = squareform(rankdata(rdm) / len(rdm))
-        image = axes.imshow(ranks[np.ix_(order, order)], cmap="viridis", vmin=0, vmax=1, interpolation="none")
-        axes.set_title(title, fontsize=7)
-        axes.set_axis_on()
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        return image
-
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for axes, roi in zip(grid[0], rois, strict=False):
-        image = show(axes, regions[roi], roi)
-    grid[0, 0].set_ylabel("brain", fontsize=7)
-    for row, name in zip(grid[1:], names, strict=True):
+    rows, first_row = [], [(roi, regions[roi]) for roi in rois]
+    for name in ordered(models):
         rdms, layers = _test_rdms(networks[name]), list(networks[name].rdms["layer"])
-        part = scores[scores["model"] == name]
-        best = {
-            roi: part[part["roi"] == roi].set_index("layer")["score"].reindex(layers).to_numpy()
-            for roi in rois
-        }
-        chosen = {0: ["first"], len(layers) - 1: ["last"]} if len(layers) > 1 else {0: ["only layer"]}
-        for roi in (rois[0], rois[-1]) if len(layers) > 1 else ():
-            if np.isfinite(best[roi]).any():
-                label = f"best {roi}"
-                chosen.setdefault(int(np.nanargmax(best[roi])), []).append(label)
-        for axes, (layer, why) in zip(row, sorted(chosen.items()), strict=False):
-            if np.isfinite(rdms[layer]).all():
-                show(axes, rdms[layer], f"{layers[layer]}\n({', '.join(dict.fromkeys(why))})")
-        row[0].set_ylabel(models[name]["label"], fontsize=7)
-    figure.colorbar(image, ax=grid, label="dissimilarity (rank)", shrink=0.3, aspect=30)
+        if len(layers) == 1:
+            first_row.append((models[name]["label"], rdms[0]))
+            continue
+        shown = _shown_layers(scores[scores["model"] == name], layers, rois)
+        titles = [f"{layers[layer]} ({', '.join(why)})" for layer, why in shown.items()]
+        rows.append((models[name]["label"], list(zip(titles, rdms[list(shown)], strict=True))))
+    rows.insert(0, ("Brain, baselines", first_row))
+    columns = max(len(cells) for _, cells in rows)
+    figure, grid = plt.subplots(
+        len(rows), columns, figsize=(WIDTH, (WIDTH / columns + 0.05) * len(rows)), squeeze=False
+    )
+    for axes_row, (label, cells) in zip(grid, rows, strict=True):
+        axes_row[0].set_ylabel(label, fontsize=7)
+        for axes, (title, rdm) in zip(axes_row, cells, strict=False):
+            ranks = (
+                squareform(rankdata(rdm) / len(rdm))
+                if np.isfinite(rdm).all()
+                else np.nan * np.eye(len(order))
+            )
+            image = axes.imshow(ranks[np.ix_(order, order)], cmap="viridis", vmin=0, vmax=1)
+            axes.set_title("\n".join(textwrap.wrap(title, 24)), fontsize=6)
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        for axes in axes_row[len(cells) :]:
+            axes.set_axis_off()
+    figure.colorbar(
+        image, ax=grid, label="dissimilarity (rank)", location="bottom", shrink=0.4, aspect=30, pad=0.01
+    )
     return figure
 
 

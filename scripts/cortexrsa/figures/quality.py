@@ -7,12 +7,12 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from cortexrsa.figures.style import WIDTH, model_styles, roi_colours
+from cortexrsa.figures.style import WIDTH, model_styles, ordered_rois, roi_colours
 
 
 def plot_reliability(reliability: pd.DataFrame) -> plt.Figure:
     """Histogram of the voxels' split-half reliability: a panel for each split, a colour for each ROI."""
-    rois = list(dict.fromkeys(reliability["roi"]))
+    rois = ordered_rois(reliability["roi"])
     splits = sorted(set(reliability["split"]), key=lambda split: split != "test")
     figure, grid = plt.subplots(1, len(splits), figsize=(WIDTH, 2.6), sharex=True, sharey=True, squeeze=False)
     for axes, split in zip(grid[0], splits, strict=True):
@@ -58,7 +58,9 @@ def plot_learning(metrics: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
         x = np.arange(len(shown)) + (k - (len(styles) - 1) / 2) * width
         bars = left.bar(x, values.fillna(0), width * 0.92, color=style["color"], label=style["label"])
         left.bar_label(bars, ["" if np.isnan(v) else f"{v:.2f}" for v in values], fontsize=5.5, padding=1)
-        loss = metrics[(metrics["model"] == name) & (metrics["metric"] == "training_loss")].sort_values("step")
+        loss = metrics[(metrics["model"] == name) & (metrics["metric"] == "training_loss")].sort_values(
+            "step"
+        )
         right.plot(loss["step"], loss["value"] / loss["value"].iloc[0], color=style["color"], lw=1)
     chance = metrics.loc[metrics["metric"] == "chance", "value"]
     if len(chance):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from cortexrsa.figures.style import ROI_STYLES, WIDTH, model_styles, ordered, roi_colours
+from cortexrsa.figures.style import ROI_STYLES, WIDTH, model_styles, ordered, ordered_rois, roi_colours
 
 PANEL_COLUMNS = 3
 
@@ -44,13 +44,15 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
     models : label and family by model name
     """
     scores, bounds = primary_scores(scores), primary_ceilings(ceilings)
-    rois = list(dict.fromkeys(scores["roi"]))
+    rois = ordered_rois(scores["roi"])
     colours = roi_colours(rois)
     counts = scores.groupby("model")["layer"].nunique()
     names = [name for name in ordered(models) if counts[name] > 1]
-    rows = -(-len(names) // PANEL_COLUMNS)
+    # four panels look better in two columns
+    columns = 2 if len(names) in (2, 4) else PANEL_COLUMNS
+    rows = -(-len(names) // columns)
     figure, grid = plt.subplots(
-        rows, PANEL_COLUMNS, figsize=(WIDTH, 2.1 * rows + 0.5), sharex=True, sharey=True, squeeze=False
+        rows, columns, figsize=(WIDTH, 2.1 * rows + 0.5), sharex=True, sharey=True, squeeze=False
     )
     for axes, name in zip(grid.flat, names, strict=False):
         for k, roi in enumerate(rois):
@@ -72,11 +74,10 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
         axes.set_title(models[name]["label"], fontsize=8)
     for axes in grid.flat[len(names) :]:
         axes.set_axis_off()
-    for axes in [
-        column[np.flatnonzero([a.axison for a in column])[-1]] for column in grid.T if column[0].axison
-    ]:
-        axes.set_xlabel("relative depth (input 0, output 1)")
-        axes.xaxis.set_tick_params(labelbottom=True)
+    for column in grid.T:
+        for axes in [axes for axes in column if axes.axison][-1:]:
+            axes.set_xlabel("relative depth")
+            axes.xaxis.set_tick_params(labelbottom=True)
     for axes in grid[:, 0]:
         axes.set_ylabel(score_label(scores))
     handles, labels = grid.flat[0].get_legend_handles_labels()
@@ -94,7 +95,7 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
 def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     """One panel a ROI: the profiles of all networks together, with the noise ceiling; baselines as lines."""
     scores, bounds = primary_scores(scores), primary_ceilings(ceilings)
-    rois = list(dict.fromkeys(scores["roi"]))
+    rois = ordered_rois(scores["roi"])
     styles = model_styles(models)
     columns = min(len(rois), PANEL_COLUMNS)
     rows = -(-len(rois) // columns)
@@ -128,7 +129,7 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
 def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     """One panel a network: ROI x layer, the score as colour; a dot where it is above 0 (FWE)."""
     scores = primary_scores(scores)
-    rois = list(dict.fromkeys(scores["roi"]))
+    rois = ordered_rois(scores["roi"])
     names = ordered(models)
     lowest, highest = min(0, scores["score"].min()), scores["score"].max()
     sizes = [scores.loc[scores["model"] == name, "layer"].nunique() for name in names]

@@ -9,6 +9,8 @@ from cortexrsa.files import atomic_path
 
 matplotlib.use("Agg")
 
+# along the ventral stream; labels that are not here come last, by name
+HIERARCHY = ("V1", "EVC", "V2", "V3", "V3A", "V3B", "V4", "LO", "LatOcc", "IT")
 FAMILIES = ("task-optimised", "self-supervised", "generative", "untrained", "baseline")
 WIDTH = 7.2  # inches, two columns of a journal page
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
@@ -35,6 +37,12 @@ def ordered(models: dict[str, dict]) -> list[str]:
     return sorted(models, key=lambda name: (FAMILIES.index(models[name]["family"]), models[name]["label"]))
 
 
+def ordered_rois(rois) -> list[str]:
+    """ROI labels (each once) along the visual hierarchy."""
+    position = {roi: k for k, roi in enumerate(HIERARCHY)}
+    return sorted(set(rois), key=lambda roi: (position.get(roi, len(HIERARCHY)), roi))
+
+
 def model_styles(models: dict[str, dict]) -> dict[str, dict]:
     """Colour, marker and label of every model: distinct in print without colour too."""
     names = ordered(models)
@@ -49,7 +57,7 @@ def model_styles(models: dict[str, dict]) -> dict[str, dict]:
 
 def roi_colours(rois: list[str]) -> dict[str, tuple]:
     """Colour of every ROI."""
-    return dict(zip(rois, sns.color_palette("colorblind", max(len(rois), 1)), strict=False))
+    return dict(zip(rois, sns.color_palette("colorblind", len(rois)), strict=True))
 
 
 def save(figure, svg: str, png: str) -> None:

@@ -18,18 +18,19 @@ from cortexrsa.inference import profiles
 from cortexrsa.inference.bootstrap import Resampled, interval, p_value, standard_error
 
 STATEMENTS = {
-    "H1": "V1 matches early and LO later layers of task-optimised networks",
-    "H2": "LO matches middle layers rather than the last",
+    "H1": "{early} matches early, {late} later layers of task-optimised networks",
+    "H2": "{late} matches middle layers rather than the last",
     "H3": "The depth of the network does not change the trend",
-    "H4": "The VAE is less similar to V1 and to LO",
+    "H4": "The VAE is less similar to {early} and to {late}",
     "H5": "There is no trend across the layers of the VAE",
-    "H6": "SimCLR mirrors the task-optimised networks",
+    "H6": "The self-supervised network (SimCLR) mirrors the task-optimised ones",
 }
 COLUMNS = [
     *("claim", "statement", "models", "roi", "statistic"),
     *("estimate", "ci_low", "ci_high", "p", "verdict", "reason"),
 ]
 CANDIDATES = ("all", "middle", "last")
+TASK = "task-optimised"
 
 
 @dataclass
@@ -120,11 +121,20 @@ def holm(p: Iterable[float]) -> np.ndarray:
 # ---- what can be tested ----------------------------------------------------------------------------------
 
 
-def _obstacle(study: Study, models: list, rois: list[str], bound: bool = False) -> str | None:
-    """Why a part cannot be tested, or None."""
-    for model in models:
+def _obstacle(
+    study: Study, models: dict[str, str | None], rois: list[str], bound: bool = False
+) -> str | None:
+    """Why a part cannot be tested, or None.
+
+    Parameters
+    ----------
+    models : name of the network by role
+    rois : labels
+    bound : whether an equivalence bound is needed
+    """
+    for role, model in models.items():
         if model is None:
-            return "no network of the study has this role"
+            return f"the study has no {role} network"
         if model not in study.models:
             return f"{model} is not in this study"
     for roi in rois:
@@ -200,7 +210,7 @@ def early_and_late(study: Study) -> list[dict]:
     parts = []
     for model in study.roles["task_optimised"] or [None]:
         row = _part([model], f"{study.late} - {study.early}", "difference of depth centroids")
-        obstacle = _obstacle(study, [model], [study.early, study.late])
+        obstacle = _obstacle(study, {TASK: model}, [study.early, study.late])
         if obstacle:
             parts.append(row | {"reason": obstacle})
             continue
@@ -218,7 +228,7 @@ def middle_over_last(study: Study) -> list[dict]:
     parts = []
     for model in study.roles["task_optimised"] or [None]:
         row = _part([model], study.late, "held-out best middle layer - last layer")
-        obstacle = _obstacle(study, [model], [study.late])
+        obstacle = _obstacle(study, {TASK: model}, [study.late])
         if obstacle is None and np.isnan(_heldout(study, model, study.late, "middle").estimate):
             obstacle = "the network has no layer in the middle third of its depth"
         if obstacle:
@@ -239,7 +249,9 @@ def depth_does_not_matter(study: Study) -> list[dict]:
     for pair in pairs:
         for roi in (study.early, study.late):
             row = _part(list(pair), roi, "largest difference of profiles")
-            obstacle = _obstacle(study, list(pair), [roi], bound=True)
+            obstacle = _obstacle(
+                study, dict(zip((TASK, f"second {TASK}"), pair, strict=True)), [roi], bound=True
+            )
             parts.append(row | ({"reason": obstacle} if obstacle else _largest_difference(study, pair, roi)))
     return parts
 
@@ -283,7 +295,7 @@ def vae_is_less_similar(study: Study) -> list[dict]:
     for model in study.roles["task_optimised"] or [None]:
         for roi in (study.early, study.late):
             row = _part([model, vae], roi, "difference of held-out best layers")
-            obstacle = _obstacle(study, [model, vae], [roi])
+            obstacle = _obstacle(study, {TASK: model, "generative": vae}, [roi])
             if obstacle:
                 parts.append(row | {"reason": obstacle})
                 continue
@@ -305,7 +317,7 @@ def vae_has_no_trend(study: Study) -> list[dict]:
     for roi in (study.early, study.late):
         for name, shape in (("slope", profiles.slope), ("curvature", profiles.curvature)):
             row = _part([vae], roi, f"{name} of the profile")
-            obstacle = _obstacle(study, [vae], [roi], bound=True)
+            obstacle = _obstacle(study, {"generative": vae}, [roi], bound=True)
             if obstacle is None and len(study.models[vae].depth) < 3:
                 obstacle = "needs at least 3 layers"
             if obstacle:
@@ -328,7 +340,7 @@ def ssl_mirrors_task(study: Study) -> list[dict]:
         row = _part(
             [ssl, model, untrained], " and ".join(rois), "difference of disattenuated profile correlations"
         )
-        obstacle = _obstacle(study, [model, ssl, untrained], rois)
+        obstacle = _obstacle(study, {TASK: model, "self-supervised": ssl, "untrained": untrained}, rois)
         if obstacle:
             parts.append(row | {"reason": obstacle})
             continue
@@ -389,7 +401,8 @@ def evaluate(study: Study) -> pd.DataFrame:
         parts = parts_of(study)
         verdict, reason = _overall(parts)
         overall = _part([], "", "overall", verdict=verdict, reason=reason)
-        rows += [{"claim": claim, "statement": STATEMENTS[claim]} | part for part in (overall, *parts)]
+        statement = STATEMENTS[claim].format(early=study.early, late=study.late)
+        rows += [{"claim": claim, "statement": statement} | part for part in (overall, *parts)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

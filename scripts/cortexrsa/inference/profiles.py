@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cortexrsa.geometry.rdm import select_stimuli
 from cortexrsa.inference.bootstrap import resampled_similarity
 
 GRID = np.linspace(0, 1, 21)
@@ -139,8 +140,9 @@ def heldout_in_halves(
     subjects, rois, pairs = brain.shape
 
     def scores(half: np.ndarray) -> np.ndarray:
-        flat = brain.reshape(-1, pairs)
-        similarity = resampled_similarity(flat, models, counts * half, comparison, threads)
+        flat = select_stimuli(brain.reshape(-1, pairs), half)
+        layers = select_stimuli(models, half)
+        similarity = resampled_similarity(flat, layers, counts[:, half], comparison, threads)
         return similarity.reshape(len(counts), subjects, rois, len(models))
 
     total = np.zeros((len(counts), subjects, rois, len(candidates)))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray
 
-from cortexrsa.files import InputError, RDMs
+from cortexrsa.files import InputError, RDMs, read_dataset
 from cortexrsa.geometry.compare import compare, normalise
 from cortexrsa.geometry.rdm import select_stimuli
 from cortexrsa.inference import permutation, profiles
@@ -227,8 +227,4 @@ def model_scores(result: xarray.Dataset, seed: int) -> ModelScores:
 
 def read_results(paths: list[str]) -> dict[str, xarray.Dataset]:
     """Results of `score_network` by model name (the name of the file)."""
-    results = {}
-    for path in paths:
-        with xarray.open_dataset(path, engine="h5netcdf") as dataset:
-            results[Path(path).stem] = dataset.load()
-    return results
+    return {Path(path).stem: read_dataset(path) for path in paths}

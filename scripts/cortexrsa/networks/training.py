@@ -234,7 +234,7 @@ def _optimizer(objective: nn.Module, recipe: dict) -> torch.optim.Optimizer:
     groups = [{"params": decayed, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
     if recipe.get("optimizer", "adamw") == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=rate)
+    return torch.optim.AdamW(groups, lr=rate, fused=True)
 
 
 def _fit(

@@ -246,7 +246,7 @@ def build(network: dict, seed: int = 0, source: str = "model card") -> nn.Module
 
 
 def package_file(package: str, file: str, source: str = "model card") -> Path:
-    """Path of a file inside an installed package, which is located but not imported.
+    """Path of a file in an installed package (any of its folders), which is located but not imported.
 
     Raises
     ------
@@ -256,8 +256,9 @@ def package_file(package: str, file: str, source: str = "model card") -> Path:
     if specification is None or not specification.submodule_search_locations:
         raise InputError(source, "weights: package", f"{package!r}, not installed", "an installed package")
     for folder in specification.submodule_search_locations:
-        if (Path(folder) / file).is_file():
-            return Path(folder) / file
+        for path in sorted(Path(folder).rglob(Path(file).name)):
+            if path.as_posix().endswith(f"/{file}"):
+                return path
     raise InputError(source, "weights: file", repr(file), f"a file in package {package}")
 
 

@@ -1,0 +1,215 @@
+"""Extraction against forward passes, within bounds of memory, and under failures."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.nn import functional as F
+
+from cortexrsa.files import InputError
+from cortexrsa.networks.extraction import choose_device, extract
+from cortexrsa.networks.preprocessing import prepare
+from cortexrsa.networks.zoo import build
+
+ROOT = Path(__file__).resolve().parents[2]
+PREPROCESSING = {"size": 32, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]}
+LAYERS = ["relu", "layer1.0", "layer3.1", "avgpool"]
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (13, 40, 40, 3), np.uint8)
+
+
+@pytest.fixture
+def network():
+    options = {"width": 4, "stem": "small", "classes": 3}
+    return build({"source": "resnet", "name": "resnet18", "options": options}, seed=1)
+
+
+def test_prepare_scales_resizes_and_standardises(images):
+    same = prepare(images, {"size": 40})
+    np.testing.assert_allclose(same.permute(0, 2, 3, 1).numpy(), images / 255, atol=1e-6)
+    halved = prepare(images, {"size": 20})
+    # antialiased halving is the tent 1 3 3 1 / 8 along both axes
+    x = torch.from_numpy(images / 255).permute(0, 3, 1, 2)
+    tent = torch.tensor([1.0, 3, 3, 1], dtype=x.dtype) / 8
+    kernel = torch.outer(tent, tent).expand(3, 1, 4, 4)
+    expected = F.conv2d(x, kernel, stride=2, padding=1, groups=3)
+    np.testing.assert_allclose(halved[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1], atol=1e-6)
+    standard = prepare(images, {"size": 40, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]})
+    np.testing.assert_allclose(standard[:, 2], (images[..., 2] / 255 - 0.3) / 0.4, atol=1e-5)
+
+
+def test_prepare_keeps_the_differences_of_contrast_between_images():
+    ramp = np.linspace(0, 255, 40).astype(np.uint8)
+    strong = np.broadcast_to(ramp[:, None, None], (40, 40, 3))
+    weak = (strong // 4 + 96).astype(np.uint8)
+    low, high = prepare(np.stack([weak, strong]), {"size": 32}).std((1, 2, 3))
+    assert high / low == pytest.approx(4, rel=0.05)
+
+
+def test_prepare_refuses_other_input(images):
+    for wrong in (images.astype(float), images[..., :1], images[0]):
+        with pytest.raises(InputError, match="expected uint8"):
+            prepare(wrong, PREPROCESSING)
+    with pytest.raises(InputError, match="expected bilinear"):
+        prepare(images, {"size": 8, "interpolation": "lanczos"})
+
+
+def test_activations_equal_a_forward_pass(images, network, tmp_path):
+    network.train()
+    table = extract(network, images, PREPROCESSING, LAYERS, tmp_path, batch_size=5, device="cpu")
+    assert table["layer"].tolist() == LAYERS
+    assert table["index"].tolist() == [0, 1, 2, 3]
+    np.testing.assert_allclose(table["depth"], [0, 1 / 3, 2 / 3, 1])
+    assert table["shape"].tolist() == ["4x16x16", "4x16x16", "16x4x4", "32x1x1"]
+    written = pd.read_csv(tmp_path / "layers.tsv", sep="\t")
+    pd.testing.assert_frame_equal(written, table)
+    with torch.inference_mode():
+        x = network.maxpool(network.relu(network.bn1(network.conv1(prepare(images, PREPROCESSING)))))
+        expected = {"relu": x.flatten(1).clone(), "layer1.0": network.layer1[0](x).flatten(1)}
+        x = network.layer3(network.layer2(network.layer1(x)))
+        expected["layer3.1"] = x.flatten(1).clone()
+        expected["avgpool"] = x = network.avgpool(network.layer4(x)).flatten(1)
+    for layer in LAYERS:
+        rows = np.load(tmp_path / f"{layer}.npy", mmap_mode="r", allow_pickle=False)
+        assert rows.dtype == np.float32
+        np.testing.assert_allclose(rows, expected[layer], rtol=1e-4, atol=1e-5)
+
+
+def test_results_do_not_depend_on_the_batch_size(images, network, tmp_path):
+    results = []
+    for batch_size in (1, 4, 64):
+        folder = tmp_path / str(batch_size)
+        folder.mkdir()
+        extract(network, images, PREPROCESSING, LAYERS, folder, batch_size=batch_size, device="cpu")
+        results.append([np.load(folder / f"{layer}.npy") for layer in LAYERS])
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+class Limited(torch.nn.Module):
+    """Runs out of memory for batches above `most`, after its first layer has run."""
+
+    def __init__(self, most, error=torch.OutOfMemoryError):
+        super().__init__()
+        self.first, self.second = torch.nn.Flatten(), torch.nn.ReLU()
+        self.most, self.error, self.batches = most, error, []
+
+    def forward(self, x):
+        x = self.first(x)
+        if len(x) > self.most:
+            raise self.error("can't allocate memory")
+        self.batches.append(len(x))
+        return self.second(x)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, torch.cuda.OutOfMemoryError, RuntimeError])
+def test_out_of_memory_halves_the_batch_and_goes_on(images, tmp_path, error):
+    network = Limited(3, error)
+    extract(network, images, {"size": 8}, ["first", "second"], tmp_path, batch_size=64, device="cpu")
+    # 13 images at once, then 6, then 3
+    assert network.batches == [3, 3, 3, 3, 1]
+    expected = prepare(images, {"size": 8}).flatten(1)
+    for layer in ("first", "second"):
+        np.testing.assert_array_equal(np.load(tmp_path / f"{layer}.npy"), expected)
+
+
+def test_out_of_memory_for_one_image_is_an_error(images, tmp_path):
+    with pytest.raises(InputError, match="card.yaml: batch_size: found out of memory on cpu at 1"):
+        extract(Limited(0), images, {"size": 8}, ["first"], tmp_path, device="cpu", source="card.yaml")
+
+
+def test_other_failures_are_not_taken_for_lack_of_memory(images, network, tmp_path):
+    broken = torch.nn.Sequential(torch.nn.Linear(7, 7))
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        extract(broken, images, PREPROCESSING, ["0"], tmp_path, device="cpu")
+
+
+class Poisoned(torch.nn.Module):
+    """Gives one value that is not finite, in the last image alone."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.good, self.bad, self.value = torch.nn.Identity(), torch.nn.Identity(), value
+
+    def forward(self, x):
+        x = self.good(x).clone()
+        x[-1, 0, 0, 0] = self.value
+        return self.bad(x)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_values_that_are_not_finite_name_the_layer(images, tmp_path, value):
+    with pytest.raises(InputError, match="activations of layer 'bad': found NaN or infinite"):
+        extract(Poisoned(value), images, {"size": 8}, ["good", "bad"], tmp_path, device="cpu")
+
+
+def test_large_finite_values_are_accepted(images, tmp_path):
+    # their float32 sum overflows, they do not
+    extract(Poisoned(3e38), images, {"size": 8}, ["bad"], tmp_path, batch_size=1, device="cpu")
+
+
+def test_a_wrong_layer_writes_nothing(images, network, tmp_path):
+    with pytest.raises(InputError, match=r"'layer9.0', expected .*layer1.0"):
+        extract(network, images, PREPROCESSING, ["relu", "layer9.0"], tmp_path, device="cpu")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_too_small_is_told_after_the_first_batch(images, network, tmp_path, monkeypatch):
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr("cortexrsa.networks.extraction.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(InputError, match="free disk space: found 0.0 GB"):
+        extract(network, images, PREPROCESSING, LAYERS, tmp_path, device="cpu")
+
+
+def test_precision_is_float32_unless_asked(images, network, tmp_path):
+    (tmp_path / "half").mkdir()
+    extract(network, images, PREPROCESSING, ["avgpool"], tmp_path, device="cpu")
+    extract(
+        network, images, PREPROCESSING, ["avgpool"], tmp_path / "half", device="cpu", precision="bfloat16"
+    )
+    full, half = (np.load(folder / "avgpool.npy") for folder in (tmp_path, tmp_path / "half"))
+    assert half.dtype == np.float32
+    assert 1e-5 < np.abs(full - half).max() < 0.1 * np.abs(full).max()
+    with pytest.raises(InputError, match="precision: found 'float8'"):
+        extract(network, images, PREPROCESSING, ["avgpool"], tmp_path, device="cpu", precision="float8")
+
+
+def test_device_is_one_that_is_there():
+    assert choose_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+MEASURE = """
+import sys
+from pathlib import Path
+import numpy as np, torch
+from cortexrsa.networks.extraction import extract
+network = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3, padding=1), torch.nn.ReLU())
+for n in (16, 256):
+    images = np.load(f"{sys.argv[1]}/stimuli{n}.npy", mmap_mode="r")
+    extract(network, images, {"size": 64}, ["0", "1"], sys.argv[1], batch_size=8, device="cpu")
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    print(int(status["VmHWM"].split()[0]) / 1024)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+def test_peak_memory_does_not_grow_with_the_number_of_images(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    for n in (16, 256):
+        np.save(tmp_path / f"stimuli{n}.npy", np.broadcast_to(image, (n, *image.shape)))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", MEASURE, str(tmp_path)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    few, many = map(float, run.stdout.split())
+    assert np.load(tmp_path / "1.npy", mmap_mode="r").shape == (256, 16 * 64 * 64)
+    # the 240 images more are 47 MB of stimuli and 126 MB of activations
+    assert many - few < 15

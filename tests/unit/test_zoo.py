@@ -1,0 +1,271 @@
+"""Networks against torchvision, published layouts and real weights."""
+
+import collections
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+
+from cortexrsa.cards import card_names, load_card
+from cortexrsa.files import InputError
+from cortexrsa.networks.layers import recorded
+from cortexrsa.networks.preprocessing import prepare
+from cortexrsa.networks.zoo import build, load_weights, package_file
+
+ROOT = Path(__file__).resolve().parents[2]
+MIRROR = Path(os.environ.get("CORTEXRSA_MIRROR") or ROOT.parent / "shared" / "mirror")
+NARROW = {"source": "resnet", "name": "resnet18", "options": {"width": 4, "stem": "small", "classes": 3}}
+
+
+def images92(*numbers):
+    folder = MIRROR / "algonauts92" / "stimuli"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there: the real images are read from a mirror folder")
+    return np.stack([np.asarray(Image.open(folder / f"image_{k:02d}.jpg").convert("RGB")) for k in numbers])
+
+
+def saved(content, path):
+    torch.save(content, path)
+    return path
+
+
+# ---- architectures ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_full_width_resnet_is_torchvisions(name):
+    reference = torchvision.models.get_model(name, weights=None).eval()
+    network = build({"source": "resnet", "name": name, "options": {"classes": 1000}}, seed=3).eval()
+    network.load_state_dict(reference.state_dict(), strict=True)
+    images = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(images), reference(images))
+
+
+def test_width_and_stem_follow_the_card():
+    network = build(NARROW, seed=0)
+    assert network.conv1.weight.shape == (4, 3, 3, 3)
+    assert isinstance(network.maxpool, torch.nn.Identity)
+    assert network.layer4[1].conv2.weight.shape == (32, 32, 3, 3)
+    assert network(torch.rand(2, 3, 32, 32)).shape == (2, 3)
+    headless = {**NARROW, "options": {"width": 4, "stem": "small", "classes": 0}}
+    assert build(headless, seed=0)(torch.rand(2, 3, 32, 32)).shape == (2, 32)
+    bottleneck = build({"source": "resnet", "name": "resnet50", "options": {"width": 4}}, seed=0)
+    assert bottleneck.layer1[0].conv3.weight.shape == (16, 4, 1, 1)
+
+
+def test_random_weights_depend_on_the_seed_alone():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first, again, other = (build(NARROW, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
+
+
+@pytest.mark.parametrize(("stem", "size"), [("small", 48), ("imagenet", 64)])
+def test_vae_encoder_has_the_classifiers_layers(stem, size):
+    options = {"width": 4, "stem": stem, "latent": 5, "size": size}
+    vae = build({"source": "vae", "name": "resnet18", "options": options}, seed=0).eval()
+    classifier = build({**NARROW, "options": {"width": 4, "stem": stem}}, seed=0).eval()
+    layers = ["relu", *(f"layer{stage}.{block}" for stage in range(1, 5) for block in range(2))]
+    shapes = []
+    for network, prefix in ((vae, "encoder."), (classifier, "")):
+        outputs = {}
+        keep = lambda layer, output, to=outputs: to.update({layer: output.shape})  # noqa: E731
+        with recorded(network, [prefix + layer for layer in layers], keep):
+            network(torch.rand(2, 3, size, size))
+        shapes.append(list(outputs.values()))
+    assert shapes[0] == shapes[1]
+    with torch.inference_mode():
+        images = torch.rand(2, 3, size, size)
+        reconstruction, mu, logvar = vae(images)
+        assert reconstruction.shape == images.shape
+        assert mu.shape == logvar.shape == (2, 5)
+        # in evaluation the code is the mean, in training a sample
+        assert torch.equal(vae(images)[0], reconstruction)
+
+
+def test_wrong_networks_are_one_line_with_the_nearest():
+    def message(**changes):
+        with pytest.raises(InputError) as error:
+            build({**NARROW, **changes}, seed=0, source="resources/models/x.yaml")
+        assert "\n" not in str(error.value)
+        assert str(error.value).startswith("resources/models/x.yaml: network: ")
+        return str(error.value)
+
+    assert "'resnet'" in message(source="resnets")
+    assert "'resnet18'" in message(name="resnet81")
+    assert "'width'" in message(options={"widht": 4})
+    assert "imagenet or small" in message(options={"stem": "tiny"})
+    assert "multiple of 16" in message(source="vae", options={"stem": "small", "size": 50})
+    assert "resnet18" in message(source="torchvision", name="resnet_18")
+    assert "gabor" in message(source="baseline", name="gabbor")
+
+
+@pytest.mark.parametrize("name", card_names("models", ROOT))
+def test_every_card_builds_and_its_layers_run(name):
+    card = load_card("models", name, ROOT)
+    # full-size networks run on a small image: layer names do not depend on it
+    size = card["preprocessing"]["size"] if card["network"]["source"] in ("vae", "burgess_vae") else 64
+    network, seen = build(card["network"], seed=0).eval(), []
+    with torch.inference_mode(), recorded(network, card["layers"], lambda layer, _: seen.append(layer)):
+        network(torch.rand(1, 3, size, size))
+    # in the order of the card, from input to output
+    assert seen == card["layers"]
+
+
+# ---- weights ---------------------------------------------------------------------------------------------
+
+
+def test_published_layouts_load_strictly(tmp_path):
+    # torchvision: plain; SimCLR (lightly-ai): nested, with its classifier; SimCLR (VISSL): with a prefix
+    state = torchvision.models.resnet18(weights=None).state_dict()
+    trunk = {f"_feature_blocks.{k}": v for k, v in state.items() if not k.startswith("fc.")}
+    card = load_card("models", "resnet18_imagenet", ROOT)
+    simclr = load_card("models", "simclr_resnet50", ROOT)["weights"]
+    vissl = {
+        "entry": ["classy_state_dict", "base_model", "model", "trunk"],
+        "strip_prefix": "_feature_blocks.",
+    }
+    contents = [
+        (state, card["weights"]),
+        ({"state_dict": state}, {"entry": simclr["entry"]}),
+        (
+            {"classy_state_dict": {"base_model": {"model": {"trunk": {**trunk, "head.clf": torch.ones(1)}}}}},
+            None,
+        ),
+    ]
+    for content, weights in contents:
+        network = build(card["network"], seed=1)
+        if weights is None:
+            network.fc = torch.nn.Identity()
+            weights = {**vissl, "ignore": [r"head\..*"]}
+        load_weights(network, weights, saved(content, tmp_path / "weights.pth"))
+        loaded = network.state_dict()
+        assert all(torch.equal(loaded[key], state[key]) for key in loaded)
+
+
+def test_wrong_keys_and_shapes_are_listed(tmp_path):
+    network = build(NARROW, seed=1)
+    state = network.state_dict()
+    state["backbone.extra"] = torch.ones(2)
+    del state["fc.bias"]
+    state["conv1.weight"] = torch.ones(4, 3, 7, 7)
+    before = network.conv1.weight.clone()
+    with pytest.raises(InputError) as error:
+        load_weights(network, {}, saved(state, tmp_path / "weights.pth"))
+    text = str(error.value)
+    assert "missing 1 (fc.bias)" in text
+    assert "unexpected 1 (backbone.extra)" in text
+    assert "conv1.weight (4, 3, 7, 7) not (4, 3, 3, 3)" in text
+    assert torch.equal(network.conv1.weight, before)
+
+    prefixed = {f"module.{key}": value for key, value in build(NARROW, seed=1).state_dict().items()}
+    with pytest.raises(InputError, match=r"missing \d\d+ \(.*, \.\.\.\); unexpected \d\d+ \(module\.conv1"):
+        load_weights(network, {}, saved(prefixed, tmp_path / "weights.pth"))
+    with pytest.raises(InputError, match=r"missing 1 \(fc.bias\)"):
+        load_weights(network, {"strip_prefix": "module.", "ignore": ["fc.bias"]}, tmp_path / "weights.pth")
+    with pytest.raises(InputError, match=r"entry state_dict: found keys 122 \(module\.bn1"):
+        load_weights(network, {"entry": ["state_dict"]}, tmp_path / "weights.pth")
+    nested = saved({"epoch": 3, "state_dict": prefixed}, tmp_path / "nested.pth")
+    with pytest.raises(InputError, match=r"no tensors: 2 \(epoch, state_dict\).*entry"):
+        load_weights(network, {}, nested)
+
+
+class Payload:
+    """Runs code when unpickled."""
+
+    def __reduce__(self):
+        return (exec, ("import builtins; builtins.cortexrsa_was_here = True",))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<!DOCTYPE html><html>404: Not Found</html>", "an HTML page"),
+        (b"", "an empty file"),
+        (b"not a checkpoint at all", "expected a PyTorch file"),
+        (pickle.dumps({"a": Payload()}, protocol=2), "pickled objects"),
+        (None, "No such file"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, content, message):
+    path = tmp_path / "weights.pth"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as error:
+        load_weights(build(NARROW, seed=0), {}, path)
+    assert "\n" not in str(error.value)
+
+
+def test_pickled_objects_inside_a_checkpoint_are_never_run(tmp_path):
+    import builtins
+
+    path = saved({"state_dict": Payload()}, tmp_path / "weights.pth")
+    with pytest.raises(InputError, match="pickled objects"):
+        load_weights(build(NARROW, seed=0), {}, path)
+    assert not hasattr(builtins, "cortexrsa_was_here")
+
+
+def test_a_truncated_checkpoint_is_refused(tmp_path):
+    path = saved(build(NARROW, seed=0).state_dict(), tmp_path / "weights.pth")
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(InputError, match="expected a PyTorch file"):
+        load_weights(build(NARROW, seed=0), {}, path)
+
+
+def test_package_files_are_found_without_import(tmp_path, monkeypatch):
+    folder = tmp_path / "somepackage" / "models"
+    folder.mkdir(parents=True)
+    (tmp_path / "somepackage" / "__init__.py").write_text("raise RuntimeError('imported')")
+    (folder / "weights.pth").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert package_file("somepackage", "weights.pth") == folder / "weights.pth"
+    assert package_file("somepackage", "models/weights.pth") == folder / "weights.pth"
+    with pytest.raises(InputError, match="a file in package somepackage"):
+        package_file("somepackage", "other.pth")
+    with pytest.raises(InputError, match="not installed"):
+        package_file("no_such_package_here", "weights.pth")
+
+
+# ---- real weights ----------------------------------------------------------------------------------------
+
+
+def test_real_efficientnet_lite0_names_what_it_sees():
+    card = load_card("models", "efficientnet_lite0", ROOT)
+    network = build(card["network"], seed=0).eval()
+    load_weights(network, card["weights"], package_file(card["weights"]["package"], card["weights"]["file"]))
+    # zebra, banana, bell pepper, cassette, macaque; the last three are lost with another mean and SD
+    images = images92(32, 63, 70, 76, 44)
+    with torch.inference_mode():
+        classes = network(prepare(images, card["preprocessing"])).argmax(1)
+    assert classes.tolist() == [340, 954, 945, 481, 373]
+
+
+def test_real_celeba_vae_reconstructs_faces():
+    file = MIRROR / "vae_celeba" / "model.pt"
+    if not file.is_file():
+        pytest.skip(f"{file} is not there: the real weights are read from a mirror folder")
+    card = load_card("models", "vae_celeba", ROOT)
+    network = build(card["network"], seed=0).eval()
+    load_weights(network, card["weights"], file)
+    images = prepare(images92(16, 18, 19, 20, 22, 24), card["preprocessing"])
+    with torch.inference_mode():
+        reconstruction, mu, _ = network(images)
+    residual = (reconstruction - images).square().sum()
+    total = (images - images.mean((0, 2, 3), keepdim=True)).square().sum()
+    # a wrong order of mean and log variance in the published layer gives a negative value
+    assert 1 - residual / total > 0.5
+    assert mu.shape == (6, 10)
+
+
+def test_ordered_dicts_are_plain_enough(tmp_path):
+    network = build(NARROW, seed=4)
+    state = collections.OrderedDict(network.state_dict())
+    load_weights(build(NARROW, seed=5), {}, saved(state, tmp_path / "weights.pth"))

@@ -1,0 +1,71 @@
+"""A copy of the project to run the workflow in, and one finished tiny run that tests may copy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+PARTS = ("Snakefile", "config.yaml", "rules", "scripts", "envs", "profiles", "resources", "studies")
+TINY = ("--configfile", "tiny.yaml")
+
+
+def copy_project(destination: Path) -> Path:
+    """The project without its results, with the cards of the tests added."""
+    destination.mkdir(parents=True)
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, destination / part)
+        else:
+            shutil.copy2(ROOT / part, destination / part)
+    shutil.copytree(HERE / "cards", destination / "resources", dirs_exist_ok=True)
+    shutil.copy2(HERE / "tiny.yaml", destination)
+    return destination
+
+
+def snakemake(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run Snakemake in a copy of the project."""
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+        cwd=project,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+
+
+def pending(project: Path, *arguments: str) -> set[str]:
+    """Outputs that a run would make (again), as paths below results/."""
+    summary = snakemake(project, "--summary", *(arguments or TINY))
+    assert summary.returncode == 0, summary.stderr
+    rows = [line.split("\t") for line in summary.stdout.splitlines() if line.startswith("results/")]
+    assert rows, summary.stdout
+    return {row[0].removeprefix("results/") for row in rows if row[-1] != "no update"}
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A copy of the project without results."""
+    return copy_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """A copy in which the tiny study has been run; tests that change anything copy it first."""
+    project = copy_project(tmp_path_factory.mktemp("finished") / "project")
+    run = snakemake(project, *TINY)
+    assert run.returncode == 0, run.stderr[-5000:]
+    return project
+
+
+@pytest.fixture
+def rerun(finished, tmp_path) -> Path:
+    """A copy of the finished run, modification times included."""
+    return shutil.copytree(finished, tmp_path / "project", symlinks=True)

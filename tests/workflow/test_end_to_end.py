@@ -1,0 +1,162 @@
+"""Tiny runs of the whole chain: on embedded data, and on the real 92 images."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+import rsatoolbox
+import xarray
+from conftest import ROOT, TINY, snakemake
+
+MIRROR = ROOT.parent / "shared" / "mirror"
+
+
+def table(project, name):
+    return pd.read_csv(project / "results" / name)
+
+
+def test_embedded_study(finished):
+    scores = table(finished, "tiny/scores.csv")
+    columns = (
+        "dataset subject roi model layer layer_index depth split measure score se ci_low ci_high p p_fwe"
+    )
+    assert list(scores)[:15] == columns.split()
+    assert set(scores["split"]) == {"train", "test"}
+    assert set(scores["n_stimuli"]) == {24, 20}
+    # five networks: four of six layers and one of one, in two ROIs and two splits
+    assert len(scores) == (4 * 6 + 1) * 2 * 2
+    test = scores[scores["split"] == "test"]
+    assert test[["score", "se", "ci_low", "ci_high", "p", "p_fwe", "q_fdr"]].notna().all(axis=None)
+    assert (test["p_fwe"] >= test["p"]).all()
+    assert (test["q_fdr"] >= test["p"] - 1e-12).all()
+    assert ((test["ci_low"] < test["score"]) & (test["score"] < test["ci_high"])).all()
+
+
+def test_embedded_claims_and_ceilings(finished):
+    claims, ceilings = table(finished, "tiny/claims.csv"), table(finished, "tiny/ceilings.csv")
+    overall = claims[claims["statistic"] == "overall"]
+    assert list(overall["claim"]) == ["H1", "H2", "H3", "H4", "H5", "H6"]
+    assert set(overall["verdict"]) <= {"supported", "contradicted", "inconclusive", "untestable"}
+    assert claims["reason"].notna().all()
+    assert set(ceilings["kind"]) == {"split-half"}
+    assert (ceilings["lower"] <= ceilings["upper"]).all()
+
+
+def test_scores_can_be_recomputed_from_the_rdm_files(finished):
+    """The chain ends where rsatoolbox ends, starting from the RDM files."""
+    folder = finished / "results/tiny/rdms"
+    brain, network = (
+        rsatoolbox.rdm.load_rdm(str(folder / f"{name}.h5")).subset_pattern("split", "test")
+        for name in ("brain", "tiny_untrained")
+    )
+    expected = rsatoolbox.rdm.compare(brain, network, method="spearman")
+    scores = table(finished, "tiny/scores.csv")
+    ours = scores[(scores["model"] == "tiny_untrained") & (scores["split"] == "test")]
+    ours = ours.pivot(index="roi", columns="layer_index", values="score")
+    assert np.abs(ours.loc[list(brain.rdm_descriptors["roi"])].to_numpy() - expected).max() < 1e-9
+
+
+def test_rdms_can_be_recomputed_from_the_activations(finished):
+    folder = finished / "results/tiny"
+    layers = pd.read_csv(folder / "activations/tiny_vae/layers.tsv", sep="\t")
+    assert list(layers["depth"]) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+    stored = rsatoolbox.rdm.load_rdm(str(folder / "rdms/tiny_vae.h5")).dissimilarities
+    for layer, dissimilarities in zip(layers["layer"], stored, strict=True):
+        features = np.load(folder / f"activations/tiny_vae/{layer}.npy").astype(np.float64)
+        expected = rsatoolbox.rdm.calc_rdm(rsatoolbox.data.Dataset(features), method="correlation")
+        assert np.abs(expected.dissimilarities[0] - dissimilarities).max() < 1e-5
+
+
+def test_every_result_says_what_made_it(finished):
+    folder = finished / "results/tiny"
+    for name in ("scores.csv", "ceilings.csv", "claims.csv", "profiles.csv", "reliability.csv"):
+        record = json.loads((folder / f"{name}.json").read_text())
+        assert record["versions"]["numpy"] == np.__version__
+        assert "seed" in json.dumps(record["settings"])
+    with xarray.open_dataset(folder / "rsa/pixels.nc", engine="h5netcdf") as rsa:
+        assert json.loads(rsa.attrs["provenance"])["settings"]["inference"]["bootstrap"] == 40
+
+
+def test_figures_and_report(finished):
+    figures = finished / "results/tiny/figures"
+    names = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "reliability", "learning"]
+    for name in names:
+        assert (figures / f"{name}.png").stat().st_size > 5000
+        assert "</svg>" in (figures / f"{name}.svg").read_text()[-100:]
+    report = (finished / "results/tiny/report.html").read_text()
+    for name in names:
+        assert f"figures/{name}.svg" in report
+
+
+def test_trained_networks_are_plain_state_dicts(finished):
+    import torch
+
+    state = torch.load(finished / "results/networks/tiny_vae/weights.pt", weights_only=True)
+    assert all(isinstance(value, torch.Tensor) for value in state.values())
+    metrics = table(finished, "networks/tiny_vae/metrics.csv")
+    assert {"training_loss", "knn_accuracy", "probe_accuracy", "reconstruction_r2", "chance"} <= set(
+        metrics["metric"]
+    )
+
+
+def test_a_second_run_does_nothing(finished):
+    run = snakemake(finished, *TINY)
+    assert run.returncode == 0
+    assert "Nothing to be done" in run.stderr + run.stdout
+
+
+def test_the_same_study_gives_the_same_numbers(finished, project):
+    """From scratch elsewhere, with another number of cores: byte for byte on the CPU."""
+    target = "results/tiny/rsa/tiny_untrained.nc"
+    tables = ["results/tiny/ceilings.csv", "results/tiny/reliability.csv"]
+    run = snakemake(project, *TINY, "--cores", "1", "--", target, *tables)
+    assert run.returncode == 0, run.stderr[-3000:]
+    for path in tables:
+        assert (project / path).read_bytes() == (finished / path).read_bytes()
+    with (
+        xarray.open_dataset(project / target, engine="h5netcdf") as ours,
+        xarray.open_dataset(finished / target, engine="h5netcdf") as theirs,
+    ):
+        assert ours.identical(theirs)
+
+
+@pytest.mark.skipif(
+    not MIRROR.is_dir() and "CORTEXRSA_TEST_DOWNLOADS" not in os.environ,
+    reason="no mirror folder beside the project; set CORTEXRSA_TEST_DOWNLOADS=1 to download 4 MB",
+)
+def test_real_study(project):
+    """92 real images and 15 subjects with EfficientNet-Lite0, against rsatoolbox and the known picture."""
+    (project / "small.yaml").write_text(
+        "models: [efficientnet_lite0, pixels]\ninference: {bootstrap: 60, permutations: 199, halves: 2}\n"
+    )
+    study = ("--configfile", "studies/algonauts92.yaml", "small.yaml")
+    mirror = {"CORTEXRSA_MIRROR": str(MIRROR)} if MIRROR.is_dir() else {}
+    run = snakemake(project, *study, **mirror)
+    assert run.returncode == 0, run.stderr[-5000:]
+
+    scores = table(project, "algonauts92/scores.csv")
+    assert set(scores["subject"]) == {f"sub-{k:02d}" for k in range(1, 16)} | {"group"}
+    by_subject = scores[scores["subject"] != "group"].groupby(["roi", "model", "layer"])["score"].mean()
+    group = scores[scores["subject"] == "group"].set_index(["roi", "model", "layer"])["score"]
+    assert np.abs(by_subject - group).max() < 1e-9
+
+    brain = rsatoolbox.rdm.load_rdm(str(project / "results/algonauts92/rdms/brain.h5"))
+    network = rsatoolbox.rdm.load_rdm(str(project / "results/algonauts92/rdms/efficientnet_lite0.h5"))
+    expected = rsatoolbox.rdm.compare(brain.subset("roi", "IT"), network, method="spearman").mean(axis=0)
+    ours = scores[(scores["model"] == "efficientnet_lite0") & (scores["roi"] == "IT")]
+    ours = ours[ours["subject"] == "group"].sort_values("layer_index")
+    assert np.abs(ours["score"].to_numpy() - expected).max() < 1e-9
+    # a trained network resembles IT, late layers more than the first: known since Khaligh-Razavi et al. 2014
+    assert ours["p_fwe"].min() <= 0.05
+    assert ours["score"].iloc[-5:].max() > ours["score"].iloc[0] + 0.1
+
+    ceilings = table(project, "algonauts92/ceilings.csv").set_index("roi")
+    assert set(ceilings["kind"]) == {"subjects"}
+    lower, upper = rsatoolbox.inference.noise_ceiling.boot_noise_ceiling(
+        brain.subset("roi", "IT"), method="spearman"
+    )
+    assert ceilings.loc["IT", ["lower", "upper"]].tolist() == pytest.approx([lower, upper], abs=1e-9)

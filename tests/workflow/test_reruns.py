@@ -1,0 +1,149 @@
+"""A change reruns exactly what depends on it (plans only: nothing is run)."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from conftest import TINY, pending
+
+FIGURES = {
+    f"tiny/figures/{name}.{suffix}"
+    for name in ("profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts")
+    for suffix in ("svg", "png")
+}
+AGGREGATES = {"tiny/scores.csv", "tiny/claims.csv", "tiny/profiles.csv"} | FIGURES
+LEARNING = {f"tiny/figures/learning.{suffix}" for suffix in ("svg", "png")}
+
+
+def jobs_of(model: str) -> set[str]:
+    return {f"tiny/activations/{model}", f"tiny/rdms/{model}.h5", f"tiny/rsa/{model}.nc"}
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_nothing_to_do_after_a_run(rerun):
+    assert pending(rerun) == set()
+
+
+def test_one_card_edited(rerun):
+    edit(rerun / "resources/models/tiny_untrained.yaml", "seed: 1", "seed: 2")
+    assert pending(rerun) == jobs_of("tiny_untrained") | AGGREGATES
+
+
+def test_a_recipe_edited_trains_that_network_again(rerun):
+    edit(rerun / "resources/models/tiny_vae.yaml", "images_seen: 96", "images_seen: 192")
+    trained = {"networks/tiny_vae/weights.pt", "networks/tiny_vae/metrics.csv"}
+    assert pending(rerun) == trained | jobs_of("tiny_vae") | AGGREGATES | LEARNING
+
+
+def test_words_of_a_card_change_no_result(rerun):
+    edit(rerun / "resources/models/tiny_vae.yaml", "description: ", "description: Another ")
+    assert pending(rerun) == set()
+
+
+def test_batch_size_of_the_extraction_changes_no_result(rerun):
+    path = rerun / "resources/models/tiny_untrained.yaml"
+    path.write_text(path.read_text() + "batch_size: 7\n")
+    assert pending(rerun) == set()
+
+
+def test_a_label_changes_the_figures_alone(rerun):
+    edit(rerun / "resources/models/tiny_vae.yaml", "label: ", "label: Another ")
+    assert pending(rerun) == FIGURES | LEARNING
+
+
+def test_comment_touch_and_checkout_change_nothing(rerun):
+    for path in [*rerun.rglob("*.py"), *rerun.rglob("*.yaml"), *rerun.rglob("*.smk"), rerun / "Snakefile"]:
+        if "results" not in path.parts and ".snakemake" not in path.parts:
+            path.write_text("# a comment\n" + path.read_text())
+            os.utime(path)
+    assert pending(rerun) == set()
+
+
+def test_a_docstring_changes_nothing(rerun):
+    edit(
+        rerun / "scripts/cortexrsa/geometry/gram.py", "Gram matrix of the patterns", "Gram matrix of patterns"
+    )
+    assert pending(rerun) == set()
+
+
+def test_reordering_changes_nothing(rerun):
+    config = rerun / "tiny.yaml"
+    models = re.search(r"models: \[(.*)\]", config.read_text())[1]
+    edit(config, models, ", ".join(reversed(models.split(", "))))
+    card = rerun / "resources/models/tiny_untrained.yaml"
+    blocks = re.split(r"^(?=\w)", card.read_text(), flags=re.MULTILINE)
+    card.write_text("".join(reversed(blocks)))
+    assert pending(rerun) == set()
+
+
+def test_an_edit_in_the_gram_matrix_reruns_what_imports_it(rerun):
+    edit(rerun / "scripts/cortexrsa/geometry/gram.py", "CHUNK_BYTES = 64", "CHUNK_BYTES = 32")
+    models = ("tiny_resnet18", "tiny_simclr", "tiny_vae", "tiny_untrained", "pixels")
+    # ceilings make RDMs of halves of the repeats; activations and training do not depend on it
+    expected = {"tiny/rdms/brain.h5", "tiny/ceilings.csv"} | AGGREGATES
+    expected |= {path for model in models for path in jobs_of(model) if "activations" not in path}
+    assert pending(rerun) == expected
+
+
+def test_an_edit_in_a_figure_module_redraws_its_figures(rerun):
+    edit(rerun / "scripts/cortexrsa/figures/quality.py", '"reliability of the mean"', '"reliability"')
+    assert pending(rerun) == LEARNING | {f"tiny/figures/reliability.{suffix}" for suffix in ("svg", "png")}
+
+
+def test_an_edit_in_the_inference_settings(rerun):
+    edit(rerun / "tiny.yaml", "ceiling_splits: 4", "ceiling_splits: 5")
+    affected = {"tiny/ceilings.csv", "tiny/claims.csv", "tiny/profiles.csv", "tiny/reliability.csv"}
+    affected |= {figure for figure in FIGURES if not re.search("rdms|mds", figure)}
+    affected |= {f"tiny/figures/reliability.{suffix}" for suffix in ("svg", "png")}
+    assert pending(rerun) == affected
+
+
+def test_a_network_removed_reruns_the_aggregates_alone(rerun):
+    edit(rerun / "tiny.yaml", ", pixels]", "]")
+    assert pending(rerun) == AGGREGATES | LEARNING
+
+
+def test_a_network_added_runs_it_and_the_aggregates(rerun):
+    edit(rerun / "tiny.yaml", ", pixels]", ", pixels, gabor]")
+    assert pending(rerun) == jobs_of("gabor") | AGGREGATES | LEARNING
+
+
+def test_keeping_activations_or_not_changes_no_result(rerun):
+    (rerun / "tiny.yaml").write_text((rerun / "tiny.yaml").read_text() + "keep_activations: false\n")
+    assert pending(rerun) == set()
+
+
+def test_the_plan_is_what_is_run(rerun):
+    """One network edited, and run: its jobs ran, the others' files are untouched."""
+    from conftest import snakemake
+
+    edit(rerun / "resources/models/tiny_untrained.yaml", "seed: 1", "seed: 2")
+    before = {path: path.stat().st_mtime_ns for path in rerun.glob("results/*/rsa/*.nc")}
+    run = snakemake(rerun, *TINY)
+    assert run.returncode == 0, run.stderr[-3000:]
+    changed = {path.stem for path, time in before.items() if path.stat().st_mtime_ns != time}
+    assert changed == {"tiny_untrained"}
+    assert pending(rerun) == set()
+
+
+def test_git_checkout_of_the_same_content_reruns_nothing(rerun):
+    def git(*arguments):
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        subprocess.run(["git", *identity, *arguments], cwd=rerun, check=True, capture_output=True)
+
+    git("init")
+    git("add", "Snakefile", "config.yaml", "tiny.yaml", "rules", "scripts", "resources", "envs", "profiles")
+    git("commit", "-m", "all")
+    for part in ("scripts", "rules", "resources"):
+        git("rm", "-r", "--quiet", "--cached", part)
+        subprocess.run(["rm", "-r", part], cwd=rerun, check=True)
+        git("checkout", "HEAD", "--", part)
+    assert pending(rerun) == set()
