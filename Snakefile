@@ -23,9 +23,9 @@ localrules:
 
 
 rule all:
+    default_target: True
     input:
         [results_of(dataset) for dataset in DATASETS],
-    default_target: True
 
 
 onsuccess:

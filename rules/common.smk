@@ -98,7 +98,9 @@ def has_responses(dataset: str) -> bool:
 
 def responses_of(wildcards) -> dict:
     """The responses of a data set, where it has any."""
-    return {"responses": f"results/{wildcards.dataset}/responses.nc"} if has_responses(wildcards.dataset) else {}
+    return (
+        {"responses": f"results/{wildcards.dataset}/responses.nc"} if has_responses(wildcards.dataset) else {}
+    )
 
 
 def results_of(dataset: str) -> list[str]:
@@ -112,6 +114,24 @@ def results_of(dataset: str) -> list[str]:
     return [f"results/{dataset}/{table}.csv" for table in tables] + [
         f"results/{dataset}/figures/{figure}.{suffix}" for figure in figures for suffix in ("svg", "png")
     ]
+
+
+def labels_of_models():
+    """Label and family of every model: what figures show of the cards."""
+    return {name: {"label": card["label"], "family": card["family"]} for name, card in MODELS.items()}
+
+
+def figure(name: str, category: str):
+    """Both files of a figure; the SVG goes into the report with its caption."""
+    return {
+        f"{name}_svg": report(
+            f"results/{{dataset}}/figures/{name}.svg",
+            caption=f"../resources/captions/{name}.rst",
+            category=category,
+            labels={"data set": "{dataset}", "content": name},
+        ),
+        f"{name}_png": f"results/{{dataset}}/figures/{name}.png",
+    }
 
 
 def make_report(dataset: str) -> None:

@@ -2,22 +2,22 @@
 
 
 rule fetch:
-    message:
-        "Downloading the files of {wildcards.card}"
     output:
         directory("results/downloads/{card}"),
-    params:
-        settings=lambda wildcards: cards.card_files({**DATASETS, **MODELS}[wildcards.card]),
-        code=code("fetch.py"),
     log:
         "results/logs/fetch/{card}.log",
     benchmark:
         "results/benchmarks/fetch/{card}.tsv"
+    conda:
+        "../envs/brain.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=120,
-    conda:
-        "../envs/brain.yaml"
+    params:
+        settings=lambda wildcards: cards.card_files({**DATASETS, **MODELS}[wildcards.card]),
+        code=code("fetch.py"),
+    message:
+        "Downloading the files of {wildcards.card}"
     script:
         "../scripts/fetch.py"

@@ -2,53 +2,53 @@
 
 
 rule brain_rdms:
-    message:
-        "RDMs of the ROIs of {wildcards.dataset}"
     input:
         responses="results/{dataset}/responses.nc",
     output:
         rdms="results/{dataset}/rdms/brain.h5",
-    params:
-        settings={"dissimilarity": CONFIG["measures"]["dissimilarity"]},
-        code=code("brain_rdms.py"),
     log:
         "results/logs/{dataset}/brain_rdms.log",
     benchmark:
         "results/benchmarks/{dataset}/brain_rdms.tsv"
     wildcard_constraints:
         dataset=either(filter(has_responses, DATASETS)),
+    conda:
+        "../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
-    conda:
-        "../envs/analysis.yaml"
+    params:
+        settings={"dissimilarity": CONFIG["measures"]["dissimilarity"]},
+        code=code("brain_rdms.py"),
+    message:
+        "RDMs of the ROIs of {wildcards.dataset}"
     script:
         "../scripts/brain_rdms.py"
 
 
 rule network_rdms:
-    message:
-        "RDMs of the layers of {wildcards.model} for {wildcards.dataset}"
     input:
         activations="results/{dataset}/activations/{model}",
         stimuli="results/{dataset}/stimuli.tsv",
     output:
         rdms="results/{dataset}/rdms/{model}.h5",
-    params:
-        settings={"dissimilarity": CONFIG["measures"]["dissimilarity"]},
-        code=code("network_rdms.py"),
     log:
         "results/logs/{dataset}/network_rdms/{model}.log",
     benchmark:
         "results/benchmarks/{dataset}/network_rdms/{model}.tsv"
     wildcard_constraints:
         model=either(MODELS),
+    conda:
+        "../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
-    conda:
-        "../envs/analysis.yaml"
+    params:
+        settings={"dissimilarity": CONFIG["measures"]["dissimilarity"]},
+        code=code("network_rdms.py"),
+    message:
+        "RDMs of the layers of {wildcards.model} for {wildcards.dataset}"
     script:
         "../scripts/network_rdms.py"

@@ -2,13 +2,23 @@
 
 
 rule rsa:
-    message:
-        "RSA of {wildcards.model} with {wildcards.dataset}"
     input:
         network="results/{dataset}/rdms/{model}.h5",
         brain="results/{dataset}/rdms/brain.h5",
     output:
         scores="results/{dataset}/rsa/{model}.nc",
+    log:
+        "results/logs/{dataset}/rsa/{model}.log",
+    benchmark:
+        "results/benchmarks/{dataset}/rsa/{model}.tsv"
+    wildcard_constraints:
+        model=either(MODELS),
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
     params:
         settings={
             "comparison": CONFIG["measures"]["comparison"],
@@ -17,57 +27,55 @@ rule rsa:
             },
         },
         code=code("rsa.py"),
-    log:
-        "results/logs/{dataset}/rsa/{model}.log",
-    benchmark:
-        "results/benchmarks/{dataset}/rsa/{model}.tsv"
-    wildcard_constraints:
-        model=either(MODELS),
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=120,
-    conda:
-        "../envs/analysis.yaml"
+    message:
+        "RSA of {wildcards.model} with {wildcards.dataset}"
     script:
         "../scripts/rsa.py"
 
 
 rule scores:
-    message:
-        "Table of the scores of {wildcards.dataset}"
     input:
         scores=expand("results/{{dataset}}/rsa/{model}.nc", model=MODELS),
     output:
         table="results/{dataset}/scores.csv",
+    log:
+        "results/logs/{dataset}/scores.log",
+    benchmark:
+        "results/benchmarks/{dataset}/scores.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
     params:
         settings={
             "comparison": CONFIG["measures"]["comparison"],
             "inference": {key: CONFIG["inference"][key] for key in ("confidence", "seed")},
         },
         code=code("scores.py"),
-    log:
-        "results/logs/{dataset}/scores.log",
-    benchmark:
-        "results/benchmarks/{dataset}/scores.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    conda:
-        "../envs/analysis.yaml"
+    message:
+        "Table of the scores of {wildcards.dataset}"
     script:
         "../scripts/scores.py"
 
 
 rule ceilings:
-    message:
-        "Noise ceilings of {wildcards.dataset}"
     input:
         unpack(responses_of),
         brain="results/{dataset}/rdms/brain.h5",
     output:
         table="results/{dataset}/ceilings.csv",
+    log:
+        "results/logs/{dataset}/ceilings.log",
+    benchmark:
+        "results/benchmarks/{dataset}/ceilings.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
     params:
         settings={
             "comparison": CONFIG["measures"]["comparison"],
@@ -77,23 +85,13 @@ rule ceilings:
             },
         },
         code=code("ceilings.py"),
-    log:
-        "results/logs/{dataset}/ceilings.log",
-    benchmark:
-        "results/benchmarks/{dataset}/ceilings.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
-    conda:
-        "../envs/analysis.yaml"
+    message:
+        "Noise ceilings of {wildcards.dataset}"
     script:
         "../scripts/ceilings.py"
 
 
 rule claims:
-    message:
-        "Claims about {wildcards.dataset}"
     input:
         scores=expand("results/{{dataset}}/rsa/{model}.nc", model=MODELS),
         ceilings="results/{dataset}/ceilings.csv",
@@ -105,21 +103,23 @@ rule claims:
             labels={"data set": "{dataset}", "content": "table of claims"},
         ),
         profiles="results/{dataset}/profiles.csv",
+    log:
+        "results/logs/{dataset}/claims.log",
+    benchmark:
+        "results/benchmarks/{dataset}/claims.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
     params:
         settings={
             "claims": CONFIG["claims"],
             "inference": {key: CONFIG["inference"][key] for key in ("confidence", "seed")},
         },
         code=code("claims.py"),
-    log:
-        "results/logs/{dataset}/claims.log",
-    benchmark:
-        "results/benchmarks/{dataset}/claims.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    conda:
-        "../envs/analysis.yaml"
+    message:
+        "Claims about {wildcards.dataset}"
     script:
         "../scripts/claims.py"

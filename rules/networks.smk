@@ -2,42 +2,37 @@
 
 
 rule corpus:
-    message:
-        "Making the training corpus {wildcards.corpus}"
     output:
         images="results/corpora/{corpus}/images.npy",
         labels="results/corpora/{corpus}/labels.tsv",
-    params:
-        settings=lambda wildcards: CORPORA[wildcards.corpus]["options"],
-        code=code("corpus.py"),
     log:
         "results/logs/corpora/{corpus}.log",
     benchmark:
         "results/benchmarks/corpora/{corpus}.tsv"
     wildcard_constraints:
         corpus=either(CORPORA),
+    conda:
+        "../envs/brain.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
-    conda:
-        "../envs/brain.yaml"
+    params:
+        settings=lambda wildcards: CORPORA[wildcards.corpus]["options"],
+        code=code("corpus.py"),
+    message:
+        "Making the training corpus {wildcards.corpus}"
     script:
         "../scripts/corpus.py"
 
 
 rule train:
-    message:
-        "Training {wildcards.model}"
     input:
         images=lambda wildcards: corpus_file(wildcards, "images.npy"),
         labels=lambda wildcards: corpus_file(wildcards, "labels.tsv"),
     output:
         weights="results/networks/{model}/weights.pt",
         metrics="results/networks/{model}/metrics.csv",
-    params:
-        settings=part_of_model("network", "weights", "preprocessing"),
-        code=code("train.py"),
     log:
         "results/logs/train/{model}.log",
     benchmark:
@@ -46,35 +41,37 @@ rule train:
         model=either(TRAINED),
     # the longest jobs first
     priority: 10
+    conda:
+        "../envs/networks.yaml"
     threads: CONFIG["training"]["threads"]
     resources:
         gpu=gpus("training"),
         mem_mb=resource("training", "mem_mb"),
         runtime=resource("training", "runtime"),
-    conda:
-        "../envs/networks.yaml"
+    params:
+        settings=part_of_model("network", "weights", "preprocessing"),
+        code=code("train.py"),
+    message:
+        "Training {wildcards.model}"
     script:
         "../scripts/train.py"
 
 
 rule extract:
-    message:
-        "Activations of {wildcards.model} to the stimuli of {wildcards.dataset}"
     input:
         unpack(weights_of),
         images="results/{dataset}/stimuli.npy",
         stimuli="results/{dataset}/stimuli.tsv",
     output:
         activations=kept_or_temporary("results/{dataset}/activations/{model}"),
-    params:
-        settings=part_of_model("network", "weights", "preprocessing", "layers"),
-        code=code("extract.py"),
     log:
         "results/logs/{dataset}/extract/{model}.log",
     benchmark:
         "results/benchmarks/{dataset}/extract/{model}.tsv"
     wildcard_constraints:
         model=either(MODELS),
+    conda:
+        "../envs/networks.yaml"
     threads: CONFIG["extraction"]["threads"]
     resources:
         gpu=gpus("extraction"),
@@ -82,7 +79,10 @@ rule extract:
         runtime=resource("extraction", "runtime"),
         # a smaller batch changes the speed, not the result
         batch_size=lambda wildcards: MODELS[wildcards.model]["batch_size"],
-    conda:
-        "../envs/networks.yaml"
+    params:
+        settings=part_of_model("network", "weights", "preprocessing", "layers"),
+        code=code("extract.py"),
+    message:
+        "Activations of {wildcards.model} to the stimuli of {wildcards.dataset}"
     script:
         "../scripts/extract.py"

@@ -1,6 +1,6 @@
 """RDMs of every subject and ROI."""
 
-from cortexrsa.brain.datasets import clean_responses
+from cortexrsa.brain.responses import clean_responses
 from cortexrsa.files import job_log, read_responses, write_rdms
 from cortexrsa.geometry.rdms_of import brain_rdms
 

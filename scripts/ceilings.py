@@ -1,6 +1,6 @@
 """Noise ceilings of every ROI."""
 
-from cortexrsa.brain.datasets import clean_responses
+from cortexrsa.brain.responses import clean_responses
 from cortexrsa.files import job_log, read_rdms, read_responses, write_table
 from cortexrsa.inference.ceilings import ceiling_table
 

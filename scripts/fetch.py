@@ -1,6 +1,5 @@
 """Download the files of a card."""
 
-import os
 from pathlib import Path
 
 from cortexrsa.downloads import fetch
@@ -11,6 +10,6 @@ with job_log(snakemake.log[0]):
         snakemake.wildcards.card,
         snakemake.params.settings,
         snakemake.output[0],
-        mirror=os.environ.get("CORTEXRSA_MIRROR"),
+        mirror=None,  # CORTEXRSA_MIRROR is in the environment
         lock=Path(snakemake.output[0]).parent / "checksums.lock",
     )

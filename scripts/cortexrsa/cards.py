@@ -179,7 +179,8 @@ def _input_error(error: ValidationError, validator: Draft202012Validator, file: 
         case "additionalProperties":
             allowed = list(schema.get("properties", {}))
             wrong = next(key for key in found if key not in allowed)
-            free = [key for key in allowed if key not in found]
+            # a misspelt key is one that is missing, unless all are there already (from config.yaml)
+            free = [key for key in allowed if key not in found] or allowed
             return InputError(file, _dotted([*path, wrong]), "an unknown key", suggestion(wrong, free))
         case "required" | "dependentRequired":
             needed = error.validator_value

@@ -1,0 +1,79 @@
+"""Responses of voxels: what is unusable is dropped and counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray
+
+from cortexrsa.files import InputError
+
+MINIMUM_VOXELS = 10
+
+
+def clean_responses(
+    responses: xarray.DataArray, source: str | Path, minimum_voxels: int = MINIMUM_VOXELS
+) -> tuple[xarray.DataArray, pd.DataFrame]:
+    """Drop voxels that carry no usable signal, and count them.
+
+    A voxel is dropped if it is not finite in any trial that its subject has (a trial that is NaN in all
+    voxels of a subject was not recorded: stimuli differ in their repeats), or if it is constant over the
+    stimuli of a split: correlations with it are not defined.
+
+    Parameters
+    ----------
+    responses : (stimulus, voxel) or (stimulus, repeat, voxel), with coords stimulus_id and split on stimulus,
+        subject and roi on voxel
+    source : file to name in an error
+    minimum_voxels : that a ROI must have left
+
+    Returns
+    -------
+    cleaned : the other voxels, in their order
+    dropped : subject, roi, voxels (left), nan_voxels, constant_voxels; one row for each subject and ROI
+
+    Raises
+    ------
+    InputError : a stimulus without any trial, or a ROI with too few voxels left.
+    """
+    values = responses.transpose("stimulus", ..., "voxel").values
+    values = values.reshape(len(values), -1, values.shape[-1])
+    subjects, rois = responses["subject"].values, responses["roi"].values
+    splits = responses["split"].values
+    finite = np.isfinite(values)
+    broken, constant = np.zeros((2, values.shape[-1]), bool)
+    for subject in pd.unique(subjects):
+        own = np.flatnonzero(subjects == subject)
+        recorded = ~np.isnan(values[..., own]).all(-1)
+        if not recorded.any(1).all():
+            stimulus = responses["stimulus_id"].values[~recorded.any(1)][0]
+            found = f"no trial of {stimulus} for subject {subject}"
+            raise InputError(source, "responses", found, "at least one trial of each stimulus")
+        broken[own] = (~finite[..., own] & recorded[..., None]).any((0, 1))
+    for split in pd.unique(splits):
+        if (splits == split).sum() > 1:
+            shown = np.where(finite[splits == split], values[splits == split], np.nan)
+            low, high = np.fmin.reduce(shown, (0, 1)), np.fmax.reduce(shown, (0, 1))
+            constant |= low == high
+    constant &= ~broken
+    keep = ~(broken | constant)
+    table = pd.DataFrame(
+        {
+            "subject": subjects,
+            "roi": rois,
+            "voxels": keep,
+            "nan_voxels": broken,
+            "constant_voxels": constant,
+        }
+    )
+    table = table.groupby(["subject", "roi"], sort=False, as_index=False).sum()
+    for row in table.itertuples():
+        if row.voxels < minimum_voxels:
+            found = (
+                f"{row.voxels} usable voxels for subject {row.subject} "
+                f"({row.nan_voxels} with NaN and {row.constant_voxels} constant were dropped)"
+            )
+            raise InputError(source, f"roi {row.roi}", found, f"at least {minimum_voxels}")
+    return responses.isel(voxel=np.flatnonzero(keep)), table

@@ -1,0 +1,212 @@
+"""Bad input, as a user meets it: one clear line, a non-zero exit, nothing half-written."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import TINY, snakemake
+from PIL import Image
+
+
+def refuse(project, *arguments, **environment):
+    """Run, expect a failure, and return the one line that explains it."""
+    run = snakemake(project, *arguments, **environment)
+    assert run.returncode != 0
+    assert "Traceback" not in run.stderr
+    lines = [line for line in run.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(lines) == 1, run.stderr[-3000:]
+    return lines[0]
+
+
+def leftovers(project):
+    """Files below results/ other than logs, benchmarks and downloads in progress."""
+    folder = project / "results"
+    kept = ("logs", "benchmarks")
+    return [p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).parts[0] not in kept]
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("tiny.yaml", "bootstrap: 40", "bootstraps: 40", r"tiny\.yaml: inference\.bootstraps: .*bootstrap\?"),
+        ("tiny.yaml", "bootstrap: 40", "bootstrap: many", r"tiny\.yaml: inference\.bootstrap: found 'many'"),
+        (
+            "tiny.yaml",
+            "tiny_simclr, ",
+            "tiny_simlcr, ",
+            r"models\[1\]: found 'tiny_simlcr'.*did you mean tiny_simclr",
+        ),
+        ("tiny.yaml", "datasets: [tiny]", "datasets: [tinny]", r"datasets\[0\].*did you mean tiny\?"),
+        ("tiny.yaml", "models: [", "models: [pixels, pixels, ", r"models: found 'pixels' twice"),
+        ("tiny.yaml", "claims:\n", "claims:\n  equivalence: -1\n", r"claims\.equivalence: found -1"),
+        ("tiny.yaml", "datasets: [tiny]", "datasets: [tiny]\ndatasets: [tiny]", r"the key 'datasets' twice"),
+        ("resources/models/tiny_vae.yaml", "family: gen", "famly: gen", r"tiny_vae\.yaml: famly: .*family"),
+        (
+            "resources/models/tiny_vae.yaml",
+            "generative",
+            "generativ",
+            r"family: found 'generativ'.*generative",
+        ),
+        ("resources/models/tiny_vae.yaml", "corpus: few", "corpus: fw", r"training\.corpus: found 'fw'.*few"),
+        ("resources/models/tiny_vae.yaml", "size: 32, mean", "size: big, mean", r"size: found 'big'"),
+        ("resources/models/tiny_vae.yaml", "label: ", "label: [", r"tiny_vae\.yaml: line \d+"),
+        ("resources/datasets/tiny.yaml", "loader: simulated", "loader: simulate", r"loader: .*simulated"),
+        ("scripts/cortexrsa/geometry/gram.py", "def gram(", "def gram((", r"gram\.py: line \d+"),
+    ],
+)
+def test_configuration_and_cards(project, file, old, new, expected):
+    edit(project / file, old, new)
+    line = refuse(project, *TINY, "-n")
+    assert re.search(expected, line), line
+    assert leftovers(project) == []
+
+
+@pytest.fixture
+def with_stimuli(rerun):
+    """The finished run, with the activations still to be made."""
+    for path in ("activations", "rdms", "rsa"):
+        for entry in (rerun / "results/tiny" / path).glob("tiny_untrained*"):
+            entry.rename(rerun / entry.name)
+    return rerun
+
+
+def run_untrained(project):
+    return refuse(project, *TINY, "--", "results/tiny/rdms/tiny_untrained.h5")
+
+
+def test_a_layer_that_does_not_exist(with_stimuli):
+    edit(with_stimuli / "resources/models/tiny_untrained.yaml", "layer2.1", "layer2.7")
+    line = run_untrained(with_stimuli)
+    assert "tiny_untrained.yaml" in line
+    assert "layer2.7" in line
+    assert "layer2.1" in line
+    assert not (with_stimuli / "results/tiny/activations/tiny_untrained").exists()
+    log = (with_stimuli / "results/logs/tiny/extract/tiny_untrained.log").read_text()
+    assert "Traceback" in log
+
+
+def test_duplicate_stimuli(with_stimuli):
+    path = with_stimuli / "results/tiny/stimuli.tsv"
+    table = pd.read_csv(path, sep="\t")
+    table.loc[1, "stimulus_id"] = table.loc[0, "stimulus_id"]
+    table.to_csv(path, sep="\t", index=False)
+    line = run_untrained(with_stimuli)
+    assert "stimulus_id" in line
+    assert "twice" in line
+
+
+def test_pickled_stimuli_are_refused(with_stimuli):
+    np.save(with_stimuli / "results/tiny/stimuli.npy", np.array([{}], object), allow_pickle=True)
+    assert "stimuli.npy: array: found" in run_untrained(with_stimuli)
+
+
+def test_truncated_weights(rerun):
+    path = rerun / "results/networks/tiny_simclr/weights.pt"
+    path.write_bytes(path.read_bytes()[:2000])
+    line = refuse(rerun, *TINY, "--", "results/tiny/rdms/tiny_simclr.h5")
+    assert "weights.pt" in line
+    assert not (rerun / "results/tiny/activations/tiny_simclr").exists()
+
+
+def test_truncated_rdms(rerun):
+    path = rerun / "results/tiny/rdms/pixels.h5"
+    path.write_bytes(path.read_bytes()[:1000])
+    line = refuse(rerun, *TINY, "--", "results/tiny/rsa/pixels.nc")
+    assert "pixels.h5: RDM file" in line
+    assert not (rerun / "results/tiny/rsa/pixels.nc").exists()
+
+
+def test_a_constant_layer_scores_nothing_and_says_why(rerun):
+    layer = rerun / "results/tiny/activations/pixels/pixels.npy"
+    np.save(layer, np.ones_like(np.load(layer)))
+    run = snakemake(rerun, *TINY, "--forcerun", "results/tiny/rdms/pixels.h5")
+    assert run.returncode == 0, run.stderr[-3000:]
+    scores = pd.read_csv(rerun / "results/tiny/scores.csv")
+    pixels = scores[scores["model"] == "pixels"]
+    assert pixels["score"].isna().all()
+    assert pixels["note"].str.contains("constant").all()
+    assert scores[scores["model"] != "pixels"]["score"].notna().all()
+
+
+def dataset_from(project, folder, **changes):
+    """A data set of RDMs made of local files, as a user would add one."""
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    images, rdms = changes.get("images", 10), changes.get("rdms", 10)
+    for k in range(images):
+        pixels = generator.integers(0, 255, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"image_{k:02d}.png")
+    square = generator.random((2, rdms, rdms))
+    square = square + square.transpose(0, 2, 1)
+    square[:, range(rdms), range(rdms)] = 0
+    np.savez(folder / "V1.npz", rdm=changes.get("values", square))
+    files = "\n".join(
+        f"  - {{file: {prefix}{path.name}, url: '{path.as_uri()}'}}"
+        for path in sorted(folder.iterdir())
+        for prefix in ["" if path.suffix == ".npz" else "stimuli/"]
+    )
+    (project / "resources/datasets/mine.yaml").write_text(
+        f"description: mine\ncitation: none\nlicence: none\nloader: rdms\nfiles:\n{files}\n"
+        f"rois: {{V1: {{file: V1.npz, key: {changes.get('key', 'rdm')}}}}}\n"
+        "options: {stimuli: stimuli, dissimilarity: correlation}\n"
+    )
+    (project / "mine.yaml").write_text(
+        "datasets: [mine]\nmodels: [pixels]\nclaims: {rois: {early: V1, late: V1}}\n"
+    )
+    return "--configfile", "mine.yaml", "--", "results/mine/rdms/brain.h5"
+
+
+def test_a_data_set_of_local_files_is_read(project, tmp_path):
+    run = snakemake(project, *dataset_from(project, tmp_path / "raw"))
+    assert run.returncode == 0, run.stderr[-3000:]
+    lock = (project / "results/downloads/checksums.lock").read_text()
+    assert "mine/V1.npz" in lock
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"key": "rdms"}, r"V1\.npz: .*rdms.*rdm"),
+        ({"rdms": 9}, r"V1\.npz: .*9.*10"),
+        ({"images": 5, "rdms": 5}, r"5.*at least 8"),
+        ({"values": np.full((2, 10, 10), np.nan)}, r"V1\.npz: "),
+        ({"values": np.array([{}], object)}, r"V1\.npz: .*pickle|object"),
+    ],
+)
+def test_raw_files_of_a_data_set(project, tmp_path, changes, expected):
+    line = refuse(project, *dataset_from(project, tmp_path / "raw", **changes))
+    assert re.search(expected, line), line
+    assert not (project / "results/mine").exists() or not leftovers_in(project / "results/mine")
+
+
+def leftovers_in(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_a_file_that_changed_since_its_first_download(project, tmp_path):
+    arguments = dataset_from(project, tmp_path / "raw")
+    assert snakemake(project, *arguments).returncode == 0
+    np.savez(tmp_path / "raw/V1.npz", rdm=np.zeros((2, 10, 10)))
+    line = refuse(project, "--forcerun", "fetch", *arguments)
+    assert "sha256" in line
+    assert not (project / "results/downloads/mine").exists()
+
+
+def test_wrong_bytes_in_the_mirror(project, tmp_path):
+    mirror = tmp_path / "mirror"
+    (mirror / "vae_celeba").mkdir(parents=True)
+    (mirror / "vae_celeba/model.pt").write_text("<html>not found</html>")
+    study = ("--configfile", "studies/algonauts92.yaml", "--", "results/downloads/vae_celeba")
+    line = refuse(project, *study, CORTEXRSA_MIRROR=str(mirror))
+    assert "model.pt: sha256" in line
+    assert "a9e1e6cd8f6d26680b9252dd30168b47b7ace801dcd3b60e2cb91ffa57768b56" in line
+    assert not (project / "results/downloads/vae_celeba").exists()
