@@ -1,0 +1,164 @@
+"""From simulated responses to scores, ceilings and verdicts, with the truth known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from cortexrsa.brain.simulation import simulate
+from cortexrsa.files import InputError, RDMs
+from cortexrsa.geometry.rdm import rdm
+from cortexrsa.geometry.rdms_of import brain_rdms
+from cortexrsa.inference.ceilings import ceiling_table, ceilings_for_claims
+from cortexrsa.inference.claims import CLAIMS, Study, evaluate
+from cortexrsa.inference.rsa import GROUP, PRIMARY, model_scores, score_network, score_table
+
+INFERENCE = {
+    "bootstrap": 60,
+    "permutations": 99,
+    "halves": 3,
+    "seed": 1,
+    "ceiling_splits": 6,
+    "confidence": 0.95,
+}
+
+
+def experiment(reliability=0.9, area="lo", subjects=1):
+    return simulate(
+        {
+            "rois": {
+                "V1": {"voxels": 60, "area": "v1", "reliability": reliability},
+                "LO": {"voxels": 60, "area": area, "reliability": reliability},
+            },
+            "train": 30,
+            "test": 40,
+            "train_repeats": 2,
+            "test_repeats": 6,
+            "size": 32,
+            "subjects": subjects,
+            "seed": 5,
+        }
+    )
+
+
+def network_of(features: list[np.ndarray], patterns: pd.DataFrame) -> RDMs:
+    layers = pd.DataFrame(
+        {
+            "layer": [f"layer{k}" for k in range(len(features))],
+            "layer_index": range(len(features)),
+            "depth": np.linspace(0, 1, len(features)),
+        }
+    )
+    return RDMs(np.stack([rdm(f) for f in features]), layers, patterns, "correlation")
+
+
+def roi_features(responses, roi):
+    average = responses.mean("repeat").isel(voxel=(responses["roi"] == roi).to_numpy())
+    return average.transpose("stimulus", "voxel").to_numpy().astype(np.float64)
+
+
+def study_of(results, brain, responses, roles):
+    return Study(
+        models={name: model_scores(result, 1) for name, result in results.items()},
+        rois=list(next(iter(results.values()))["roi"].to_numpy()),
+        ceilings=ceilings_for_claims(ceiling_table(brain, responses, "sim", "spearman", INFERENCE), PRIMARY),
+        roles=roles,
+        early="V1",
+        late="LO",
+        equivalence=0.2,
+        confidence=0.95,
+    )
+
+
+def test_without_noise_the_generating_features_reach_the_ceiling_in_their_roi():
+    _, _, responses = experiment(reliability=1.0)
+    brain = brain_rdms(responses, "correlation")
+    network = network_of([roi_features(responses, "V1"), roi_features(responses, "LO")], brain.patterns)
+    table = score_table(
+        {"truth": score_network(network, brain, "spearman", INFERENCE)}, "sim", "spearman", 0.95, 1
+    )
+    scores = table[table["split"] == "test"].pivot(index="roi", columns="layer", values="score")
+    ceilings = ceiling_table(brain, responses, "sim", "spearman", INFERENCE).set_index(["split", "roi"])
+    for layer, roi in (("layer0", "V1"), ("layer1", "LO")):
+        assert scores.loc[roi, layer] == pytest.approx(1, abs=1e-9)
+        assert ceilings.loc[("test", roi), ["lower", "upper"]].tolist() == pytest.approx([1, 1], abs=1e-9)
+        assert scores[layer].drop(roi).item() < 0.6
+
+
+def test_a_roi_of_pure_noise_is_untestable():
+    _, _, responses = experiment(area="noise")
+    brain = brain_rdms(responses, "correlation")
+    generator = np.random.default_rng(0)
+    truth = roi_features(responses, "V1")
+    networks = {
+        name: network_of([truth + generator.normal(0, k, truth.shape) for k in (1, 2, 3)], brain.patterns)
+        for name in ("first", "second", "vae", "ssl", "untrained")
+    }
+    results = {name: score_network(n, brain, "spearman", INFERENCE) for name, n in networks.items()}
+    roles = {
+        "task_optimised": ["first", "second"],
+        "generative": "vae",
+        "self_supervised": "ssl",
+        "untrained": "untrained",
+    }
+    table = evaluate(study_of(results, brain, responses, roles))
+    overall = table[table["statistic"] == "overall"].set_index("claim")
+    # every claim rests on LO, which is noise here
+    assert list(overall.index) == list(CLAIMS)
+    assert (overall["verdict"] == "untestable").all()
+    assert overall["reason"].str.contains("no reliable signal in LO").all()
+
+
+def test_shuffled_stimuli_give_uniform_p():
+    _, _, responses = experiment()
+    brain = brain_rdms(responses, "correlation")
+    truth = roi_features(responses, "V1")
+    generator = np.random.default_rng(1)
+    test = (brain.patterns["split"] == "test").to_numpy()
+    p = []
+    for _ in range(80):
+        shuffled = truth.copy()
+        shuffled[test] = truth[test][generator.permutation(test.sum())]
+        quick = INFERENCE | {"bootstrap": 2, "seed": int(generator.integers(1 << 30))}
+        result = score_network(network_of([shuffled], brain.patterns), brain, "spearman", quick)
+        p.append(float(result["p"].sel(unit="sub-01", roi="V1", layer="layer0")))
+    assert stats.kstest(p, "uniform").pvalue > 0.01
+
+
+def test_several_subjects_give_a_group():
+    _, _, responses = experiment(subjects=4)
+    brain = brain_rdms(responses, "correlation")
+    network = network_of([roi_features(responses, "V1")[:, :40]], brain.patterns)
+    result = score_network(network, brain, "spearman", INFERENCE)
+    table = score_table({"net": result}, "sim", "spearman", 0.95, 1)
+    assert set(table["subject"]) == {"sub-01", "sub-02", "sub-03", "sub-04", GROUP}
+    test = table[(table["split"] == "test") & (table["roi"] == "V1")].set_index("subject")["score"]
+    assert test[GROUP] == pytest.approx(test.drop(GROUP).mean())
+    scores = model_scores(result, 1).scores
+    assert scores.degrees_of_freedom == 3
+
+
+def test_layers_are_chosen_on_the_training_stimuli():
+    _, _, responses = experiment()
+    brain = brain_rdms(responses, "correlation")
+    truth = roi_features(responses, "V1")
+    test = (brain.patterns["split"] == "test").to_numpy()
+    generator = np.random.default_rng(2)
+    # layer0 is right for the training stimuli, layer1 for the test stimuli
+    layers = [truth.copy(), truth.copy()]
+    layers[0][test] = generator.normal(size=layers[0][test].shape)
+    layers[1][~test] = generator.normal(size=layers[1][~test].shape)
+    result = score_network(network_of(layers, brain.patterns), brain, "spearman", INFERENCE)
+    primary = result["score"].sel(split="test", subject="sub-01", roi="V1")
+    heldout = result["heldout"].sel(subject="sub-01", roi="V1", candidate="all")
+    assert primary.sel(layer="layer1") > 0.9
+    assert float(heldout) == float(primary.sel(layer="layer0"))
+    assert float(heldout) < 0.3
+
+
+def test_stimuli_in_another_order_are_refused():
+    _, _, responses = experiment()
+    brain = brain_rdms(responses, "correlation")
+    network = network_of([roi_features(responses, "V1")], brain.patterns.iloc[::-1].reset_index(drop=True))
+    with pytest.raises(InputError, match=r"net\.h5: stimulus_id: found other stimuli or another order"):
+        score_network(network, brain, "spearman", INFERENCE, source="net.h5")
