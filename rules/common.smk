@@ -105,7 +105,7 @@ def responses_of(wildcards) -> dict:
 
 def results_of(dataset: str) -> list[str]:
     """What a user asked for: the tables and figures of a data set."""
-    figures = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts"]
+    figures = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "stimuli"]
     if has_responses(dataset):
         figures.append("reliability")
     if TRAINED:

@@ -130,3 +130,27 @@ rule plot_learning:
         "Figure of what the networks trained for {wildcards.dataset} learned"
     script:
         "../scripts/plot_learning.py"
+
+
+rule plot_stimuli:
+    input:
+        images="results/{dataset}/stimuli.npy",
+        stimuli="results/{dataset}/stimuli.tsv",
+    output:
+        **figure("stimuli", "Quality"),
+    log:
+        "results/logs/{dataset}/plot_stimuli.log",
+    benchmark:
+        "results/benchmarks/{dataset}/plot_stimuli.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code("plot_stimuli.py"),
+    message:
+        "Figure of the stimuli of {wildcards.dataset}"
+    script:
+        "../scripts/plot_stimuli.py"

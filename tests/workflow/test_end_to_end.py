@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import numpy as np
 import pandas as pd
@@ -83,7 +84,8 @@ def test_every_result_says_what_made_it(finished):
 
 def test_figures_and_report(finished):
     figures = finished / "results/tiny/figures"
-    names = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "reliability", "learning"]
+    names = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts"]
+    names += ["reliability", "learning", "stimuli"]
     for name in names:
         assert (figures / f"{name}.png").stat().st_size > 5000
         assert "</svg>" in (figures / f"{name}.svg").read_text()[-100:]
@@ -122,6 +124,20 @@ def test_the_same_study_gives_the_same_numbers(finished, project):
         xarray.open_dataset(finished / target, engine="h5netcdf") as theirs,
     ):
         assert ours.identical(theirs)
+
+
+@pytest.mark.parametrize(("limit", "together"), [([], 2), (["--resources", "gpu=1"], 1)])
+def test_gpu_jobs_run_together_only_as_the_resource_allows(rerun, limit, together):
+    targets = [f"results/tiny/activations/{model}" for model in ("tiny_untrained", "tiny_simclr")]
+    run = snakemake(rerun, *TINY, *limit, "--forcerun", *targets, "--", *targets)
+    assert run.returncode == 0, run.stderr[-3000:]
+    running, most = set(), 0
+    for started, finished_job in re.findall(
+        r"^Job (\d+): Activations|^Finished jobid: (\d+)", run.stderr, re.M
+    ):
+        running = running | {started} if started else running - {finished_job}
+        most = max(most, len(running))
+    assert most == together
 
 
 @pytest.mark.skipif(

@@ -15,6 +15,7 @@ FIGURES = {
     for suffix in ("svg", "png")
 }
 AGGREGATES = {"tiny/scores.csv", "tiny/claims.csv", "tiny/profiles.csv"} | FIGURES
+STIMULI = {f"tiny/figures/stimuli.{suffix}" for suffix in ("svg", "png")}
 LEARNING = {f"tiny/figures/learning.{suffix}" for suffix in ("svg", "png")}
 
 
@@ -95,7 +96,8 @@ def test_an_edit_in_the_gram_matrix_reruns_what_imports_it(rerun):
 
 def test_an_edit_in_a_figure_module_redraws_its_figures(rerun):
     edit(rerun / "scripts/cortexrsa/figures/quality.py", '"reliability of the mean"', '"reliability"')
-    assert pending(rerun) == LEARNING | {f"tiny/figures/reliability.{suffix}" for suffix in ("svg", "png")}
+    reliability = {f"tiny/figures/reliability.{suffix}" for suffix in ("svg", "png")}
+    assert pending(rerun) == LEARNING | STIMULI | reliability
 
 
 def test_an_edit_in_the_inference_settings(rerun):

@@ -42,10 +42,9 @@ def plot_centroids(profiles: pd.DataFrame, models: dict[str, dict]) -> plt.Figur
 
 
 def _evidence(part: pd.Series, models: dict[str, dict]) -> str:
-    names = ", ".join(
-        models.get(name, {"label": name})["label"] for name in part["models"].split(", ") if name
-    )
-    where = f"{names} in {part['roi']}" if names and part["roi"] else names or part["roi"]
+    """One part of a claim in words: networks, ROI, estimate and interval, or why there is none."""
+    names = [models[name]["label"] if name in models else name for name in part["models"].split(", ")]
+    where = " in ".join(filter(None, (" / ".join(names), part["roi"])))
     if not np.isfinite(part["estimate"]):
         return f"{where}: {part['reason']}" if where else part["reason"]
     return f"{where}: {part['estimate']:.2f} [{part['ci_low']:.2f}, {part['ci_high']:.2f}]"

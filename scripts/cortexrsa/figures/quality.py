@@ -35,7 +35,25 @@ def plot_reliability(reliability: pd.DataFrame) -> plt.Figure:
         axes.set(
             title=f"{split} stimuli, {repeats} repeats", xlabel="reliability of the mean", ylabel="voxels"
         )
-        axes.legend(frameon=False, fontsize=6.5, loc="upper left")
+        axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.28))
+    return figure
+
+
+def plot_stimuli(images: np.ndarray, stimuli: pd.DataFrame, columns: int = 12, rows: int = 4) -> plt.Figure:
+    """Some of the test stimuli, evenly spaced in their order, as the networks receive them before resizing.
+
+    Parameters
+    ----------
+    images : (n, H, W, 3) uint8
+    stimuli : n rows with `split`
+    """
+    test = np.flatnonzero(stimuli["split"] == "test")
+    shown = test[np.linspace(0, len(test) - 1, min(len(test), columns * rows)).round().astype(int)]
+    figure, grid = plt.subplots(-(-len(shown) // columns), columns, figsize=(WIDTH, WIDTH / columns * rows))
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, index in zip(grid.flat, shown, strict=False):
+        axes.imshow(images[index])
     return figure
 
 
@@ -65,17 +83,17 @@ def plot_learning(metrics: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     chance = metrics.loc[metrics["metric"] == "chance", "value"]
     if len(chance):
         left.axhline(chance.iloc[0], color="0.4", ls=":", lw=1)
-        left.annotate("chance", (len(shown) - 0.5, chance.iloc[0]), fontsize=6, ha="right", va="bottom")
+        left.annotate("chance", (0.2, chance.iloc[0]), fontsize=6.5, va="bottom")
     left.set_xticks(range(len(shown)), [SHOWN[metric] for metric in shown])
-    left.set(ylabel="on held-out images", ylim=(0, 1.05))
+    left.set(ylabel="accuracy, or $R^2$ (reconstruction)", ylim=(0, 1.05))
     right.set(xlabel="images seen", ylabel="loss (relative to the first)")
     figure.legend(loc="outside lower center", ncols=len(styles), frameon=False)
     return figure
 
 
 SHOWN = {
-    "accuracy": "accuracy",
-    "probe_accuracy": "linear probe\naccuracy",
-    "knn_accuracy": "nearest-neighbour\naccuracy",
-    "reconstruction_r2": "reconstruction\n$R^2$",
+    "accuracy": "classifier",
+    "probe_accuracy": "linear\nprobe",
+    "knn_accuracy": "nearest\nneighbours",
+    "reconstruction_r2": "recon-\nstruction",
 }

@@ -9,6 +9,7 @@ from matplotlib import pyplot as plt
 from cortexrsa.figures.style import ROI_STYLES, WIDTH, model_styles, ordered, ordered_rois, roi_colours
 
 PANEL_COLUMNS = 3
+MEASURES = {"spearman": "Spearman's $\\rho$", "rho-a": "$\\rho_a$", "pearson": "Pearson's $r$"}
 
 
 def primary_scores(scores: pd.DataFrame) -> pd.DataFrame:
@@ -27,7 +28,8 @@ def primary_ceilings(ceilings: pd.DataFrame) -> dict[str, pd.Series]:
 
 def score_label(scores: pd.DataFrame) -> str:
     """Axis label of the scores."""
-    return f"RDM similarity ({scores['measure'].iloc[0]})"
+    measure = scores["measure"].iloc[0]
+    return f"RDM similarity ({MEASURES.get(measure, measure)})"
 
 
 def _ceiling_band(axes, ceiling: pd.Series, colour, label: str | None = None) -> None:
@@ -79,7 +81,7 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
             axes.set_xlabel("relative depth")
             axes.xaxis.set_tick_params(labelbottom=True)
     for axes in grid[:, 0]:
-        axes.set_ylabel(score_label(scores))
+        axes.set_ylabel(score_label(scores), fontsize=8)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(
         handles,

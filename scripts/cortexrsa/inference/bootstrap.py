@@ -14,7 +14,7 @@ from cortexrsa.geometry.rdm import n_stimuli
 RANKED = ("spearman", "rho-a")
 
 
-def draw_counts(n: int, draws: int, seed: int) -> np.ndarray:
+def draw_counts(n: int, draws: int, seed: int | list[int]) -> np.ndarray:
     """How often each of n units is drawn, in every resample: (draws, n) int32, rows sum to n."""
     generator = np.random.default_rng(seed)
     return generator.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.int32)
@@ -232,7 +232,8 @@ def group_scores(scores: np.ndarray, draws: np.ndarray, n_stimuli: int, seed: in
     n_subjects = len(scores)
     if n_subjects == 1:
         return Resampled(scores[0], draws[:, 0], None, None, n_stimuli, 1)
-    weights = draw_counts(n_subjects, len(draws), seed) / n_subjects
+    # a stream of its own: the stimuli are drawn from `seed`
+    weights = draw_counts(n_subjects, len(draws), [seed, 1]) / n_subjects
     return Resampled(
         scores.mean(axis=0),
         draws.mean(axis=1),

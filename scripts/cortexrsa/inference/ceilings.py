@@ -103,7 +103,8 @@ def split_half_ceiling(
     -------
     dict of lower, upper, ci_low (of the lower bound), ci_high (of the upper bound)
     """
-    generator = np.random.default_rng(seed)
+    # a stream of its own: the stimuli are drawn from `seed`
+    generator = np.random.default_rng([seed, 3])
     repeats = trials.shape[1]
     half = repeats // 2
     # two repeats can be split in one way only

@@ -105,7 +105,7 @@ def scores_of_chosen(scores: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return np.where(chosen < 0, np.nan, np.take_along_axis(scores, np.maximum(chosen, 0), axis=-1))
 
 
-def random_halves(n: int, number: int, seed: int) -> np.ndarray:
+def random_halves(n: int, number: int, seed: int | list[int]) -> np.ndarray:
     """Random halves of n stimuli: (number, n) bool."""
     generator = np.random.default_rng(seed)
     return generator.permuted(np.tile(np.arange(n) < n // 2, (number, 1)), axis=1)

@@ -102,7 +102,7 @@ def score_network(
         heldout = profiles.scores_of_chosen(scores[PRIMARY], chosen)
         heldout_draws = profiles.scores_of_chosen(dataset["draws"].sel(split=PRIMARY).to_numpy(), chosen)
     else:
-        halves = profiles.random_halves(counts.shape[1], inference["halves"], seed)
+        halves = profiles.random_halves(counts.shape[1], inference["halves"], [seed, 2])
         full_and_draws = np.concatenate([np.ones((1, counts.shape[1]), counts.dtype), counts])
         both = profiles.heldout_in_halves(
             targets, layers, full_and_draws, halves, candidates, comparison, threads

@@ -6,6 +6,7 @@ import contextlib
 import math
 import mmap
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def extract(
         torch.inference_mode(),
         mixed,
         exact,
-        tqdm(total=n, unit="image", disable=not progress) as bar,
+        tqdm(total=n, unit="image", disable=not progress, file=sys.__stderr__) as bar,
     ):
         while start < n:
             batch = images[start : start + batch_size]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
 
 import numpy as np
 import pandas as pd
@@ -253,7 +254,7 @@ def _fit(
     optimizer, dtype = _optimizer(objective, recipe), precision(recipe, device)
     clip, curve, every = recipe.get("gradient_clip"), [], max(1, steps // 50)
     objective.train()
-    for step in tqdm(range(steps), unit="batch", disable=not progress):
+    for step in tqdm(range(steps), unit="batch", disable=not progress, file=sys.__stderr__):
         chosen = order[step * batch_size : (step + 1) * batch_size]
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps, recipe["learning_rate"], recipe.get("warmup", 0.1))

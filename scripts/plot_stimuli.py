@@ -1,0 +1,9 @@
+"""Figure of the stimuli."""
+
+from cortexrsa.figures.quality import plot_stimuli
+from cortexrsa.figures.style import save
+from cortexrsa.files import job_log, read_stimuli
+
+with job_log(snakemake.log[0]):
+    images, stimuli = read_stimuli(snakemake.input.images, snakemake.input.stimuli)
+    save(plot_stimuli(images, stimuli), snakemake.output.stimuli_svg, snakemake.output.stimuli_png)
