@@ -2,13 +2,13 @@
 
 import json
 import os
-import shlex
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
-from snakemake.shell import shell
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -116,19 +116,19 @@ def results_of(dataset: str) -> list[str]:
     ]
 
 
-def labels_of_models():
+def labels_of_models() -> dict:
     """Label and family of every model: what figures show of the cards."""
     return {name: {"label": card["label"], "family": card["family"]} for name, card in MODELS.items()}
 
 
-def figure(name: str, category: str):
+def figure(name: str, category: str, content: str) -> dict:
     """Both files of a figure; the SVG goes into the report with its caption."""
     return {
         f"{name}_svg": report(
             f"results/{{dataset}}/figures/{name}.svg",
             caption=f"../resources/captions/{name}.rst",
             category=category,
-            labels={"data set": "{dataset}", "content": name},
+            labels={"data set": "{dataset}", "content": content},
         ),
         f"{name}_png": f"results/{{dataset}}/figures/{name}.png",
     }
@@ -144,9 +144,9 @@ def make_report(dataset: str) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as effective:
         json.dump(config, effective)
         effective.flush()
-        shell(
-            f"{shlex.quote(sys.executable)} -m snakemake --quiet all --nolock "
-            f"--snakefile {shlex.quote(str(workflow.main_snakefile))} --configfile {effective.name} "
-            f"--report {path} -- {shlex.join(targets)}"
-        )
+        command = [sys.executable, "-m", "snakemake", "--quiet", "rules", "progress", "--nolock"]
+        command += ["--snakefile", str(workflow.main_snakefile), "--configfile", effective.name]
+        run = subprocess.run([*command, "--report", path, "--", *targets], capture_output=True, text=True)
+    if run.returncode:
+        raise WorkflowError(f"{path} could not be made: " + " ".join(run.stderr.splitlines()[-3:]))
     logger.info(f"Results of {dataset}: {path}, and the tables and figures beside it in results/{dataset}/")

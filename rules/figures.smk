@@ -6,9 +6,9 @@ rule plot_scores:
         scores="results/{dataset}/scores.csv",
         ceilings="results/{dataset}/ceilings.csv",
     output:
-        **figure("profiles", "Scores"),
-        **figure("rois", "Scores"),
-        **figure("heatmap", "Scores"),
+        **figure("profiles", "Scores", "layer profiles"),
+        **figure("rois", "Scores", "ROIs side by side"),
+        **figure("heatmap", "Scores", "heat map of ROIs and layers"),
     log:
         "results/logs/{dataset}/plot_scores.log",
     benchmark:
@@ -34,8 +34,8 @@ rule plot_geometry:
         networks=expand("results/{{dataset}}/rdms/{model}.h5", model=MODELS),
         scores="results/{dataset}/scores.csv",
     output:
-        **figure("rdms", "Geometry"),
-        **figure("mds", "Geometry"),
+        **figure("rdms", "Geometry", "RDMs"),
+        **figure("mds", "Geometry", "map of layers and ROIs"),
     log:
         "results/logs/{dataset}/plot_geometry.log",
     benchmark:
@@ -64,8 +64,8 @@ rule plot_claims:
         claims="results/{dataset}/claims.csv",
         profiles="results/{dataset}/profiles.csv",
     output:
-        **figure("centroids", "Claims"),
-        **figure("verdicts", "Claims"),
+        **figure("centroids", "Claims", "depth centroids"),
+        **figure("verdicts", "Claims", "verdicts"),
     log:
         "results/logs/{dataset}/plot_claims.log",
     benchmark:
@@ -89,7 +89,7 @@ rule plot_reliability:
     input:
         table="results/{dataset}/reliability.csv",
     output:
-        **figure("reliability", "Quality"),
+        **figure("reliability", "Quality", "reliability of the voxels"),
     log:
         "results/logs/{dataset}/plot_reliability.log",
     benchmark:
@@ -112,7 +112,7 @@ rule plot_learning:
     input:
         metrics=expand("results/networks/{model}/metrics.csv", model=TRAINED),
     output:
-        **figure("learning", "Quality"),
+        **figure("learning", "Quality", "what the networks learned"),
     log:
         "results/logs/{dataset}/plot_learning.log",
     benchmark:
@@ -137,7 +137,7 @@ rule plot_stimuli:
         images="results/{dataset}/stimuli.npy",
         stimuli="results/{dataset}/stimuli.tsv",
     output:
-        **figure("stimuli", "Quality"),
+        **figure("stimuli", "Quality", "stimuli"),
     log:
         "results/logs/{dataset}/plot_stimuli.log",
     benchmark:

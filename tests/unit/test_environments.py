@@ -86,6 +86,11 @@ def test_a_rule_has_all_parts_and_its_environment_what_the_script_imports(rule):
     assert f'code("{script}")' in block
 
 
+def test_the_report_needs_no_development_package():
+    # Snakemake imports it when it writes the report, and does not install it
+    assert "pygments" in requirements(ROOT / "requirements.txt")
+
+
 def test_analysis_does_not_import_torch():
     for name, block in rules().items():
         script = re.search(r'"\.\./scripts/(\w+\.py)"', block)[1]

@@ -338,7 +338,9 @@ def ssl_mirrors_task(study: Study) -> list[dict]:
     rois = [study.early, study.late]
     for model in study.roles["task_optimised"] or [None]:
         row = _part(
-            [ssl, model, untrained], " and ".join(rois), "difference of disattenuated profile correlations"
+            [ssl, model, untrained],
+            " and ".join(rois),
+            "disattenuated profile correlation, minus the untrained network's",
         )
         obstacle = _obstacle(study, {TASK: model, "self-supervised": ssl, "untrained": untrained}, rois)
         if obstacle:

@@ -1,0 +1,60 @@
+"""What the documentation shows is true: examples validate, layers exist, links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cortexrsa import cards
+from cortexrsa.networks.layers import recorded
+from cortexrsa.networks.zoo import build
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "results/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def example(page: str) -> dict:
+    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    return yaml.safe_load(block)
+
+
+def test_the_model_card_of_the_docs_is_valid_and_its_layers_exist():
+    card = cards.validate("models", example("add-a-model.md"), "docs/add-a-model.md")
+    with recorded(build(card["network"]), card["layers"], lambda layer, output: None):
+        pass
+
+
+def test_the_dataset_card_of_the_docs_is_valid():
+    card = cards.validate("datasets", example("add-a-dataset.md"), "docs/add-a-dataset.md")
+    assert set(cards.card_files(card)) == {"stimuli/image_01.jpg", "stimuli/image_02.jpg", "V1.npz"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_named_files_exist(page):
+    text = page.read_text()
+    for link in re.findall(r"\]\(([^)#]+)\)", text):
+        assert link.startswith("http") or (page.parent / link).exists(), link
+    for path in re.findall(r"`((?:scripts|tests|resources|rules|docs|studies|envs)/[\w./-]+)", text):
+        if "NAME" not in path:
+            assert (ROOT / path.split("::")[0]).exists(), path
+
+
+@pytest.mark.parametrize("study", [None, *sorted(path.name for path in (ROOT / "studies").glob("*.yaml"))])
+def test_every_study_names_cards_that_are_valid(study):
+    config = cards.read_yaml(ROOT / "config.yaml")
+    if study:
+        overlay = cards.read_yaml(ROOT / "studies" / study)
+        models = config["claims"]["models"] | overlay["claims"].get("models", {})
+        claims = config["claims"] | overlay["claims"] | {"models": models}
+        config = config | overlay | {"claims": claims}
+    config = cards.load_config_checked(config, ROOT)
+    for kind in ("models", "datasets"):
+        for name in config[kind]:
+            assert cards.load_card(kind, name, ROOT)
+
+
+@pytest.mark.parametrize("kind", ["models", "datasets", "corpora"])
+def test_every_card_is_valid(kind):
+    for name in cards.card_names(kind, ROOT):
+        assert cards.load_card(kind, name, ROOT)
