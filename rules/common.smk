@@ -5,10 +5,13 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
+import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.utils import update_config
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -17,13 +20,25 @@ from cortexrsa import cards
 from cortexrsa.code import fingerprint
 from cortexrsa.files import InputError
 
+
+def parsed(value):
+    """Values of --config with nested mappings, which Snakemake hands over as text."""
+    if isinstance(value, Mapping):
+        return {key: parsed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [parsed(item) for item in value]
+    return yaml.safe_load(value) if isinstance(value, str) else value
+
+
+OPTIONS = workflow.config_settings.config
 CONFIG_FILES = [os.path.relpath(path) for path in workflow.overwrite_configfiles] or ["config.yaml"]
 
 try:
     # Snakemake read these files already, but takes the last of duplicate keys without a word
     for path in ["config.yaml", *CONFIG_FILES]:
         cards.read_yaml(path)
-    CONFIG = cards.load_config_checked(config, ROOT, CONFIG_FILES[-1])
+    update_config(config, parsed(OPTIONS))
+    CONFIG = cards.load_config_checked(config, ROOT, CONFIG_FILES[-1] + " or --config" * bool(OPTIONS))
     DATASETS = {name: cards.load_card("datasets", name, ROOT) for name in sorted(CONFIG["datasets"])}
     MODELS = {name: cards.load_card("models", name, ROOT) for name in sorted(CONFIG["models"])}
     TRAINED = {name: card for name, card in MODELS.items() if "training" in card.get("weights", {})}
@@ -36,6 +51,8 @@ except InputError as error:
 
 # jobs on a cluster parse the workflow again, so they see the mirror too
 if CONFIG["mirror"]:
+    if not os.path.isdir(CONFIG["mirror"]):
+        sys.exit(f"Error: {CONFIG_FILES[-1]}: mirror: found {CONFIG['mirror']!r}, expected a folder")
     os.environ.setdefault("CORTEXRSA_MIRROR", str(CONFIG["mirror"]))
 
 
@@ -150,3 +167,10 @@ def make_report(dataset: str) -> None:
     if run.returncode:
         raise WorkflowError(f"{path} could not be made: " + " ".join(run.stderr.splitlines()[-3:]))
     logger.info(f"Results of {dataset}: {path}, and the tables and figures beside it in results/{dataset}/")
+
+
+wildcard_constraints:
+    dataset=either(DATASETS),
+    model=either(MODELS),
+    corpus=either(CORPORA),
+    card=either(name for name, card in {**DATASETS, **MODELS}.items() if cards.card_files(card)),

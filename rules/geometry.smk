@@ -37,8 +37,6 @@ rule network_rdms:
         "results/logs/{dataset}/network_rdms/{model}.log",
     benchmark:
         "results/benchmarks/{dataset}/network_rdms/{model}.tsv"
-    wildcard_constraints:
-        model=either(MODELS),
     conda:
         "../envs/analysis.yaml"
     threads: 1

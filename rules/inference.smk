@@ -11,8 +11,6 @@ rule rsa:
         "results/logs/{dataset}/rsa/{model}.log",
     benchmark:
         "results/benchmarks/{dataset}/rsa/{model}.tsv"
-    wildcard_constraints:
-        model=either(MODELS),
     conda:
         "../envs/analysis.yaml"
     threads: 1

@@ -9,8 +9,6 @@ rule corpus:
         "results/logs/corpora/{corpus}.log",
     benchmark:
         "results/benchmarks/corpora/{corpus}.tsv"
-    wildcard_constraints:
-        corpus=either(CORPORA),
     conda:
         "../envs/brain.yaml"
     threads: 1
@@ -68,8 +66,6 @@ rule extract:
         "results/logs/{dataset}/extract/{model}.log",
     benchmark:
         "results/benchmarks/{dataset}/extract/{model}.tsv"
-    wildcard_constraints:
-        model=either(MODELS),
     conda:
         "../envs/networks.yaml"
     threads: CONFIG["extraction"]["threads"]

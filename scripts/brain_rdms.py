@@ -9,4 +9,5 @@ with job_log(snakemake.log[0]):
     responses = read_responses(snakemake.input.responses)
     cleaned, dropped = clean_responses(responses, snakemake.input.responses)
     print(dropped.to_string(index=False))
-    write_rdms(snakemake.output.rdms, brain_rdms(cleaned, settings["dissimilarity"]), settings)
+    rdms = brain_rdms(cleaned, settings["dissimilarity"], snakemake.input.responses)
+    write_rdms(snakemake.output.rdms, rdms, settings)

@@ -2,17 +2,15 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from cortexrsa.figures.geometry import plot_mds, plot_rdms
 from cortexrsa.figures.style import save
-from cortexrsa.files import job_log, read_rdms
+from cortexrsa.files import job_log, read_rdms, read_table
 
 with job_log(snakemake.log[0]):
     settings, out = snakemake.params.settings, snakemake.output
     models, comparison = settings["models"], settings["comparison"]
     brain = read_rdms(snakemake.input.brain)
     networks = {Path(path).stem: read_rdms(path) for path in snakemake.input.networks}
-    scores = pd.read_csv(snakemake.input.scores)
+    scores = read_table(snakemake.input.scores)
     save(plot_rdms(brain, networks, scores, models, comparison), out.rdms_svg, out.rdms_png)
     save(plot_mds(brain, networks, models, comparison, settings["seed"]), out.mds_svg, out.mds_png)

@@ -6,11 +6,11 @@ import pandas as pd
 
 from cortexrsa.figures.quality import plot_learning
 from cortexrsa.figures.style import save
-from cortexrsa.files import job_log
+from cortexrsa.files import job_log, read_table
 
 with job_log(snakemake.log[0]):
     metrics = pd.concat(
-        pd.read_csv(path).assign(model=Path(path).parent.name) for path in snakemake.input.metrics
+        read_table(path).assign(model=Path(path).parent.name) for path in snakemake.input.metrics
     )
     figure = plot_learning(metrics, snakemake.params.settings)
     save(figure, snakemake.output.learning_svg, snakemake.output.learning_png)

@@ -2,15 +2,14 @@
 
 import sys
 
-import pandas as pd
 import torch
 
-from cortexrsa.files import atomic_path, job_log, load_array, write_table
+from cortexrsa.files import atomic_path, job_log, load_array, read_table, write_table
 from cortexrsa.networks.training import train
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
-    labels = pd.read_csv(snakemake.input.labels, sep="\t")
+    labels = read_table(snakemake.input.labels, ["category", "split"])
     network, metrics = train(
         settings["network"],
         settings["weights"]["training"],

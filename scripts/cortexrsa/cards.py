@@ -21,7 +21,7 @@ SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "resources" / "schemas"
 SCHEMAS = {"models": "model", "datasets": "dataset", "corpora": "corpus", "config": "config"}
 
 # names of files and folders of results/, which a card of that name would overwrite
-RESERVED = {"datasets": {"downloads", "corpora", "networks"}, "models": {"brain"}}
+RESERVED = {"datasets": {"downloads", "corpora", "networks", "logs", "benchmarks"}, "models": {"brain"}}
 
 TYPES = {
     "string": "text",
@@ -340,6 +340,25 @@ def card_files(card: dict) -> dict[str, dict]:
 # ---- configuration ---------------------------------------------------------------------------------------
 
 
+def _check_roles(roles: dict, names: list[str], file: str | Path) -> None:
+    """Every network that plays a part in the claims has a card, and no network plays two parts."""
+    parts = {}
+    for role, value in roles.items():
+        for name in value if isinstance(value, list) else [value]:
+            if name is None:
+                continue
+            field = f"claims.models.{role}"
+            if name not in names:
+                raise InputError(
+                    file, field, repr(name), f"a card of resources/models: {suggestion(name, names)}"
+                )
+            if name in parts:
+                raise InputError(
+                    file, field, f"{name!r}, also {parts[name]}", "another network for each part"
+                )
+            parts[name] = role
+
+
 def load_config_checked(config: dict, root: str | Path, file: str | Path = "config.yaml") -> dict:
     """The configuration with its defaults, checked against its schema and the cards.
 
@@ -354,7 +373,8 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
     Raises
     ------
     InputError : a fault in the configuration or in the card of one of its data sets; a name without a card;
-        a name that cannot be one; a ROI of the claims that no configured data set has.
+        a name that cannot be one; a ROI of the claims that no configured data set has; a network of the
+        claims that has no card, or plays two parts.
     """
     config = validate("config", config, file)
     for kind in ("datasets", "models"):
@@ -373,4 +393,5 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
     for place, roi in config["claims"]["rois"].items():
         if roi not in rois:
             raise InputError(file, f"claims.rois.{place}", repr(roi), suggestion(roi, sorted(rois)))
+    _check_roles(config["claims"]["models"], card_names("models", root), file)
     return canonical(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.metadata
 import json
 import os
@@ -11,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,9 +95,28 @@ def write_provenance(path: str | Path, settings: dict) -> None:
 def write_table(path: str | Path, table: pd.DataFrame, settings: dict) -> None:
     """Write a tidy table as CSV (or TSV by its suffix), with its provenance beside it."""
     separator = "\t" if Path(path).suffix == ".tsv" else ","
+    # provenance first: a table never stands without it
+    write_provenance(path, settings)
     with atomic_path(path) as temporary:
         table.to_csv(temporary, sep=separator, index=False, float_format="%.10g")
-    write_provenance(path, settings)
+
+
+def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
+    """Read a CSV or TSV table (by its suffix).
+
+    Raises
+    ------
+    InputError : the file is missing, empty or damaged, or one of `columns` is not in it.
+    """
+    text = {"stimulus_id": str, "split": str, "layer": str, "subject": str, "roi": str, "model": str}
+    try:
+        table = pd.read_csv(path, sep="\t" if Path(path).suffix == ".tsv" else ",", dtype=text)
+    except (OSError, ValueError) as error:
+        raise InputError(path, "table", " ".join(str(error).split()), "a table with a header") from error
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise InputError(path, "columns", list(table), f"also {missing}")
+    return table
 
 
 @contextlib.contextmanager
@@ -105,18 +125,30 @@ def job_log(path: str | Path) -> Iterator[None]:
 
     Raises
     ------
-    SystemExit : with status 1, for any exception of the job.
+    SystemExit : with status 1, for any exception of the job; 130 if it was interrupted.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as log:
+    # the log may be on the disk that is full; that must not hide the first error
+    with contextlib.suppress(OSError), open(path, "w") as log:
         try:
             with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
                 yield
-        except Exception as error:
-            traceback.print_exc(file=log)
-            kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-            print(f"Error: {kind}{error} (details: {path})".replace("\n", " "), file=sys.__stderr__)
-            raise SystemExit(1) from None
+        except (Exception, KeyboardInterrupt) as error:
+            line, status = _one_line(error)
+            print(f"Error: {line} (details: {path})", file=sys.__stderr__)
+            with contextlib.suppress(OSError):
+                traceback.print_exc(file=log)
+            raise SystemExit(status) from None
+
+
+def _one_line(error: BaseException) -> tuple[str, int]:
+    """What a user is told about an exception, and the exit status."""
+    text = " ".join(str(error).split())
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", 130
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error.filename or 'results'}: disk: found it full, expected free space", 1
+    return (text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"), 1
 
 
 # ---- stimuli ---------------------------------------------------------------------------------------------
@@ -170,7 +202,7 @@ def read_stimuli(images_path: str | Path, table_path: str | Path) -> tuple[np.nd
     InputError : see `check_stimuli`; also a file that is not a plain array.
     """
     images = load_array(images_path, mmap_mode="r")
-    table = pd.read_csv(table_path, sep="\t", dtype={"stimulus_id": str, "split": str})
+    table = read_table(table_path)
     check_stimuli(images, table, images_path)
     return images, table
 
@@ -214,8 +246,14 @@ def write_responses(path: str | Path, responses, settings: dict) -> None:
 
 
 def read_responses(path: str | Path):
-    """The xarray.DataArray of `write_responses`, in memory; see `read_dataset` for what it raises."""
-    return read_dataset(path)["responses"]
+    """The xarray.DataArray of `write_responses`, in memory.
+
+    Raises
+    ------
+    InputError : a damaged file, or one without `responses` or one of their coordinates.
+    """
+    dataset = read_dataset(path, ["responses", "stimulus_id", "split", "subject", "roi"])
+    return dataset["responses"]
 
 
 # ---- RDMs ------------------------------------------------------------------------------------------------
@@ -314,20 +352,24 @@ def write_corpus(images_path: str | Path, labels_path: str | Path, images: np.nd
         labels.to_csv(temporary_labels, sep="\t", index=False)
 
 
-def read_dataset(path: str | Path):
+def read_dataset(path: str | Path, variables: Iterable[str] = ()):
     """The xarray.Dataset of `write_dataset`, in memory.
 
     Raises
     ------
-    InputError : the file is damaged, or no netCDF.
+    InputError : the file is damaged, no netCDF, or lacks one of `variables` (coordinates included).
     """
     import xarray
 
     try:
         with xarray.open_dataset(path, engine="h5netcdf") as dataset:
-            return dataset.load()
-    except (OSError, KeyError) as error:
+            dataset.load()
+    except (OSError, KeyError, ValueError) as error:
         raise InputError(path, "netCDF", error, "a file as written by this workflow") from error
+    missing = [name for name in variables if name not in dataset.variables]
+    if missing:
+        raise InputError(path, "variables", sorted(map(str, dataset.variables)), f"also {missing}")
+    return dataset
 
 
 def write_dataset(path: str | Path, dataset, settings: dict) -> None:

@@ -81,7 +81,7 @@ CONFIG = {
     "datasets": ["world"],
     "models": ["resnet18", "pixels"],
     "inference": {"bootstrap": 200, "seed": 3},
-    "claims": {"rois": {"early": "V1", "late": "LO"}, "models": {"generative": "vae"}},
+    "claims": {"rois": {"early": "V1", "late": "LO"}, "models": {"generative": "small"}},
 }
 
 
@@ -165,7 +165,26 @@ def test_configuration_gets_its_defaults_and_keeps_what_is_set(root):
     claims = {"claims": {"rois": {}, "models": parts}}
     assert cards.load_config_checked(CONFIG | claims, root)["claims"]["models"] == parts
     # a model of a claim that does not run leaves the claim untestable, and is no fault
-    assert config["claims"]["models"]["generative"] == "vae"
+    assert "small" not in config["models"]
+    assert config["claims"]["models"]["generative"] == "small"
+
+
+@pytest.mark.parametrize(
+    ("roles", "expected"),
+    [
+        (
+            {"generative": "smal"},
+            "claims.models.generative: found 'smal', expected a card of resources/models",
+        ),
+        (
+            {"task_optimised": ["small"], "generative": "small"},
+            "claims.models.generative: found 'small', also task_optimised",
+        ),
+    ],
+)
+def test_a_network_of_a_claim_has_a_card_and_one_part(root, roles, expected):
+    given = CONFIG | {"claims": {"models": roles}}
+    assert expected in message_of(cards.load_config_checked, given, root)
 
 
 @pytest.mark.parametrize("kind", ["models", "datasets", "corpora"])

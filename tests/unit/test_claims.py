@@ -122,6 +122,13 @@ def test_missing_networks_and_rois_are_named():
     assert overall.loc["H1", "statement"].startswith("V1 matches early, IT later")
 
 
+def test_parts_that_are_not_played_and_equal_rois_are_untestable():
+    none = evaluate(study(roles=dict.fromkeys(ROLES)))
+    assert (none["verdict"] == "untestable").all()
+    same = evaluate(study(late="V1"))
+    assert same.loc[same["claim"] == "H1", "reason"].str.contains("are the same, V1").all()
+
+
 def test_one_network_cannot_show_that_depth_does_not_matter():
     table = evaluate(study(roles=ROLES | {"task_optimised": ["resnet18"]}))
     assert table[(table["claim"] == "H3")]["reason"].str.contains("two task-optimised").all()

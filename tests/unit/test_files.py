@@ -1,9 +1,11 @@
 """Files between the stages: round trips, atomic writing, provenance and refusals."""
 
+import errno
 import json
 import os
 import stat
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -296,3 +298,51 @@ def test_damaged_rdms(tmp_path, damage):
     assert message.startswith(f"{path}: ")
     if damage == "disagree":
         assert message == f"{path}: dissimilarities: found (3, 27), expected (3, 28)"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "No columns"),
+        ("a,b\n1,2\n", "columns: found ['a', 'b'], expected also ['roi']"),
+        (None, "No such file"),
+    ],
+)
+def test_damaged_table_is_named(tmp_path, text, expected):
+    path = tmp_path / "scores.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        files.read_table(path, ["roi"])
+    assert str(caught.value).startswith(f"{path}: ")
+    assert expected in str(caught.value)
+
+
+def test_netcdf_without_a_variable_is_named(tmp_path):
+    files.write_dataset(tmp_path / "a.nc", xarray.Dataset({"score": ("x", [1.0])}), {})
+    with pytest.raises(InputError, match=r"a\.nc: variables: found \['score'\], expected also \['draws'\]"):
+        files.read_dataset(tmp_path / "a.nc", ["score", "draws"])
+
+
+def test_interrupted_job_says_so_in_one_line(tmp_path, capfd):
+    with pytest.raises(SystemExit) as caught, files.job_log(tmp_path / "job.log"):
+        raise KeyboardInterrupt
+    assert caught.value.code == 130
+    assert capfd.readouterr().err == f"Error: interrupted (details: {tmp_path / 'job.log'})\n"
+    assert "Traceback" in (tmp_path / "job.log").read_text()
+
+
+def test_full_disk_is_told_as_such(tmp_path, capfd):
+    with pytest.raises(SystemExit), files.job_log(tmp_path / "job.log"):
+        raise OSError(errno.ENOSPC, "No space left on device", "results/x.npy")
+    error = capfd.readouterr().err
+    assert error.startswith("Error: results/x.npy: disk: found it full")
+
+
+def test_a_log_that_cannot_be_written_does_not_hide_the_error(capfd):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with pytest.raises(SystemExit) as caught, files.job_log("/dev/full"):
+        print("x" * 100_000)
+    assert caught.value.code == 1
+    assert len(capfd.readouterr().err.splitlines()) == 1

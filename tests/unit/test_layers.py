@@ -95,6 +95,12 @@ def test_wrong_layers_are_one_line(layers, message):
     assert str(error.value).startswith("card.yaml: layers: ")
 
 
+def test_layers_in_another_order_than_they_run_are_refused():
+    network = torchvision.models.resnet18(weights=None).eval()
+    with pytest.raises(InputError, match=r"layers: found 'layer3.0' before 'relu', expected the order"):
+        collected(network, ["layer3.0", "relu", "avgpool"], torch.rand(1, 3, 32, 32))
+
+
 def test_relative_depth_spans_0_to_1():
     np.testing.assert_allclose(relative_depth(5), [0, 0.25, 0.5, 0.75, 1])
     assert relative_depth(1).tolist() == [0]

@@ -8,7 +8,7 @@ from scipy import stats
 from cortexrsa.brain.simulation import simulate
 from cortexrsa.files import InputError, RDMs
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.geometry.rdms_of import brain_rdms
+from cortexrsa.geometry.rdms_of import brain_rdms, network_rdms
 from cortexrsa.inference.ceilings import ceiling_table, ceilings_for_claims
 from cortexrsa.inference.claims import CLAIMS, Study, evaluate
 from cortexrsa.inference.rsa import GROUP, PRIMARY, model_scores, score_network, score_table
@@ -162,3 +162,55 @@ def test_stimuli_in_another_order_are_refused():
     network = network_of([roi_features(responses, "V1")], brain.patterns.iloc[::-1].reset_index(drop=True))
     with pytest.raises(InputError, match=r"net\.h5: stimulus_id: found other stimuli or another order"):
         score_network(network, brain, "spearman", INFERENCE, source="net.h5")
+
+
+def test_a_lost_trial_is_named_before_anything_is_scored():
+    _, _, responses = experiment()
+    v1 = (responses["roi"] == "V1").to_numpy()
+    responses[3, :, v1] = 0.0
+    stimulus = responses["stimulus_id"].to_numpy()[3]
+    with pytest.raises(
+        InputError, match=f"r.nc: responses to {stimulus!r}: found a constant .* V1 of sub-01"
+    ):
+        brain_rdms(responses, "correlation", "r.nc")
+
+
+def test_a_subject_without_a_roi_is_named():
+    _, _, responses = experiment(subjects=2)
+    brain = brain_rdms(responses, "correlation")
+    lacking = RDMs(brain.dissimilarities[:-1], brain.rdms.iloc[:-1], brain.patterns, brain.measure)
+    network = network_of([roi_features(responses, "V1")], brain.patterns)
+    with pytest.raises(InputError, match=r"subject sub-02: found no ROI"):
+        score_network(network, lacking, "spearman", INFERENCE)
+
+
+def test_splits_that_differ_are_refused():
+    _, _, responses = experiment()
+    brain = brain_rdms(responses, "correlation")
+    network = network_of([roi_features(responses, "V1")], brain.patterns.assign(split="test"))
+    with pytest.raises(InputError, match=r"net\.h5: split: "):
+        score_network(network, brain, "spearman", INFERENCE, source="net.h5")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda a: a.__setitem__((2, 5), np.nan), "activations: found NaN"),
+        (lambda a: None, None),
+    ],
+)
+def test_activations_that_are_not_finite_are_refused(tmp_path, spoil, expected):
+    features = np.random.default_rng(0).normal(size=(10, 20)).astype(np.float32)
+    features[7] = 1.0  # constant: no fault, but no correlation
+    spoil(features)
+    np.save(tmp_path / "conv.npy", features)
+    (tmp_path / "layers.tsv").write_text("layer\tindex\tdepth\tshape\nconv\t0\t0.0\t20\n")
+    pd.DataFrame({"stimulus_id": [f"s{k}" for k in range(10)], "split": "test"}).to_csv(
+        tmp_path / "stimuli.tsv", sep="\t", index=False
+    )
+    if expected:
+        with pytest.raises(InputError, match=expected):
+            network_rdms(tmp_path, tmp_path / "stimuli.tsv", "correlation")
+    else:
+        values = network_rdms(tmp_path, tmp_path / "stimuli.tsv", "correlation").dissimilarities
+        assert np.isnan(values).sum() == 9

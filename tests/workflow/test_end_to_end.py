@@ -105,6 +105,23 @@ def test_trained_networks_are_plain_state_dicts(finished):
     )
 
 
+def test_baselines_alone_make_a_study(rerun):
+    """No profiles, no centroids, no claims: figures that say so, and a report."""
+    (rerun / "alone.yaml").write_text("models: [pixels]\n")
+    (rerun / "results/tiny/report.html").unlink()
+    run = snakemake(rerun, "--configfile", "tiny.yaml", "alone.yaml")
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert (rerun / "results/tiny/report.html").exists()
+    claims = pd.read_csv(rerun / "results/tiny/claims.csv")
+    assert (claims["verdict"] == "untestable").all()
+
+
+def test_options_of_the_command_line_may_be_nested(finished):
+    run = snakemake(finished, *TINY, "-n", "--config", "inference={bootstrap: 41}", "keep_activations=false")
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert "RSA of pixels" in run.stdout + run.stderr
+
+
 def test_a_second_run_does_nothing(finished):
     run = snakemake(finished, *TINY)
     assert run.returncode == 0

@@ -9,7 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from cortexrsa.figures.style import MARKERS, WIDTH, ordered, ordered_rois, roi_colours
+from cortexrsa.figures.style import MARKERS, WIDTH, ordered, ordered_rois, placeholder, roi_colours
 
 PALETTE = sns.color_palette("colorblind")
 # from the colour-blind safe palette; the verdict is written out too
@@ -24,6 +24,8 @@ VERDICTS = {
 def plot_centroids(profiles: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     """Depth centroid of every network in every ROI, with its interval."""
     centroids = profiles[profiles["statistic"] == "depth centroid"]
+    if centroids.empty:
+        return placeholder("No network of this study has enough layers for a depth centroid.")
     rois = ordered_rois(centroids["roi"])
     names = [name for name in ordered(models) if name in set(centroids["model"])]
     figure, axes = plt.subplots(figsize=(WIDTH * 0.75, 0.42 * len(names) + 1.2))

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from cortexrsa.figures.style import ROI_STYLES, WIDTH, model_styles, ordered, ordered_rois, roi_colours
+from cortexrsa.figures.style import (
+    ROI_STYLES,
+    WIDTH,
+    model_styles,
+    ordered,
+    ordered_rois,
+    placeholder,
+    roi_colours,
+)
 
 PANEL_COLUMNS = 3
 MEASURES = {"spearman": "Spearman's $\\rho$", "rho-a": "$\\rho_a$", "pearson": "Pearson's $r$"}
@@ -50,6 +58,8 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
     colours = roi_colours(rois)
     counts = scores.groupby("model")["layer"].nunique()
     names = [name for name in ordered(models) if counts[name] > 1]
+    if not names:
+        return placeholder("No network of this study has more than one layer.")
     # four panels look better in two columns
     columns = 2 if len(names) in (2, 4) else PANEL_COLUMNS
     rows = -(-len(names) // columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import matplotlib
+import matplotlib.pyplot
 import seaborn as sns
 
 from cortexrsa.files import atomic_path
@@ -58,6 +58,14 @@ def model_styles(models: dict[str, dict]) -> dict[str, dict]:
 def roi_colours(rois: list[str]) -> dict[str, tuple]:
     """Colour of every ROI."""
     return dict(zip(rois, sns.color_palette("colorblind", len(rois)), strict=True))
+
+
+def placeholder(sentence: str):
+    """A figure that says why there is nothing to see."""
+    figure, axes = matplotlib.pyplot.subplots(figsize=(WIDTH, 1))
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, sentence, ha="center", va="center")
+    return figure
 
 
 def save(figure, svg: str, png: str) -> None:

@@ -8,17 +8,23 @@ import numpy as np
 import pandas as pd
 import xarray
 
-from cortexrsa.files import InputError, RDMs, load_array
-from cortexrsa.geometry.rdm import rdm
+from cortexrsa.files import InputError, RDMs, load_array, read_table
+from cortexrsa.geometry.rdm import rdm, squareform
 
 
-def brain_rdms(responses: xarray.DataArray, dissimilarity: str) -> RDMs:
+def brain_rdms(responses: xarray.DataArray, dissimilarity: str, source: str | Path = "responses") -> RDMs:
     """RDMs of every subject and ROI, from responses averaged over repeats.
 
     Parameters
     ----------
     responses : see `files.write_responses`
     dissimilarity : see `geometry.rdm.rdm`
+    source : file to name in an error
+
+    Raises
+    ------
+    InputError : the pattern of a stimulus is constant over the voxels of a ROI (as a lost trial filled with
+        zeros is), or not finite.
     """
     if "repeat" in responses.dims:
         responses = responses.mean("repeat", skipna=True)
@@ -36,6 +42,16 @@ def brain_rdms(responses: xarray.DataArray, dissimilarity: str) -> RDMs:
         for subject, roi in regions.itertuples(index=False)
     ]
     patterns = pd.DataFrame({name: responses[name].to_numpy() for name in ("stimulus_id", "split")})
+    for (subject, roi), values in zip(regions.itertuples(index=False), dissimilarities, strict=True):
+        undefined = np.isnan(squareform(values)).sum(axis=1)
+        if undefined.any():
+            stimulus = patterns["stimulus_id"][int(undefined.argmax())]
+            raise InputError(
+                source,
+                f"responses to {stimulus!r}",
+                f"a constant or missing pattern in {roi} of {subject}",
+                "finite responses that vary over voxels",
+            )
     return RDMs(np.stack(dissimilarities), regions, patterns, dissimilarity)
 
 
@@ -50,17 +66,22 @@ def network_rdms(activations: str | Path, stimuli: str | Path, dissimilarity: st
 
     Raises
     ------
-    InputError : an array that cannot be read, or whose rows are not the stimuli.
+    InputError : an array that cannot be read, is not finite, or whose rows are not the stimuli.
     """
     activations = Path(activations)
-    layers = pd.read_csv(activations / "layers.tsv", sep="\t", dtype={"layer": str})
-    patterns = pd.read_csv(stimuli, sep="\t", dtype={"stimulus_id": str})[["stimulus_id", "split"]]
+    layers = read_table(activations / "layers.tsv", ["layer", "index", "depth"])
+    patterns = read_table(stimuli, ["stimulus_id", "split"])[["stimulus_id", "split"]]
     dissimilarities = []
     for layer in layers["layer"]:
         path = activations / f"{layer}.npy"
         features = load_array(path, mmap_mode="r")
-        if features.ndim != 2 or len(features) != len(patterns):
+        if features.ndim != 2 or len(features) != len(patterns) or not features.shape[1]:
             raise InputError(path, "shape", features.shape, f"({len(patterns)} stimuli, features)")
+        if features.dtype.kind != "f":
+            raise InputError(path, "dtype", features.dtype, "float32 or float64")
         dissimilarities.append(rdm(features, dissimilarity))
+        # a constant pattern leaves NaN too, rightly
+        if np.isnan(dissimilarities[-1]).any() and not np.isfinite(features).all():
+            raise InputError(path, "activations", "NaN or infinite values", "finite values")
     columns = layers.rename(columns={"index": "layer_index"})[["layer", "layer_index", "depth"]]
     return RDMs(np.stack(dissimilarities), columns, patterns, dissimilarity)

@@ -132,6 +132,8 @@ def _obstacle(
     rois : labels
     bound : whether an equivalence bound is needed
     """
+    if study.early == study.late:
+        return f"the early and the late ROI are the same, {study.early}"
     for role, model in models.items():
         if model is None:
             return f"the study has no {role} network"
@@ -242,10 +244,11 @@ def middle_over_last(study: Study) -> list[dict]:
 def depth_does_not_matter(study: Study) -> list[dict]:
     """H3: largest difference of two networks' profiles over relative depth, within the equivalence bound."""
     parts = []
-    pairs = list(combinations(study.roles["task_optimised"], 2))
+    networks = study.roles["task_optimised"] or []
+    pairs = list(combinations(networks, 2))
     if not pairs:
         reason = "needs two task-optimised networks"
-        return [_part(study.roles["task_optimised"], "", "largest difference of profiles", reason=reason)]
+        return [_part(networks, "", "largest difference of profiles", reason=reason)]
     for pair in pairs:
         for roi in (study.early, study.late):
             row = _part(list(pair), roi, "largest difference of profiles")

@@ -22,9 +22,20 @@ CONSTANT_NOTE = "constant pattern: the layer does not vary over its features or 
 
 
 def brain_array(brain: RDMs, split: str) -> tuple[np.ndarray, list[str], list[str]]:
-    """Brain RDMs of one split as (subjects, rois, pairs), with the names of the subjects and ROIs."""
+    """Brain RDMs of one split as (subjects, rois, pairs), with the names of the subjects and ROIs.
+
+    Raises
+    ------
+    InputError : a subject lacks a ROI, or an RDM is not finite.
+    """
     subjects, rois = (list(dict.fromkeys(brain.rdms[column])) for column in ("subject", "roi"))
     rows = brain.rdms.assign(row=range(len(brain.rdms))).pivot(index="subject", columns="roi", values="row")
+    lacking = rows.isna().stack()
+    if lacking.any():
+        subject, roi = lacking.index[lacking][0]
+        raise InputError("brain RDMs", f"subject {subject}", f"no ROI {roi}", "every ROI in every subject")
+    if not np.isfinite(brain.dissimilarities).all():
+        raise InputError("brain RDMs", "dissimilarities", "NaN or infinite values", "finite values")
     rows = rows.loc[subjects, rois].to_numpy()
     keep = (brain.patterns["split"] == split).to_numpy()
     return select_stimuli(brain.dissimilarities, keep)[rows], subjects, rois
@@ -62,8 +73,9 @@ def score_network(
     ------
     InputError : the stimuli of network and brain differ.
     """
-    if list(network.patterns["stimulus_id"]) != list(brain.patterns["stimulus_id"]):
-        raise InputError(source, "stimulus_id", "other stimuli or another order", "those of the brain RDMs")
+    for column in ("stimulus_id", "split"):
+        if list(network.patterns[column]) != list(brain.patterns[column]):
+            raise InputError(source, column, "other stimuli or another order", "those of the brain RDMs")
     depth = network.rdms["depth"].to_numpy()
     candidates = profiles.candidate_layers(depth)
     assert tuple(candidates) == CANDIDATES
@@ -227,4 +239,5 @@ def model_scores(result: xarray.Dataset, seed: int) -> ModelScores:
 
 def read_results(paths: list[str]) -> dict[str, xarray.Dataset]:
     """Results of `score_network` by model name (the name of the file)."""
-    return {Path(path).stem: read_dataset(path) for path in paths}
+    variables = ["score", "draws", "n_stimuli", "heldout", "heldout_draws", "p", "null_maximum", "depth"]
+    return {Path(path).stem: read_dataset(path, variables) for path in paths}

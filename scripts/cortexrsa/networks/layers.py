@@ -58,11 +58,11 @@ def recorded(
     Raises
     ------
     InputError : a name is no module of the network (the nearest are listed) or stands twice; a module does
-        not run, runs several times in one pass, or returns no tensor.
+        not run, runs several times in one pass, or returns no tensor; the layers run in another order.
     """
     _check_names(model, layers, source)
     modules = dict(model.named_modules())
-    seen: set[str] = set()
+    seen: list[str] = []
 
     def start(*_):
         seen.clear()
@@ -73,7 +73,7 @@ def recorded(
                 raise InputError(
                     source, "layers", f"{layer!r}, which runs several times", "a layer that runs once"
                 )
-            seen.add(layer)
+            seen.append(layer)
             tensor = _first_tensor(output)
             if tensor is None:
                 raise InputError(
@@ -87,6 +87,12 @@ def recorded(
         idle = [layer for layer in layers if layer not in seen]
         if idle:
             raise InputError(source, "layers", f"{idle}, not run by this network", "layers that run")
+        # depth is the place in the list, so a wrong order would give wrong depths
+        if seen != list(layers):
+            late, early = next(pair for pair in zip(layers, seen, strict=True) if pair[0] != pair[1])
+            raise InputError(
+                source, "layers", f"{late!r} before {early!r}", "the order in which the network runs them"
+            )
 
     handles = [model.register_forward_pre_hook(start)]
     handles += [modules[layer].register_forward_hook(reader(layer)) for layer in layers]

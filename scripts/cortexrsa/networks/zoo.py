@@ -252,7 +252,10 @@ def package_file(package: str, file: str, source: str = "model card") -> Path:
     ------
     InputError : the package is not installed, or holds no such file.
     """
-    specification = importlib.util.find_spec(package)
+    try:
+        specification = importlib.util.find_spec(package)
+    except ModuleNotFoundError:  # the parent of a dotted name
+        specification = None
     if specification is None or not specification.submodule_search_locations:
         raise InputError(source, "weights: package", f"{package!r}, not installed", "an installed package")
     for folder in specification.submodule_search_locations:
@@ -307,6 +310,13 @@ def _state_dict(content: object, weights: dict, file: Path) -> dict[str, torch.T
             file, "weights", f"entries that are no tensors: {_listed(other)}", "a state dict; set `entry`?"
         )
     prefix, ignored = weights.get("strip_prefix") or "", weights.get("ignore") or []
+    for pattern in ignored:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise InputError(
+                "model card", "weights: ignore", f"{pattern!r} ({error})", "a regular expression"
+            ) from None
     state = {key.removeprefix(prefix): value for key, value in content.items()}
     return {k: v for k, v in state.items() if not any(re.fullmatch(pattern, k) for pattern in ignored)}
 
