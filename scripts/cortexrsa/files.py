@@ -128,17 +128,21 @@ def job_log(path: str | Path) -> Iterator[None]:
     SystemExit : with status 1, for any exception of the job; 130 if it was interrupted.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    # the log may be on the disk that is full; that must not hide the first error
-    with contextlib.suppress(OSError), open(path, "w") as log:
-        try:
-            with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-                yield
-        except (Exception, KeyboardInterrupt) as error:
-            line, status = _one_line(error)
-            print(f"Error: {line} (details: {path})", file=sys.__stderr__)
-            with contextlib.suppress(OSError):
-                traceback.print_exc(file=log)
-            raise SystemExit(status) from None
+    # closed by hand: on a full disk that may fail, and must not hide the first error
+    log = open(path, "w")  # noqa: SIM115
+    try:
+        with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+            yield
+        log.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        line, status = _one_line(error)
+        print(f"Error: {line} (details: {path})", file=sys.__stderr__)
+        with contextlib.suppress(OSError):
+            traceback.print_exc(file=log)
+        raise SystemExit(status) from None
+    finally:
+        with contextlib.suppress(OSError):
+            log.close()
 
 
 def _one_line(error: BaseException) -> tuple[str, int]:
