@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cortexrsa.inference import claims
-from cortexrsa.inference.bootstrap import Resampled
+from cortexrsa.inference.bootstrap import Resampled, group_scores
 from cortexrsa.inference.claims import CANDIDATES, ModelScores, Study, evaluate, holm
 
 DEPTH = np.linspace(0, 1, 10)
@@ -156,6 +156,24 @@ def test_profile_difference_within_the_bound_needs_all_depths():
     row = parts[(parts["claim"] == "H3") & (parts["roi"] == "V1")].iloc[0]
     assert row["verdict"] == "contradicted"
     assert row["estimate"] == pytest.approx(0.3, abs=0.03)
+
+
+@pytest.mark.parametrize("subjects", [4, 15])
+def test_a_difference_at_the_bound_is_rarely_called_larger(subjects):
+    """Profiles that differ by just the bound: "contradicted" is wrong, and at most 2.5 % of the verdicts."""
+    generator = np.random.default_rng(subjects)
+    bound = 0.2 * GOOD["lower"]
+    wrong = 0
+    for trial in range(150):
+        models = {}
+        for name, offset in (("resnet18", bound), ("resnet50", 0.0)):
+            scores = np.stack([EARLY, LATE]) + offset + generator.normal(0, 0.1, (subjects, 2, 10))
+            draws = scores + generator.normal(0, 0.02, (200, 1, 2, 10))
+            group = group_scores(scores, draws, 92, seed=trial)
+            models[name] = ModelScores(DEPTH, group, group)
+        parts = claims.depth_does_not_matter(study(models=models))
+        wrong += parts[0]["verdict"] == "contradicted"
+    assert wrong / 150 <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / 150)
 
 
 def test_several_subjects_widen_the_interval():

@@ -277,6 +277,9 @@ def _largest_difference(study: Study, pair: tuple[str, str], roi: str) -> dict:
     draws = difference.stimulus if difference.both is None else difference.both
     deviations = np.abs(draws - draws.mean(axis=0)) / np.maximum(draws.std(axis=0), np.finfo(float).tiny)
     critical = np.quantile(deviations.max(axis=-1), study.confidence)
+    # resamples are as good as normal; a t quantile for the degrees of freedom is larger in this ratio
+    upper_tail = 0.5 + study.confidence / 2
+    critical *= stats.t.ppf(upper_tail, difference.degrees_of_freedom) / stats.norm.ppf(upper_tail)
     lower = max(0.0, (np.abs(difference.estimate) - critical * se).max())
     verdict, reason = _equivalence(lower, upper, bound)
     correlation = np.corrcoef(first.estimate, second.estimate)[0, 1]
