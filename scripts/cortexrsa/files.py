@@ -171,7 +171,7 @@ def check_stimuli(images: np.ndarray, table: pd.DataFrame, source: str | Path) -
 
     Raises
     ------
-    InputError : wrong dtype, shapes that disagree, missing columns, duplicate ids, fewer than 8 stimuli.
+    InputError : wrong dtype, shapes that disagree, missing columns, duplicate ids, fewer than 8 test stimuli.
     """
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
         raise InputError(source, "images", f"{images.dtype} {images.shape}", "uint8 (n, H, W, 3)")
@@ -188,6 +188,9 @@ def check_stimuli(images: np.ndarray, table: pd.DataFrame, source: str | Path) -
     unknown = set(table["split"]) - {"train", "test"}
     if unknown:
         raise InputError(source, "split", sorted(map(str, unknown)), "train or test")
+    tested = int((table["split"] == "test").sum())
+    if tested < MINIMUM_STIMULI:
+        raise InputError(source, "split", f"{tested} test stimuli", f"at least {MINIMUM_STIMULI}")
 
 
 def write_stimuli(images_path: str | Path, table_path: str | Path, images: np.ndarray, table: pd.DataFrame):

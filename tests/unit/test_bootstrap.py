@@ -136,3 +136,13 @@ def test_interval_covers_the_population_score():
         covered.append(low <= truth <= high)
     # 95 % within Monte Carlo error of 200 trials (three standard errors)
     assert 0.90 <= np.mean(covered) <= 0.995
+
+
+def test_a_statistic_undefined_in_few_resamples_has_an_error_and_in_many_has_none():
+    draws = np.random.default_rng(10).normal(size=(400, 3))
+    draws[:12, 1] = np.nan
+    draws[:40, 2] = np.nan
+    error = standard_error(Resampled(np.zeros(3), draws, None, None, 40, 1))
+    expected = draws[12:, 1].std() * np.sqrt(40 / 39)
+    assert error[1] == pytest.approx(expected)
+    assert np.isnan(error).tolist() == [False, False, True]

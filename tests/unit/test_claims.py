@@ -5,7 +5,8 @@ import pytest
 
 from cortexrsa.inference import claims
 from cortexrsa.inference.bootstrap import Resampled, group_scores
-from cortexrsa.inference.claims import CANDIDATES, ModelScores, Study, evaluate, holm
+from cortexrsa.inference.claims import ModelScores, Study, evaluate, holm
+from cortexrsa.inference.profiles import CANDIDATES
 
 DEPTH = np.linspace(0, 1, 10)
 EARLY, LATE = 0.5 - 0.4 * DEPTH, 0.1 + 0.4 * DEPTH
@@ -107,6 +108,33 @@ def test_an_unknown_ceiling_leaves_the_claims_without_a_bound():
     unknown = {"kind": "unknown", "lower": np.nan, "upper": np.nan, "ci_low": np.nan}
     found = verdicts(study(ceilings={"V1": unknown, "LO": unknown}))
     assert [claim for claim, verdict in found.items() if verdict == "untestable"] == ["H3", "H5"]
+
+
+def test_one_contradicted_part_refutes_a_claim_whatever_the_others():
+    missing = study(roles=ROLES | {"task_optimised": ["resnet18", "absent"]})
+    missing.models["resnet18"] = network(LATE, EARLY)
+    table = evaluate(missing)
+    parts = table[table["claim"] == "H1"]
+    assert list(parts["verdict"]) == ["contradicted", "contradicted", "untestable"]
+
+
+def test_profile_correlations_are_recovered_whatever_is_resampled():
+    """Correlation .6 under errors that subjects and stimuli add, shared by the networks in part."""
+    generator = np.random.default_rng(1)
+    size, subjects = 400, 8
+    mix = np.linalg.cholesky([[1, 0.6], [0.6, 1]])
+    noise = np.linalg.cholesky([[1, 0.5], [0.5, 1]])
+    true = mix @ generator.normal(size=(2, size))
+    people = true[:, None] + np.einsum("ij,jsk->isk", noise, generator.normal(size=(2, subjects, size)))
+    resampled = np.einsum("ij,jbk->ibk", noise, generator.normal(size=(2, 300, size))) * 0.2
+    groups = [
+        group_scores(person, person + draw[:, None], 92, seed=3)
+        for person, draw in zip(people, resampled, strict=True)
+    ]
+    correlation = claims._disattenuated(*groups)
+    assert correlation.estimate == pytest.approx(0.6, abs=0.08)
+    for field in ("stimulus", "subject", "both"):
+        assert getattr(correlation, field).mean() == pytest.approx(correlation.estimate, abs=0.03)
 
 
 def test_missing_networks_and_rois_are_named():

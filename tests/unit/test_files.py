@@ -148,7 +148,7 @@ def test_job_that_succeeds_leaves_its_log(tmp_path, capfd):
 def stimuli(n=9):
     images = np.random.default_rng(0).integers(0, 256, (n, 4, 5, 3), np.uint8)
     table = pd.DataFrame(
-        {"stimulus_id": [f"{i:03}" for i in range(n)], "split": "train", "repeats": 2, "label": "cat"}
+        {"stimulus_id": [f"{i:03}" for i in range(n)], "split": "test", "repeats": 2, "label": "cat"}
     )
     return images, table
 

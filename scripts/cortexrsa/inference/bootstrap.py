@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from scipy import stats
 from cortexrsa.geometry.rdm import n_stimuli
 
 RANKED = ("spearman", "rho-a")
+# a statistic that is undefined in a larger share of the resamples has no standard error
+UNDEFINED = 0.05
 
 
 def draw_counts(n: int, draws: int, seed: int | list[int]) -> np.ndarray:
@@ -255,17 +258,25 @@ def standard_error(resampled: Resampled) -> np.ndarray:
 
     Returns
     -------
-    array shaped like the estimate; NaN where the statistic is NaN in any resample.
+    array shaped like the estimate; NaN where the statistic is NaN in more than 5 % of the resamples.
     """
-    by_stimulus = np.var(resampled.stimulus, axis=0) * _unbias(resampled.n_stimuli)
+    by_stimulus = _variance(resampled.stimulus) * _unbias(resampled.n_stimuli)
     if resampled.subject is None:
         return np.sqrt(by_stimulus)
     subjects, stimuli = _unbias(resampled.n_subjects), _unbias(resampled.n_stimuli)
-    by_subject = np.var(resampled.subject, axis=0) * subjects
-    by_both = np.var(resampled.both, axis=0)
+    by_subject = _variance(resampled.subject) * subjects
+    by_both = _variance(resampled.both)
     interaction = subjects * stimuli * (by_both - by_subject / subjects - by_stimulus / stimuli)
     variance = np.maximum(by_subject + by_stimulus - interaction, np.maximum(by_subject, by_stimulus))
     return np.sqrt(np.minimum(variance, by_subject + by_stimulus))
+
+
+def _variance(draws: np.ndarray) -> np.ndarray:
+    """Variance over resamples (draws, ...) of those in which the statistic is defined, if that is most."""
+    undefined = np.isnan(draws).mean(axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of columns without any value
+        return np.where(undefined > UNDEFINED, np.nan, np.nanvar(draws, axis=0))
 
 
 def _unbias(n: int) -> float:

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from cortexrsa.inference import profiles
-from cortexrsa.inference.bootstrap import Resampled, interval, p_value, standard_error
+from cortexrsa.inference.bootstrap import UNDEFINED, Resampled, interval, p_value, standard_error
 
 STATEMENTS = {
     "H1": "{early} matches early, {late} later layers of task-optimised networks",
@@ -29,7 +29,6 @@ COLUMNS = [
     *("claim", "statement", "models", "roi", "statistic"),
     *("estimate", "ci_low", "ci_high", "p", "verdict", "reason"),
 ]
-CANDIDATES = ("all", "middle", "last")
 TASK = "task-optimised"
 
 
@@ -42,7 +41,7 @@ class ModelScores:
     depth : (layers,) relative depth
     scores : Resampled of (rois, layers)
     heldout : Resampled of (rois, candidates), scores of layers chosen on other stimuli; candidates as in
-        `CANDIDATES`
+        `profiles.CANDIDATES`
     """
 
     depth: np.ndarray
@@ -95,8 +94,8 @@ def _equivalence(low: float, high: float, bound: float) -> tuple[str, str]:
 
 
 def _overall(parts: list[dict]) -> tuple[str, str]:
-    """Verdict of a claim whose parts must all hold."""
-    for verdict in ("untestable", "contradicted", "inconclusive"):
+    """Verdict of a claim whose parts must all hold: one that is contradicted refutes it."""
+    for verdict in ("contradicted", "untestable", "inconclusive"):
         hit = [part for part in parts if part["verdict"] == verdict]
         if hit:
             where = "; ".join(dict.fromkeys(_place(part) for part in hit))
@@ -173,7 +172,7 @@ def _tested(study: Study, resampled: Resampled, bound: float | None = None) -> d
     """Estimate, interval, p and verdict of a scalar; of equivalence where a bound is given."""
     se, low, high = (float(x) for x in interval(resampled, study.confidence))
     if not np.isfinite(se):
-        return {"reason": "the statistic is undefined in some resamples (no layer scores above 0)"}
+        return {"reason": f"the statistic is undefined in over {UNDEFINED:.0%} of the resamples"}
     row = {"estimate": float(resampled.estimate), "ci_low": low, "ci_high": high}
     if bound is None:
         verdict, reason = _direction(low, high)
@@ -200,7 +199,7 @@ def _scores(study: Study, model: str, roi: str) -> Resampled:
 
 
 def _heldout(study: Study, model: str, roi: str, candidate: str) -> Resampled:
-    roi_index, candidate_index = study.rois.index(roi), CANDIDATES.index(candidate)
+    roi_index, candidate_index = study.rois.index(roi), profiles.CANDIDATES.index(candidate)
     return study.models[model].heldout.apply(lambda scores: scores[..., roi_index, candidate_index])
 
 
@@ -277,9 +276,9 @@ def _largest_difference(study: Study, pair: tuple[str, str], roi: str) -> dict:
     draws = difference.stimulus if difference.both is None else difference.both
     deviations = np.abs(draws - draws.mean(axis=0)) / np.maximum(draws.std(axis=0), np.finfo(float).tiny)
     critical = np.quantile(deviations.max(axis=-1), study.confidence)
-    # resamples are as good as normal; a t quantile for the degrees of freedom is larger in this ratio
-    upper_tail = 0.5 + study.confidence / 2
-    critical *= stats.t.ppf(upper_tail, difference.degrees_of_freedom) / stats.norm.ppf(upper_tail)
+    # resamples are as good as normal: the same tail of the t distribution, and never below the pointwise limit
+    tail = np.maximum(stats.norm.cdf(critical), 0.5 + study.confidence / 2)
+    critical = stats.t.ppf(tail, difference.degrees_of_freedom)
     lower = max(0.0, (np.abs(difference.estimate) - critical * se).max())
     verdict, reason = _equivalence(lower, upper, bound)
     correlation = np.corrcoef(first.estimate, second.estimate)[0, 1]
@@ -375,21 +374,26 @@ def _joined_profile(study: Study, model: str, rois: list[str]) -> Resampled:
 
 def _disattenuated(first: Resampled, second: Resampled) -> Resampled:
     """`profiles.disattenuated_correlation` on the sample and in the resamples."""
-    errors = [np.mean(standard_error(each) ** 2) for each in (first, second)]
-    spread = [np.mean(standard_error(first.apply(sign, second)) ** 2) for sign in (np.add, np.subtract)]
-    shared = (spread[0] - spread[1]) / 4
+    total, difference = first.apply(np.add, second), first.apply(np.subtract, second)
+    sampling = [np.mean(standard_error(each) ** 2) for each in (first, second, total, difference)]
 
-    def of(field: str, times: int) -> np.ndarray | None:
+    def of(field: str) -> np.ndarray | None:
         if getattr(first, field) is None:
             return None
-        return profiles.disattenuated_correlation(
-            getattr(first, field), getattr(second, field), *(times * e for e in (*errors, shared))
-        )
+        errors = np.array(sampling)
+        if field != "estimate":
+            # a resample carries the error of the sample and its own
+            errors += [
+                np.var(getattr(each, field), axis=0).mean() for each in (first, second, total, difference)
+            ]
+        shared = (errors[2] - errors[3]) / 4
+        values = getattr(first, field), getattr(second, field)
+        correlation = profiles.disattenuated_correlation(*values, errors[0], errors[1], shared)
+        # a resample without any signal left says nothing of the correlation: 0
+        return correlation if field == "estimate" else np.nan_to_num(correlation, nan=0.0)
 
-    # a resample carries the error of the sample and its own; one without any signal left says nothing: 0
-    drawn = {field: of(field, 2) for field in ("stimulus", "subject", "both")}
-    drawn = {field: None if r is None else np.nan_to_num(r, nan=0.0) for field, r in drawn.items()}
-    return Resampled(of("estimate", 1), **drawn, n_stimuli=first.n_stimuli, n_subjects=first.n_subjects)
+    fields = (of(field) for field in ("estimate", "stimulus", "subject", "both"))
+    return Resampled(*fields, first.n_stimuli, first.n_subjects)
 
 
 CLAIMS = {

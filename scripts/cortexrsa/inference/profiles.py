@@ -11,6 +11,8 @@ import numpy as np
 from cortexrsa.geometry.rdm import select_stimuli
 from cortexrsa.inference.bootstrap import resampled_similarity
 
+# sets of layers from which the best is chosen
+CANDIDATES = ("all", "middle", "last")
 GRID = np.linspace(0, 1, 21)
 
 
@@ -81,11 +83,8 @@ def disattenuated_correlation(
 
 def candidate_layers(depth: np.ndarray) -> dict[str, np.ndarray]:
     """Sets of layers to choose from: all, the middle third of the depth, and the last one alone."""
-    return {
-        "all": np.arange(len(depth)),
-        "middle": np.flatnonzero((depth >= 1 / 3) & (depth <= 2 / 3)),
-        "last": np.array([len(depth) - 1]),
-    }
+    middle = np.flatnonzero((depth >= 1 / 3) & (depth <= 2 / 3))
+    return dict(zip(CANDIDATES, (np.arange(len(depth)), middle, np.array([len(depth) - 1])), strict=True))
 
 
 def choose_layers(scores: np.ndarray, candidates: dict[str, np.ndarray]) -> np.ndarray:

@@ -13,7 +13,7 @@ from cortexrsa.geometry.compare import compare, normalise
 from cortexrsa.geometry.rdm import select_stimuli
 from cortexrsa.inference import permutation, profiles
 from cortexrsa.inference.bootstrap import Resampled, draw_counts, group_scores, interval, resampled_similarity
-from cortexrsa.inference.claims import CANDIDATES, ModelScores
+from cortexrsa.inference.claims import ModelScores
 
 # the split on which claims are made; layers are chosen on the other one where it exists
 PRIMARY, SELECTION = "test", "train"
@@ -77,52 +77,56 @@ def score_network(
         if list(network.patterns[column]) != list(brain.patterns[column]):
             raise InputError(source, column, "other stimuli or another order", "those of the brain RDMs")
     depth = network.rdms["depth"].to_numpy()
-    candidates = profiles.candidate_layers(depth)
-    assert tuple(candidates) == CANDIDATES
-    seed, n_draws = inference["seed"], inference["bootstrap"]
-    result, scores = [], {}
+    n_draws = inference["bootstrap"]
+    result = []
     for split in splits_of(brain):
         targets, subjects, rois = brain_array(brain, split)
         keep = (network.patterns["split"] == split).to_numpy()
         layers = select_stimuli(network.dissimilarities, keep)
-        counts = draw_counts(int(keep.sum()), n_draws, seed)
+        counts = draw_counts(int(keep.sum()), n_draws, inference["seed"])
         shape = (len(subjects), len(rois), len(layers))
         flat = targets.reshape(-1, targets.shape[-1])
-        scores[split] = compare(flat, layers, comparison).reshape(shape)
         similarities = resampled_similarity(flat, layers, counts, comparison, threads)
         data = {
-            "score": (("subject", "roi", "layer"), scores[split]),
+            "score": (("subject", "roi", "layer"), compare(flat, layers, comparison).reshape(shape)),
             "draws": (("draw", "subject", "roi", "layer"), similarities.reshape(n_draws, *shape)),
             "n_stimuli": int(keep.sum()),
         }
         result.append(xarray.Dataset(data))
         if split == PRIMARY:
             primary = targets, layers, counts
-    splits = splits_of(brain)
     dataset = xarray.concat(result, dim="split").assign_coords(
-        split=splits,
+        split=splits_of(brain),
         subject=subjects,
         roi=rois,
         layer=list(network.rdms["layer"]),
         depth=("layer", depth),
         layer_index=("layer", network.rdms["layer_index"]),
-        candidate=list(CANDIDATES),
+        candidate=list(profiles.CANDIDATES),
     )
     targets, layers, counts = primary
-    if SELECTION in splits:
-        chosen = profiles.choose_layers(scores[SELECTION].mean(axis=0), candidates)
-        heldout = profiles.scores_of_chosen(scores[PRIMARY], chosen)
-        heldout_draws = profiles.scores_of_chosen(dataset["draws"].sel(split=PRIMARY).to_numpy(), chosen)
-    else:
-        halves = profiles.random_halves(counts.shape[1], inference["halves"], [seed, 2])
-        full_and_draws = np.concatenate([np.ones((1, counts.shape[1]), counts.dtype), counts])
-        both = profiles.heldout_in_halves(
-            targets, layers, full_and_draws, halves, candidates, comparison, threads
-        )
-        heldout, heldout_draws = both[0], both[1:]
+    heldout, heldout_draws = _heldout_scores(dataset, targets, layers, counts, comparison, inference, threads)
     dataset["heldout"] = (("subject", "roi", "candidate"), heldout)
     dataset["heldout_draws"] = (("draw", "subject", "roi", "candidate"), heldout_draws)
     return dataset.merge(_permutation_test(targets, layers, subjects, comparison, inference))
+
+
+def _heldout_scores(dataset, targets, layers, counts, comparison, inference, threads):
+    """heldout and heldout_draws of `score_network`."""
+    candidates = profiles.candidate_layers(dataset["depth"].to_numpy())
+    if SELECTION in dataset["split"]:
+        selection = dataset["score"].sel(split=SELECTION).mean("subject").to_numpy()
+        chosen = profiles.choose_layers(selection, candidates)
+        primary = dataset.sel(split=PRIMARY)
+        return tuple(
+            profiles.scores_of_chosen(primary[name].to_numpy(), chosen) for name in ("score", "draws")
+        )
+    halves = profiles.random_halves(counts.shape[1], inference["halves"], [inference["seed"], 2])
+    sample_and_draws = np.concatenate([np.ones((1, counts.shape[1]), counts.dtype), counts])
+    scores = profiles.heldout_in_halves(
+        targets, layers, sample_and_draws, halves, candidates, comparison, threads
+    )
+    return scores[0], scores[1:]
 
 
 def _permutation_test(targets, layers, subjects, comparison, inference) -> xarray.Dataset:
