@@ -94,8 +94,8 @@ def _equivalence(low: float, high: float, bound: float) -> tuple[str, str]:
 
 
 def _overall(parts: list[dict]) -> tuple[str, str]:
-    """Verdict of a claim whose parts must all hold: one that is contradicted refutes it."""
-    for verdict in ("contradicted", "untestable", "inconclusive"):
+    """Verdict of a claim whose parts must all hold; without one of them it is not the claim that is tested."""
+    for verdict in ("untestable", "contradicted", "inconclusive"):
         hit = [part for part in parts if part["verdict"] == verdict]
         if hit:
             where = "; ".join(dict.fromkeys(_place(part) for part in hit))
@@ -276,7 +276,7 @@ def _largest_difference(study: Study, pair: tuple[str, str], roi: str) -> dict:
     draws = difference.stimulus if difference.both is None else difference.both
     deviations = np.abs(draws - draws.mean(axis=0)) / np.maximum(draws.std(axis=0), np.finfo(float).tiny)
     critical = np.quantile(deviations.max(axis=-1), study.confidence)
-    # resamples are as good as normal: the same tail of the t distribution, and never below the pointwise limit
+    # resamples are as good as normal: the same tail of t, and never below the pointwise limit
     tail = np.maximum(stats.norm.cdf(critical), 0.5 + study.confidence / 2)
     critical = stats.t.ppf(tail, difference.degrees_of_freedom)
     lower = max(0.0, (np.abs(difference.estimate) - critical * se).max())
