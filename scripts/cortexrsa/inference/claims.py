@@ -94,7 +94,7 @@ def _equivalence(low: float, high: float, bound: float) -> tuple[str, str]:
 
 
 def _overall(parts: list[dict]) -> tuple[str, str]:
-    """Verdict of a claim whose parts must all hold; without one of them it is not the claim that is tested."""
+    """Verdict of a claim whose parts must all hold; without one of them the claim itself is not tested."""
     for verdict in ("untestable", "contradicted", "inconclusive"):
         hit = [part for part in parts if part["verdict"] == verdict]
         if hit:
