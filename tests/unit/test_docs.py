@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from cortexrsa import cards
-from cortexrsa.networks.layers import recorded
 from cortexrsa.networks.zoo import build
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,8 +20,7 @@ def example(page: str) -> dict:
 
 def test_the_model_card_of_the_docs_is_valid_and_its_layers_exist():
     card = cards.validate("models", example("add-a-model.md"), "docs/add-a-model.md")
-    with recorded(build(card["network"]), card["layers"], lambda layer, output: None):
-        pass
+    assert set(card["layers"]) <= set(dict(build(card["network"]).named_modules()))
 
 
 def test_the_dataset_card_of_the_docs_is_valid():

@@ -155,6 +155,7 @@ def test_values_that_are_not_finite_name_the_layer(images, tmp_path, value):
 def test_large_finite_values_are_accepted(images, tmp_path):
     # their float32 sum overflows, they do not
     extract(Poisoned(3e38), images, {"size": 8}, ["bad"], tmp_path, batch_size=1, device="cpu")
+    assert np.isfinite(np.load(tmp_path / "bad.npy")).all()
 
 
 def test_a_wrong_layer_writes_nothing(images, network, tmp_path):

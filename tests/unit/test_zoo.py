@@ -268,4 +268,6 @@ def test_real_celeba_vae_reconstructs_faces():
 def test_ordered_dicts_are_plain_enough(tmp_path):
     network = build(NARROW, seed=4)
     state = collections.OrderedDict(network.state_dict())
-    load_weights(build(NARROW, seed=5), {}, saved(state, tmp_path / "weights.pth"))
+    other = build(NARROW, seed=5)
+    load_weights(other, {}, saved(state, tmp_path / "weights.pth"))
+    assert all(torch.equal(value, state[key]) for key, value in other.state_dict().items())
