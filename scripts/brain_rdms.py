@@ -2,7 +2,7 @@
 
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.files import job_log, read_responses, write_rdms
-from cortexrsa.geometry.rdms_of import brain_rdms
+from cortexrsa.geometry.regions_and_layers import brain_rdms
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

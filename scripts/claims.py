@@ -1,9 +1,9 @@
 """Verdicts on the claims, and what is read off the profiles."""
 
 from cortexrsa.files import job_log, read_table, write_table
-from cortexrsa.inference.ceilings import ceilings_for_claims
+from cortexrsa.inference.ceilings import primary_ceilings
 from cortexrsa.inference.claims import Study, evaluate, summarise
-from cortexrsa.inference.rsa import PRIMARY, model_scores, read_results
+from cortexrsa.inference.rsa import model_scores, read_results
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
@@ -13,7 +13,7 @@ with job_log(snakemake.log[0]):
     study = Study(
         models={name: model_scores(result, inference["seed"]) for name, result in results.items()},
         rois=[str(roi) for roi in next(iter(results.values()))["roi"].to_numpy()],
-        ceilings=ceilings_for_claims(ceilings, PRIMARY),
+        ceilings=primary_ceilings(ceilings),
         roles=claims["models"],
         early=claims["rois"]["early"],
         late=claims["rois"]["late"],

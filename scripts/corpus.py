@@ -4,5 +4,6 @@ from cortexrsa.files import job_log, write_corpus
 from cortexrsa.networks.corpora import procedural_corpus
 
 with job_log(snakemake.log[0]):
-    images, labels = procedural_corpus(snakemake.params.settings)
-    write_corpus(snakemake.output.images, snakemake.output.labels, images, labels)
+    settings = snakemake.params.settings
+    images, labels = procedural_corpus(settings)
+    write_corpus(snakemake.output.images, snakemake.output.labels, images, labels, settings)

@@ -2,7 +2,7 @@
 
 import sys
 
-from cortexrsa.files import atomic_folder, job_log, read_stimuli
+from cortexrsa.files import atomic_folder, job_log, read_stimuli, write_provenance
 from cortexrsa.networks.extraction import extract
 from cortexrsa.networks.zoo import build_with_weights
 
@@ -28,4 +28,5 @@ with job_log(snakemake.log[0]):
             progress=sys.__stderr__.isatty(),
             source=source,
         )
+        write_provenance(folder / "layers.tsv", settings)
     print(layers.to_string(index=False))

@@ -1,7 +1,7 @@
 """RDMs of every layer of a network."""
 
 from cortexrsa.files import job_log, write_rdms
-from cortexrsa.geometry.rdms_of import network_rdms
+from cortexrsa.geometry.regions_and_layers import network_rdms
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

@@ -6,5 +6,5 @@ from cortexrsa.files import job_log, write_rdms, write_stimuli
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     images, stimuli, rdms = load_rdm_dataset(settings, snakemake.input.downloads)
-    write_stimuli(snakemake.output.images, snakemake.output.stimuli, images, stimuli)
+    write_stimuli(snakemake.output.images, snakemake.output.stimuli, images, stimuli, settings)
     write_rdms(snakemake.output.rdms, rdms, settings)

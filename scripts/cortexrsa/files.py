@@ -193,9 +193,12 @@ def check_stimuli(images: np.ndarray, table: pd.DataFrame, source: str | Path) -
         raise InputError(source, "split", f"{tested} test stimuli", f"at least {MINIMUM_STIMULI}")
 
 
-def write_stimuli(images_path: str | Path, table_path: str | Path, images: np.ndarray, table: pd.DataFrame):
-    """Write `stimuli.npy` (n, H, W, 3) uint8 and `stimuli.tsv`, checked by `check_stimuli`."""
+def write_stimuli(
+    images_path: str | Path, table_path: str | Path, images: np.ndarray, table: pd.DataFrame, settings: dict
+) -> None:
+    """Write `stimuli.npy` (n, H, W, 3) uint8 and `stimuli.tsv`, checked by `check_stimuli`; provenance too."""
     check_stimuli(images, table, images_path)
+    write_provenance(table_path, settings)
     with atomic_path(images_path) as temporary, atomic_path(table_path) as temporary_table:
         np.save(temporary, images, allow_pickle=False)
         table.to_csv(temporary_table, sep="\t", index=False)
@@ -352,8 +355,11 @@ def read_rdms(path: str | Path) -> RDMs:
 # ---- other arrays and tables -----------------------------------------------------------------------------
 
 
-def write_corpus(images_path: str | Path, labels_path: str | Path, images: np.ndarray, labels: pd.DataFrame):
-    """Write the images (n, H, W) uint8 of a training corpus and one row of labels an image."""
+def write_corpus(
+    images_path: str | Path, labels_path: str | Path, images: np.ndarray, labels: pd.DataFrame, settings: dict
+) -> None:
+    """Write the images (n, H, W) uint8 of a training corpus and a row of labels for each, with provenance."""
+    write_provenance(labels_path, settings)
     with atomic_path(images_path) as temporary, atomic_path(labels_path) as temporary_labels:
         np.save(temporary, images, allow_pickle=False)
         labels.to_csv(temporary_labels, sep="\t", index=False)

@@ -96,17 +96,21 @@ def test_two_factor_error_of_additive_data():
     """Score = subject effect + stimulus effect: the variances of the two means add up."""
     generator = np.random.default_rng(7)
     n_subjects, n_stimuli, trials = 12, 30, 300
-    estimated, means = [], []
+    estimated, means, theirs = [], [], []
     for trial in range(trials):
         values = generator.normal(0, 1, (n_subjects, 1)) + generator.normal(0, 2, (1, n_stimuli))
         weights = draw_counts(n_stimuli, 200, seed=trial) / n_stimuli
         draws = weights @ values.T
         group = group_scores(values.mean(axis=1), draws, n_stimuli, seed=trial + 1000)
         estimated.append(standard_error(group) ** 2)
+        variances = np.array([[np.var(d)] for d in (group.both, group.subject, group.stimulus)])
+        theirs.append(_dual_bootstrap(variances, n_rdm=n_subjects, n_pattern=n_stimuli)[0])
         means.append(values.mean())
     truth = 1 / n_subjects + 4 / n_stimuli
     assert np.mean(estimated) == pytest.approx(truth, rel=0.1)
     assert np.var(means) == pytest.approx(truth, rel=0.3)
+    # without an interaction, rsatoolbox's bound binds (docs/statistics.md)
+    assert np.mean(theirs) == pytest.approx(0.9 * truth, rel=0.03)
 
 
 def test_one_factor_error_has_the_small_sample_correction():

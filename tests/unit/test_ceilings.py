@@ -13,7 +13,7 @@ from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.bootstrap import draw_counts
 from cortexrsa.inference.ceilings import (
     ceiling_table,
-    ceilings_for_claims,
+    primary_ceilings,
     spearman_brown,
     split_half_ceiling,
     subject_ceiling,
@@ -108,7 +108,7 @@ def test_kinds_follow_the_data():
     several = responses_of(subjects=3, repeats=4)
     table = ceiling_table(brain_of(several), several, "d", "spearman", INFERENCE)
     assert sorted(table["kind"]) == ["split-half"] * 3 + ["subjects"]
-    assert ceilings_for_claims(table, "test")["V1"]["kind"] == "subjects"
+    assert primary_ceilings(table)["V1"]["kind"] == "subjects"
 
     one = responses_of(subjects=1, repeats=4)
     table = ceiling_table(brain_of(one), one, "d", "spearman", INFERENCE)

@@ -156,7 +156,7 @@ def stimuli(n=9):
 def test_stimuli_round_trip(tmp_path):
     images, table = stimuli()
     paths = tmp_path / "stimuli.npy", tmp_path / "stimuli.tsv"
-    files.write_stimuli(*paths, images, table)
+    files.write_stimuli(*paths, images, table, {})
     read, read_table = files.read_stimuli(*paths)
     np.testing.assert_array_equal(read, images)
     # 000 stays text
@@ -178,7 +178,7 @@ BAD_STIMULI = [
 @pytest.mark.parametrize(("edit", "expected"), BAD_STIMULI)
 def test_wrong_stimuli_are_refused_and_nothing_is_written(tmp_path, edit, expected):
     paths = tmp_path / "stimuli.npy", tmp_path / "stimuli.tsv"
-    message = message_of(files.write_stimuli, *paths, *edit(*stimuli()))
+    message = message_of(files.write_stimuli, *paths, *edit(*stimuli()), {})
     assert message.startswith(f"{paths[0]}: ")
     assert expected in message
     assert names(tmp_path) == []

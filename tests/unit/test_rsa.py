@@ -8,10 +8,10 @@ from scipy import stats
 from cortexrsa.brain.simulation import simulate
 from cortexrsa.files import InputError, RDMs
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.geometry.rdms_of import brain_rdms, network_rdms
-from cortexrsa.inference.ceilings import ceiling_table, ceilings_for_claims
+from cortexrsa.geometry.regions_and_layers import brain_rdms, network_rdms
+from cortexrsa.inference.ceilings import ceiling_table, primary_ceilings
 from cortexrsa.inference.claims import CLAIMS, Study, evaluate
-from cortexrsa.inference.rsa import GROUP, PRIMARY, model_scores, score_network, score_table
+from cortexrsa.inference.rsa import GROUP, model_scores, score_network, score_table
 
 INFERENCE = {
     "bootstrap": 60,
@@ -61,7 +61,7 @@ def study_of(results, brain, responses, roles):
     return Study(
         models={name: model_scores(result, 1) for name, result in results.items()},
         rois=list(next(iter(results.values()))["roi"].to_numpy()),
-        ceilings=ceilings_for_claims(ceiling_table(brain, responses, "sim", "spearman", INFERENCE), PRIMARY),
+        ceilings=primary_ceilings(ceiling_table(brain, responses, "sim", "spearman", INFERENCE)),
         roles=roles,
         early="V1",
         late="LO",

@@ -74,7 +74,8 @@ def test_rdms_can_be_recomputed_from_the_activations(finished):
 
 def test_every_result_says_what_made_it(finished):
     folder = finished / "results/tiny"
-    for name in ("scores.csv", "ceilings.csv", "claims.csv", "profiles.csv", "reliability.csv"):
+    tables = ["scores.csv", "ceilings.csv", "claims.csv", "profiles.csv", "reliability.csv", "stimuli.tsv"]
+    for name in [*tables, "activations/tiny_vae/layers.tsv", "../corpora/few/labels.tsv"]:
         record = json.loads((folder / f"{name}.json").read_text())
         assert record["versions"]["numpy"] == np.__version__
         assert "seed" in json.dumps(record["settings"])

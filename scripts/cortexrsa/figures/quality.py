@@ -9,6 +9,14 @@ from matplotlib import pyplot as plt
 
 from cortexrsa.figures.style import WIDTH, model_styles, ordered_rois, roi_colours
 
+# metrics that are shown, and what they are called
+SHOWN = {
+    "accuracy": "classifier",
+    "probe_accuracy": "linear\nprobe",
+    "knn_accuracy": "nearest\nneighbours",
+    "reconstruction_r2": "recon-\nstruction",
+}
+
 
 def plot_reliability(reliability: pd.DataFrame) -> plt.Figure:
     """Histogram of the voxels' split-half reliability: a panel for each split, a colour for each ROI."""
@@ -89,11 +97,3 @@ def plot_learning(metrics: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     right.set(xlabel="images seen", ylabel="loss (relative to the first)")
     figure.legend(loc="outside lower center", ncols=len(styles), frameon=False)
     return figure
-
-
-SHOWN = {
-    "accuracy": "classifier",
-    "probe_accuracy": "linear\nprobe",
-    "knn_accuracy": "nearest\nneighbours",
-    "reconstruction_r2": "recon-\nstruction",
-}

@@ -15,6 +15,8 @@ from cortexrsa.figures.style import (
     placeholder,
     roi_colours,
 )
+from cortexrsa.inference.ceilings import primary_ceilings
+from cortexrsa.inference.rsa import GROUP, PRIMARY
 
 PANEL_COLUMNS = 3
 MEASURES = {"spearman": "Spearman's $\\rho$", "rho-a": "$\\rho_a$", "pearson": "Pearson's $r$"}
@@ -22,16 +24,8 @@ MEASURES = {"spearman": "Spearman's $\\rho$", "rho-a": "$\\rho_a$", "pearson": "
 
 def primary_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """Scores of the test split; of the group where there are several subjects."""
-    scores = scores[scores["split"] == "test"]
-    return scores[scores["subject"] == "group"] if "group" in set(scores["subject"]) else scores
-
-
-def primary_ceilings(ceilings: pd.DataFrame) -> dict[str, pd.Series]:
-    """Per ROI the ceiling of the test split: over subjects where there are several, else over repeats."""
-    rows = ceilings[ceilings["split"] == "test"]
-    if "subjects" in set(rows["kind"]):
-        rows = rows[rows["kind"] == "subjects"]
-    return {row["roi"]: row for _, row in rows.drop_duplicates("roi").iterrows()}
+    scores = scores[scores["split"] == PRIMARY]
+    return scores[scores["subject"] == GROUP] if GROUP in set(scores["subject"]) else scores
 
 
 def score_label(scores: pd.DataFrame) -> str:
@@ -40,7 +34,7 @@ def score_label(scores: pd.DataFrame) -> str:
     return f"RDM similarity ({MEASURES.get(measure, measure)})"
 
 
-def _ceiling_band(axes, ceiling: pd.Series, colour, label: str | None = None) -> None:
+def _ceiling_band(axes, ceiling: dict, colour, label: str | None = None) -> None:
     if np.isfinite(ceiling["lower"]):
         axes.axhspan(ceiling["lower"], ceiling["upper"], color=colour, alpha=0.18, lw=0, label=label)
 

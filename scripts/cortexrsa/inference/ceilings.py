@@ -11,7 +11,7 @@ from cortexrsa.files import RDMs
 from cortexrsa.geometry.compare import normalise
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.bootstrap import RANKED, Resampled, draw_counts, interval, resampled_similarity
-from cortexrsa.inference.rsa import GROUP, brain_array, splits_of
+from cortexrsa.inference.rsa import GROUP, PRIMARY, brain_array, splits_of
 
 ASSUMES = {
     "subjects": "subjects share one geometry; upper includes the subject in the mean RDM, lower leaves it "
@@ -206,9 +206,9 @@ def ceiling_table(
     return table.assign(assumes=table["kind"].map(ASSUMES))
 
 
-def ceilings_for_claims(table: pd.DataFrame, split: str) -> dict[str, dict]:
+def primary_ceilings(table: pd.DataFrame) -> dict[str, dict]:
     """Per ROI the row that bounds the group's scores: over subjects where there are several, else repeats."""
-    rows = table[table["split"] == split].sort_values(
+    rows = table[table["split"] == PRIMARY].sort_values(
         "kind", key=lambda kind: kind != "subjects", kind="stable"
     )
     return {row["roi"]: row for row in rows.drop_duplicates("roi").to_dict("records")}
