@@ -196,7 +196,7 @@ def check_stimuli(images: np.ndarray, table: pd.DataFrame, source: str | Path) -
 def write_stimuli(
     images_path: str | Path, table_path: str | Path, images: np.ndarray, table: pd.DataFrame, settings: dict
 ) -> None:
-    """Write `stimuli.npy` (n, H, W, 3) uint8 and `stimuli.tsv`, checked by `check_stimuli`; provenance too."""
+    """Write `stimuli.npy` (n, H, W, 3) uint8 and `stimuli.tsv`, after `check_stimuli`, with provenance."""
     check_stimuli(images, table, images_path)
     write_provenance(table_path, settings)
     with atomic_path(images_path) as temporary, atomic_path(table_path) as temporary_table:
