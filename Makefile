@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: run test lint report clean
+.PHONY: run test lint bench report clean
 
 run: .venv/run.stamp
 	$(BIN)/snakemake --cores $(CORES)
@@ -18,6 +18,10 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check --compact-diff Snakefile rules
 	$(BIN)/snakemake --lint
+
+# every case against its peer, one after the other; takes some minutes and wants a quiet machine
+bench: .venv/dev.stamp
+	$(BIN)/python tests/bench/run.py
 
 report: .venv/run.stamp
 	$(BIN)/snakemake --cores 1 --report results/simulated/report.html
