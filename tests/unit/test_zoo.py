@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 import torchvision
 from PIL import Image
@@ -89,6 +90,72 @@ def test_vae_encoder_has_the_classifiers_layers(stem, size):
         assert mu.shape == logvar.shape == (2, 5)
         # in evaluation the code is the mean, in training a sample
         assert torch.equal(vae(images)[0], reconstruction)
+
+
+def test_cornet_s_is_that_of_the_paper():
+    network = build({"source": "cornet_s", "name": "cornet_s"}, seed=0).eval()
+    state = network.state_dict()
+    # 53.4 million parameters, and the names and shapes of the published checkpoint
+    assert sum(p.numel() for p in network.parameters()) == 53_416_616
+    assert state["V1.conv1.weight"].shape == (64, 3, 7, 7)
+    assert state["V2.conv2.weight"].shape == (512, 512, 3, 3)
+    assert state["V4.norm3_3.running_mean"].shape == (256,)
+    assert "V4.norm1_4.weight" not in state
+    assert state["IT.conv_input.weight"].shape == (512, 256, 1, 1)
+    assert state["decoder.linear.weight"].shape == (1000, 512)
+    shapes = {}
+    layers = ["V1", "V2.output_0", "V2.output_1", "V4.output_3", "IT.output_1", "decoder.avgpool"]
+    with recorded(network, layers, lambda layer, x: shapes.setdefault(layer, tuple(x.shape[1:]))):
+        assert network(torch.rand(1, 3, 224, 224)).shape == (1, 1000)
+    sizes = [(64, 56, 56), (128, 28, 28), (128, 28, 28), (256, 14, 14), (512, 7, 7), (512, 1, 1)]
+    assert [shapes[layer] for layer in layers] == sizes
+
+
+def test_cornet_s_recurs_with_shared_weights():
+    options = {"width": 4, "stem": "small", "classes": 0}
+    network = build({"source": "cornet_s", "name": "cornet_s", "options": options}, seed=0).eval()
+    images = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        assert network(images).shape == (2, 32)
+        # V2 by hand: two passes through one set of convolutions, each with its own normalisation
+        area, x = network.V2, network.V1(images)
+        x = area.conv_input(x)
+        state, past = x, area.norm_skip(area.skip(x))
+        for time, stride in ((0, 2), (1, 1)):
+            norms = [getattr(area, f"norm{k}_{time}") for k in (1, 2, 3)]
+            y = norms[0](area.conv1(state)).relu()
+            y = norms[1](torch.nn.functional.conv2d(y, area.conv2.weight, stride=stride, padding=1)).relu()
+            state = past = (norms[2](area.conv3(y)) + past).relu()
+        torch.testing.assert_close(network.V2(network.V1(images)), state)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "cornet_s"])
+def test_autoencoders_share_the_classifiers_encoder(name):
+    options = {"width": 4, "stem": "small", "latent": 7, "size": 32}
+    source = "resnet" if name == "resnet18" else name
+    network = build({"source": source, "name": name, "options": {"width": 4, "stem": "small", "classes": 0}})
+    images = torch.rand(2, 3, 32, 32)
+    for kind in ("autoencoder", "vae"):
+        model = build({"source": kind, "name": name, "options": options}, seed=0).eval()
+        model.encoder.load_state_dict(network.state_dict(), strict=True)
+        reconstruction, code, *_ = model(images)
+        assert reconstruction.shape == images.shape
+        assert code.shape == (2, 7)
+
+
+def test_safetensors_load_strictly(tmp_path):
+    state = build(NARROW, seed=1).state_dict()
+    path = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file(state, path)
+    network = build(NARROW, seed=2)
+    load_weights(network, {}, path)
+    assert all(torch.equal(network.state_dict()[key], state[key]) for key in state)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(InputError, match="an unreadable file"):
+        load_weights(network, {}, path)
+    torch.save(state, path)
+    with pytest.raises(InputError, match="an unreadable file"):
+        load_weights(network, {}, path)
 
 
 def test_wrong_networks_are_one_line_with_the_nearest():

@@ -10,6 +10,7 @@ import pickle
 import re
 from pathlib import Path
 
+import safetensors.torch
 import torch
 import torchvision
 from torch import nn
@@ -18,6 +19,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from cortexrsa.files import InputError
 from cortexrsa.networks.baselines import GaborPyramid, Pixels
+from cortexrsa.networks.cornet import CORnetS
 
 RESNETS = {
     "resnet18": (BasicBlock, (2, 2, 2, 2)),
@@ -64,16 +66,15 @@ class ResNet(torchvision.models.ResNet):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
-class VAE(nn.Module):
-    """Variational autoencoder (Kingma & Welling 2014) whose encoder is the ResNet of the classifiers.
+class Autoencoder(nn.Module):
+    """Autoencoder whose encoder is the backbone of the classifiers, so that layers correspond one to one.
 
     `encoder.*` holds the same layers under the same names as the classifier, up to the last stage; its
-    feature map, not pooled (reconstruction needs position), goes to the linear heads `mu` and `logvar`.
-    In evaluation mode the code is the mean.
+    feature map, not pooled (reconstruction needs position), goes to the linear head `code`.
 
     Parameters
     ----------
-    name, width, stem : of the encoder, see `ResNet`
+    name, width, stem : of the encoder, see `ResNet` and `CORnetS`
     latent : dimensions of the code
     size : side of the input in pixels, a multiple of the encoder's total stride
     """
@@ -83,12 +84,14 @@ class VAE(nn.Module):
         stride = 32 if stem == "imagenet" else 16
         if size % stride:
             raise ValueError(f"size {size} is no multiple of {stride}")
-        self.encoder = ResNet(name, width, stem, classes=0)
-        self.encoder.avgpool = nn.Identity()
+        if name == "cornet_s":
+            self.encoder = CORnetS(width, stem, classes=0)
+            self.encoder.decoder.avgpool = nn.Identity()
+        else:
+            self.encoder = ResNet(name, width, stem, classes=0)
+            self.encoder.avgpool = nn.Identity()
         self.side, self.channels = size // stride, 8 * width
-        features = self.encoder.features * self.side**2
-        self.mu = nn.Linear(features, latent)
-        self.logvar = nn.Linear(features, latent)
+        self._add_heads(self.encoder.features * self.side**2, latent)
         self.expand = nn.Linear(latent, self.channels * self.side**2)
         steps, channels = [], self.channels
         for _ in range(stride.bit_length() - 2):
@@ -103,13 +106,37 @@ class VAE(nn.Module):
         # the last doubling by sub-pixel convolution (Shi et al. 2016): full resolution is the costly one
         self.decoder = nn.Sequential(*steps, nn.Conv2d(channels, 12, 3, padding=1), nn.PixelShuffle(2))
 
+    def _add_heads(self, features: int, latent: int) -> None:
+        self.code = nn.Linear(features, latent)
+
+    def decode(self, code: torch.Tensor) -> torch.Tensor:
+        """Images (b, 3, S, S) of codes (b, latent)."""
+        maps = self.expand(code).unflatten(1, (self.channels, self.side, self.side))
+        return self.decoder(maps.contiguous(memory_format=torch.channels_last))
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Reconstruction (b, 3, S, S) of the images, and their code (b, latent)."""
+        code = self.code(self.encoder(images))
+        return self.decode(code), code
+
+
+class VAE(Autoencoder):
+    """Variational autoencoder (Kingma & Welling 2014) on the encoder and decoder of `Autoencoder`.
+
+    The encoder's feature map goes to the linear heads `mu` and `logvar`. In evaluation mode the code is the
+    mean.
+    """
+
+    def _add_heads(self, features: int, latent: int) -> None:
+        self.mu = nn.Linear(features, latent)
+        self.logvar = nn.Linear(features, latent)
+
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Reconstruction (b, 3, S, S) of the images, mean and log variance (b, latent) of their code."""
-        code = self.encoder(images)
-        mu, logvar = self.mu(code).float(), self.logvar(code).float().clamp(-10, 10)
+        maps = self.encoder(images)
+        mu, logvar = self.mu(maps).float(), self.logvar(maps).float().clamp(-10, 10)
         sample = mu + torch.randn_like(mu) * torch.exp(logvar / 2) if self.training else mu
-        maps = self.expand(sample).unflatten(1, (self.channels, self.side, self.side))
-        return self.decoder(maps.contiguous(memory_format=torch.channels_last)), mu, logvar
+        return self.decode(sample), mu, logvar
 
 
 class BurgessEncoder(nn.Module):
@@ -191,9 +218,15 @@ def _constructor(network: dict, source: str):
     if kind == "resnet":
         known(RESNETS)
         return lambda width=64, stem="imagenet", classes=1000: ResNet(name, width, stem, classes)
-    if kind == "vae":
-        known(RESNETS)
-        return lambda width=64, stem="imagenet", latent=64, size=224: VAE(name, width, stem, latent, size)
+    if kind == "cornet_s":
+        known(["cornet_s"])
+        return CORnetS
+    if kind in ("vae", "autoencoder"):
+        known([*RESNETS, "cornet_s"])
+        network_class = VAE if kind == "vae" else Autoencoder
+        return lambda width=64, stem="imagenet", latent=64, size=224: network_class(
+            name, width, stem, latent, size
+        )
     if kind == "burgess_vae":
         return BurgessVAE
     if kind == "efficientnet_lite":
@@ -204,7 +237,8 @@ def _constructor(network: dict, source: str):
     if kind == "baseline":
         known(BASELINES)
         return BASELINES[name]
-    kinds = ["torchvision", "resnet", "vae", "burgess_vae", "efficientnet_lite", "baseline"]
+    kinds = ["torchvision", "resnet", "cornet_s", "vae", "autoencoder", "burgess_vae", "efficientnet_lite"]
+    kinds += ["baseline"]
     raise InputError(source, "network: source", repr(kind), _nearest(kind, kinds))
 
 
@@ -213,8 +247,8 @@ def build(network: dict, seed: int = 0, source: str = "model card") -> nn.Module
 
     Parameters
     ----------
-    network : `source` (torchvision, resnet, vae, burgess_vae, efficientnet_lite, baseline), `name`, and
-        `options` of that source
+    network : `source` (torchvision, resnet, cornet_s, vae, autoencoder, burgess_vae, efficientnet_lite,
+        baseline), `name`, and `options` of that source
     seed : of the random weights; the global random state is left as it was
     source : file to name in an error
 
@@ -266,8 +300,8 @@ def package_file(package: str, file: str, source: str = "model card") -> Path:
 
 
 def _read(file: Path) -> object:
-    """The content of a PyTorch file; anything but tensors and plain containers is refused."""
-    expected = "a PyTorch file of tensors (weights_only)"
+    """The content of a PyTorch or safetensors file; anything but tensors and plain containers is refused."""
+    expected = "a PyTorch file of tensors (weights_only), or safetensors"
     try:
         with open(file, "rb") as handle:
             start = handle.read(512).lstrip().lower()
@@ -278,12 +312,17 @@ def _read(file: Path) -> object:
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise InputError(file, "weights", "an HTML page (the server's answer, not the file)", expected)
     try:
+        if file.suffix == ".safetensors":
+            return safetensors.torch.load_file(file)
         return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             file, "weights", "other or pickled objects: " + str(error).split("\n")[0], expected
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, OSError) as error:
+    except (
+        *(RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, OSError),
+        safetensors.SafetensorError,
+    ) as error:
         found = (
             f"an unreadable file ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
         )
@@ -329,7 +368,8 @@ def load_weights(model: nn.Module, weights: dict, file: str | Path) -> None:
     model : network, changed in place
     weights : of a model card: `entry` (keys into nested dicts), `strip_prefix`, `ignore` (regular expressions
         that match whole names of keys the network has no use for), all optional
-    file : PyTorch file, opened with `weights_only=True`: nothing is unpickled
+    file : safetensors (by its suffix), or a PyTorch file opened with `weights_only=True`: nothing is
+        unpickled
 
     Raises
     ------
