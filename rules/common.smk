@@ -98,6 +98,15 @@ def kept_or_temporary(path: str):
     return directory(path) if CONFIG["keep_activations"] else temp(directory(path))
 
 
+def shards_of(wildcards) -> list[str]:
+    """The folders with a network's activations to the stimuli of a data set, one for each shard."""
+    shards = DATASETS[wildcards.dataset]["shards"]
+    return [
+        f"results/{wildcards.dataset}/activations/{wildcards.model}/{k}-of-{shards}"
+        for k in range(1, shards + 1)
+    ]
+
+
 def resource(stage: str, name: str):
     """Function of the wildcards: a resource of a GPU rule, from the model's card or the configuration."""
     return lambda wildcards: MODELS[wildcards.model].get("resources", {}).get(name, CONFIG[stage][name])
@@ -173,4 +182,5 @@ wildcard_constraints:
     dataset=either(DATASETS),
     model=either(MODELS),
     corpus=either(CORPORA),
+    shard=r"\d+-of-\d+",
     card=either(name for name, card in {**DATASETS, **MODELS}.items() if cards.card_files(card)),

@@ -29,7 +29,7 @@ rule brain_rdms:
 
 rule network_rdms:
     input:
-        activations="results/{dataset}/activations/{model}",
+        activations=shards_of,
         stimuli="results/{dataset}/stimuli.tsv",
     output:
         rdms="results/{dataset}/rdms/{model}.h5",

@@ -61,11 +61,11 @@ rule extract:
         images="results/{dataset}/stimuli.npy",
         stimuli="results/{dataset}/stimuli.tsv",
     output:
-        activations=kept_or_temporary("results/{dataset}/activations/{model}"),
+        activations=kept_or_temporary("results/{dataset}/activations/{model}/{shard}"),
     log:
-        "results/logs/{dataset}/extract/{model}.log",
+        "results/logs/{dataset}/extract/{model}/{shard}.log",
     benchmark:
-        "results/benchmarks/{dataset}/extract/{model}.tsv"
+        "results/benchmarks/{dataset}/extract/{model}/{shard}.tsv"
     conda:
         "../envs/networks.yaml"
     threads: CONFIG["extraction"]["threads"]
@@ -79,6 +79,6 @@ rule extract:
         settings=part_of_model("network", "weights", "preprocessing", "layers"),
         code=code("extract.py"),
     message:
-        "Activations of {wildcards.model} to the stimuli of {wildcards.dataset}"
+        "Activations of {wildcards.model} to the stimuli of {wildcards.dataset}, part {wildcards.shard}"
     script:
         "../scripts/extract.py"

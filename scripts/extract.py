@@ -2,7 +2,7 @@
 
 import sys
 
-from cortexrsa.files import atomic_folder, job_log, read_stimuli, write_provenance
+from cortexrsa.files import atomic_folder, job_log, read_stimuli, shard_rows, write_provenance
 from cortexrsa.networks.extraction import extract
 from cortexrsa.networks.zoo import build_with_weights
 
@@ -10,6 +10,8 @@ with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     source = f"resources/models/{snakemake.wildcards.model}.yaml"
     images, _ = read_stimuli(snakemake.input.images, snakemake.input.stimuli)
+    card = f"resources/datasets/{snakemake.wildcards.dataset}.yaml"
+    rows = shard_rows(len(images), snakemake.wildcards.shard, card)
     network = build_with_weights(
         settings["network"],
         settings["weights"],
@@ -20,7 +22,7 @@ with job_log(snakemake.log[0]):
     with atomic_folder(snakemake.output.activations) as folder:
         layers = extract(
             network,
-            images,
+            images[rows],
             settings["preprocessing"],
             settings["layers"],
             folder,

@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -228,6 +228,100 @@ def load_array(path: str | Path, mmap_mode: str | None = None) -> np.ndarray:
         return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise InputError(path, "array", error, "an .npy file with a plain numeric array") from error
+
+
+# ---- activations -----------------------------------------------------------------------------------------
+
+# of this many rows each shard holds a multiple: the batches (64, or 64 halved), and so the bits, are then
+# those of an extraction in one piece
+SHARD_STEP = 64
+
+
+def shard_rows(n: int, shard: str, source: str | Path = "data set card") -> slice:
+    """Rows of the stimuli that a shard of the activations holds.
+
+    Parameters
+    ----------
+    n : number of stimuli
+    shard : "K-of-N", counted from 1
+    source : file to name in an error
+
+    Returns
+    -------
+    rows : slice; the shards of N follow one another and cover all stimuli, none of them empty. Multiples of
+        64 rows, where each shard can have as many.
+
+    Raises
+    ------
+    InputError : more shards than stimuli.
+    """
+    k, shards = map(int, shard.split("-of-"))
+    if shards > n:
+        raise InputError(source, "shards", shards, f"at most {n}, the number of stimuli")
+    step = SHARD_STEP if n >= SHARD_STEP * shards else 1
+    steps = -(-n // step)
+    return slice(steps * (k - 1) // shards * step, min(steps * k // shards * step, n))
+
+
+class Activations:
+    """Activations (n, features) of one layer as they lie in the files of the shards, never joined as a whole.
+
+    Slices of features, `activations[:, start:stop]`, are read into memory; nothing else is. They are read
+    from the files, not from memory maps, of which the kernel may map much more than is asked for.
+
+    Parameters
+    ----------
+    paths : `.npy` files of the shards, in their order
+    n : number of stimuli
+
+    Raises
+    ------
+    InputError : an array that cannot be read, or has another shape or dtype than its shard should.
+    """
+
+    ndim = 2
+
+    def __init__(self, paths: Sequence[Path], n: int):
+        self.paths, self.parts = paths, [load_array(path, mmap_mode="r") for path in paths]
+        for path, part in zip(paths, self.parts, strict=True):
+            if part.dtype.kind != "f":
+                raise InputError(path, "dtype", part.dtype, "float32 or float64")
+            rows = shard_rows(n, path.parent.name)
+            expected = (rows.stop - rows.start, *self.parts[0].shape[1:])
+            if part.ndim != 2 or part.shape != expected or not part.size or not part.flags.c_contiguous:
+                raise InputError(path, "shape", part.shape, f"({expected[0]} stimuli, features), row by row")
+            if part.dtype != self.parts[0].dtype:
+                raise InputError(path, "dtype", part.dtype, f"{self.parts[0].dtype}, as in the other shards")
+        self.shape, self.dtype = (n, self.parts[0].shape[1]), self.parts[0].dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
+        rows, (start, stop, _) = key[0], key[1].indices(self.shape[1])
+        chunk = np.empty((self.shape[0], stop - start), self.dtype)
+        into = iter(chunk)
+        for path, part in zip(self.paths, self.parts, strict=True):
+            with open(path, "rb", buffering=0) as file:
+                for k in range(len(part)):
+                    file.seek(part.offset + k * part.strides[0] + start * part.itemsize)
+                    if file.readinto(next(into)) != chunk.strides[0]:
+                        raise InputError(path, "array", "its end too early", "the file as it was written")
+        return chunk[rows]
+
+
+def read_layers(folders: Sequence[str | Path]) -> pd.DataFrame:
+    """Table of the layers of a network, the same in the folders of all shards of its activations.
+
+    Raises
+    ------
+    InputError : a folder without a table, or with another than the first.
+    """
+    tables = [read_table(Path(folder, "layers.tsv"), ["layer", "index", "depth"]) for folder in folders]
+    for folder, table in zip(folders, tables, strict=True):
+        if not table.equals(tables[0]):
+            raise InputError(Path(folder, "layers.tsv"), "layers", "another table", f"that of {folders[0]}")
+    return tables[0]
 
 
 # ---- responses -------------------------------------------------------------------------------------------

@@ -203,14 +203,16 @@ def test_activations_that_are_not_finite_are_refused(tmp_path, spoil, expected):
     features = np.random.default_rng(0).normal(size=(10, 20)).astype(np.float32)
     features[7] = 1.0  # constant: no fault, but no correlation
     spoil(features)
-    np.save(tmp_path / "conv.npy", features)
-    (tmp_path / "layers.tsv").write_text("layer\tindex\tdepth\tshape\nconv\t0\t0.0\t20\n")
+    folder = tmp_path / "1-of-1"
+    folder.mkdir()
+    np.save(folder / "conv.npy", features)
+    (folder / "layers.tsv").write_text("layer\tindex\tdepth\tshape\nconv\t0\t0.0\t20\n")
     pd.DataFrame({"stimulus_id": [f"s{k}" for k in range(10)], "split": "test"}).to_csv(
         tmp_path / "stimuli.tsv", sep="\t", index=False
     )
     if expected:
         with pytest.raises(InputError, match=expected):
-            network_rdms(tmp_path, tmp_path / "stimuli.tsv", "correlation")
+            network_rdms([folder], tmp_path / "stimuli.tsv", "correlation")
     else:
-        values = network_rdms(tmp_path, tmp_path / "stimuli.tsv", "correlation").dissimilarities
+        values = network_rdms([folder], tmp_path / "stimuli.tsv", "correlation").dissimilarities
         assert np.isnan(values).sum() == 9

@@ -89,8 +89,8 @@ def test_a_layer_that_does_not_exist(with_stimuli):
     assert "tiny_untrained.yaml" in line
     assert "layer2.7" in line
     assert "layer2.1" in line
-    assert not (with_stimuli / "results/tiny/activations/tiny_untrained").exists()
-    log = (with_stimuli / "results/logs/tiny/extract/tiny_untrained.log").read_text()
+    assert not (with_stimuli / "results/tiny/activations/tiny_untrained/1-of-1").exists()
+    log = (with_stimuli / "results/logs/tiny/extract/tiny_untrained/1-of-1.log").read_text()
     assert "Traceback" in log
 
 
@@ -114,7 +114,7 @@ def test_truncated_weights(rerun):
     path.write_bytes(path.read_bytes()[:2000])
     line = refuse(rerun, *TINY, "--", "results/tiny/rdms/tiny_simclr.h5")
     assert "weights.pt" in line
-    assert not (rerun / "results/tiny/activations/tiny_simclr").exists()
+    assert not (rerun / "results/tiny/activations/tiny_simclr/1-of-1").exists()
 
 
 def test_truncated_rdms(rerun):
@@ -126,7 +126,7 @@ def test_truncated_rdms(rerun):
 
 
 def test_a_constant_layer_scores_nothing_and_says_why(rerun):
-    layer = rerun / "results/tiny/activations/pixels/pixels.npy"
+    layer = rerun / "results/tiny/activations/pixels/1-of-1/pixels.npy"
     np.save(layer, np.ones_like(np.load(layer)))
     run = snakemake(rerun, *TINY, "--forcerun", "results/tiny/rdms/pixels.h5")
     assert run.returncode == 0, run.stderr[-3000:]

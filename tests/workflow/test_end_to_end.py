@@ -63,11 +63,11 @@ def test_scores_can_be_recomputed_from_the_rdm_files(finished):
 
 def test_rdms_can_be_recomputed_from_the_activations(finished):
     folder = finished / "results/tiny"
-    layers = pd.read_csv(folder / "activations/tiny_vae/layers.tsv", sep="\t")
+    layers = pd.read_csv(folder / "activations/tiny_vae/1-of-1/layers.tsv", sep="\t")
     assert list(layers["depth"]) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
     stored = rsatoolbox.rdm.load_rdm(str(folder / "rdms/tiny_vae.h5")).dissimilarities
     for layer, dissimilarities in zip(layers["layer"], stored, strict=True):
-        features = np.load(folder / f"activations/tiny_vae/{layer}.npy").astype(np.float64)
+        features = np.load(folder / f"activations/tiny_vae/1-of-1/{layer}.npy").astype(np.float64)
         expected = rsatoolbox.rdm.calc_rdm(rsatoolbox.data.Dataset(features), method="correlation")
         assert np.abs(expected.dissimilarities[0] - dissimilarities).max() < 1e-5
 
@@ -75,7 +75,7 @@ def test_rdms_can_be_recomputed_from_the_activations(finished):
 def test_every_result_says_what_made_it(finished):
     folder = finished / "results/tiny"
     tables = ["scores.csv", "ceilings.csv", "claims.csv", "profiles.csv", "reliability.csv", "stimuli.tsv"]
-    for name in [*tables, "activations/tiny_vae/layers.tsv", "../corpora/few/labels.tsv"]:
+    for name in [*tables, "activations/tiny_vae/1-of-1/layers.tsv", "../corpora/few/labels.tsv"]:
         record = json.loads((folder / f"{name}.json").read_text())
         assert record["versions"]["numpy"] == np.__version__
         assert "seed" in json.dumps(record["settings"])
@@ -146,7 +146,7 @@ def test_the_same_study_gives_the_same_numbers(finished, project):
 
 @pytest.mark.parametrize(("limit", "together"), [([], 2), (["--resources", "gpu=1"], 1)])
 def test_gpu_jobs_run_together_only_as_the_resource_allows(rerun, limit, together):
-    targets = [f"results/tiny/activations/{model}" for model in ("tiny_untrained", "tiny_simclr")]
+    targets = [f"results/tiny/activations/{model}/1-of-1" for model in ("tiny_untrained", "tiny_simclr")]
     run = snakemake(rerun, *TINY, *limit, "--forcerun", *targets, "--", *targets)
     assert run.returncode == 0, run.stderr[-3000:]
     running, most = set(), 0

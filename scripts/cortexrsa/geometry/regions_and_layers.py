@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray
 
-from cortexrsa.files import InputError, RDMs, load_array, read_table
+from cortexrsa.files import Activations, InputError, RDMs, read_layers, read_table
 from cortexrsa.geometry.rdm import rdm, squareform
 
 
@@ -55,12 +56,13 @@ def brain_rdms(responses: xarray.DataArray, dissimilarity: str, source: str | Pa
     return RDMs(np.stack(dissimilarities), regions, patterns, dissimilarity)
 
 
-def network_rdms(activations: str | Path, stimuli: str | Path, dissimilarity: str) -> RDMs:
+def network_rdms(activations: Sequence[str | Path], stimuli: str | Path, dissimilarity: str) -> RDMs:
     """RDMs of all layers of one network.
 
     Parameters
     ----------
-    activations : folder with `layers.tsv` and `{layer}.npy` (n, features)
+    activations : folders K-of-N of the shards in their order, each with `layers.tsv` and, of its stimuli,
+        `{layer}.npy` (rows, features)
     stimuli : `stimuli.tsv`, n rows in the order of the activations
     dissimilarity : see `geometry.rdm.rdm`
 
@@ -68,20 +70,17 @@ def network_rdms(activations: str | Path, stimuli: str | Path, dissimilarity: st
     ------
     InputError : an array that cannot be read, is not finite, or whose rows are not the stimuli.
     """
-    activations = Path(activations)
-    layers = read_table(activations / "layers.tsv", ["layer", "index", "depth"])
+    layers = read_layers(activations)
     patterns = read_table(stimuli, ["stimulus_id", "split"])[["stimulus_id", "split"]]
     dissimilarities = []
     for layer in layers["layer"]:
-        path = activations / f"{layer}.npy"
-        features = load_array(path, mmap_mode="r")
-        if features.ndim != 2 or len(features) != len(patterns) or not features.shape[1]:
-            raise InputError(path, "shape", features.shape, f"({len(patterns)} stimuli, features)")
-        if features.dtype.kind != "f":
-            raise InputError(path, "dtype", features.dtype, "float32 or float64")
+        paths = [Path(folder, f"{layer}.npy") for folder in activations]
+        features = Activations(paths, len(patterns))
         dissimilarities.append(rdm(features, dissimilarity))
         # a constant pattern leaves NaN too, rightly
-        if np.isnan(dissimilarities[-1]).any() and not np.isfinite(features).all():
-            raise InputError(path, "activations", "NaN or infinite values", "finite values")
+        if np.isnan(dissimilarities[-1]).any():
+            for path, part in zip(paths, features.parts, strict=True):
+                if not np.isfinite(part).all():
+                    raise InputError(path, "activations", "NaN or infinite values", "finite values")
     columns = layers.rename(columns={"index": "layer_index"})[["layer", "layer_index", "depth"]]
     return RDMs(np.stack(dissimilarities), columns, patterns, dissimilarity)
