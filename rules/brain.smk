@@ -55,6 +55,36 @@ rule read_rdm_dataset:
         "../scripts/read_rdm_dataset.py"
 
 
+rule read_kay:
+    input:
+        downloads="results/downloads/{dataset}",
+    output:
+        images="results/{dataset}/stimuli.npy",
+        stimuli="results/{dataset}/stimuli.tsv",
+        responses="results/{dataset}/responses.nc",
+    log:
+        "results/logs/{dataset}/read_kay.log",
+    benchmark:
+        "results/benchmarks/{dataset}/read_kay.tsv"
+    wildcard_constraints:
+        dataset=datasets_with("kay2008", "vim1"),
+    conda:
+        "../envs/brain.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        settings=lambda wildcards: {
+            key: DATASETS[wildcards.dataset][key] for key in ("loader", "rois", "options")
+        },
+        code=code("read_kay.py"),
+    message:
+        "Reading the stimuli and responses of {wildcards.dataset}"
+    script:
+        "../scripts/read_kay.py"
+
+
 rule reliability:
     input:
         responses="results/{dataset}/responses.nc",

@@ -56,9 +56,9 @@ if CONFIG["mirror"]:
     os.environ.setdefault("CORTEXRSA_MIRROR", str(CONFIG["mirror"]))
 
 
-def datasets_with(loader: str) -> str:
-    """Wildcard constraint: the data sets that a loader reads."""
-    return either(name for name, card in DATASETS.items() if card["loader"] == loader)
+def datasets_with(*loaders: str) -> str:
+    """Wildcard constraint: the data sets that one of the loaders reads."""
+    return either(name for name, card in DATASETS.items() if card["loader"] in loaders)
 
 
 def either(names) -> str:

@@ -320,7 +320,8 @@ def card_files(card: dict) -> dict[str, dict]:
 
     Returns
     -------
-    files : name below results/downloads/CARD -> {url, sha256 (None where it is not known)}
+    files : name below results/downloads/CARD -> {url, sha256 (None where it is not known)}; for a file that
+        needs an account {account, sha256}, without a url
     """
     entries = list(card.get("files", []))
     if "url" in card.get("weights", {}):
@@ -329,6 +330,9 @@ def card_files(card: dict) -> dict[str, dict]:
     for entry in entries:
         if "url" in entry:
             files[entry["file"]] = {"url": entry["url"], "sha256": entry.get("sha256")}
+            continue
+        if "account" in entry:
+            files[entry["file"]] = {"account": entry["account"], "sha256": entry.get("sha256")}
             continue
         folder = entry["folder"] + "/" if "folder" in entry else ""
         for name, sha256 in entry["sha256"].items():

@@ -40,7 +40,8 @@ def fetch(
     ----------
     card_name : name of the card
     files : name below `folder` -> {url, sha256}: all 64 digits, the first ones (at least 8), or None. A file
-        without checksum is recorded in `lock` the first time and checked from then on.
+        without checksum is recorded in `lock` the first time and checked from then on. {account, sha256} is a
+        file that only the user can get: it must lie in the mirror folder.
     folder : where the files go; replaced if it exists
     mirror : folder in which MIRROR/CARD/NAME is looked for before the url is asked, or None. The variable
         CORTEXRSA_MIRROR of the environment goes before it.
@@ -49,9 +50,9 @@ def fetch(
 
     Raises
     ------
-    InputError : no such mirror, a url of another kind, a file that the server does not give (or an HTML page
-        instead), a connection that keeps breaking, a full disk, a checksum that differs. Nothing is left
-        under `folder`, and no wrong file in the partial folder.
+    InputError : no such mirror, a file for an account that is not in it, a url of another kind, a file that
+        the server does not give (or an HTML page instead), a connection that keeps breaking, a full disk, a
+        checksum that differs. Nothing is left under `folder`, and no wrong file in the partial folder.
     """
     import requests
 
@@ -63,7 +64,15 @@ def fetch(
         for name, entry in files.items():
             label = f"{card_name}/{name}"
             copy = mirror / card_name / name if mirror else None
-            url = copy.resolve().as_uri() if copy and copy.is_file() else entry["url"]
+            if copy and copy.is_file():
+                url = copy.resolve().as_uri()
+            elif "account" in entry:
+                place = copy or f"MIRROR/{label} with CORTEXRSA_MIRROR=MIRROR"
+                found = f"no copy ({'a mirror folder without it' if mirror else 'no mirror folder is set'})"
+                expected = f"the file from {entry['account']}, which asks for an account, placed as {place}"
+                raise InputError(label, "file", found, expected)
+            else:
+                url = entry["url"]
             sha256, note = entry["sha256"], ""
             if sha256 is None and label in recorded:
                 sha256, note = recorded[label], f" (recorded in {lock})"

@@ -1,4 +1,4 @@
-"""Reliability of single-trial responses."""
+"""Reliability of responses: from single trials, or from averages over different numbers of repeats."""
 
 from __future__ import annotations
 
@@ -53,12 +53,53 @@ def split_half_reliability(trials: np.ndarray, splits: int = 100, seed: int = 0)
     return _spearman_brown(total / splits, counts.mean() / half.mean())
 
 
-def reliability_table(responses: xarray.DataArray, splits: int = 100, seed: int = 0) -> pd.DataFrame:
-    """Split-half reliability of every voxel, for each split of the data by itself.
+def signal_and_noise(
+    train: np.ndarray, test: np.ndarray, train_repeats: float, test_repeats: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variances of signal and noise where only averages over repeats are known.
+
+    An average over k repeats varies over stimuli by V = s + n / k, so the two splits give
+    s = (k_te V_te - k_tr V_tr) / (k_te - k_tr) and n = k_te k_tr (V_tr - V_te) / (k_te - k_tr); with Kay's 2
+    and 13 repeats (13 V_te - 2 V_tr) / 11 and (26 / 11)(V_tr - V_te). That holds if both splits share the
+    variance of the signal and of the noise of one presentation.
 
     Parameters
     ----------
-    responses : (stimulus, repeat, voxel) with the coords of `files.write_responses`
+    train, test : variances over stimuli of the averages (any shape)
+    train_repeats, test_repeats : presentations in an average, of different number
+
+    Returns
+    -------
+    signal, noise : of one presentation, shaped like the variances; estimates may be below 0
+    """
+    apart = test_repeats - train_repeats
+    signal = (test_repeats * test - train_repeats * train) / apart
+    return signal, test_repeats * train_repeats * (train - test) / apart
+
+
+def repeats_of(responses: xarray.DataArray) -> dict[str, float] | None:
+    """Repeats of each split's averages, if there are two splits of different numbers; else None."""
+    if "repeat" in responses.dims or "repeats" not in responses.coords:
+        return None
+    repeats = responses["repeats"].values
+    splits = {split: repeats[responses["split"].values == split] for split in ("train", "test")}
+    if any(len(values) < 3 or len(set(values)) > 1 for values in splits.values()):
+        return None
+    repeats = {split: float(values[0]) for split, values in splits.items()}
+    return repeats if repeats["train"] != repeats["test"] else None
+
+
+def reliability_table(responses: xarray.DataArray, splits: int = 100, seed: int = 0) -> pd.DataFrame:
+    """Reliability of every voxel's average over its repeats, for each split of the data by itself.
+
+    From halves of the repeats where there are single trials; where only averages are known, from the
+    variances of two splits with different numbers of repeats (`signal_and_noise`: s / V, noisy for a single
+    voxel, and held to [-1, 1]).
+
+    Parameters
+    ----------
+    responses : (stimulus, repeat, voxel), or averages (stimulus, voxel) with the coord repeats on stimulus;
+        else as `files.write_responses` wants them
     splits, seed : see `split_half_reliability`
 
     Returns
@@ -68,27 +109,52 @@ def reliability_table(responses: xarray.DataArray, splits: int = 100, seed: int 
 
     Raises
     ------
-    ValueError : the responses are averages, without single trials.
+    ValueError : the responses are averages whose repeats are not known, or the same in all splits.
     """
-    if "repeat" not in responses.dims:
-        raise ValueError(f"responses: found dimensions {responses.dims}, expected single trials (repeat)")
-    responses = responses.transpose("stimulus", "repeat", "voxel")
-    tables = []
+    if "repeat" in responses.dims:
+        parts = _split_half_parts(responses.transpose("stimulus", "repeat", "voxel"), splits, seed)
+    elif repeats_of(responses) is not None:
+        parts = _moment_parts(responses.transpose("stimulus", "voxel"))
+    else:
+        expected = "single trials (repeat), or averages over different numbers of repeats"
+        raise ValueError(f"responses: found dimensions {responses.dims}, expected {expected}")
+    columns = {
+        "subject": responses["subject"].values,
+        "roi": responses["roi"].values,
+        "voxel": np.arange(responses.sizes["voxel"]),
+    }
+    tables = [pd.DataFrame({**columns, **part}) for part in parts]
+    empty = pd.DataFrame(columns=["subject", "roi", "voxel", "split", "repeats", "reliability"])
+    return pd.concat(tables, ignore_index=True) if tables else empty
+
+
+def _split_half_parts(responses: xarray.DataArray, splits: int, seed: int) -> list[dict]:
+    parts = []
     for split in pd.unique(responses["split"].values):
         trials = responses.values[responses["split"].values == split]
         counts = np.isfinite(trials).any(axis=2).sum(axis=1)
         if (counts >= 2).sum() >= 3:
-            columns = {
-                "subject": responses["subject"].values,
-                "roi": responses["roi"].values,
-                "voxel": np.arange(trials.shape[2]),
+            reliability = split_half_reliability(trials, splits, seed)
+            parts.append({"split": split, "repeats": counts.max(), "reliability": reliability})
+    return parts
+
+
+def _moment_parts(responses: xarray.DataArray) -> list[dict]:
+    repeats = repeats_of(responses)
+    variances = {
+        split: responses.values[responses["split"].values == split].var(axis=0, ddof=1, dtype=np.float64)
+        for split in repeats
+    }
+    signal, _ = signal_and_noise(variances["train"], variances["test"], repeats["train"], repeats["test"])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return [
+            {
                 "split": split,
-                "repeats": counts.max(),
-                "reliability": split_half_reliability(trials, splits, seed),
+                "repeats": int(repeats[split]),
+                "reliability": np.clip(signal / variances[split], -1, 1),
             }
-            tables.append(pd.DataFrame(columns))
-    empty = pd.DataFrame(columns=["subject", "roi", "voxel", "split", "repeats", "reliability"])
-    return pd.concat(tables, ignore_index=True) if tables else empty
+            for split in repeats
+        ]
 
 
 def _random_halves(

@@ -1,0 +1,408 @@
+"""Loaders of Kay et al. (2008): the packaged file of one subject, and the raw release `vim-1` of two."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray
+
+from cortexrsa.cards import suggestion
+from cortexrsa.files import InputError, check_stimuli
+
+PACKAGE_KEYS = ("stimuli", "stimuli_test", "responses", "responses_test", "roi", "roi_names")
+# levels of WordNet from coarse to fine, then the class that a network predicted, which is no truth
+LABELS = ("wordnet_1", "wordnet_2", "wordnet_3", "imagenet_predicted")
+# codes of both releases
+ROI_CODES = {"Other": 0, "V1": 1, "V2": 2, "V3": 3, "V3A": 4, "V3B": 5, "V4": 6, "LatOcc": 7}
+SPLITS = ("train", "test")
+FULL_SIZE_PARTS = 15
+# share of the range of grey values by which the field around the aperture may vary
+FIELD_TOLERANCE = 0.03
+
+
+# ---- stimuli ---------------------------------------------------------------------------------------------
+
+
+def check_grey_stimuli(images: dict[str, np.ndarray], options: dict, file: dict[str, tuple]) -> None:
+    """Refuse grey images that are not those of the experiment.
+
+    Parameters
+    ----------
+    images : per split (n, size, size) numbers
+    options : of the card: train, test (numbers of stimuli), size (pixels), aperture (whether to look for it)
+    file : per split (file, field) to name in an error
+
+    Raises
+    ------
+    InputError : dtype, shape (swapped splits are named), values that are not finite, an image that does not
+        vary, one in both splits, and, with `aperture`, a field around the aperture that is not the same
+        grey in all images (as after a normalisation of every image by itself, or without an aperture).
+    """
+    size = options["size"]
+    for split in SPLITS:
+        values, (path, field) = images[split], file[split]
+        shape = (options[split], size, size)
+        if values.dtype.kind not in "fu":
+            raise InputError(path, field, f"dtype {values.dtype}", "float32 grey values")
+        if values.shape != shape:
+            note = _swapped(values, options) if len(values) != options[split] else ""
+            raise InputError(path, field, f"shape {values.shape}{note}", shape)
+        # sums are finite only if every value is, and need no array of that size
+        broken = np.flatnonzero(~np.isfinite(values.sum(axis=(1, 2), dtype=np.float64)))
+        if len(broken):
+            found = f"NaN or infinite values in {len(broken)} images, first in image {broken[0]}"
+            raise InputError(path, field, found, "finite grey values")
+        flat = np.flatnonzero(np.ptp(values.reshape(len(values), -1), axis=1) == 0)
+        if len(flat):
+            raise InputError(path, field, f"image {flat[0]} of a single grey value", "images")
+    seen = {image.tobytes(): index for index, image in enumerate(images["train"])}
+    for index, image in enumerate(images["test"]):
+        if (twin := seen.get(image.tobytes())) is not None:
+            found = f"image {index}, which is training image {twin}"
+            raise InputError(*file["test"], found, "images of their own: layers are chosen on the others")
+    if options["aperture"]:
+        _check_aperture(images, size, file)
+
+
+def _swapped(values: np.ndarray, options: dict) -> str:
+    other = {options["train"]: "train", options["test"]: "test"}.get(len(values))
+    return f", as many as the {other} split has (are the splits swapped?)" if other else ""
+
+
+def _check_aperture(images: dict[str, np.ndarray], size: int, file: dict[str, tuple]) -> None:
+    """The corners, outside the inscribed circle, are one grey in all images."""
+    low = min(values.min() for values in images.values())
+    high = max(values.max() for values in images.values())
+    axis = np.arange(size) - (size - 1) / 2
+    # a margin, since the edge of the aperture may be blurred
+    corners = np.hypot(*np.meshgrid(axis, axis)) > 1.15 * size / 2
+    field = np.median(images["train"][:, corners])
+    for split in SPLITS:
+        departure = np.abs(images[split][:, corners] - field).max(axis=1) / (float(high) - float(low))
+        worst = int(departure.argmax())
+        if departure[worst] > FIELD_TOLERANCE:
+            found = f"corners that differ by {departure[worst]:.0%} of the range of grey in image {worst}"
+            expected = "one grey around the aperture in all images (no normalisation of single images)"
+            raise InputError(*file[split], found, f"{expected}; options: aperture: false skips this check")
+
+
+def to_bytes(images: dict[str, np.ndarray]) -> np.ndarray:
+    """Grey values of all splits on one scale: darkest 0, brightest 255, three equal channels.
+
+    The same affine map serves every image, so luminance and contrast stay comparable.
+
+    Parameters
+    ----------
+    images : per split (n, H, W)
+
+    Returns
+    -------
+    (n of all splits, H, W, 3) uint8, training images first
+    """
+    low = min(float(values.min()) for values in images.values())
+    high = max(float(values.max()) for values in images.values())
+    total = sum(len(images[split]) for split in SPLITS)
+    grey = np.empty((total, *images["train"].shape[1:]), np.uint8)
+    for index, image in enumerate(image for split in SPLITS for image in images[split]):
+        grey[index] = np.rint((image.astype(np.float64) - low) * (255 / (high - low)))
+    return np.repeat(grey[..., None], 3, axis=-1)
+
+
+def stimulus_table(options: dict, labels: dict[str, np.ndarray] | None = None) -> pd.DataFrame:
+    """Rows of `stimuli.tsv`, training images first.
+
+    Parameters
+    ----------
+    options : of the card: train, test, train_repeats, test_repeats
+    labels : per split (4, n) text, see `LABELS`; a split without labels has empty ones
+    """
+    tables = []
+    for split in SPLITS:
+        n = options[split]
+        table = pd.DataFrame(
+            {
+                "stimulus_id": [f"{split}_{index:04d}" for index in range(n)],
+                "split": split,
+                "repeats": options[f"{split}_repeats"],
+            }
+        )
+        if labels:
+            for name, values in zip(LABELS, labels.get(split, np.full((4, n), "")), strict=True):
+                table[name] = values
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+# ---- responses -------------------------------------------------------------------------------------------
+
+
+def check_responses(
+    values: np.ndarray, n_stimuli: int, n_voxels: int, path: str | Path, field: str, options: dict
+) -> None:
+    """Refuse responses that are not (n_stimuli, n_voxels) real numbers.
+
+    Raises
+    ------
+    InputError : integers (z-scores lose everything by rounding), a transposed array, other shapes, or no
+        finite value at all. Single NaN voxels are dropped and counted later.
+    """
+    if values.dtype.kind != "f":
+        raise InputError(path, field, f"dtype {values.dtype}", "float32 or float64 (rounding loses z-scores)")
+    expected = f"({n_stimuli} stimuli, {n_voxels} voxels)"
+    if values.shape == (n_voxels, n_stimuli) and n_voxels != n_stimuli:
+        raise InputError(path, field, f"shape {values.shape}, transposed", expected)
+    if values.shape != (n_stimuli, n_voxels):
+        note = _swapped(values, options) if values.ndim == 2 and values.shape[1] == n_voxels else ""
+        raise InputError(path, field, f"shape {values.shape}{note}", expected)
+    if not np.isfinite(values).any():
+        raise InputError(path, field, "no finite value", "responses")
+
+
+def select_rois(codes: np.ndarray, card_rois: dict, path: str | Path, field: str) -> dict[str, np.ndarray]:
+    """Indices of the voxels of every ROI of the card.
+
+    Parameters
+    ----------
+    codes : (v,) code of each voxel
+    card_rois : label -> {code, voxels (number that must be there; optional)}
+    path, field : to name in an error
+
+    Raises
+    ------
+    InputError : codes that are no whole numbers or that no ROI has, no voxels in a ROI, or another number.
+    """
+    codes = np.asarray(codes)
+    if codes.dtype.kind not in "iuf" or not np.array_equal(codes, np.round(codes)):
+        raise InputError(path, field, f"dtype {codes.dtype} with other than whole numbers", "codes of ROIs")
+    unknown = sorted(set(codes.astype(int).tolist()) - set(ROI_CODES.values()))
+    if unknown:
+        known = ", ".join(f"{code} {name}" for name, code in ROI_CODES.items())
+        raise InputError(path, field, f"the code {unknown[0]}", f"one of {known}")
+    chosen = {}
+    for roi, entry in card_rois.items():
+        chosen[roi] = np.flatnonzero(codes == entry["code"])
+        expected = entry.get("voxels")
+        if not len(chosen[roi]) or expected not in (None, len(chosen[roi])):
+            raise InputError(
+                path, field, f"{len(chosen[roi])} voxels of code {entry['code']} ({roi})", expected or "some"
+            )
+    return chosen
+
+
+def responses_array(parts: list[tuple], stimuli: pd.DataFrame) -> xarray.DataArray:
+    """Responses of several subjects as `files.write_responses` wants them, with their repeats.
+
+    Parameters
+    ----------
+    parts : (subject, {roi: indices of voxels}, {split: (n, v) responses}) of each subject
+    stimuli : rows in the order train, test
+    """
+    blocks, subjects, rois = [], [], []
+    for subject, regions, values in parts:
+        for roi, voxels in regions.items():
+            blocks.append(np.concatenate([values[split][:, voxels].astype(np.float32) for split in SPLITS]))
+            subjects += [subject] * len(voxels)
+            rois += [roi] * len(voxels)
+    return xarray.DataArray(
+        np.concatenate(blocks, axis=1),
+        dims=("stimulus", "voxel"),
+        coords={
+            **{name: ("stimulus", stimuli[name].to_numpy()) for name in ("stimulus_id", "split", "repeats")},
+            "subject": ("voxel", np.array(subjects)),
+            "roi": ("voxel", np.array(rois)),
+        },
+    )
+
+
+# ---- the packaged file -----------------------------------------------------------------------------------
+
+
+def load_kay2008(card: dict, folder: str | Path) -> tuple[np.ndarray, pd.DataFrame, xarray.DataArray]:
+    """The data set as packaged in `kay_images.npz` (loader `kay2008`).
+
+    Parameters
+    ----------
+    card : of the data set; `rois`: {label: {code, voxels}}, `options`: package (file), train, test,
+        train_repeats, test_repeats, size, aperture, labels ({split: file}, optional)
+    folder : of the raw files
+
+    Returns
+    -------
+    images : (n, H, W, 3) uint8, training images first
+    stimuli : n rows
+    responses : (stimulus, voxel) float32, averages over the repeats, of the ROIs of the card
+
+    Raises
+    ------
+    InputError : a file that is cut short, no .npz, or holds objects; missing keys; see `check_grey_stimuli`,
+        `check_responses`, `select_rois`; names of ROIs that differ from the card's; labels of another shape.
+    """
+    options = card["options"]
+    path = Path(folder, options["package"])
+    arrays = _read_package(path)
+    field = dict(zip(SPLITS, ((path, "stimuli"), (path, "stimuli_test")), strict=True))
+    images = {"train": arrays["stimuli"], "test": arrays["stimuli_test"]}
+    check_grey_stimuli(images, options, field)
+    regions = _package_rois(arrays, card["rois"], path)
+    values = {"train": arrays["responses"], "test": arrays["responses_test"]}
+    for split, key in zip(SPLITS, ("responses", "responses_test"), strict=True):
+        check_responses(values[split], options[split], len(arrays["roi"]), path, key, options)
+    labels = {
+        split: _read_labels(Path(folder, name), options[split])
+        for split, name in options.get("labels", {}).items()
+    }
+    stimuli = stimulus_table(options, labels)
+    pixels = to_bytes(images)
+    check_stimuli(pixels, stimuli, path)
+    return pixels, stimuli, responses_array([("sub-01", regions, values)], stimuli)
+
+
+def _read_package(path: Path) -> dict[str, np.ndarray]:
+    expected = "an .npz file of plain arrays"
+    try:
+        with open(path, "rb") as handle:
+            archive = np.load(handle, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise InputError(path, "format", "a single array", expected)
+            for key in PACKAGE_KEYS:
+                if key not in archive.files:
+                    raise InputError(path, "key", f"no {key!r}", suggestion(key, archive.files))
+            return {key: archive[key] for key in PACKAGE_KEYS}
+    except InputError:
+        raise
+    # object arrays are a ValueError here
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(path, "content", getattr(error, "strerror", None) or error, expected) from error
+
+
+def _package_rois(arrays: dict, card_rois: dict, path: Path) -> dict[str, np.ndarray]:
+    """Voxels of every ROI, after the file's own names of the codes agree with the card's."""
+    names, codes = arrays["roi_names"], arrays["roi"]
+    if names.dtype.kind not in "US" or names.ndim != 1:
+        raise InputError(path, "roi_names", f"{names.dtype} {names.shape}", "a list of names")
+    if codes.ndim != 1:
+        raise InputError(path, "roi", f"shape {codes.shape}", "one code for each voxel")
+    for roi, entry in card_rois.items():
+        code = entry["code"]
+        found = str(names[code]) if code < len(names) else "nothing"
+        if found != roi:
+            raise InputError(path, f"roi_names[{code}]", repr(found), f"{roi!r}, as in the card")
+    return select_rois(codes, card_rois, path, "roi")
+
+
+def _read_labels(path: Path, n: int) -> np.ndarray:
+    try:
+        labels = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        found = getattr(error, "strerror", None) or error
+        raise InputError(path, "labels", found, "an .npy file of text") from error
+    if labels.dtype.kind != "U" or labels.shape != (len(LABELS), n):
+        raise InputError(path, "labels", f"{labels.dtype} {labels.shape}", f"text ({len(LABELS)}, {n})")
+    return labels
+
+
+# ---- the raw release -------------------------------------------------------------------------------------
+
+
+def load_vim1(card: dict, folder: str | Path) -> tuple[np.ndarray, pd.DataFrame, xarray.DataArray]:
+    """The raw release of the CRCNS, data set vim-1 (loader `vim1`).
+
+    Parameters
+    ----------
+    card : of the data set; `rois`: {label: {code}}, `options`: subjects, train, test, train_repeats,
+        test_repeats, size, aperture, full_resolution (read the 500 x 500 pixel stimuli, in
+        `Stimuli_Trn_FullRes_01.mat` to `_15.mat` and `Stimuli_Val_FullRes.mat`)
+    folder : of `Stimuli.mat` (MATLAB 5) and `EstimatedResponses.mat` (MATLAB 7.3, that is HDF5)
+
+    Returns
+    -------
+    images, stimuli, responses : as of `load_kay2008`; voxels that are NaN are still there, to be dropped and
+        counted with all others that cannot be used (`responses.clean_responses`)
+
+    Raises
+    ------
+    InputError : a file or variable that is not there or cannot be read; see `check_grey_stimuli`,
+        `check_responses`, `select_rois`; images in one file whose number differs from the responses'.
+    """
+    folder, options = Path(folder), card["options"]
+    if options["full_resolution"]:
+        images, field = _full_resolution(folder)
+    else:
+        images, field = _mat5_stimuli(folder / "Stimuli.mat")
+    check_grey_stimuli(images, options, field)
+    path = folder / "EstimatedResponses.mat"
+    parts = []
+    for subject in options["subjects"]:
+        names = {"train": f"dataTrn{subject}", "test": f"dataVal{subject}"}
+        arrays = _read_hdf5(path, [*names.values(), f"roi{subject}"])
+        codes = arrays[f"roi{subject}"].ravel()
+        values = {split: arrays[name] for split, name in names.items()}
+        for split, name in names.items():
+            check_responses(values[split], options[split], len(codes), path, name, options)
+        regions = select_rois(codes, card["rois"], path, f"roi{subject}")
+        parts.append((f"sub-{subject}", regions, values))
+    stimuli = stimulus_table(options)
+    pixels = to_bytes(images)
+    check_stimuli(pixels, stimuli, folder)
+    return pixels, stimuli, responses_array(parts, stimuli)
+
+
+def _mat5_stimuli(path: Path) -> tuple[dict, dict]:
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    names = {"train": "stimTrn", "test": "stimVal"}
+    try:
+        content = loadmat(path, variable_names=list(names.values()))
+    # scipy has an error of its own for each way a file can be damaged
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        IndexError,
+        MatReadError,
+        NotImplementedError,
+        zlib.error,
+    ) as error:
+        found = getattr(error, "strerror", None) or error
+        raise InputError(path, "content", found, "a MATLAB 5 file") from error
+    for name in names.values():
+        if name not in content:
+            raise InputError(path, "variable", f"no {name!r}", suggestion(name, content))
+    return {s: content[name] for s, name in names.items()}, {s: (path, name) for s, name in names.items()}
+
+
+def _full_resolution(folder: Path) -> tuple[dict, dict]:
+    # MATLAB's order of the axes is reversed in HDF5: (image, row, column) there
+    def read(path: Path, name: str) -> np.ndarray:
+        return _read_hdf5(path, [name])[name].T.astype(np.float32)
+
+    parts = [folder / f"Stimuli_Trn_FullRes_{part:02d}.mat" for part in range(1, FULL_SIZE_PARTS + 1)]
+    images = {
+        "train": np.concatenate([read(path, "stimTrn") for path in parts]),
+        "test": read(folder / "Stimuli_Val_FullRes.mat", "stimVal"),
+    }
+    return images, {"train": (parts[0], "stimTrn"), "test": (folder / "Stimuli_Val_FullRes.mat", "stimVal")}
+
+
+def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            for name in names:
+                if name not in file:
+                    raise InputError(path, "variable", f"no {name!r}", suggestion(name, file))
+            return {name: file[name][()] for name in names}
+    except InputError:
+        raise
+    except (OSError, KeyError, RuntimeError) as error:
+        found = " ".join(str(getattr(error, "strerror", None) or error).split())
+        raise InputError(path, "content", found, "a MATLAB 7.3 file (HDF5)") from error
+
+
+LOADERS = {"kay2008": load_kay2008, "vim1": load_vim1}

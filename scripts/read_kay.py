@@ -1,0 +1,14 @@
+"""Read the stimuli and responses of Kay et al. (2008), packaged or raw."""
+
+from cortexrsa.brain.kay import LOADERS
+from cortexrsa.brain.responses import clean_responses
+from cortexrsa.files import job_log, write_responses, write_stimuli
+
+with job_log(snakemake.log[0]):
+    settings = snakemake.params.settings
+    images, stimuli, responses = LOADERS[settings["loader"]](settings, snakemake.input.downloads)
+    # what later stages will drop is counted, and refused if too little is left, before anything is written
+    _, counts = clean_responses(responses, snakemake.input.downloads)
+    print(counts.to_string(index=False))
+    write_stimuli(snakemake.output.images, snakemake.output.stimuli, images, stimuli, settings)
+    write_responses(snakemake.output.responses, responses, settings)

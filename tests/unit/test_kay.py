@@ -1,0 +1,343 @@
+"""Kay et al. (2008), packaged and raw: read as it is, or refused in one line."""
+
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from cortexrsa import cards
+from cortexrsa.brain import kay
+from cortexrsa.brain.responses import clean_responses
+from cortexrsa.downloads import fetch
+from cortexrsa.files import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+MIRROR = Path(os.environ.get("CORTEXRSA_MIRROR") or ROOT.parent / "shared" / "mirror")
+TRAIN, TEST, SIZE, VOXELS = 30, 12, 32, 64
+OPTIONS = {
+    "package": "kay_images.npz",
+    "train": TRAIN,
+    "test": TEST,
+    "train_repeats": 2,
+    "test_repeats": 13,
+    "size": SIZE,
+    "aperture": True,
+}
+ROIS = {"V1": {"code": 1, "voxels": 24}, "LatOcc": {"code": 7, "voxels": 20}}
+CARD = {"rois": ROIS, "options": OPTIONS}
+
+
+def images(n, generator):
+    """Grey noise in a circular aperture, on Kay's scale."""
+    axis = np.arange(SIZE) - (SIZE - 1) / 2
+    outside = np.hypot(*np.meshgrid(axis, axis)) > SIZE / 2
+    pixels = generator.uniform(-0.55, 0.45, (n, SIZE, SIZE)).astype(np.float32)
+    pixels[:, outside] = 0
+    return pixels
+
+
+def arrays():
+    generator = np.random.default_rng(0)
+    return {
+        "stimuli": images(TRAIN, generator),
+        "stimuli_test": images(TEST, generator),
+        "responses": generator.normal(size=(TRAIN, VOXELS)),
+        "responses_test": generator.normal(size=(TEST, VOXELS)),
+        "roi": np.repeat([1, 7, 2], [24, 20, 20]).astype(np.int64),
+        "roi_names": np.array(list(kay.ROI_CODES)),
+    }
+
+
+def package(folder, **changes):
+    content = arrays() | changes
+    np.savez(folder / "kay_images.npz", **{key: value for key, value in content.items() if value is not None})
+    return content
+
+
+def refusal(call, *arguments):
+    with pytest.raises(InputError) as caught:
+        call(*arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# ---- the packaged file -------------------------------------------------------------------------------------
+
+
+def test_the_package_is_read_as_it_is(tmp_path):
+    content = package(tmp_path)
+    pixels, stimuli, responses = kay.load_kay2008(CARD, tmp_path)
+    assert pixels.shape == (TRAIN + TEST, SIZE, SIZE, 3)
+    # one affine map for all images: grey values are in proportion, to half a step of 256
+    grey = np.concatenate([content["stimuli"], content["stimuli_test"]])
+    scale = 255 / (grey.max() - grey.min())
+    for channel in range(3):
+        assert np.abs(pixels[..., channel] - (grey - grey.min()) * scale).max() <= 0.501
+    assert stimuli["split"].tolist() == ["train"] * TRAIN + ["test"] * TEST
+    assert stimuli["repeats"].tolist() == [2] * TRAIN + [13] * TEST
+    assert stimuli["stimulus_id"].is_unique
+    assert responses.dtype == np.float32
+    for roi, entry in ROIS.items():
+        voxels = content["roi"] == entry["code"]
+        expected = np.concatenate([content["responses"], content["responses_test"]])[:, voxels]
+        found = responses.isel(voxel=(responses["roi"] == roi).to_numpy())
+        np.testing.assert_array_equal(found, expected.astype(np.float32))
+    assert set(responses["roi"].to_numpy()) == {"V1", "LatOcc"}
+    np.testing.assert_array_equal(responses["repeats"], stimuli["repeats"])
+
+
+def test_contrast_is_kept(tmp_path):
+    content = arrays()
+    content["stimuli"][3] *= 0.1
+    package(tmp_path, **content)
+    pixels, _, _ = kay.load_kay2008(CARD, tmp_path)
+    assert pixels[3].std() == pytest.approx(0.1 * pixels[4].std(), rel=0.1)
+
+
+def test_labels_are_optional_columns_with_the_predicted_one_marked(tmp_path):
+    package(tmp_path)
+    labels = np.array([[f"level{row}_{index}" for index in range(TRAIN)] for row in range(4)])
+    np.save(tmp_path / "labels.npy", labels)
+    card = {"rois": ROIS, "options": OPTIONS | {"labels": {"train": "labels.npy"}}}
+    _, stimuli, _ = kay.load_kay2008(card, tmp_path)
+    for row, name in enumerate(("wordnet_1", "wordnet_2", "wordnet_3", "imagenet_predicted")):
+        assert stimuli[name].tolist() == [*labels[row], *[""] * TEST]
+    assert list(kay.load_kay2008(CARD, tmp_path)[1]) == ["stimulus_id", "split", "repeats"]
+    np.save(tmp_path / "labels.npy", labels[:, :5])
+    assert "labels: found <U9 (4, 5)" in refusal(kay.load_kay2008, card, tmp_path)
+
+
+def test_the_real_labels_are_read():
+    path = MIRROR / "kay2008" / "kay_labels.npy"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there: the real labels are read from a mirror folder")
+    options = {"train": 1750, "test": 120, "train_repeats": 2, "test_repeats": 13}
+    table = kay.stimulus_table(options, {"train": kay._read_labels(path, 1750)})
+    assert table.loc[2, ["wordnet_1", "wordnet_3", "imagenet_predicted"]].tolist() == [
+        "animal",
+        "mammal",
+        "komondor",
+    ]
+
+
+def swapped():
+    content = arrays()
+    return {
+        "stimuli": content["stimuli_test"],
+        "stimuli_test": content["stimuli"],
+        "responses": content["responses_test"],
+        "responses_test": content["responses"],
+    }
+
+
+def changed(key, change):
+    value = arrays()[key].copy()
+    change(value)
+    return {key: value}
+
+
+def normalised_one_by_one():
+    values = arrays()["stimuli"]
+    values[4] = 0.3 * values[4] - 0.2
+    return {"stimuli": values}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (lambda: {"responses_test": None}, "key: found no 'responses_test', expected one of .*responses"),
+        (swapped, r"stimuli: found shape \(12, 32, 32\), as many as the test split .*swapped"),
+        (lambda: {"responses": arrays()["responses_test"]}, r"responses: found shape \(12, 64\), .*swapped"),
+        (lambda: {"responses": arrays()["responses"].T}, r"responses: found shape \(64, 30\), transposed"),
+        (lambda: {"responses": np.rint(arrays()["responses"]).astype(int)}, "responses: found dtype int64"),
+        (lambda: {"roi": arrays()["roi"][:-3]}, r"responses: found shape \(30, 64\), expected .*61 voxels"),
+        (
+            lambda: changed("roi", lambda v: v.__setitem__(0, 9)),
+            r"found the code 9, expected .*7 LatOcc",
+        ),
+        (lambda: changed("roi", lambda v: v.__setitem__(0, 7)), r"roi: found 23 voxels of code 1 \(V1\)"),
+        (lambda: {"roi": arrays()["roi"] + 0.5}, "roi: found dtype float64 with other than whole numbers"),
+        (lambda: {"roi": arrays()["roi"][None]}, r"roi: found shape \(1, 64\)"),
+        (lambda: {"roi_names": arrays()["roi_names"][::-1]}, r"roi_names\[1\]: found 'V4', expected 'V1'"),
+        (lambda: {"roi_names": arrays()["roi_names"].astype(object)}, "content: .*allow_pickle=False"),
+        (lambda: {"roi_names": np.arange(8)}, "roi_names: found int64"),
+        (lambda: {"stimuli": arrays()["stimuli"][:, :20]}, r"stimuli: found shape \(30, 20, 32\), expected"),
+        (lambda: {"stimuli": arrays()["stimuli"].astype(str)}, "stimuli: found dtype <U"),
+        (
+            lambda: changed("stimuli_test", lambda v: v.__setitem__((2, 5, 5), np.nan)),
+            "stimuli_test: found NaN or infinite values in 1 images, first in image 2",
+        ),
+        (lambda: changed("stimuli", lambda v: v.__setitem__(7, 0.1)), "image 7 of a single grey value"),
+        (
+            lambda: changed("stimuli_test", lambda v: v.__setitem__(3, arrays()["stimuli"][8])),
+            "stimuli_test: found image 3, which is training image 8",
+        ),
+        (normalised_one_by_one, "stimuli: found corners that differ by .* in image 4"),
+        (lambda: {"responses": np.full((TRAIN, VOXELS), np.nan)}, "responses: found no finite value"),
+    ],
+)
+def test_a_wrong_package_is_one_line(tmp_path, changes, message):
+    package(tmp_path, **changes())
+    with pytest.raises(InputError, match=message) as caught:
+        kay.load_kay2008(CARD, tmp_path)
+    assert str(caught.value).startswith(str(tmp_path / "kay_images.npz"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_field_without_aperture_passes_where_the_card_says_so(tmp_path):
+    package(tmp_path, **normalised_one_by_one())
+    card = {"rois": ROIS, "options": OPTIONS | {"aperture": False}}
+    assert len(kay.load_kay2008(card, tmp_path)[0]) == TRAIN + TEST
+
+
+@pytest.mark.parametrize("damage", ["truncated", "html", "npy", "missing"])
+def test_a_damaged_package_is_one_line(tmp_path, damage):
+    package(tmp_path)
+    path = tmp_path / "kay_images.npz"
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-4000])
+    elif damage == "html":
+        path.write_text("<!doctype html><html>Sign in</html>")
+    elif damage == "npy":
+        np.save(tmp_path / "one.npy", np.ones(3))
+        path.write_bytes((tmp_path / "one.npy").read_bytes())
+    else:
+        path.unlink()
+    assert str(path) in refusal(kay.load_kay2008, CARD, tmp_path)
+
+
+def test_a_flipped_bit_in_the_package_is_found(tmp_path):
+    package(tmp_path)
+    path = tmp_path / "kay_images.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert "CRC" in refusal(kay.load_kay2008, CARD, tmp_path)
+
+
+# ---- the raw release ---------------------------------------------------------------------------------------
+
+RAW = {
+    "rois": {"V1": {"code": 1}, "LatOcc": {"code": 7}},
+    "options": OPTIONS | {"subjects": ["S1", "S2"], "full_resolution": False},
+}
+
+
+def raw(folder, **changes):
+    """The two files as published: MATLAB 5 stimuli, MATLAB 7.3 (HDF5) responses as h5py sees them."""
+    content = arrays()
+    savemat(folder / "Stimuli.mat", {"stimTrn": content["stimuli"], "stimVal": content["stimuli_test"]})
+    generator = np.random.default_rng(1)
+    variables = {}
+    for subject, voxels in (("S1", 70), ("S2", 60)):
+        variables[f"dataTrn{subject}"] = generator.normal(size=(TRAIN, voxels))
+        variables[f"dataVal{subject}"] = generator.normal(size=(TEST, voxels))
+        variables[f"roi{subject}"] = np.repeat([0.0, 1, 7], [10, 30, voxels - 40])[None]
+        variables[f"voxIdx{subject}"] = np.arange(voxels, dtype=float)[None]
+    variables["dataTrnS1"][:, 12] = np.nan
+    variables["dataValS2"][:, 15] = np.nan
+    variables |= changes
+    with h5py.File(folder / "EstimatedResponses.mat", "w") as file:
+        for name, value in variables.items():
+            if value is not None:
+                file[name] = value
+    return variables
+
+
+def test_the_raw_release_is_read_and_nan_voxels_are_counted(tmp_path):
+    variables = raw(tmp_path)
+    pixels, stimuli, responses = kay.load_vim1(RAW, tmp_path)
+    assert pixels.shape == (TRAIN + TEST, SIZE, SIZE, 3)
+    first = responses.isel(voxel=((responses["subject"] == "sub-S1") & (responses["roi"] == "V1")).to_numpy())
+    expected = np.concatenate([variables["dataTrnS1"], variables["dataValS1"]])[:, 10:40]
+    np.testing.assert_array_equal(first, expected.astype(np.float32))
+    cleaned, counts = clean_responses(responses, "vim1")
+    assert counts.set_index(["subject", "roi"])["nan_voxels"].to_dict() == {
+        ("sub-S1", "V1"): 1,
+        ("sub-S1", "LatOcc"): 0,
+        ("sub-S2", "V1"): 1,
+        ("sub-S2", "LatOcc"): 0,
+    }
+    assert cleaned.sizes["voxel"] == responses.sizes["voxel"] - 2
+
+
+def test_full_resolution_stimuli_are_optional(tmp_path):
+    raw(tmp_path)
+    content = arrays()
+    parts = np.array_split(content["stimuli"], kay.FULL_SIZE_PARTS)
+    for number, part in enumerate(parts, start=1):
+        with h5py.File(tmp_path / f"Stimuli_Trn_FullRes_{number:02d}.mat", "w") as file:
+            file["stimTrn"] = part.T
+    with h5py.File(tmp_path / "Stimuli_Val_FullRes.mat", "w") as file:
+        file["stimVal"] = content["stimuli_test"].T
+    card = {**RAW, "options": RAW["options"] | {"full_resolution": True}}
+    np.testing.assert_array_equal(kay.load_vim1(card, tmp_path)[0], kay.load_vim1(RAW, tmp_path)[0])
+    (tmp_path / "Stimuli_Trn_FullRes_07.mat").unlink()
+    assert "FullRes_07.mat: content" in refusal(kay.load_vim1, card, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataTrnS2": None}, "no 'dataTrnS2', expected one of .*did you mean"),
+        ({"dataValS1": np.ones((70, TEST))}, r"dataValS1: found shape \(70, 12\), transposed"),
+        ({"roiS1": np.repeat([0.0, 1, 8], [10, 30, 30])[None]}, "roiS1: found the code 8"),
+        ({"roiS1": np.repeat([0.0, 1], [10, 60])[None]}, r"found 0 voxels of code 7 \(LatOcc\)"),
+    ],
+)
+def test_wrong_raw_variables_are_one_line(tmp_path, changes, message):
+    raw(tmp_path, **changes)
+    with pytest.raises(InputError, match=message):
+        kay.load_vim1(RAW, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Stimuli.mat", "EstimatedResponses.mat"])
+@pytest.mark.parametrize("damage", ["truncated", "html", "missing"])
+def test_damaged_raw_files_are_one_line(tmp_path, name, damage):
+    raw(tmp_path)
+    path = tmp_path / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "html":
+        path.write_text("<!doctype html><html>Sign in</html>")
+    assert f"{path}: " in refusal(kay.load_vim1, RAW, tmp_path)
+
+
+def test_stimuli_without_their_variables_are_refused(tmp_path):
+    raw(tmp_path)
+    savemat(tmp_path / "Stimuli.mat", {"stimTrn": arrays()["stimuli"]})
+    assert "no 'stimVal'" in refusal(kay.load_vim1, RAW, tmp_path)
+
+
+# ---- files that need an account ----------------------------------------------------------------------------
+
+
+def test_files_for_an_account_come_from_the_mirror_folder_only(tmp_path, monkeypatch):
+    monkeypatch.delenv("CORTEXRSA_MIRROR", raising=False)
+    files = cards.card_files(cards.load_card("datasets", "vim1", ROOT))
+    assert list(files) == ["Stimuli.mat", "EstimatedResponses.mat"]
+
+    def get(mirror):
+        fetch("vim1", files, tmp_path / "vim1", mirror, tmp_path / "checksums.lock", progress=False)
+
+    message = refusal(get, None)
+    assert "https://crcns.org/data-sets/vc/vim-1" in message
+    assert "MIRROR/vim1/Stimuli.mat" in message
+    mirror = tmp_path / "mirror"
+    (mirror / "vim1").mkdir(parents=True)
+    (mirror / "vim1" / "Stimuli.mat").write_bytes(b"stimuli")
+    message = refusal(get, mirror)
+    assert str(mirror / "vim1" / "EstimatedResponses.mat") in message
+    assert not (tmp_path / "vim1").exists()
+    (mirror / "vim1" / "EstimatedResponses.mat").write_bytes(b"responses")
+    get(mirror)
+    assert (tmp_path / "vim1" / "EstimatedResponses.mat").read_bytes() == b"responses"
+    # recorded at the first download, and enforced from then on
+    (mirror / "vim1" / "Stimuli.mat").write_bytes(b"another")
+    assert "recorded in" in refusal(get, mirror)
