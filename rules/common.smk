@@ -142,6 +142,17 @@ def results_of(dataset: str) -> list[str]:
     ]
 
 
+def inference_settings(*keys: str):
+    """Function of the wildcards: comparison, the given keys of `inference`, and how to take the subjects."""
+    return lambda wildcards: {
+        "comparison": CONFIG["measures"]["comparison"],
+        "inference": {
+            **{key: CONFIG["inference"][key] for key in keys},
+            "subject_effect": DATASETS[wildcards.dataset]["subject_effect"],
+        },
+    }
+
+
 def labels_of_models() -> dict:
     """Label and family of every model: what figures show of the cards."""
     return {name: {"label": card["label"], "family": card["family"]} for name, card in MODELS.items()}

@@ -18,12 +18,7 @@ rule rsa:
         mem_mb=4000,
         runtime=120,
     params:
-        settings={
-            "comparison": CONFIG["measures"]["comparison"],
-            "inference": {
-                key: CONFIG["inference"][key] for key in ("bootstrap", "permutations", "halves", "seed")
-            },
-        },
+        settings=inference_settings("bootstrap", "permutations", "halves", "seed"),
         code=code("rsa.py"),
     message:
         "RSA of {wildcards.model} with {wildcards.dataset}"
@@ -75,13 +70,7 @@ rule ceilings:
         mem_mb=4000,
         runtime=60,
     params:
-        settings={
-            "comparison": CONFIG["measures"]["comparison"],
-            "inference": {
-                key: CONFIG["inference"][key]
-                for key in ("bootstrap", "ceiling_splits", "confidence", "seed")
-            },
-        },
+        settings=inference_settings("bootstrap", "ceiling_splits", "confidence", "seed"),
         code=code("ceilings.py"),
     message:
         "Noise ceilings of {wildcards.dataset}"

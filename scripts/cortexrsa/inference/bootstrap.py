@@ -218,7 +218,9 @@ class Resampled:
         return (min(self.n_stimuli, self.n_subjects) if self.subject is not None else self.n_stimuli) - 1
 
 
-def group_scores(scores: np.ndarray, draws: np.ndarray, n_stimuli: int, seed: int) -> Resampled:
+def group_scores(
+    scores: np.ndarray, draws: np.ndarray, n_stimuli: int, seed: int, fixed: bool = False
+) -> Resampled:
     """Mean over subjects, with both factors resampled.
 
     Parameters
@@ -227,14 +229,15 @@ def group_scores(scores: np.ndarray, draws: np.ndarray, n_stimuli: int, seed: in
     draws : (draws, subjects, ...) scores in resamples of the stimuli
     n_stimuli : number of stimuli
     seed : of the draws of subjects, shared by all models
+    fixed : take the subjects as fixed, so that only stimuli are resampled
 
     Returns
     -------
     Resampled : estimate (...); with one subject only its stimuli are resampled.
     """
     n_subjects = len(scores)
-    if n_subjects == 1:
-        return Resampled(scores[0], draws[:, 0], None, None, n_stimuli, 1)
+    if n_subjects == 1 or fixed:
+        return Resampled(scores.mean(axis=0), draws.mean(axis=1), None, None, n_stimuli, n_subjects)
     # a stream of its own: the stimuli are drawn from `seed`
     weights = draw_counts(n_subjects, len(draws), [seed, 1]) / n_subjects
     return Resampled(

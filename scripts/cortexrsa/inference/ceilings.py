@@ -7,10 +7,12 @@ import pandas as pd
 import xarray
 from scipy.stats import rankdata
 
+from cortexrsa.brain.reliability import repeats_of
 from cortexrsa.files import RDMs
 from cortexrsa.geometry.compare import normalise
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.bootstrap import RANKED, Resampled, draw_counts, interval, resampled_similarity
+from cortexrsa.inference.moments import moment_ceiling, voxel_half_ceiling
 from cortexrsa.inference.rsa import GROUP, PRIMARY, brain_array, splits_of
 
 ASSUMES = {
@@ -18,6 +20,9 @@ ASSUMES = {
     "out",
     "split-half": "repeats differ by independent noise; lower is the similarity of two measurements of this "
     "quality, upper that of the noiseless RDM with this one",
+    "moments": "training and test images share the variance of signal and of noise; lower is the similarity "
+    "of two measurements of this quality, upper that of the noiseless RDM with this one",
+    "voxel-halves": "voxels have independent noise; optimistic, since noise that they share counts as signal",
     "unknown": "one RDM and no repeats: no bound can be given",
 }
 
@@ -148,6 +153,50 @@ def usable_trials(responses: xarray.DataArray, subject: str, roi: str, split: st
     return trials[:, complete] if complete.sum() >= 2 else None
 
 
+def average_ceilings(
+    responses: xarray.DataArray,
+    subject: str,
+    roi: str,
+    split: str,
+    counts: dict[str, np.ndarray],
+    dissimilarity: str,
+    comparison: str,
+    inference: dict,
+) -> list[dict]:
+    """Ceilings of one subject, ROI and split from averages over different numbers of repeats; none without.
+
+    Two rows: of kind "moments", and of kind "voxel-halves", the optimistic end of the bracket.
+    """
+    repeats = repeats_of(responses)
+    if repeats is None:
+        return []
+    voxels = ((responses["subject"] == subject) & (responses["roi"] == roi)).to_numpy()
+    own = responses.isel(voxel=voxels).transpose("stimulus", "voxel")
+    patterns = {name: own.to_numpy()[own["split"].to_numpy() == name] for name in repeats}
+    seed, confidence = inference["seed"], inference["confidence"]
+    moments = moment_ceiling(patterns, repeats, split, counts, dissimilarity, comparison, seed, confidence)
+    halves = voxel_half_ceiling(
+        patterns[split],
+        counts[split],
+        inference["ceiling_splits"],
+        seed,
+        dissimilarity,
+        comparison,
+        confidence,
+    )
+    return [{"kind": "moments"} | moments, {"kind": "voxel-halves"} | halves]
+
+
+def mean_over_subjects(rows: list[dict]) -> list[dict]:
+    """The group's ceilings where subjects are fixed: means of the subjects' bounds (and of their limits)."""
+    table = pd.DataFrame(rows)
+    table = table[table["kind"] != "unknown"] if len(rows) else table
+    if not len(table):
+        return []
+    means = table.groupby("kind", sort=False)[["lower", "upper", "ci_low", "ci_high"]].mean()
+    return [{"subject": GROUP, "kind": kind} | row for kind, row in means.to_dict("index").items()]
+
+
 def ceiling_table(
     brain: RDMs, responses: xarray.DataArray | None, dataset: str, comparison: str, inference: dict
 ) -> pd.DataFrame:
@@ -157,7 +206,8 @@ def ceiling_table(
     ----------
     brain : RDMs with columns subject, roi
     responses : see `files.write_responses`; None for a data set of RDMs
-    inference : bootstrap, ceiling_splits, seed, confidence
+    inference : bootstrap, ceiling_splits, seed, confidence; subject_effect: fixed, if the group's ceiling is
+        to be the mean of those of its subjects
 
     Returns
     -------
@@ -165,13 +215,20 @@ def ceiling_table(
     where neither several subjects nor repeats exist, one row of kind "unknown" without bounds.
     """
     rows = []
+    fixed = inference.get("subject_effect") == "fixed"
+    counts_of = {}
+    for index, split in enumerate(splits_of(brain)):
+        n = int((brain.patterns["split"] == split).sum())
+        # the first as every score's; splits are resampled independently of each other
+        seed = [inference["seed"], 6] if index else inference["seed"]
+        counts_of[split] = draw_counts(n, inference["bootstrap"], seed)
     for split in splits_of(brain):
         targets, subjects, rois = brain_array(brain, split)
         n = int((brain.patterns["split"] == split).sum())
         counts = draw_counts(n, inference["bootstrap"], inference["seed"])
         for r, roi in enumerate(rois):
             found = []
-            if len(subjects) > 1:
+            if len(subjects) > 1 and not fixed:
                 bounds = subject_ceiling(targets[:, r], counts, comparison, inference["confidence"])
                 found.append({"subject": GROUP, "kind": "subjects"} | bounds)
             for subject in subjects:
@@ -187,6 +244,15 @@ def ceiling_table(
                         inference["confidence"],
                     )
                     found.append({"subject": subject, "kind": "split-half"} | bounds)
+                elif responses is not None:
+                    found += [
+                        {"subject": subject} | bounds
+                        for bounds in average_ceilings(
+                            responses, subject, roi, split, counts_of, brain.measure, comparison, inference
+                        )
+                    ]
+            if len(subjects) > 1 and fixed:
+                found += mean_over_subjects(found)
             for bounds in found or [{"subject": subjects[0], "kind": "unknown"}]:
                 rows.append({"dataset": dataset, "roi": roi, "split": split, "measure": comparison} | bounds)
     table = pd.DataFrame(rows).reindex(
@@ -209,6 +275,6 @@ def ceiling_table(
 def primary_ceilings(table: pd.DataFrame) -> dict[str, dict]:
     """Per ROI the row that bounds the group's scores: over subjects where there are several, else repeats."""
     rows = table[table["split"] == PRIMARY].sort_values(
-        "kind", key=lambda kind: kind != "subjects", kind="stable"
+        "subject", key=lambda subject: subject != GROUP, kind="stable"
     )
     return {row["roi"]: row for row in rows.drop_duplicates("roi").to_dict("records")}

@@ -57,7 +57,8 @@ def score_network(
     network : RDMs with columns layer, layer_index, depth
     brain : RDMs with columns subject, roi, over the same stimuli
     comparison : spearman, rho-a, pearson or cosine
-    inference : bootstrap, permutations, halves (numbers of them) and seed
+    inference : bootstrap, permutations, halves (numbers of them) and seed; subject_effect: fixed, if claims
+        are not to generalise over subjects
     source : file to name in an error
 
     Returns
@@ -108,6 +109,7 @@ def score_network(
     heldout, heldout_draws = _heldout_scores(dataset, targets, layers, counts, comparison, inference, threads)
     dataset["heldout"] = (("subject", "roi", "candidate"), heldout)
     dataset["heldout_draws"] = (("draw", "subject", "roi", "candidate"), heldout_draws)
+    dataset.attrs["subject_effect"] = inference.get("subject_effect", "random")
     return dataset.merge(_permutation_test(targets, layers, subjects, comparison, inference))
 
 
@@ -157,14 +159,20 @@ def _permutation_test(targets, layers, subjects, comparison, inference) -> xarra
 # ---- tables ----------------------------------------------------------------------------------------------
 
 
-def _units(scores: np.ndarray, draws: np.ndarray, subjects: list[str], n: int, seed: int) -> dict:
+def _units(
+    scores: np.ndarray, draws: np.ndarray, subjects: list[str], n: int, seed: int, fixed: bool
+) -> dict:
     """Resampled scores by unit: every subject (stimuli resampled), and with several subjects their mean."""
     units = {
         subject: Resampled(scores[s], draws[:, s], None, None, n, 1) for s, subject in enumerate(subjects)
     }
     if len(subjects) > 1:
-        units[GROUP] = group_scores(scores, draws, n, seed)
+        units[GROUP] = group_scores(scores, draws, n, seed, fixed)
     return units
+
+
+def _subjects_fixed(result: xarray.Dataset) -> bool:
+    return result.attrs.get("subject_effect") == "fixed"
 
 
 def score_table(
@@ -190,7 +198,8 @@ def score_table(
         for split in result["split"].to_numpy():
             part = result.sel(split=split)
             n = int(part["n_stimuli"])
-            units = _units(part["score"].to_numpy(), part["draws"].to_numpy(), subjects, n, seed)
+            scores, draws = part["score"].to_numpy(), part["draws"].to_numpy()
+            units = _units(scores, draws, subjects, n, seed, _subjects_fixed(result))
             for unit, scores in units.items():
                 se, low, high = interval(scores, confidence)
                 for r, roi in enumerate(result["roi"].to_numpy()):
@@ -234,10 +243,11 @@ def model_scores(result: xarray.Dataset, seed: int) -> ModelScores:
     """What the claims need of one network: the mean over subjects in the primary split."""
     part = result.sel(split=PRIMARY)
     n = int(part["n_stimuli"])
+    fixed = _subjects_fixed(result)
     return ModelScores(
         result["depth"].to_numpy(),
-        group_scores(part["score"].to_numpy(), part["draws"].to_numpy(), n, seed),
-        group_scores(result["heldout"].to_numpy(), result["heldout_draws"].to_numpy(), n, seed),
+        group_scores(part["score"].to_numpy(), part["draws"].to_numpy(), n, seed, fixed),
+        group_scores(result["heldout"].to_numpy(), result["heldout_draws"].to_numpy(), n, seed, fixed),
     )
 
 
