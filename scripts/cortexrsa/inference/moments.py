@@ -99,9 +99,10 @@ def moment_ceiling(
         "upper": Resampled(np.sqrt(max(share, 0.0)), np.sqrt(np.maximum(shares, 0)), None, None, n, 1),
     }
     errors = {name: interval(bound, confidence) for name, bound in bounds.items()}
-    slope = (
-        {"lower": lower / share, "upper": upper / np.sqrt(share)} if share > 0 else {"lower": 1, "upper": 1}
-    )
+    # the interval of the share, on the scale of the bound; as it is where there is no signal to simulate
+    slope = dict.fromkeys(bounds, 1.0)
+    if upper > 0:
+        slope = {"lower": lower / share, "upper": upper / np.sqrt(share)}
     return {
         "lower": float(lower),
         "upper": float(upper),
