@@ -37,6 +37,8 @@ rule network_rdms:
         "results/logs/{dataset}/network_rdms/{model}.log",
     benchmark:
         "results/benchmarks/{dataset}/network_rdms/{model}.tsv"
+    # before the next extraction, so that temporary activations leave the disk
+    priority: 5
     conda:
         "../envs/analysis.yaml"
     threads: 1
