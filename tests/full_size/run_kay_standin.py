@@ -3,8 +3,8 @@
     python tests/full_size/run_kay_standin.py IMAGES FOLDER [--cores 1]
 
 IMAGES holds the 1,750 training images of Kay et al. (2008) as 0.jpg to 1749.jpg; FOLDER is made, and takes up
-to 60 GB while ResNet-50's activations wait for their RDMs. What was finished is kept: run again to go on, or to
-see the report once more. Prints the tables of docs/kay2008.md.
+to 60 GB while activations of ResNet-50 wait for their RDMs. What was finished is kept: run again to go on, or
+to see the report once more. Prints the tables of docs/kay2008.md.
 """
 
 from __future__ import annotations
