@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -68,9 +69,15 @@ def run(project: Path, cores: int) -> tuple[int, float]:
     thread = threading.Thread(target=watch)
     thread.start()
     environment = os.environ | {"CORTEXRSA_MIRROR": str(project.parent / "mirror")}
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", "study.yaml"]
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", "study.yaml", "--"]
+    models = yaml.safe_load((project / "study.yaml").read_text())["models"]
+    # networks first and one after the other, so that the disk holds the activations of one at a time
+    targets = [[f"results/{DATASET}/rdms/{model}.h5"] for model in models] + [[]]
     try:
-        status = subprocess.run(command, cwd=project, env=environment).returncode
+        for target in targets:
+            status = subprocess.run([*command, *target], cwd=project, env=environment).returncode
+            if status:
+                break
     finally:
         done.set()
         thread.join()

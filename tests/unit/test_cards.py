@@ -225,7 +225,7 @@ BAD_CARDS = [
         "models/resnet18",
         "source: torchvision",
         "source: torchvison",
-        "network.source: found 'torchvison', expected one of torchvision, resnet,",
+        "network.source: found 'torchvison', expected one of torchvision, timm,",
     ),
     (
         "models/resnet18",
@@ -312,7 +312,8 @@ BAD_CARDS = [
         "models/resnet18",
         "  licence:",
         "  licences:",
-        "weights.licences: found an unknown key, expected one of licence, entry, strip_prefix, ignore; "
+        "weights.licences: found an unknown key, expected one of licence, entry, strip_prefix, ignore, "
+        "rename, placeholders; "
         "did you mean licence?",
     ),
     (

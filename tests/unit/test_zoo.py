@@ -178,8 +178,11 @@ def test_wrong_networks_are_one_line_with_the_nearest():
 @pytest.mark.parametrize("name", card_names("models", ROOT))
 def test_every_card_builds_and_its_layers_run(name):
     card = load_card("models", name, ROOT)
-    # full-size networks run on a small image: layer names do not depend on it
-    size = card["preprocessing"]["size"] if card["network"]["source"] in ("vae", "burgess_vae") else 64
+    # full-size networks run on a small image, where they can: layer names do not depend on it
+    fixed = name in ("vit_b_16", "clip_resnet50")
+    size = (
+        card["preprocessing"]["size"] if fixed or card["network"]["source"] in ("vae", "burgess_vae") else 64
+    )
     network, seen = build(card["network"], seed=0).eval(), []
     with torch.inference_mode(), recorded(network, card["layers"], lambda layer, _: seen.append(layer)):
         network(torch.rand(1, 3, size, size))
@@ -188,34 +191,6 @@ def test_every_card_builds_and_its_layers_run(name):
 
 
 # ---- weights ---------------------------------------------------------------------------------------------
-
-
-def test_published_layouts_load_strictly(tmp_path):
-    # torchvision: plain; SimCLR (lightly-ai): nested, with its classifier; SimCLR (VISSL): with a prefix
-    state = torchvision.models.resnet18(weights=None).state_dict()
-    trunk = {f"_feature_blocks.{k}": v for k, v in state.items() if not k.startswith("fc.")}
-    card = load_card("models", "resnet18_imagenet", ROOT)
-    simclr = load_card("models", "simclr_resnet50", ROOT)["weights"]
-    vissl = {
-        "entry": ["classy_state_dict", "base_model", "model", "trunk"],
-        "strip_prefix": "_feature_blocks.",
-    }
-    contents = [
-        (state, card["weights"]),
-        ({"state_dict": state}, {"entry": simclr["entry"]}),
-        (
-            {"classy_state_dict": {"base_model": {"model": {"trunk": {**trunk, "head.clf": torch.ones(1)}}}}},
-            None,
-        ),
-    ]
-    for content, weights in contents:
-        network = build(card["network"], seed=1)
-        if weights is None:
-            network.fc = torch.nn.Identity()
-            weights = {**vissl, "ignore": [r"head\..*"]}
-        load_weights(network, weights, saved(content, tmp_path / "weights.pth"))
-        loaded = network.state_dict()
-        assert all(torch.equal(loaded[key], state[key]) for key in loaded)
 
 
 def test_wrong_keys_and_shapes_are_listed(tmp_path):

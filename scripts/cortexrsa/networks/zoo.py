@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import collections
 import difflib
 import hashlib
 import importlib.util
 import inspect
 import pickle
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import safetensors.torch
 import torch
 import torchvision
 from torch import nn
-from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from cortexrsa.files import InputError
 from cortexrsa.networks.baselines import GaborPyramid, Pixels
 from cortexrsa.networks.cornet import CORnetS
+from cortexrsa.networks.published import AutoencoderKLEncoder, BoltsVAE, BurgessVAE
 
 RESNETS = {
     "resnet18": (BasicBlock, (2, 2, 2, 2)),
@@ -27,6 +29,12 @@ RESNETS = {
     "resnet50": (Bottleneck, (3, 4, 6, 3)),
 }
 BASELINES = {"pixels": Pixels, "gabor": GaborPyramid}
+PUBLISHED = {"burgess_vae": BurgessVAE, "bolts_vae": BoltsVAE, "autoencoder_kl": AutoencoderKLEncoder}
+SOURCES = (
+    *("torchvision", "timm", "hub", "resnet", "cornet_s", "vae", "autoencoder"),
+    *PUBLISHED,
+    *("efficientnet_lite", "baseline"),
+)
 
 # ---- architectures ---------------------------------------------------------------------------------------
 
@@ -139,64 +147,6 @@ class VAE(Autoencoder):
         return self.decode(sample), mu, logvar
 
 
-class BurgessEncoder(nn.Module):
-    """Encoder of `BurgessVAE`; every activation is a module (no weights), so that it can be recorded."""
-
-    def __init__(self, latent: int):
-        super().__init__()
-        for index, name in enumerate(("conv1", "conv2", "conv3", "conv_64")):
-            self.add_module(name, nn.Conv2d(32 if index else 3, 32, 4, stride=2, padding=1))
-            self.add_module(f"{name}_relu", nn.ReLU())
-        self.lin1, self.lin1_relu = nn.Linear(512, 256), nn.ReLU()
-        self.lin2, self.lin2_relu = nn.Linear(256, 256), nn.ReLU()
-        self.mu_logvar_gen = nn.Linear(256, 2 * latent)
-        self.mu = nn.Identity()
-
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        for name in ("conv1", "conv2", "conv3", "conv_64"):
-            x = self.get_submodule(f"{name}_relu")(self.get_submodule(name)(x))
-        x = self.lin1_relu(self.lin1(x.flatten(1)))
-        x = self.lin2_relu(self.lin2(x))
-        # mean and log variance alternate in the published weights
-        mu, logvar = self.mu_logvar_gen(x).unflatten(1, (-1, 2)).unbind(-1)
-        return self.mu(mu), logvar
-
-
-class BurgessDecoder(nn.Module):
-    """Decoder of `BurgessVAE`, the mirror image of its encoder."""
-
-    def __init__(self, latent: int):
-        super().__init__()
-        self.lin1, self.lin2, self.lin3 = nn.Linear(latent, 256), nn.Linear(256, 256), nn.Linear(256, 512)
-        self.convT_64 = nn.ConvTranspose2d(32, 32, 4, stride=2, padding=1)
-        self.convT1 = nn.ConvTranspose2d(32, 32, 4, stride=2, padding=1)
-        self.convT2 = nn.ConvTranspose2d(32, 32, 4, stride=2, padding=1)
-        self.convT3 = nn.ConvTranspose2d(32, 3, 4, stride=2, padding=1)
-
-    def forward(self, code: torch.Tensor) -> torch.Tensor:
-        x = F.relu(self.lin3(F.relu(self.lin2(F.relu(self.lin1(code))))))
-        x = x.unflatten(1, (32, 4, 4))
-        x = F.relu(self.convT2(F.relu(self.convT1(F.relu(self.convT_64(x))))))
-        return torch.sigmoid(self.convT3(x))
-
-
-class BurgessVAE(nn.Module):
-    """VAE of Burgess et al. 2018 (arXiv:1804.03599) for 64 x 64 RGB images in [0, 1].
-
-    Keys as published by YannDubs/disentangling-vae. Evaluation only: the code is the mean.
-    """
-
-    def __init__(self, latent: int = 10):
-        super().__init__()
-        self.encoder = BurgessEncoder(latent)
-        self.decoder = BurgessDecoder(latent)
-
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Reconstruction (b, 3, 64, 64), mean and log variance (b, latent) of images (b, 3, 64, 64)."""
-        mu, logvar = self.encoder(images)
-        return self.decoder(mu), mu, logvar
-
-
 # ---- building --------------------------------------------------------------------------------------------
 
 
@@ -227,8 +177,16 @@ def _constructor(network: dict, source: str):
         return lambda width=64, stem="imagenet", latent=64, size=224: network_class(
             name, width, stem, latent, size
         )
-    if kind == "burgess_vae":
-        return BurgessVAE
+    if kind == "timm":
+        import timm
+
+        if not timm.is_model(name):
+            known(timm.list_models())
+        return lambda **options: timm.create_model(name, pretrained=False, **options)
+    if kind == "hub":
+        return lambda repo, **options: _hub_model(repo, name, options, source)
+    if kind in PUBLISHED:
+        return PUBLISHED[kind]
     if kind == "efficientnet_lite":
         from efficientnet_lite_pytorch import EfficientNet
 
@@ -237,9 +195,27 @@ def _constructor(network: dict, source: str):
     if kind == "baseline":
         known(BASELINES)
         return BASELINES[name]
-    kinds = ["torchvision", "resnet", "cornet_s", "vae", "autoencoder", "burgess_vae", "efficientnet_lite"]
-    kinds += ["baseline"]
-    raise InputError(source, "network: source", repr(kind), _nearest(kind, kinds))
+    raise InputError(source, "network: source", repr(kind), _nearest(kind, list(SOURCES)))
+
+
+def _hub_model(repo: str, name: str, options: dict, source: str) -> nn.Module:
+    """A network from the `hubconf.py` of a GitHub repository at a commit, or of a local folder.
+
+    Its code runs here: that is what a card with `source: hub` asks for. Its weights do not come along; they
+    are downloaded and checked like all others.
+    """
+    local = Path(repo).is_dir()
+    if not local and not re.fullmatch(r"[\w.-]+/[\w.-]+:[\w./-]+", repo):
+        expected = "OWNER/NAME:COMMIT on GitHub, or a folder with hubconf.py"
+        raise InputError(source, "network: options: repo", repr(repo), expected)
+    try:
+        return torch.hub.load(
+            repo, name, source="local" if local else "github", trust_repo=True, verbose=False, **options
+        )
+    # a repository's code may raise anything
+    except Exception as error:
+        found = f"{name!r} of {repo}, which failed ({type(error).__name__}: {error})"
+        raise InputError(source, "network: name", " ".join(found.split()), "an entry point") from error
 
 
 def build(network: dict, seed: int = 0, source: str = "model card") -> nn.Module:
@@ -247,8 +223,7 @@ def build(network: dict, seed: int = 0, source: str = "model card") -> nn.Module
 
     Parameters
     ----------
-    network : `source` (torchvision, resnet, cornet_s, vae, autoencoder, burgess_vae, efficientnet_lite,
-        baseline), `name`, and `options` of that source
+    network : `source` (one of `SOURCES`), `name`, and `options` of that source
     seed : of the random weights; the global random state is left as it was
     source : file to name in an error
 
@@ -270,6 +245,8 @@ def build(network: dict, seed: int = 0, source: str = "model card") -> nn.Module
         torch.manual_seed(seed)
         try:
             return constructor(**options)
+        except InputError:
+            raise
         except (TypeError, ValueError) as error:
             raise InputError(
                 source, "network: options", f"{options} ({error})", "options that fit"
@@ -299,8 +276,19 @@ def package_file(package: str, file: str, source: str = "model card") -> Path:
     raise InputError(source, "weights: file", repr(file), f"a file in package {package}")
 
 
-def _read(file: Path) -> object:
-    """The content of a PyTorch or safetensors file; anything but tensors and plain containers is refused."""
+class Placeholder:
+    """Stands for an object of a checkpoint that is not needed (a callback, hyper-parameters): never run."""
+
+    def __new__(cls, *arguments, **options):
+        # PyTorch's restricted unpickler sets items of plain mappings only
+        return collections.OrderedDict()
+
+
+def _read(file: Path, placeholders: Sequence[str] = ()) -> object:
+    """The content of a PyTorch or safetensors file; anything but tensors and plain containers is refused.
+
+    Objects of the classes named in `placeholders` are replaced by empty ones; their code never runs.
+    """
     expected = "a PyTorch file of tensors (weights_only), or safetensors"
     try:
         with open(file, "rb") as handle:
@@ -314,11 +302,13 @@ def _read(file: Path) -> object:
     try:
         if file.suffix == ".safetensors":
             return safetensors.torch.load_file(file)
-        return torch.load(file, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals([(Placeholder, name) for name in placeholders]):
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise InputError(
-            file, "weights", "other or pickled objects: " + str(error).split("\n")[0], expected
-        ) from error
+        named = re.search(r"GLOBAL (\S+) was not an allowed", str(error))
+        found = named[1] if named else str(error).splitlines()[0]
+        advice = "; a class whose objects are not needed can be named in `placeholders`" if named else ""
+        raise InputError(file, "weights", f"other or pickled objects: {found}", expected + advice) from error
     except (
         *(RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, OSError),
         safetensors.SafetensorError,
@@ -334,7 +324,7 @@ def _listed(items: list[str], most: int = 5) -> str:
 
 
 def _state_dict(content: object, weights: dict, file: Path) -> dict[str, torch.Tensor]:
-    """Follow the card's `entry`, strip its `strip_prefix` and drop the keys it says to `ignore`."""
+    """Follow the card's `entry`, strip its `strip_prefix`, `rename` and drop the keys it says to `ignore`."""
     for depth, key in enumerate(weights.get("entry") or []):
         if not isinstance(content, dict) or key not in content:
             keys = sorted(map(str, content)) if isinstance(content, dict) else [type(content).__name__]
@@ -349,14 +339,17 @@ def _state_dict(content: object, weights: dict, file: Path) -> dict[str, torch.T
             file, "weights", f"entries that are no tensors: {_listed(other)}", "a state dict; set `entry`?"
         )
     prefix, ignored = weights.get("strip_prefix") or "", weights.get("ignore") or []
-    for pattern in ignored:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise InputError(
-                "model card", "weights: ignore", f"{pattern!r} ({error})", "a regular expression"
-            ) from None
+    renamed = weights.get("rename") or {}
+    for field, patterns in (("ignore", ignored), ("rename", renamed)):
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                found = f"{pattern!r} ({error})"
+                raise InputError("model card", f"weights: {field}", found, "a regular expression") from None
     state = {key.removeprefix(prefix): value for key, value in content.items()}
+    for pattern, replacement in renamed.items():
+        state = {re.sub(pattern, replacement, key): value for key, value in state.items()}
     return {k: v for k, v in state.items() if not any(re.fullmatch(pattern, k) for pattern in ignored)}
 
 
@@ -366,8 +359,9 @@ def load_weights(model: nn.Module, weights: dict, file: str | Path) -> None:
     Parameters
     ----------
     model : network, changed in place
-    weights : of a model card: `entry` (keys into nested dicts), `strip_prefix`, `ignore` (regular expressions
-        that match whole names of keys the network has no use for), all optional
+    weights : of a model card, all optional: `entry` (keys into nested dicts), `strip_prefix`, `rename`
+        (regular expression to replacement, within names), `ignore` (regular expressions that match whole
+        names of keys the network has no use for), `placeholders` (classes of objects that are not needed)
     file : safetensors (by its suffix), or a PyTorch file opened with `weights_only=True`: nothing is
         unpickled
 
@@ -377,7 +371,7 @@ def load_weights(model: nn.Module, weights: dict, file: str | Path) -> None:
         is not there, or keys are missing, unexpected, or of another shape; the first of them are listed.
     """
     file = Path(file)
-    state = _state_dict(_read(file), weights, file)
+    state = _state_dict(_read(file, weights.get("placeholders") or ()), weights, file)
     wanted = model.state_dict()
     faults = []
     if missing := [key for key in wanted if key not in state]:

@@ -1,0 +1,54 @@
+"""Write the card of a network: `python scripts/new_model_card.py torchvision resnet34 --out NAME`.
+
+Sources are `torchvision NAME`, `timm NAME` and `hub REPO ENTRY_POINT`, where REPO is OWNER/NAME:COMMIT of
+GitHub or a folder with hubconf.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from cortexrsa.files import InputError, atomic_path
+from cortexrsa.networks import new_card
+
+CARDS = Path(__file__).resolve().parents[1] / "resources" / "models"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write the card of a network, its layers found by tracing.")
+    sources = parser.add_subparsers(dest="source", required=True)
+    for name in ("torchvision", "timm", "hub"):
+        source = sources.add_parser(name)
+        if name == "hub":
+            source.add_argument("repo", help="OWNER/NAME:COMMIT on GitHub, or a folder with hubconf.py")
+        source.add_argument("name", help="entry point" if name == "hub" else f"a model of {name}")
+        if name == "torchvision":
+            source.add_argument("--weights", help="another than IMAGENET1K_V1")
+        source.add_argument("--size", type=int, help="side of the input in pixels")
+        source.add_argument("--out", metavar="CARD", help="write resources/models/CARD.yaml, else print it")
+    arguments = parser.parse_args()
+    try:
+        if arguments.source == "torchvision":
+            card = new_card.torchvision_card(arguments.name, arguments.weights)
+        elif arguments.source == "timm":
+            card = new_card.timm_card(arguments.name)
+        else:
+            card = new_card.hub_card(arguments.repo, arguments.name)
+        text = new_card.card_text(card, arguments.size)
+        if not arguments.out:
+            print(text, end="")
+            return
+        path = CARDS / f"{arguments.out}.yaml"
+        if path.exists():
+            raise InputError(path, "card", "one there already", "another name after --out")
+        with atomic_path(path) as temporary:
+            temporary.write_text(text)
+        print(f"{path} written; name it in `models` of your configuration")
+    except InputError as error:
+        sys.exit(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    main()
