@@ -3,9 +3,8 @@
 
 rule simulate:
     output:
-        images="results/{dataset}/stimuli.npy",
-        stimuli="results/{dataset}/stimuli.tsv",
-        responses="results/{dataset}/responses.nc",
+        bids=directory("results/{dataset}/bids"),
+        truth="results/{dataset}/truth.nc",
     log:
         "results/logs/{dataset}/simulate.log",
     benchmark:
@@ -22,9 +21,102 @@ rule simulate:
         settings=lambda wildcards: {key: DATASETS[wildcards.dataset][key] for key in ("rois", "options")},
         code=code("simulate.py"),
     message:
-        "Simulating the stimuli and responses of {wildcards.dataset}"
+        "Simulating the BOLD of {wildcards.dataset}"
     script:
         "../scripts/simulate.py"
+
+
+rule read_bids_stimuli:
+    input:
+        unpack(bids_files),
+    output:
+        images="results/{dataset}/stimuli.npy",
+        stimuli="results/{dataset}/stimuli.tsv",
+    log:
+        "results/logs/{dataset}/read_bids_stimuli.log",
+    benchmark:
+        "results/benchmarks/{dataset}/read_bids_stimuli.tsv"
+    wildcard_constraints:
+        dataset=datasets_with("simulated", "bids"),
+    conda:
+        "../envs/brain.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=lambda wildcards: BIDS[wildcards.dataset],
+        code=code("read_bids_stimuli.py"),
+    message:
+        "Reading the stimuli and events of {wildcards.dataset}"
+    script:
+        "../scripts/read_bids_stimuli.py"
+
+
+rule glm:
+    input:
+        unpack(bids_files),
+    output:
+        betas="results/{dataset}/glm/sub-{subject}_betas.nc",
+        mean="results/{dataset}/glm/sub-{subject}_mean.nii.gz",
+        tsnr="results/{dataset}/glm/sub-{subject}_tsnr.nii.gz",
+        rois="results/{dataset}/glm/sub-{subject}_rois.nii.gz",
+        design="results/{dataset}/glm/sub-{subject}_design.tsv",
+    log:
+        "results/logs/{dataset}/glm/sub-{subject}.log",
+    benchmark:
+        "results/benchmarks/{dataset}/glm/sub-{subject}.tsv"
+    wildcard_constraints:
+        dataset=datasets_with("simulated", "bids"),
+    conda:
+        "../envs/brain.yaml"
+    threads: 1
+    resources:
+        mem_mb=CONFIG["glm"]["mem_mb"],
+        runtime=CONFIG["glm"]["runtime"],
+    params:
+        settings=lambda wildcards: BIDS[wildcards.dataset]
+        | {"glm": {key: CONFIG["glm"][key] for key in GLM_SETTINGS}},
+        code=code("glm.py"),
+    message:
+        "Betas of sub-{wildcards.subject} of {wildcards.dataset}"
+    script:
+        "../scripts/glm.py"
+
+
+rule responses:
+    input:
+        stimuli="results/{dataset}/stimuli.tsv",
+        betas=lambda wildcards: [
+            f"results/{wildcards.dataset}/glm/sub-{subject}_betas.nc"
+            for subject in BIDS[wildcards.dataset]["subjects"]
+        ],
+    output:
+        responses="results/{dataset}/responses.nc",
+    log:
+        "results/logs/{dataset}/responses.log",
+    benchmark:
+        "results/benchmarks/{dataset}/responses.tsv"
+    wildcard_constraints:
+        dataset=datasets_with("simulated", "bids"),
+    conda:
+        "../envs/brain.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=lambda wildcards: {
+            "subjects": BIDS[wildcards.dataset]["subjects"],
+            "betas": CONFIG["glm"]["betas"],
+            "minimum_reliability": CONFIG["glm"]["minimum_reliability"],
+        }
+        | {key: CONFIG["inference"][key] for key in ("ceiling_splits", "seed")},
+        code=code("responses.py"),
+    message:
+        "Responses of {wildcards.dataset}"
+    script:
+        "../scripts/responses.py"
 
 
 rule read_rdm_dataset:

@@ -56,9 +56,44 @@ if CONFIG["mirror"]:
     os.environ.setdefault("CORTEXRSA_MIRROR", str(CONFIG["mirror"]))
 
 
+# raw BOLD, simulated or not: where it lies, and who was scanned
+try:
+    BIDS = {
+        name: cards.bids_source(name, card)
+        for name, card in DATASETS.items()
+        if card["loader"] in ("simulated", "bids")
+    }
+except InputError as error:
+    sys.exit(f"Error: {error}")
+
+# what of the configuration makes betas
+GLM_SETTINGS = (
+    "betas",
+    "hrf",
+    "drift",
+    "high_pass",
+    "drift_order",
+    "noise",
+    "slice_time_ref",
+    "smoothing",
+    "zscore",
+)
+
+
 def datasets_with(*loaders: str) -> str:
     """Wildcard constraint: the data sets that one of the loaders reads."""
     return either(name for name, card in DATASETS.items() if card["loader"] in loaders)
+
+
+def bids_files(wildcards) -> dict:
+    """Files of a BIDS folder that a job depends on: those of its subject, or events and images of all."""
+    source = BIDS[wildcards.dataset]
+    if DATASETS[wildcards.dataset]["loader"] == "simulated":
+        return {"bids": source["folder"]}
+    subject = getattr(wildcards, "subject", None)
+    return {
+        "files": cards.bids_files(source, [subject] if subject else source["subjects"], images=not subject)
+    }
 
 
 def either(names) -> str:
@@ -193,5 +228,5 @@ wildcard_constraints:
     dataset=either(DATASETS),
     model=either(MODELS),
     corpus=either(CORPORA),
-    shard=r"\d+-of-\d+",
+    subject="[A-Za-z0-9]+",
     card=either(name for name, card in {**DATASETS, **MODELS}.items() if cards.card_files(card)),

@@ -1,10 +1,10 @@
-"""Simulate the stimuli and responses of a data set."""
+"""Simulate the raw BOLD of a data set, as a BIDS folder."""
 
-from cortexrsa.brain.simulation import simulate
-from cortexrsa.files import job_log, write_responses, write_stimuli
+from cortexrsa.brain.bold import simulate_bids
+from cortexrsa.files import atomic_folder, job_log, write_dataset
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
-    images, stimuli, responses = simulate(settings["options"] | {"rois": settings["rois"]})
-    write_stimuli(snakemake.output.images, snakemake.output.stimuli, images, stimuli, settings)
-    write_responses(snakemake.output.responses, responses, settings)
+    with atomic_folder(snakemake.output.bids) as folder:
+        truth = simulate_bids(settings["options"] | {"rois": settings["rois"]}, folder)
+        write_dataset(snakemake.output.truth, truth, settings)

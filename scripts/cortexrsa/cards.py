@@ -341,6 +341,82 @@ def card_files(card: dict) -> dict[str, dict]:
     return files
 
 
+def bids_source(name: str, card: dict) -> dict:
+    """Where the raw BOLD of a data set lies, and whose it is.
+
+    Parameters
+    ----------
+    name : of the data set
+    card : from `load_card`, of the loader bids, or simulated (its BIDS folder is a result of the workflow)
+
+    Returns
+    -------
+    dict of folder, subjects (labels without sub-), rois and options as the loader bids has them; for a
+    simulated data set also simulated, what its card says
+
+    Raises
+    ------
+    InputError : no such folder, no subjects in it, or one of those named is not there.
+    """
+    if card["loader"] == "simulated":
+        mask = "derivatives/rois/sub-{subject}/anat/sub-{subject}_label-%s_mask.nii.gz"
+        rois = {roi: {"mask": mask % roi} for roi in card["rois"]}
+        folder = f"results/{name}/bids"
+        as_bids = {key: card[key] for key in ("description", "citation", "licence")}
+        as_bids |= {"loader": "bids", "path": folder, "rois": rois, "options": {"task": "images"}}
+        subjects = [f"{subject:02d}" for subject in range(1, card["options"].get("subjects", 1) + 1)]
+        # what made the folder stands in the provenance of what is read from it
+        made_by = {"simulated": {"rois": card["rois"], "options": card["options"]}}
+        card = validate("datasets", as_bids, folder)
+    else:
+        made_by = {}
+        folder = str(Path(card["path"]).expanduser())
+        file = f"resources/datasets/{name}.yaml"
+        if not Path(folder).is_dir():
+            raise InputError(file, "path", f"no folder {card['path']}", "a BIDS folder")
+        present = sorted(p.name.removeprefix("sub-") for p in Path(folder).glob("sub-*") if p.is_dir())
+        if not present:
+            raise InputError(file, "path", f"no folder sub-* in {card['path']}", "a BIDS folder")
+        subjects = card["options"]["subjects"] or present
+        for index, subject in enumerate(subjects):
+            if subject not in present:
+                expected = suggestion(subject, present)
+                raise InputError(file, f"options.subjects[{index}]", repr(subject), expected)
+    source = {"folder": folder, "subjects": subjects, "rois": card["rois"], "options": card["options"]}
+    return canonical(source | made_by)
+
+
+def bids_files(source: dict, subjects: list[str], images: bool) -> list[str]:
+    """Files below a BIDS folder whose change makes results out of date.
+
+    Parameters
+    ----------
+    source : from `bids_source`
+    subjects : labels
+    images : those of the stimuli and their table with the events, instead of the BOLD with all that its
+        betas are made of
+    """
+    folder, options = Path(source["folder"]), source["options"]
+    derivatives = [folder / options["derivatives"]] if options["derivatives"] else []
+    task = f"*task-{options['task']}_*"
+    found = set()
+    for subject in subjects:
+        for place in [folder, *derivatives]:
+            for func in [f"sub-{subject}/func", f"sub-{subject}/ses-*/func"]:
+                found |= set(place.glob(f"{func}/{task}_events.tsv" if images else f"{func}/{task}"))
+        if not images:
+            for roi in source["rois"].values():
+                name = roi["mask"] if "mask" in roi else roi["atlas"]
+                found.add(folder / name.replace("{subject}", subject))
+    if images:
+        found |= set((folder / options["stimuli"]).glob("*"))
+        found |= {folder / options["table"]} if options["table"] else set()
+    else:
+        found |= set(folder.glob("*_bold.json"))
+    # what is missing is reported by the job that reads it
+    return sorted(str(path) for path in found if path.is_file())
+
+
 # ---- configuration ---------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-RECORDED_PACKAGES = ("numpy", "scipy", "numba", "pandas", "xarray", "torch", "torchvision", "snakemake")
+RECORDED_PACKAGES = (
+    "numpy",
+    "scipy",
+    "numba",
+    "pandas",
+    "xarray",
+    "nilearn",
+    "torch",
+    "torchvision",
+    "snakemake",
+)
 
 
 class InputError(ValueError):
@@ -45,7 +55,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the final name only when the block succeeds."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix="".join(path.suffixes), dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:

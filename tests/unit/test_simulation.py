@@ -159,6 +159,11 @@ def test_the_card_can_be_simulated():
         ({"size": 40}, "options.size"),
         ({"seed": -1}, "options.seed"),
         ({"subjects": 1.5}, "options.subjects"),
+        ({"runs": 2, "sessions": 3}, "options.runs"),
+        ({"runs": 100}, "options.runs"),
+        ({"tr": 0}, "options.tr"),
+        ({"interval": [5, 3]}, "options.interval"),
+        ({"interval": [0.2, 3]}, "options.interval"),
         ({"rois": {}}, "rois"),
         ({"rois": {"V1": {"voxels": 5}}}, "rois.V1.area"),
         ({"rois": {"V1": {"voxels": 5, "area": "V1"}}}, "rois.V1.area"),
@@ -270,7 +275,8 @@ def test_images_of_another_size_are_refused():
 @pytest.mark.parametrize(("reliability", "calibration"), [(0.3, 13), (0.6, 13), (0.9, 4)])
 def test_noise_reaches_the_asked_reliability(reliability, calibration):
     signal = 5 + 3 * np.random.default_rng(0).standard_normal((600, 200))
-    noisy = simulation.add_noise(signal, calibration, reliability, 1, calibration_repeats=calibration)
+    variance = simulation.noise_variance(signal.var(axis=0), reliability, calibration, 1)
+    noisy = signal + np.sqrt(variance) * simulation.unit_noise(calibration, 600, 200, 2)
     assert noisy.shape == (calibration, 600, 200)
     found = split_half_reliability(noisy.swapaxes(0, 1), splits=10)
     assert np.median(found) == pytest.approx(reliability, abs=0.03)
@@ -309,14 +315,14 @@ def test_noise_is_shared_between_voxels_and_new_in_each_trial():
 
 
 def test_noise_is_the_seeds():
-    signal = np.random.default_rng(0).standard_normal((20, 5))
-    sequence = np.random.SeedSequence(7)
-    first, again, other = (simulation.add_noise(signal, 3, 0.5, seed) for seed in (sequence, sequence, 8))
+    first, again, other = (simulation.unit_noise(3, 20, 5, seed) for seed in (7, 7, 8))
     np.testing.assert_array_equal(first, again)
-    np.testing.assert_array_equal(first, simulation.add_noise(signal, 3, 0.5, 7))
     assert (first != other).all()
+    first, again, other = (simulation.noise_variance(np.ones(5), 0.5, 3, seed) for seed in (7, 7, 8))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).sum() >= 4
 
 
 def test_impossible_reliability_is_refused():
     with pytest.raises(ValueError, match="reliability"):
-        simulation.add_noise(np.zeros((5, 2)), 2, 0.0, 0)
+        simulation.noise_variance(np.ones(2), 0.0, 2, 0)

@@ -8,6 +8,7 @@ image is the same in whatever company it is shown.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -40,6 +41,10 @@ OPTION_DEFAULTS = {
     "test_repeats": 13,
     "size": 64,
     "subjects": 1,
+    "sessions": 1,
+    "runs": 26,  # of all sessions of a subject
+    "tr": 2.0,  # seconds
+    "interval": [3.0, 5.0],  # seconds from one onset to the next: uniform between the two
     "seed": 1,
 }
 ROI_DEFAULTS = {"voxels": 300, "area": None, "reliability": 0.5}  # the area must be given
@@ -49,8 +54,27 @@ AREAS = ("v1", "lo", "noise")
 # ---- the experiment --------------------------------------------------------------------------------------
 
 
-def simulate(options: dict, source: str = "simulated") -> tuple[np.ndarray, pd.DataFrame, xarray.DataArray]:
-    """Make the stimuli and the single-trial responses of a simulated experiment.
+@dataclass(frozen=True)
+class Planted:
+    """The truth of one ROI of one subject, in units of the signal's SD over the reference stimuli.
+
+    Attributes
+    ----------
+    subject, roi : labels
+    signal : (n, v) response to each stimulus without noise
+    noise : (repeats, n, v) noise of each presentation
+    noise_variance : (v,) its variance
+    """
+
+    subject: str
+    roi: str
+    signal: np.ndarray
+    noise: np.ndarray
+    noise_variance: np.ndarray
+
+
+def plant(options: dict, source: str = "simulated") -> tuple[np.ndarray, pd.DataFrame, list[Planted]]:
+    """Draw the stimuli of a simulated experiment, and the signal and noise of every voxel.
 
     Every part has its own stream of random numbers, keyed by what it is (the stimuli of a split; the tuning
     or the noise of a subject's ROI of that name), so that adding or reordering ROIs or subjects leaves the
@@ -59,10 +83,39 @@ def simulate(options: dict, source: str = "simulated") -> tuple[np.ndarray, pd.D
     Parameters
     ----------
     options : the keys of `OPTION_DEFAULTS` (numbers of stimuli, repeats and subjects, size of the images in
-        pixels, seed) and `rois`: {label: {voxels, area: v1 | lo | noise, reliability}}. The reliability is
-        that of the average over `test_repeats`, median over voxels; 1 means no noise. `noise` is a ROI
-        without any signal; its reliability is not used.
+        pixels, seed; those of the scan are `bold.simulate_bids`'s) and `rois`: {label: {voxels, area: v1 | lo
+        | noise, reliability}}. The reliability is that of the average over `test_repeats`, median over
+        voxels; 1 means no noise. `noise` is a ROI without any signal, as noisy as one with it.
     source : file to name in an error
+
+    Returns
+    -------
+    images : (n, size, size, 3) uint8, training stimuli first; the three channels are equal
+    stimuli : n rows with stimulus_id, split, repeats, category, family
+    planted : one for each subject and ROI; noise beyond the repeats of a stimulus is there, but not used
+
+    Raises
+    ------
+    InputError : an unknown key, or a value out of range.
+    """
+    options = check_options(options, source)
+    grey, factors, stimuli = _draw_stimuli(options)
+    planted = [
+        _plant_roi(grey, factors, subject, roi, settings, options)
+        for subject in range(1, options["subjects"] + 1)
+        for roi, settings in options["rois"].items()
+    ]
+    return np.repeat(grey[..., None], 3, axis=3), stimuli, planted
+
+
+def simulate(options: dict, source: str = "simulated") -> tuple[np.ndarray, pd.DataFrame, xarray.DataArray]:
+    """Stimuli and single-trial responses as an experiment without a scanner would give them.
+
+    All noise is that of the presentations; `bold.simulate_bids` gives part of it to the scanner.
+
+    Parameters
+    ----------
+    options, source : see `plant`
 
     Returns
     -------
@@ -77,16 +130,14 @@ def simulate(options: dict, source: str = "simulated") -> tuple[np.ndarray, pd.D
     InputError : an unknown key, or a value out of range.
     """
     options = check_options(options, source)
-    grey, factors, stimuli = _draw_stimuli(options)
+    images, stimuli, planted = plant(options, source)
     train = (stimuli["split"] == "train").to_numpy()
     parts = []
-    for subject in range(1, options["subjects"] + 1):
-        for roi, settings in options["rois"].items():
-            seeds = np.random.SeedSequence(options["seed"], spawn_key=(subject, *roi.encode()))
-            trials = _roi_trials(grey, factors, settings, options, *seeds.spawn(2))
-            trials[options["train_repeats"] :, train] = np.nan
-            trials[options["test_repeats"] :, ~train] = np.nan
-            parts.append((f"sub-{subject:02d}", roi, _scale_by_training(trials, train)))
+    for part in planted:
+        trials = part.signal + part.noise
+        trials[options["train_repeats"] :, train] = np.nan
+        trials[options["test_repeats"] :, ~train] = np.nan
+        parts.append((part.subject, part.roi, _scale_by_training(trials, train)))
     voxels = [trials.shape[2] for _, _, trials in parts]
     responses = xarray.DataArray(
         np.concatenate([trials.swapaxes(0, 1) for _, _, trials in parts], axis=2, dtype=np.float32),
@@ -99,7 +150,7 @@ def simulate(options: dict, source: str = "simulated") -> tuple[np.ndarray, pd.D
         },
         name="responses",
     )
-    return np.repeat(grey[..., None], 3, axis=3), stimuli, responses
+    return images, stimuli, responses
 
 
 def check_options(options: dict, source: str = "simulated") -> dict:
@@ -120,10 +171,12 @@ def check_options(options: dict, source: str = "simulated") -> dict:
 
     refuse_unknown(options, [*OPTION_DEFAULTS, "rois"], "options.")
     filled = OPTION_DEFAULTS | options
-    least = dict.fromkeys(OPTION_DEFAULTS, 1) | {"train": MINIMUM_STIMULI, "test": MINIMUM_STIMULI, "seed": 0}
+    least = dict.fromkeys(OPTION_DEFAULTS.keys() - {"tr", "interval"}, 1)
+    least |= {"train": MINIMUM_STIMULI, "test": MINIMUM_STIMULI, "seed": 0}
     for key, minimum in least.items():
         require_integer(f"options.{key}", filled[key], minimum)
     require(filled["size"] % GRID == 0, "options.size", filled["size"], f"a multiple of {GRID}")
+    _check_scan(filled, require)
     rois = filled.get("rois")
     require(isinstance(rois, dict) and rois, "rois", rois, "at least one ROI")
     filled["rois"] = {}
@@ -137,6 +190,21 @@ def check_options(options: dict, source: str = "simulated") -> dict:
         require(number and 0 < reliability <= 1, f"rois.{roi}.reliability", reliability, "a number in (0, 1]")
         filled["rois"][roi] = settings
     return filled
+
+
+def _check_scan(options: dict, require) -> None:
+    """Refuse a scan that cannot be: see `check_options`."""
+    runs, interval, tr = options["runs"], options["interval"], options["tr"]
+    presentations = sum(options[split] * options[f"{split}_repeats"] for split in ("train", "test"))
+    expected = (
+        f"at least {options['sessions']}, one a session, and at most {presentations // 4} (of 4 trials)"
+    )
+    require(options["sessions"] <= runs <= presentations // 4, "options.runs", runs, expected)
+    require(isinstance(tr, int | float) and tr > 0, "options.tr", tr, "seconds")
+    numbers = isinstance(interval, list) and len(interval) == 2
+    numbers = numbers and all(isinstance(value, int | float) for value in interval)
+    expected = "the shortest and the longest interval in seconds, at least 1"
+    require(numbers and 1 <= interval[0] <= interval[1], "options.interval", interval, expected)
 
 
 def _draw_stimuli(options: dict) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:
@@ -165,18 +233,23 @@ def _draw_stimuli(options: dict) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame
     )
 
 
-def _roi_trials(grey, factors, settings, options, tuning_seed, noise_seed) -> np.ndarray:
-    """Trials (repeats, n, v) of one subject's ROI, all stimuli with as many repeats."""
+def _plant_roi(grey, factors, subject, roi, settings, options) -> Planted:
+    """Signal and noise of one subject's ROI, all stimuli with as many repeats."""
+    seeds = np.random.SeedSequence(options["seed"], spawn_key=(subject, *roi.encode()))
+    tuning_seed, noise_seed = seeds.spawn(2)
     repeats, voxels = max(options["train_repeats"], options["test_repeats"]), settings["voxels"]
     if settings["area"] == "noise":
-        return unit_noise(repeats, len(grey), voxels, noise_seed)
-    if settings["area"] == "v1":
+        signal, signal_variance = np.zeros((len(grey), voxels)), np.ones(voxels)
+    elif settings["area"] == "v1":
         signal = v1_patterns(grey, voxels, tuning_seed)
+        signal_variance = signal.var(axis=0)
     else:
         signal = lo_patterns(grey, factors, voxels, tuning_seed)
-    return add_noise(
-        signal, repeats, settings["reliability"], noise_seed, calibration_repeats=options["test_repeats"]
-    )
+        signal_variance = signal.var(axis=0)
+    factor_seed, trial_seed = noise_seed.spawn(2)
+    variance = noise_variance(signal_variance, settings["reliability"], options["test_repeats"], factor_seed)
+    noise = np.sqrt(variance) * unit_noise(repeats, len(grey), voxels, trial_seed)
+    return Planted(f"sub-{subject:02d}", roi, signal, noise, variance)
 
 
 def _scale_by_training(trials: np.ndarray, train: np.ndarray) -> np.ndarray:
@@ -411,16 +484,10 @@ def _normalised_pyramid(images: np.ndarray, surround: float, with_phases: bool =
 # ---- noise -----------------------------------------------------------------------------------------------
 
 
-def add_noise(
-    signal: np.ndarray,
-    repeats: int,
-    reliability: float,
-    seed: int | np.random.SeedSequence,
-    shared_modes: int = 6,
-    shared_fraction: float = 0.3,
-    calibration_repeats: int = 13,
+def noise_variance(
+    signal_variance: np.ndarray, reliability: float, repeats: int, seed: int | np.random.SeedSequence
 ) -> np.ndarray:
-    """Add trial noise of a given reliability to each repeat of a signal.
+    """Variance of one presentation's noise that gives the average over the repeats a reliability.
 
     The average over R repeats of a voxel with signal variance s and noise variance n has the reliability
     s / (s + n / R), so n = R s (1 / reliability - 1). It varies between voxels by a log-normal factor whose
@@ -428,26 +495,20 @@ def add_noise(
 
     Parameters
     ----------
-    signal : (n, v)
-    repeats : number of repeats to make
-    reliability : in (0, 1]; 1 adds no noise
-    seed : of the noise
-    shared_modes, shared_fraction : see `unit_noise`
-    calibration_repeats : number of repeats R whose average has that reliability
+    signal_variance : (v,)
+    reliability : in (0, 1]; 1 means no noise
+    repeats : number of repeats R whose average has that reliability
+    seed : of the factor
 
     Returns
     -------
-    (repeats, n, v) float64
+    (v,) float64
     """
     if not 0 < reliability <= 1:
         raise ValueError(f"reliability: found {reliability}, expected a number in (0, 1]")
-    tuning_seed, noise_seed = _as_sequence(seed).spawn(2)
-    voxels = signal.shape[1]
-    factor = np.random.default_rng(tuning_seed).lognormal(0, 0.35, voxels)
+    factor = np.random.default_rng(seed).lognormal(0, 0.35, len(signal_variance))
     factor /= np.median(factor)
-    variance = calibration_repeats * (1 / reliability - 1) * factor * signal.var(axis=0)
-    noise = unit_noise(repeats, len(signal), voxels, noise_seed, shared_modes, shared_fraction)
-    return signal + np.sqrt(variance) * noise
+    return repeats * (1 / reliability - 1) * factor * signal_variance
 
 
 def unit_noise(
@@ -477,10 +538,3 @@ def unit_noise(
     shared = rng.standard_normal((repeats, n, shared_modes)) @ weights
     own = rng.standard_normal((repeats, n, voxels))
     return np.sqrt(shared_fraction) * shared + np.sqrt(1 - shared_fraction) * own
-
-
-def _as_sequence(seed: int | np.random.SeedSequence) -> np.random.SeedSequence:
-    """A fresh SeedSequence, so that spawning does not depend on what was spawned before."""
-    if isinstance(seed, np.random.SeedSequence):
-        return np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key)
-    return np.random.SeedSequence(seed)

@@ -1,0 +1,201 @@
+"""From the runs of a BIDS folder to the responses of voxels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import xarray
+from nilearn.image import smooth_img
+
+from cortexrsa.brain import bids
+from cortexrsa.brain.glm import frame_times, run_betas, standardise
+from cortexrsa.brain.reliability import split_half_reliability
+from cortexrsa.files import InputError
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """GLM of one subject.
+
+    Attributes
+    ----------
+    betas : (trial, voxel) float32 with coords stimulus_id, session, run and onset on trial, roi, i, j and k
+        (place in the volume) on voxel; voxels of several ROIs occur once in each
+    mean, tsnr : (x, y, z) mean over runs of the mean signal, and of its ratio to the SD over time (linear
+        trend removed)
+    masks : {roi: (x, y, z)}
+    affine : of all of them
+    design : matrix of the first run, see `glm.run_betas`
+    """
+
+    betas: xarray.DataArray
+    mean: np.ndarray
+    tsnr: np.ndarray
+    masks: dict[str, np.ndarray]
+    affine: np.ndarray
+    design: pd.DataFrame
+
+
+def fit_subject(
+    folder: str | Path, rois: dict[str, dict], options: dict, subject: str, settings: dict
+) -> Fitted:
+    """Betas of all runs of one subject; one run at a time is in memory.
+
+    Parameters
+    ----------
+    folder, rois, options : of the card, see `bids.find_runs` and `bids.roi_mask`
+    subject : label
+    settings : `glm` of the configuration: betas, hrf, drift, high_pass, drift_order, noise, slice_time_ref,
+        smoothing (mm, FWHM; None for none) and zscore (run, session or none)
+
+    Raises
+    ------
+    InputError : see `bids` and `glm.run_betas`; also runs whose voxels or data are the same, or differ in
+        their grid.
+    """
+    runs = bids.find_runs(folder, options | {"subjects": [subject]})
+    first = bids.open_bold(runs[0].bold)
+    masks = {roi: bids.roi_mask(folder, place, runs[0], first) for roi, place in rois.items()}
+    union = np.logical_or.reduce(list(masks.values()))
+    seen: dict[str, bids.Run] = {}
+    betas, rows, designs = [], [], []
+    mean, tsnr = np.zeros((2, *first.shape[:3]))
+    for run in runs:
+        image = bids.open_bold(run.bold)
+        bids.check_grid(image, first, run.bold, runs[0].bold)
+        volumes = bids.read_volumes(run.bold)
+        if settings["smoothing"]:
+            volumes = smooth_img(nib.Nifti1Image(volumes, image.affine), settings["smoothing"]).get_fdata(
+                dtype=np.float32
+            )
+        series = volumes[union].T
+        fingerprint = bids.check_series(series, run.bold)
+        if fingerprint in seen:
+            found = f"the same data as {seen[fingerprint].bold.name}"
+            raise InputError(run.bold, "runs", found, "each run once")
+        seen[fingerprint] = run
+        scans = len(series)
+        confounds = bids.read_confounds(run, options["confounds"], scans) if options["confounds"] else None
+        events = bids.read_events(run, scans * run.tr)
+        times = frame_times(scans, run.tr, settings["slice_time_ref"])
+        values, trials, design = run_betas(series, events, times, settings, confounds, str(run.bold))
+        betas.append(values)
+        rows.append(trials.assign(session=run.session or "", run=run.label))
+        designs.append(design if run is runs[0] else None)
+        averages = _mean_and_tsnr(volumes)
+        mean += averages[0] / len(runs)
+        tsnr += averages[1] / len(runs)
+        print(f"{run.label}: {scans} volumes, {len(events)} presentations, {len(trials)} betas")
+    trials = pd.concat(rows, ignore_index=True)
+    values = np.concatenate(betas)
+    if settings["zscore"] != "none":
+        values = standardise(values, trials[settings["zscore"]].to_numpy())
+    place = np.argwhere(union)
+    chosen = {roi: np.flatnonzero(mask[union]) for roi, mask in masks.items()}
+    columns = np.concatenate(list(chosen.values()))
+    coords = {name: ("trial", trials[name].to_numpy(object)) for name in ("stimulus_id", "session", "run")}
+    coords["onset"] = ("trial", trials["onset"].to_numpy())
+    labels = np.repeat(np.array(list(chosen), object), [len(voxels) for voxels in chosen.values()])
+    coords["roi"] = ("voxel", labels)
+    coords |= {name: ("voxel", place[columns, axis]) for axis, name in enumerate("ijk")}
+    return Fitted(
+        xarray.DataArray(values[:, columns], dims=("trial", "voxel"), coords=coords, name="betas"),
+        mean,
+        tsnr,
+        masks,
+        first.affine,
+        designs[0],
+    )
+
+
+def _mean_and_tsnr(volumes: np.ndarray) -> np.ndarray:
+    """Mean over time (last axis), and mean / SD without linear trend (0 where that is 0): (2, x, y, z)."""
+    scans = volumes.shape[-1]
+    time = np.arange(scans) - (scans - 1) / 2
+    averages = np.zeros((2, *volumes.shape[:3]))
+    # slice by slice: the copy in float64 stays small
+    for index in range(volumes.shape[2]):
+        values = volumes[:, :, index].astype(np.float64)
+        mean = values.mean(axis=-1)
+        values -= mean[..., None]
+        variance = (values**2).mean(axis=-1) - (values @ time) ** 2 / (time @ time) / scans
+        usable = variance > 0
+        averages[0, :, :, index] = mean
+        averages[1, :, :, index][usable] = mean[usable] / np.sqrt(variance[usable])
+    return averages
+
+
+def assemble(
+    stimuli: pd.DataFrame, betas: dict[str, xarray.DataArray], single_trials: bool
+) -> xarray.DataArray:
+    """Responses of all subjects to all stimuli, from their betas.
+
+    Parameters
+    ----------
+    stimuli : n rows with stimulus_id and split; betas of other stimuli are left out
+    betas : {subject: see `Fitted`}
+    single_trials : each beta is of one presentation; otherwise those of a stimulus (one a run) are averaged,
+        every run counting the same, as in nilearn's fixed effects
+
+    Returns
+    -------
+    (stimulus, repeat, voxel), repeats in the order of the scan and NaN beyond a stimulus's own, or (stimulus,
+    voxel); float32, with the coords of `files.write_responses` and i, j, k
+    """
+    parts = []
+    most = 0
+    for subject, own in betas.items():
+        position = pd.Index(stimuli["stimulus_id"]).get_indexer(own["stimulus_id"].values)
+        own, position = own[position >= 0], position[position >= 0]
+        repeat = pd.Series(position).groupby(position).cumcount().to_numpy()
+        most = max(most, repeat.max() + 1)
+        parts.append((subject, own, position, repeat))
+    trials = np.full(
+        (len(stimuli), most, sum(own.sizes["voxel"] for _, own, _, _ in parts)), np.nan, np.float32
+    )
+    start = 0
+    for _, own, position, repeat in parts:
+        trials[position, repeat, start : start + own.sizes["voxel"]] = own.values
+        start += own.sizes["voxel"]
+    coords = {name: ("stimulus", stimuli[name].to_numpy(object)) for name in ("stimulus_id", "split")}
+    for name in ("roi", "i", "j", "k"):
+        coords[name] = ("voxel", np.concatenate([own[name].values for _, own, _, _ in parts]))
+    labels = [np.full(own.sizes["voxel"], f"sub-{subject}", object) for subject, own, _, _ in parts]
+    coords["subject"] = ("voxel", np.concatenate(labels))
+    responses = xarray.DataArray(
+        trials, dims=("stimulus", "repeat", "voxel"), coords=coords, name="responses"
+    )
+    return responses if single_trials else responses.mean("repeat", skipna=True)
+
+
+def select_reliable(
+    responses: xarray.DataArray, minimum: float, splits: int, seed: int, source: str | Path
+) -> xarray.DataArray:
+    """Voxels whose split-half reliability over the training stimuli reaches a minimum.
+
+    The test stimuli have no say, so that scores on them are not inflated by the selection.
+
+    Raises
+    ------
+    InputError : no single trials, or fewer than three training stimuli with two presentations.
+    """
+    train = (responses["split"] == "train").values
+    trials = responses.values[train] if "repeat" in responses.dims else None
+    keep = np.zeros(responses.sizes["voxel"], bool)
+    for subject in pd.unique(responses["subject"].values):
+        own = (responses["subject"] == subject).values
+        repeated = 0
+        if trials is not None:
+            repeated = int((np.isfinite(trials[..., own]).any(axis=2).sum(axis=1) >= 2).sum())
+        if repeated < 3:
+            found = f"{repeated} training stimuli with two single-trial betas for {subject}"
+            expected = "at least 3 to select voxels by (or glm.minimum_reliability: null)"
+            raise InputError(source, "repeats", found, expected)
+        reliability = split_half_reliability(trials[..., own], splits, seed)
+        keep[own] = np.nan_to_num(reliability, nan=-1.0) >= minimum
+    print(f"{keep.sum()} of {len(keep)} voxels have a reliability of at least {minimum:g}")
+    return responses.isel(voxel=np.flatnonzero(keep))

@@ -1,0 +1,27 @@
+"""Betas of one subject's runs, with the images and the design that the figures show."""
+
+import nibabel as nib
+import numpy as np
+
+from cortexrsa.brain.betas import fit_subject
+from cortexrsa.files import atomic_path, job_log, write_dataset, write_table
+
+with job_log(snakemake.log[0]):
+    settings = snakemake.params.settings
+    fitted = fit_subject(
+        settings["folder"],
+        settings["rois"],
+        settings["options"],
+        snakemake.wildcards.subject,
+        settings["glm"],
+    )
+    masks = np.stack(list(fitted.masks.values()), axis=-1).astype(np.uint8)
+    for path, values in (
+        (snakemake.output.mean, fitted.mean.astype(np.float32)),
+        (snakemake.output.tsnr, fitted.tsnr.astype(np.float32)),
+        (snakemake.output.rois, masks),
+    ):
+        with atomic_path(path) as temporary:
+            nib.save(nib.Nifti1Image(values, fitted.affine), temporary)
+    write_table(snakemake.output.design, fitted.design.reset_index(names="time"), settings)
+    write_dataset(snakemake.output.betas, fitted.betas.to_dataset(), settings)

@@ -1,0 +1,22 @@
+"""Responses of all subjects to all stimuli, from their betas."""
+
+from cortexrsa.brain.betas import assemble, select_reliable
+from cortexrsa.files import job_log, read_dataset, read_table, write_responses
+
+with job_log(snakemake.log[0]):
+    settings = snakemake.params.settings
+    subjects = dict(zip(settings["subjects"], snakemake.input.betas, strict=True))
+    responses = assemble(
+        read_table(snakemake.input.stimuli, ["stimulus_id", "split"]),
+        {subject: read_dataset(path, ["betas"])["betas"] for subject, path in subjects.items()},
+        settings["betas"] != "stimulus",
+    )
+    if settings["minimum_reliability"] is not None:
+        responses = select_reliable(
+            responses,
+            settings["minimum_reliability"],
+            settings["ceiling_splits"],
+            settings["seed"],
+            snakemake.input.stimuli,
+        )
+    write_responses(snakemake.output.responses, responses, settings)

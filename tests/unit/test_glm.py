@@ -1,0 +1,249 @@
+"""Betas against nilearn's FirstLevelModel, fitted by itself for every trial on whole volumes."""
+
+from __future__ import annotations
+
+import warnings
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from nilearn.glm.first_level import FirstLevelModel, make_first_level_design_matrix, run_glm
+
+from cortexrsa.brain.glm import frame_times, run_betas, standardise
+from cortexrsa.files import InputError
+
+TR, SCANS, SHAPE = 2.0, 70, (5, 4, 3)
+SETTINGS = {
+    "betas": "trial-lss",
+    "hrf": "spm",
+    "drift": "cosine",
+    "high_pass": 0.01,
+    "drift_order": 1,
+    "noise": "ar1",
+    "slice_time_ref": 0.0,
+}
+
+
+@pytest.fixture(scope="module")
+def run():
+    """A run of 24 presentations of 10 stimuli: volumes (x, y, z, scans) with drift and AR noise, events."""
+    rng = np.random.default_rng(5)
+    noise = rng.standard_normal((*SHAPE, SCANS))
+    for t in range(1, SCANS):
+        noise[..., t] += rng.uniform(-0.2, 0.6, SHAPE) * noise[..., t - 1]
+    drift = np.linspace(-3, 3, SCANS) * rng.standard_normal((*SHAPE, 1))
+    volumes = 500 + 5 * noise + drift + 3 * np.sin(np.arange(SCANS) / 3)
+    onsets = 4 + np.cumsum(rng.uniform(3, 6, 24))
+    stimuli = [f"s{k}" for k in [*range(10), *range(10), 0, 1, 2, 3]]
+    events = pd.DataFrame({"onset": onsets, "duration": 1.5, "stimulus_id": rng.permutation(stimuli)})
+    return volumes.astype(np.float32), events
+
+
+def flat(volumes):
+    return volumes.reshape(-1, volumes.shape[-1]).T
+
+
+def first_level_model(volumes, events, settings, condition):
+    """Beta image (v,) of one condition by FirstLevelModel, without a mask."""
+    image = nib.Nifti1Image(volumes, np.eye(4))
+    everywhere = nib.Nifti1Image(np.ones(volumes.shape[:3], np.uint8), np.eye(4))
+    model = FirstLevelModel(
+        t_r=TR,
+        hrf_model=settings["hrf"],
+        drift_model=settings["drift"],
+        high_pass=settings["high_pass"],
+        noise_model=settings["noise"],
+        slice_time_ref=settings["slice_time_ref"],
+        mask_img=everywhere,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(image, events=events[["onset", "duration", "trial_type"]])
+        effect = model.compute_contrast(condition, output_type="effect_size")
+    return effect.get_fdata().reshape(-1)
+
+
+def nilearn_beta(volumes, events, settings, condition, confounds=None):
+    """What FirstLevelModel does inside (the test below holds it to that), several times faster."""
+    design = make_first_level_design_matrix(
+        TR * (np.arange(SCANS) + settings["slice_time_ref"]),
+        events[["onset", "duration", "trial_type"]],
+        hrf_model=settings["hrf"],
+        drift_model=None if settings["drift"] == "none" else settings["drift"],
+        high_pass=settings["high_pass"],
+        drift_order=settings["drift_order"],
+        add_regs=confounds,
+    )
+    scaled = 100 * (flat(volumes) / flat(volumes).mean(axis=0) - 1)
+    labels, results = run_glm(scaled, design.to_numpy(), noise_model=settings["noise"])
+    betas = np.empty(len(labels))
+    for label, result in results.items():
+        betas[labels == label] = result.theta[design.columns.get_loc(condition)]
+    return betas
+
+
+def betas_of(volumes, events, settings, confounds=None):
+    times = frame_times(volumes.shape[-1], TR, settings["slice_time_ref"])
+    return run_betas(flat(volumes), events, times, settings, confounds)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"noise": "ols"},
+        {"hrf": "glover", "slice_time_ref": 0.5},
+        {"hrf": "spm + derivative"},
+        {"hrf": "glover + derivative + dispersion", "noise": "ols"},
+        {"drift": "polynomial", "drift_order": 3},
+        {"drift": "none"},
+    ],
+    ids=str,
+)
+def test_least_squares_separate_is_nilearns(run, change):
+    """One model a trial, in which all other trials are one condition (nilearn's example of LSS)."""
+    volumes, events = run
+    settings = SETTINGS | change
+    betas, rows, _ = betas_of(volumes, events, settings)
+    assert betas.dtype == np.float32
+    assert list(rows["stimulus_id"]) == list(events["stimulus_id"])
+    for trial in (0, 11, 23):
+        named = events.assign(trial_type=np.where(np.arange(24) == trial, "trial", "others"))
+        expected = nilearn_beta(volumes, named, settings, "trial")
+        np.testing.assert_allclose(betas[trial], expected, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("kind", ["trial-lss", "trial-lsa", "stimulus"])
+def test_betas_are_those_of_a_first_level_model_on_the_whole_volume(run, kind):
+    volumes, events = run
+    betas, rows, _ = betas_of(volumes, events, SETTINGS | {"betas": kind})
+    names = {
+        "trial-lss": np.where(np.arange(24) == 11, "chosen", "others"),
+        "trial-lsa": [f"t{k}" if k != 11 else "chosen" for k in range(24)],
+        "stimulus": events["stimulus_id"].replace(rows["stimulus_id"][7], "chosen"),
+    }
+    expected = first_level_model(volumes, events.assign(trial_type=names[kind]), SETTINGS, "chosen")
+    found = betas[7 if kind == "stimulus" else 11]
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("noise", ["ar1", "ols"])
+def test_least_squares_all_is_nilearns(run, noise):
+    volumes, events = run
+    settings = SETTINGS | {"betas": "trial-lsa", "noise": noise}
+    betas, _, design = betas_of(volumes, events, settings)
+    named = events.assign(trial_type=[f"t{k}" for k in range(24)])
+    for trial in (0, 11, 23):
+        expected = nilearn_beta(volumes, named, settings, f"t{trial}")
+        np.testing.assert_allclose(betas[trial], expected, atol=1e-5 * np.abs(expected).max())
+    assert design.shape[0] == SCANS
+
+
+@pytest.mark.parametrize("noise", ["ar1", "ols"])
+def test_one_beta_a_stimulus_is_nilearns(run, noise):
+    volumes, events = run
+    settings = SETTINGS | {"betas": "stimulus", "noise": noise}
+    betas, rows, _ = betas_of(volumes, events, settings)
+    assert sorted(rows["stimulus_id"]) == [f"s{k}" for k in range(10)]
+    for stimulus in ("s0", "s9"):
+        expected = nilearn_beta(volumes, events.assign(trial_type=events["stimulus_id"]), settings, stimulus)
+        found = betas[list(rows["stimulus_id"]).index(stimulus)]
+        np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_confounds_are_those_of_nilearn_and_take_away_what_they_explain(run):
+    volumes, events = run
+    confounds = pd.DataFrame({"motion": np.random.default_rng(0).standard_normal(SCANS).cumsum()})
+    moved = volumes + 20 * confounds["motion"].to_numpy().astype(np.float32)
+    settings = SETTINGS | {"noise": "ols"}
+    corrected, *_ = betas_of(moved, events, settings, confounds)
+    named = events.assign(trial_type=np.where(np.arange(24) == 5, "trial", "others"))
+    expected = nilearn_beta(moved, named, settings, "trial", confounds)
+    np.testing.assert_allclose(corrected[5], expected, atol=1e-5 * np.abs(expected).max())
+    clean, *_ = betas_of(volumes, events, settings, confounds)
+    raw, *_ = betas_of(moved, events, settings)
+    scale = (moved.mean(axis=-1) / volumes.mean(axis=-1)).reshape(-1)
+    assert np.abs(corrected * scale - clean).max() < 0.01 * np.abs(clean).max()
+    assert np.abs(raw * scale - clean).max() > np.abs(clean).max()
+
+
+def test_planted_betas_are_found():
+    """Without noise and with the right HRF all three kinds return what was planted."""
+    rng = np.random.default_rng(1)
+    onsets = 4 + 9.0 * np.arange(12)
+    events = pd.DataFrame({"onset": onsets, "duration": 1.0, "stimulus_id": [f"s{k}" for k in range(6)] * 2})
+    times = frame_times(70, TR, 0)
+    _, _, design = run_betas(rng.random((70, 3)), events, times, SETTINGS | {"betas": "trial-lsa"})
+    planted = rng.uniform(2, 8, (6, 3))
+    trials = design.to_numpy()[:, :12] @ planted[np.arange(12) % 6]
+    drifts = design.to_numpy()[:, 12:] @ rng.standard_normal((design.shape[1] - 12, 3))
+    series = 800 * (1 + (trials + drifts) / 100)
+    # percent of the mean over time, which the responses themselves raise
+    scale = series.mean(axis=0) / 800
+    for kind in ("trial-lsa", "stimulus"):
+        betas, rows, _ = run_betas(series, events, times, SETTINGS | {"betas": kind, "noise": "ols"})
+        expected = planted[[int(name[1:]) for name in rows["stimulus_id"]]]
+        np.testing.assert_allclose(betas * scale, expected, rtol=1e-3)
+    betas, *_ = run_betas(series, events, times, SETTINGS | {"noise": "ols"})
+    # responses to others that differ from their mean leak a little
+    assert np.corrcoef(betas.reshape(-1), planted[np.arange(12) % 6].reshape(-1))[0, 1] > 0.98
+
+
+def test_a_run_of_one_presentation(run):
+    volumes, events = run
+    betas, *_ = betas_of(volumes, events.iloc[[3]], SETTINGS)
+    all_at_once, *_ = betas_of(volumes, events.iloc[[3]], SETTINGS | {"betas": "trial-lsa"})
+    np.testing.assert_allclose(betas, all_at_once, rtol=1e-4)
+
+
+def test_events_need_not_be_sorted(run):
+    volumes, events = run
+    betas, rows, _ = betas_of(volumes, events, SETTINGS)
+    shuffled, shuffled_rows, _ = betas_of(volumes, events.sample(frac=1, random_state=1), SETTINGS)
+    np.testing.assert_array_equal(shuffled, betas)
+    assert shuffled_rows.equals(rows)
+
+
+def test_voxels_without_usable_signal_have_no_betas_and_leave_the_others_alone(run):
+    volumes, events = run
+    broken = volumes.copy()
+    broken[0, 0, 0, 10] = np.nan
+    broken[0, 0, 1] = 0
+    betas, *_ = betas_of(broken, events, SETTINGS)
+    expected, *_ = betas_of(volumes, events, SETTINGS)
+    assert np.isnan(betas[:, :2]).all()
+    np.testing.assert_array_equal(betas[:, 2:], expected[:, 2:])
+
+
+def test_a_presentation_that_no_scan_follows_is_refused(run):
+    volumes, events = run
+    late = pd.concat([events, events.iloc[[0]].assign(onset=TR * (SCANS - 1) + 0.5)])
+    with pytest.raises(InputError, match=r"events: found a presentation at 138\.5 s"):
+        betas_of(volumes, late, SETTINGS)
+
+
+def test_more_regressors_than_scans_are_refused(run):
+    volumes, events = run
+    with pytest.raises(InputError, match="found 20 scans for 2. regressors, expected more scans"):
+        run_betas(
+            flat(volumes)[:20],
+            events[events["onset"] < 36],
+            frame_times(20, TR, 0),
+            SETTINGS | {"betas": "trial-lsa", "drift": "polynomial", "drift_order": 14},
+        )
+
+
+def test_standardise_within_groups():
+    rng = np.random.default_rng(2)
+    betas = rng.normal(5, 3, (30, 4)).astype(np.float32)
+    betas[:10, 1] = 7
+    groups = np.repeat(["a", "b"], [10, 20])
+    scored = standardise(betas, groups)
+    assert scored.dtype == np.float32
+    for group in ("a", "b"):
+        part = scored[groups == group][:, [0, 2, 3]]
+        np.testing.assert_allclose(part.mean(axis=0), 0, atol=1e-6)
+        np.testing.assert_allclose(part.std(axis=0), 1, rtol=1e-6)
+    np.testing.assert_array_equal(scored[:10, 1], 0)
+    assert scored[10:, 1].std() == pytest.approx(1)
