@@ -75,7 +75,9 @@ rule glm:
         mem_mb=CONFIG["glm"]["mem_mb"],
         runtime=CONFIG["glm"]["runtime"],
     params:
-        settings=lambda wildcards: BIDS[wildcards.dataset]
+        settings=lambda wildcards: {
+            key: value for key, value in BIDS[wildcards.dataset].items() if key != "subjects"
+        }
         | {"glm": {key: CONFIG["glm"][key] for key in GLM_SETTINGS}},
         code=code("glm.py"),
     message:
