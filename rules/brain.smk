@@ -111,9 +111,8 @@ rule responses:
         settings=lambda wildcards: {
             "subjects": BIDS[wildcards.dataset]["subjects"],
             "betas": CONFIG["glm"]["betas"],
-            "minimum_reliability": CONFIG["glm"]["minimum_reliability"],
-        }
-        | {key: CONFIG["inference"][key] for key in ("ceiling_splits", "seed")},
+            "selection": voxel_selection(),
+        },
         code=code("responses.py"),
     message:
         "Responses of {wildcards.dataset}"

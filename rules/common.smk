@@ -96,6 +96,14 @@ def bids_files(wildcards) -> dict:
     }
 
 
+def voxel_selection() -> dict | None:
+    """How voxels are selected by their reliability, if at all."""
+    if CONFIG["glm"]["minimum_reliability"] is None:
+        return None
+    settings = {"minimum": CONFIG["glm"]["minimum_reliability"]}
+    return settings | {"splits": CONFIG["inference"]["ceiling_splits"], "seed": CONFIG["inference"]["seed"]}
+
+
 def either(names) -> str:
     """Wildcard constraint: one of the names (nothing at all, if there are none)."""
     return "|".join(names) or "(?!)"

@@ -11,12 +11,6 @@ with job_log(snakemake.log[0]):
         {subject: read_dataset(path, ["betas"])["betas"] for subject, path in subjects.items()},
         settings["betas"] != "stimulus",
     )
-    if settings["minimum_reliability"] is not None:
-        responses = select_reliable(
-            responses,
-            settings["minimum_reliability"],
-            settings["ceiling_splits"],
-            settings["seed"],
-            snakemake.input.stimuli,
-        )
+    if settings["selection"]:
+        responses = select_reliable(responses, **settings["selection"], source=snakemake.input.stimuli)
     write_responses(snakemake.output.responses, responses, settings)

@@ -209,7 +209,7 @@ def _load(path: Path) -> nib.Nifti1Image:
     try:
         return nib.load(path)
     except (OSError, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(path, "NIfTI", error, "a readable NIfTI file") from error
+        raise InputError(path, "NIfTI", " ".join(str(error).split()), "a readable NIfTI file") from error
 
 
 def open_bold(path: Path) -> nib.Nifti1Image:
@@ -238,7 +238,8 @@ def read_volumes(path: Path) -> np.ndarray:
             return np.asanyarray(image.dataobj)
         return image.get_fdata(dtype=np.float32, caching="unchanged")
     except (OSError, EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(path, "data", error, f"{image.shape} values, a file that is complete") from error
+        found = " ".join(str(error).split())
+        raise InputError(path, "data", found, f"{image.shape} values, a file that is complete") from error
 
 
 def check_series(series: np.ndarray, path: Path) -> str:
