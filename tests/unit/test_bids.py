@@ -130,7 +130,7 @@ def test_responses_are_those_planted(original):
     found = responses.values[test] - responses.values[test].mean(axis=1, keepdims=True)
     own = np.corrcoef(found.reshape(-1), noise[test].reshape(-1))[0, 1]
     other = np.corrcoef(found.reshape(-1), np.roll(noise[test], 1, axis=1).reshape(-1))[0, 1]
-    assert own > 0.4 > 0 > other
+    assert own > 0.25 > 0 > other
 
 
 def test_voxels_have_their_places(original):
