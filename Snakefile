@@ -13,6 +13,7 @@ include: "rules/networks.smk"
 include: "rules/geometry.smk"
 include: "rules/inference.smk"
 include: "rules/figures.smk"
+include: "rules/validation.smk"
 
 
 report: "resources/captions/workflow.rst"

@@ -49,6 +49,12 @@ try:
 except InputError as error:
     sys.exit(f"Error: {error}")
 
+if CONFIG["measures"]["dissimilarity"] in ("mahalanobis", "crossnobis"):
+    for name, card in DATASETS.items():
+        if card["loader"] == "rdms":
+            found = f"found {CONFIG['measures']['dissimilarity']}, expected one that needs no responses"
+            sys.exit(f"Error: {CONFIG_FILES[-1]}: measures.dissimilarity: {found}: {name} has RDMs only")
+
 # jobs on a cluster parse the workflow again, so they see the mirror too
 if CONFIG["mirror"]:
     if not os.path.isdir(CONFIG["mirror"]):
@@ -194,6 +200,13 @@ def inference_settings(*keys: str):
             "subject_effect": DATASETS[wildcards.dataset]["subject_effect"],
         },
     }
+
+
+def truth_of(wildcards) -> dict:
+    """Of the calibration study: the true scores that intervals should cover, where there is a signal."""
+    population = "one" if wildcards.subjects == "1" else "several"
+    path = f"results/calibration/truth-{population}-{wildcards.signal}.npy"
+    return {} if wildcards.signal == "none" else {"truth": path}
 
 
 def labels_of_models() -> dict:

@@ -14,7 +14,7 @@ rule brain_rdms:
         dataset=either(filter(has_responses, DATASETS)),
     conda:
         "../envs/analysis.yaml"
-    threads: 1
+    threads: CONFIG["inference"]["threads"]
     resources:
         mem_mb=2000,
         runtime=30,
@@ -41,7 +41,7 @@ rule network_rdms:
     priority: 5
     conda:
         "../envs/analysis.yaml"
-    threads: 1
+    threads: CONFIG["inference"]["threads"]
     resources:
         mem_mb=2000,
         runtime=30,

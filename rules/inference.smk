@@ -13,12 +13,12 @@ rule rsa:
         "results/benchmarks/{dataset}/rsa/{model}.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
+    threads: CONFIG["inference"]["threads"]
     resources:
         mem_mb=4000,
         runtime=120,
     params:
-        settings=inference_settings("bootstrap", "permutations", "halves", "seed"),
+        settings=inference_settings("bootstrap", "permutations", "halves", "fitted", "seed"),
         code=code("rsa.py"),
     message:
         "RSA of {wildcards.model} with {wildcards.dataset}"
@@ -44,7 +44,7 @@ rule scores:
     params:
         settings={
             "comparison": CONFIG["measures"]["comparison"],
-            "inference": {key: CONFIG["inference"][key] for key in ("confidence", "seed")},
+            "inference": {key: CONFIG["inference"][key] for key in ("confidence", "standard_error", "seed")},
         },
         code=code("scores.py"),
     message:
@@ -65,7 +65,7 @@ rule ceilings:
         "results/benchmarks/{dataset}/ceilings.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
+    threads: CONFIG["inference"]["threads"]
     resources:
         mem_mb=4000,
         runtime=60,
@@ -103,7 +103,7 @@ rule claims:
     params:
         settings={
             "claims": CONFIG["claims"],
-            "inference": {key: CONFIG["inference"][key] for key in ("confidence", "seed")},
+            "inference": {key: CONFIG["inference"][key] for key in ("confidence", "standard_error", "seed")},
         },
         code=code("claims.py"),
     message:

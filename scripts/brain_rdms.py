@@ -9,5 +9,5 @@ with job_log(snakemake.log[0]):
     responses = read_responses(snakemake.input.responses)
     cleaned, dropped = clean_responses(responses, snakemake.input.responses)
     print(dropped.to_string(index=False))
-    rdms = brain_rdms(cleaned, settings["dissimilarity"], snakemake.input.responses)
+    rdms = brain_rdms(cleaned, settings["dissimilarity"], snakemake.input.responses, snakemake.threads)
     write_rdms(snakemake.output.rdms, rdms, settings)

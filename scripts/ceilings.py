@@ -15,5 +15,6 @@ with job_log(snakemake.log[0]):
         snakemake.wildcards.dataset,
         settings["comparison"],
         settings["inference"],
+        snakemake.threads,
     )
     write_table(snakemake.output.table, table, settings)

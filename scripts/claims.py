@@ -11,7 +11,7 @@ with job_log(snakemake.log[0]):
     results = read_results(snakemake.input.scores)
     ceilings = read_table(snakemake.input.ceilings, ["roi", "split", "kind", "lower", "ci_low"])
     study = Study(
-        models={name: model_scores(result, inference["seed"]) for name, result in results.items()},
+        models={name: model_scores(result, inference) for name, result in results.items()},
         rois=[str(roi) for roi in next(iter(results.values()))["roi"].to_numpy()],
         ceilings=primary_ceilings(ceilings),
         roles=claims["models"],

@@ -9,7 +9,6 @@ with job_log(snakemake.log[0]):
         read_results(snakemake.input.scores),
         snakemake.wildcards.dataset,
         settings["comparison"],
-        settings["inference"]["confidence"],
-        settings["inference"]["seed"],
+        settings["inference"],
     )
     write_table(snakemake.output.table, table, settings)

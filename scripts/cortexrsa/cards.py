@@ -21,7 +21,10 @@ SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "resources" / "schemas"
 SCHEMAS = {"models": "model", "datasets": "dataset", "corpora": "corpus", "config": "config"}
 
 # names of files and folders of results/, which a card of that name would overwrite
-RESERVED = {"datasets": {"downloads", "corpora", "networks", "logs", "benchmarks"}, "models": {"brain"}}
+RESERVED = {
+    "datasets": {"downloads", "corpora", "networks", "logs", "benchmarks", "calibration"},
+    "models": {"brain"},
+}
 
 TYPES = {
     "string": "text",

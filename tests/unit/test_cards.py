@@ -154,9 +154,12 @@ def test_configuration_gets_its_defaults_and_keeps_what_is_set(root):
         "bootstrap": 200,
         "ceiling_splits": 50,
         "confidence": 0.95,
+        "fitted": False,
         "halves": 10,
         "permutations": 5000,
         "seed": 3,
+        "standard_error": "corrected",
+        "threads": 4,
     }
     assert config["measures"] == {"comparison": "spearman", "dissimilarity": "correlation"}
     assert config["training"] == {"gpu": 1, "mem_mb": 4000, "runtime": 60, "threads": 1}

@@ -8,9 +8,9 @@ import xarray
 from rsatoolbox.inference.noise_ceiling import boot_noise_ceiling
 
 from cortexrsa.files import RDMs
-from cortexrsa.geometry.compare import compare
+from cortexrsa.geometry.compare import COMPARISONS, compare
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference.bootstrap import draw_counts
+from cortexrsa.inference.bootstrap import Resamples
 from cortexrsa.inference.ceilings import (
     ceiling_table,
     primary_ceilings,
@@ -19,7 +19,12 @@ from cortexrsa.inference.ceilings import (
     subject_ceiling,
 )
 
-INFERENCE = {"bootstrap": 50, "ceiling_splits": 10, "seed": 0, "confidence": 0.95}
+INFERENCE = {
+    "bootstrap": 50,
+    "ceiling_splits": 10,
+    "seed": 0,
+    "confidence": 0.95,
+}
 
 
 def noisy_trials(signal, repeats, noise, generator):
@@ -27,12 +32,15 @@ def noisy_trials(signal, repeats, noise, generator):
     return signal[:, None] + noise * generator.normal(size=(n, repeats, voxels))
 
 
-@pytest.mark.parametrize(("comparison", "theirs"), [("spearman", "spearman"), ("pearson", "corr")])
+@pytest.mark.parametrize(
+    ("comparison", "theirs"),
+    [(name, name) for name in COMPARISONS if name != "pearson"] + [("pearson", "corr")],
+)
 def test_subjects_equal_rsatoolbox(comparison, theirs):
     generator = np.random.default_rng(0)
     signal = generator.normal(size=(20, 30))
     brain = np.stack([rdm(signal + generator.normal(size=signal.shape)) for _ in range(6)])
-    ours = subject_ceiling(brain, draw_counts(20, 10, 0), comparison, 0.95)
+    ours = subject_ceiling(brain, Resamples.of(20, 10, 0), comparison, 0.95, 0)
     lower, upper = boot_noise_ceiling(rsatoolbox.rdm.RDMs(brain), method=theirs)
     assert (ours["lower"], ours["upper"]) == (
         pytest.approx(lower, abs=1e-12),
@@ -48,7 +56,7 @@ def test_spearman_brown():
 def test_without_noise_the_ceiling_is_one_and_the_generator_reaches_it():
     signal = np.random.default_rng(1).normal(size=(25, 40))
     trials = np.repeat(signal[:, None], 4, axis=1)
-    ceiling = split_half_ceiling(trials, draw_counts(25, 20, 0), 5, 0, "correlation", "spearman", 0.95)
+    ceiling = split_half_ceiling(trials, Resamples.of(25, 20, 0), 5, 0, "correlation", "spearman", 0.95)
     assert (ceiling["lower"], ceiling["upper"]) == (pytest.approx(1), pytest.approx(1))
     assert compare(rdm(signal)[None], rdm(trials.mean(axis=1))[None])[0, 0] == pytest.approx(1)
 
@@ -59,7 +67,7 @@ def test_the_noiseless_geometry_scores_at_the_upper_bound():
     for trial in range(25):
         signal = generator.normal(size=(60, 5)) @ generator.normal(size=(5, 80))
         trials = noisy_trials(signal, 12, 6.0, generator)
-        counts = draw_counts(60, 2, trial)
+        counts = Resamples.of(60, 2, trial)
         bounds = split_half_ceiling(trials, counts, 20, trial, "correlation", "spearman", 0.95)
         uppers.append(bounds["upper"])
         reached.append(compare(rdm(signal)[None], rdm(trials.mean(axis=1))[None])[0, 0])
@@ -71,7 +79,7 @@ def test_pure_noise_has_no_ceiling_above_zero():
     above = []
     for trial in range(60):
         trials = noisy_trials(np.zeros((20, 30)), 6, 1.0, generator)
-        counts = draw_counts(20, 100, trial)
+        counts = Resamples.of(20, 100, trial)
         bounds = split_half_ceiling(trials, counts, 8, trial, "correlation", "spearman", 0.95)
         above.append(bounds["ci_low"] > 0)
     # one-sided 2.5 %, within Monte Carlo error
@@ -122,7 +130,7 @@ def test_kinds_follow_the_data():
 
 def test_two_repeats_can_be_split_in_one_way_only():
     trials = noisy_trials(np.random.default_rng(5).normal(size=(15, 20)), 2, 1.0, np.random.default_rng(6))
-    counts = draw_counts(15, 20, 0)
+    counts = Resamples.of(15, 20, 0)
     one, many = (
         split_half_ceiling(trials, counts, splits, 0, "correlation", "spearman", 0.95) for splits in (1, 9)
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cortexrsa.inference import claims
-from cortexrsa.inference.bootstrap import Resampled, group_scores
+from cortexrsa.inference.bootstrap import Resampled, group_scores, sampling_variance, standard_error
 from cortexrsa.inference.claims import ModelScores, Study, evaluate, holm
 from cortexrsa.inference.profiles import CANDIDATES
 
@@ -28,11 +28,11 @@ def network(v1, lo, error=0.01, seed=0):
 
     def resampled(values):
         draws = values + generator.normal(0, error, (400, *values.shape))
-        return Resampled(values, draws, None, None, 120, 1)
+        return Resampled(values, draws, 120)
 
     heldout = np.stack([scores.max(axis=1), scores[:, 3:7].max(axis=1), scores[:, -1]], axis=1)
     assert CANDIDATES == ("all", "middle", "last")
-    return ModelScores(DEPTH, resampled(scores), resampled(heldout))
+    return ModelScores(DEPTH, resampled(scores), resampled(heldout), list(CANDIDATES))
 
 
 def study(**changes):
@@ -132,7 +132,7 @@ def test_profile_correlations_are_recovered_whatever_is_resampled():
     ]
     correlation = claims._disattenuated(*groups)
     assert correlation.estimate == pytest.approx(0.6, abs=0.08)
-    for field in ("stimulus", "subject", "both"):
+    for field in ("draws", "subjects", "both"):
         assert getattr(correlation, field).mean() == pytest.approx(correlation.estimate, abs=0.03)
 
 
@@ -197,7 +197,7 @@ def test_a_difference_at_the_bound_is_rarely_called_larger(subjects):
             scores = np.stack([EARLY, LATE]) + offset + generator.normal(0, 0.1, (subjects, 2, 10))
             draws = scores + generator.normal(0, 0.02, (200, 1, 2, 10))
             group = group_scores(scores, draws, 92, seed=trial)
-            models[name] = ModelScores(DEPTH, group, group)
+            models[name] = ModelScores(DEPTH, group, group, list(CANDIDATES))
         parts = claims.depth_does_not_matter(study(models=models))
         wrong += parts[0]["verdict"] == "contradicted"
     assert wrong / 150 <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / 150)
@@ -209,7 +209,7 @@ def test_several_subjects_widen_the_interval():
     stimulus = values + generator.normal(0, 0.01, (400, 2, 10))
     subject = values + generator.normal(0, 0.05, (400, 2, 1))
     both = subject + generator.normal(0, 0.01, (400, 2, 10))
-    one = Resampled(values, stimulus, None, None, 92, 1)
-    several = Resampled(values, stimulus, subject, both, 92, 15)
-    assert (claims.standard_error(several) > 2 * claims.standard_error(one)).all()
-    assert several.degrees_of_freedom == 14
+    one = Resampled(values, stimulus, 92)
+    several = Resampled(values, stimulus, 92, 15, subjects=subject, both=both)
+    assert (standard_error(several) > 2 * standard_error(one)).all()
+    assert (sampling_variance(several)[1] == 14).all()

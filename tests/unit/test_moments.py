@@ -12,9 +12,10 @@ from cortexrsa.brain.reliability import reliability_table, repeats_of, signal_an
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.files import RDMs
 from cortexrsa.geometry.regions_and_layers import brain_rdms
-from cortexrsa.inference.bootstrap import draw_counts, group_scores
+from cortexrsa.inference.bootstrap import group_scores, sampling_variance
 from cortexrsa.inference.ceilings import ceiling_table, primary_ceilings
 from cortexrsa.inference.moments import moment_ceiling, voxel_half_ceiling
+from cortexrsa.inference.resampling import draw_counts
 
 VALIDATION = Path(__file__).resolve().parents[1] / "validation" / "moment_ceilings.py"
 specification = importlib.util.spec_from_file_location("moment_ceilings", VALIDATION)
@@ -189,8 +190,8 @@ def test_fixed_subjects_are_not_resampled():
     generator = np.random.default_rng(0)
     scores, draws = generator.normal(size=(2, 3)), generator.normal(size=(50, 2, 3))
     fixed = group_scores(scores, draws, 120, 1, fixed=True)
-    assert fixed.subject is None
-    assert fixed.degrees_of_freedom == 119
+    assert fixed.subjects is None
+    assert (sampling_variance(fixed)[1] == 119).all()
     np.testing.assert_allclose(fixed.estimate, scores.mean(0))
-    np.testing.assert_allclose(fixed.stimulus, draws.mean(1))
-    assert group_scores(scores, draws, 120, 1).degrees_of_freedom == 1
+    np.testing.assert_allclose(fixed.draws, draws.mean(1))
+    assert (sampling_variance(group_scores(scores, draws, 120, 1))[1] == 1).all()

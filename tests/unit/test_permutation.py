@@ -4,32 +4,26 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cortexrsa.geometry.compare import compare, normalise
+from cortexrsa.geometry.compare import COMPARISONS, compare
 from cortexrsa.geometry.rdm import rdm, squareform
 from cortexrsa.inference.permutation import (
     false_discovery_q,
     familywise_p,
-    group_rdm,
     p_values,
     permutation_null,
 )
 
 
-def test_null_is_that_of_relabelled_stimuli():
+@pytest.mark.parametrize("comparison", COMPARISONS)
+def test_null_is_that_of_relabelled_stimuli(comparison):
     generator = np.random.default_rng(0)
     brain, models = (np.stack([rdm(generator.normal(size=(9, 20))) for _ in range(k)]) for k in (2, 3))
-    null = permutation_null(normalise(brain), normalise(models), 4, seed=1)
+    null = permutation_null(brain, models, 4, seed=1, comparison=comparison)
+    assert (null == permutation_null(brain, models, 4, seed=1, comparison=comparison, threads=3)).all()
     orders = np.random.default_rng(1).permuted(np.tile(np.arange(9), (4, 1)), axis=1)
     for draw, order in enumerate(orders):
         relabelled = np.stack([squareform(b)[np.ix_(order, order)][np.triu_indices(9, 1)] for b in brain])
-        assert np.abs(null[draw] - compare(relabelled, models)).max() < 1e-12
-
-
-def test_group_rdm_gives_the_mean_over_subjects():
-    generator = np.random.default_rng(2)
-    brain, models = generator.random((5, 45)), generator.random((3, 45))
-    mean = compare(brain, models).mean(axis=0)
-    assert np.abs(group_rdm(brain) @ normalise(models).T - mean).max() < 1e-12
+        assert np.abs(null[draw] - compare(relabelled, models, comparison)).max() < 1e-12
 
 
 def test_p_is_uniform_without_a_relation():
@@ -37,7 +31,7 @@ def test_p_is_uniform_without_a_relation():
     p = []
     for trial in range(300):
         brain, model = (rdm(generator.normal(size=(12, 15)))[None] for _ in range(2))
-        null = permutation_null(normalise(brain), normalise(model), 99, seed=trial)
+        null = permutation_null(brain, model, 99, seed=trial)
         p.append(p_values(compare(brain, model), null)[0, 0])
     assert stats.kstest(p, "uniform").pvalue > 0.01
     assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
@@ -47,7 +41,7 @@ def test_a_relation_is_found():
     generator = np.random.default_rng(4)
     latent = generator.normal(size=(30, 5))
     brain, model = (rdm(latent @ generator.normal(size=(5, 40)))[None] for _ in range(2))
-    null = permutation_null(normalise(brain), normalise(model), 199, seed=0)
+    null = permutation_null(brain, model, 199, seed=0)
     assert p_values(compare(brain, model), null)[0, 0] == 1 / 200
 
 
@@ -57,7 +51,7 @@ def test_family_of_unrelated_layers_is_rejected_at_the_nominal_rate():
     for trial in range(200):
         brain = rdm(generator.normal(size=(12, 15)))[None]
         models = np.stack([rdm(generator.normal(size=(12, 15))) for _ in range(6)])
-        null = permutation_null(normalise(brain), normalise(models), 99, seed=trial)[:, 0]
+        null = permutation_null(brain, models, 99, seed=trial)[:, 0]
         rejected.append(familywise_p(compare(brain, models)[0], null.max(axis=1)).min() <= 0.05)
     assert np.mean(rejected) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
     assert np.mean(rejected) >= 0.01

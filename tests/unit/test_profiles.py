@@ -6,7 +6,7 @@ import pytest
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference import profiles
-from cortexrsa.inference.bootstrap import draw_counts
+from cortexrsa.inference.resampling import draw_counts
 
 DEPTH = np.linspace(0, 1, 6)
 

@@ -55,6 +55,18 @@ def test_many_distinct_values_survive():
     assert len(np.unique(rdm(features))) == 300 * 299 // 2
 
 
+def test_threads_change_nothing(patterns):
+    assert (rdm(patterns) == rdm(patterns, threads=3)).all()
+
+
+@pytest.mark.parametrize("dissimilarity", ["euclidean", "correlation"])
+def test_small_differences_survive_an_offset(dissimilarity):
+    small = np.random.default_rng(7).normal(size=(20, 400))
+    offset = np.float32(1e4 + small).astype(np.float64)
+    exact = offset - offset.mean()
+    assert rdm(np.float32(offset), dissimilarity) == pytest.approx(rdm(exact, dissimilarity), rel=2e-5)
+
+
 @pytest.mark.parametrize("constant", [0.0, 0.1, 1e4])
 def test_a_constant_pattern_is_undefined(constant):
     features = np.random.default_rng(3).normal(size=(10, 50)).astype(np.float32)

@@ -20,6 +20,8 @@ INFERENCE = {
     "seed": 1,
     "ceiling_splits": 6,
     "confidence": 0.95,
+    "standard_error": "corrected",
+    "fitted": False,
 }
 
 
@@ -59,7 +61,7 @@ def roi_features(responses, roi):
 
 def study_of(results, brain, responses, roles):
     return Study(
-        models={name: model_scores(result, 1) for name, result in results.items()},
+        models={name: model_scores(result, INFERENCE) for name, result in results.items()},
         rois=list(next(iter(results.values()))["roi"].to_numpy()),
         ceilings=primary_ceilings(ceiling_table(brain, responses, "sim", "spearman", INFERENCE)),
         roles=roles,
@@ -75,7 +77,7 @@ def test_without_noise_the_generating_features_reach_the_ceiling_in_their_roi():
     brain = brain_rdms(responses, "correlation")
     network = network_of([roi_features(responses, "V1"), roi_features(responses, "LO")], brain.patterns)
     table = score_table(
-        {"truth": score_network(network, brain, "spearman", INFERENCE)}, "sim", "spearman", 0.95, 1
+        {"truth": score_network(network, brain, "spearman", INFERENCE)}, "sim", "spearman", INFERENCE
     )
     scores = table[table["split"] == "test"].pivot(index="roi", columns="layer", values="score")
     ceilings = ceiling_table(brain, responses, "sim", "spearman", INFERENCE).set_index(["split", "roi"])
@@ -130,12 +132,12 @@ def test_several_subjects_give_a_group():
     brain = brain_rdms(responses, "correlation")
     network = network_of([roi_features(responses, "V1")[:, :40]], brain.patterns)
     result = score_network(network, brain, "spearman", INFERENCE)
-    table = score_table({"net": result}, "sim", "spearman", 0.95, 1)
+    table = score_table({"net": result}, "sim", "spearman", INFERENCE)
     assert set(table["subject"]) == {"sub-01", "sub-02", "sub-03", "sub-04", GROUP}
     test = table[(table["split"] == "test") & (table["roi"] == "V1")].set_index("subject")["score"]
     assert test[GROUP] == pytest.approx(test.drop(GROUP).mean())
-    scores = model_scores(result, 1).scores
-    assert scores.degrees_of_freedom == 3
+    scores = model_scores(result, INFERENCE).scores
+    assert scores.subjects_left_out.shape == (4, 2, 1)
 
 
 def test_layers_are_chosen_on_the_training_stimuli():

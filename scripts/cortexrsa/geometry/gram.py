@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
+
+from cortexrsa.geometry.threads import in_threads
 
 CHUNK_BYTES = 64 * 2**20
 
@@ -15,7 +18,19 @@ def feature_chunks(features: np.ndarray, chunk_bytes: int = CHUNK_BYTES):
         yield features[:, start : start + width]
 
 
-def centred_gram(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+@numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _subtract(chunk, shift, out, sums):
+    """Rows of a chunk less their shift, and the sums of what is left, in one pass over memory."""
+    for i in range(chunk.shape[0]):
+        total = 0.0
+        for j in range(chunk.shape[1]):
+            value = chunk[i, j] - shift[i]
+            out[i, j] = value
+            total += value
+        sums[i] += total
+
+
+def centred_gram(features: np.ndarray, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Gram matrix of the patterns, each centred across its features.
 
     The mean of a pattern is subtracted in two steps so that one pass over the features suffices and large
@@ -26,6 +41,7 @@ def centred_gram(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     features : (n, p) array or memory map; n patterns of p features
+    threads : of the subtraction; those of the product are BLAS's own
 
     Returns
     -------
@@ -34,16 +50,26 @@ def centred_gram(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     n, p = features.shape
     dtype = np.float32 if features.dtype == np.float32 else np.float64
-    shift = np.zeros((n, 1))
+    shift = np.zeros(n, dtype)
     gram, sums = np.zeros((n, n)), np.zeros(n)
+    bounds = np.linspace(0, n, threads + 1).astype(int)
+    shifted = None
     for k, chunk in enumerate(feature_chunks(features)):
+        chunk = np.asarray(chunk, dtype)
         if k == 0:
-            shift = chunk.mean(axis=1, dtype=np.float64, keepdims=True)
-        shifted = (chunk - shift).astype(dtype)
-        gram += shifted @ shifted.T
-        sums += shifted.sum(axis=1, dtype=np.float64)
-    gram -= np.outer(sums, sums) / p
-    rounding = 4 * np.finfo(dtype).eps * np.abs(shift[:, 0])
+            shift = chunk.mean(axis=1, dtype=np.float64).astype(dtype)
+        if shifted is None or shifted.shape != chunk.shape:
+            shifted = np.empty(chunk.shape, dtype)
+
+        def subtract(part: int, chunk=chunk, shift=shift, shifted=shifted) -> None:
+            rows = slice(bounds[part], bounds[part + 1])
+            _subtract(chunk[rows], shift[rows], shifted[rows], sums[rows])
+
+        in_threads(subtract, range(threads), threads)
+        gram += shifted @ shifted.T  # NumPy makes this a SYRK: half of the products
+    for row, total in zip(gram, sums, strict=True):
+        row -= total / p * sums
+    rounding = 4 * np.finfo(dtype).eps * np.abs(shift.astype(np.float64))
     return gram, np.diag(gram) <= p * rounding**2
 
 

@@ -20,6 +20,13 @@ def n_stimuli(pairs: int) -> int:
     return n
 
 
+def pair_indices(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Stimuli i < j of each pair, in the order of a condensed RDM: two (n (n - 1) / 2,) int32."""
+    stimuli = np.arange(n, dtype=np.int32)
+    later = np.arange(n - 1, -1, -1)
+    return np.repeat(stimuli, later), np.concatenate([stimuli[i + 1 :] for i in range(n)])
+
+
 def condense(square: np.ndarray) -> np.ndarray:
     """Upper triangle, i < j, row by row, of a (n, n) matrix: (n (n - 1) / 2,)."""
     return np.concatenate([square[i, i + 1 :] for i in range(len(square))])
@@ -49,37 +56,61 @@ def select_stimuli(condensed: np.ndarray, keep: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(condensed[:, keep[first] & keep[second]])
 
 
-def _correlation(features: np.ndarray) -> np.ndarray:
-    products, constant = centred_gram(features)
+def _one_less(products: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Condensed 1 - products / (scale_i scale_j); NaN where a scale is."""
+    rows = (1 - products[i, i + 1 :] / (scale[i] * scale[i + 1 :]) for i in range(len(scale)))
+    return np.concatenate(list(rows))
+
+
+def _correlation(features: np.ndarray, threads: int) -> np.ndarray:
+    products, constant = centred_gram(features, threads)
     scale = np.sqrt(np.diag(products))
     scale[constant] = np.nan
-    return 1 - products / np.outer(scale, scale)
+    return _one_less(products, scale)
 
 
-def _cosine(features: np.ndarray) -> np.ndarray:
+def _cosine(features: np.ndarray, threads: int) -> np.ndarray:
     products = gram(features)
     scale = np.sqrt(np.diag(products))
     scale[scale == 0] = np.nan
-    return 1 - products / np.outer(scale, scale)
+    return _one_less(products, scale)
 
 
-def _euclidean(features: np.ndarray) -> np.ndarray:
-    products = gram(features, centre_features=True)
+def squared_distances(products: np.ndarray) -> np.ndarray:
+    """Condensed g_ii + g_jj - 2 g_ij of a Gram matrix (n, n)."""
     squares = np.diag(products)
-    return np.maximum(squares[:, None] + squares[None, :] - 2 * products, 0) / features.shape[1]
+    rows = (squares[i] + squares[i + 1 :] - 2 * products[i, i + 1 :] for i in range(len(squares)))
+    return np.concatenate(list(rows))
+
+
+def _euclidean(features: np.ndarray, threads: int) -> np.ndarray:
+    return np.maximum(squared_distances(gram(features, centre_features=True)), 0) / features.shape[1]
 
 
 DISSIMILARITIES = {"correlation": _correlation, "cosine": _cosine, "euclidean": _euclidean}
+# dissimilarities that take the noise of measured patterns into account, and what compares with them in
+# patterns without noise
+OF_NOISY_PATTERNS = {"mahalanobis": "euclidean", "crossnobis": "euclidean"}
 
 
-def rdm(features: np.ndarray, dissimilarity: str = "correlation") -> np.ndarray:
+def of_networks(dissimilarity: str) -> str:
+    """The dissimilarity of network layers that goes with one of brain patterns.
+
+    Layers have no noise to whiten by, nor repeats: mahalanobis and crossnobis estimate a squared Euclidean
+    distance (of whitened patterns), and are compared with it.
+    """
+    return OF_NOISY_PATTERNS.get(dissimilarity, dissimilarity)
+
+
+def rdm(features: np.ndarray, dissimilarity: str = "correlation", threads: int = 1) -> np.ndarray:
     """Condensed RDM of patterns.
 
     Parameters
     ----------
     features : (n, p) array or memory map, float32 or float64; peak memory does not grow with p
     dissimilarity : correlation (1 - Pearson r across features), cosine (1 - cosine), or euclidean (squared
-        Euclidean distance divided by p, as in rsatoolbox)
+        Euclidean distance divided by p, as in rsatoolbox); for those of noisy patterns see `noise`
+    threads : of what is not BLAS's
 
     Returns
     -------
@@ -93,4 +124,4 @@ def rdm(features: np.ndarray, dissimilarity: str = "correlation") -> np.ndarray:
     ----------
     Kriegeskorte, Mur & Bandettini 2008, doi:10.3389/neuro.06.004.2008
     """
-    return condense(DISSIMILARITIES[dissimilarity](features))
+    return DISSIMILARITIES[dissimilarity](features, threads)

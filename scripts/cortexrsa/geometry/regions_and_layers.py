@@ -10,38 +10,49 @@ import pandas as pd
 import xarray
 
 from cortexrsa.files import Activations, InputError, RDMs, read_layers, read_table
-from cortexrsa.geometry.rdm import rdm, squareform
+from cortexrsa.geometry.noise import prepared, rdm_of_trials
+from cortexrsa.geometry.rdm import of_networks, rdm, squareform
 
 
-def brain_rdms(responses: xarray.DataArray, dissimilarity: str, source: str | Path = "responses") -> RDMs:
-    """RDMs of every subject and ROI, from responses averaged over repeats.
+def trials_of(responses: xarray.DataArray, subject: str, roi: str) -> np.ndarray:
+    """Trials (n, repeats, voxels) of one subject and ROI; one repeat where responses are averages already."""
+    voxels = ((responses["subject"] == subject) & (responses["roi"] == roi)).to_numpy()
+    own = responses.isel(voxel=voxels)
+    if "repeat" not in own.dims:
+        own = own.expand_dims("repeat")
+    return own.transpose("stimulus", "repeat", "voxel").to_numpy()
+
+
+def brain_rdms(
+    responses: xarray.DataArray, dissimilarity: str, source: str | Path = "responses", threads: int = 1
+) -> RDMs:
+    """RDMs of every subject and ROI.
 
     Parameters
     ----------
     responses : see `files.write_responses`
-    dissimilarity : see `geometry.rdm.rdm`
+    dissimilarity : see `geometry.noise.rdm_of_trials`; of responses averaged over repeats, but for crossnobis
     source : file to name in an error
+    threads : see `geometry.rdm.rdm`
 
     Raises
     ------
     InputError : the pattern of a stimulus is constant over the voxels of a ROI (as a lost trial filled with
-        zeros is), or not finite.
+        zeros is), or not finite; crossnobis of a stimulus without two trials.
     """
-    if "repeat" in responses.dims:
-        responses = responses.mean("repeat", skipna=True)
-    responses = responses.transpose("stimulus", "voxel")
     regions = pd.DataFrame(
         {"subject": responses["subject"].to_numpy(), "roi": responses["roi"].to_numpy()}
     ).drop_duplicates(ignore_index=True)
-    dissimilarities = [
-        rdm(
-            responses.isel(
-                voxel=((responses["subject"] == subject) & (responses["roi"] == roi)).to_numpy()
-            ).to_numpy(),
-            dissimilarity,
-        )
-        for subject, roi in regions.itertuples(index=False)
-    ]
+    dissimilarities = []
+    for subject, roi in regions.itertuples(index=False):
+        trials = trials_of(responses, subject, roi)
+        repeats = np.isfinite(trials).any(axis=2).sum(axis=1)
+        if dissimilarity == "crossnobis" and repeats.min() < 2:
+            stimulus = responses["stimulus_id"].to_numpy()[repeats.argmin()]
+            found = f"{repeats.min()} trial of {stimulus!r} for {subject} (or an average)"
+            expected = "two or more single trials of each stimulus: crossnobis multiplies different repeats"
+            raise InputError(source, "repeats", found, expected)
+        dissimilarities.append(rdm_of_trials(prepared(trials, dissimilarity), dissimilarity, threads))
     patterns = pd.DataFrame({name: responses[name].to_numpy() for name in ("stimulus_id", "split")})
     for (subject, roi), values in zip(regions.itertuples(index=False), dissimilarities, strict=True):
         undefined = np.isnan(squareform(values)).sum(axis=1)
@@ -56,7 +67,9 @@ def brain_rdms(responses: xarray.DataArray, dissimilarity: str, source: str | Pa
     return RDMs(np.stack(dissimilarities), regions, patterns, dissimilarity)
 
 
-def network_rdms(activations: Sequence[str | Path], stimuli: str | Path, dissimilarity: str) -> RDMs:
+def network_rdms(
+    activations: Sequence[str | Path], stimuli: str | Path, dissimilarity: str, threads: int = 1
+) -> RDMs:
     """RDMs of all layers of one network.
 
     Parameters
@@ -64,19 +77,21 @@ def network_rdms(activations: Sequence[str | Path], stimuli: str | Path, dissimi
     activations : folders K-of-N of the shards in their order, each with `layers.tsv` and, of its stimuli,
         `{layer}.npy` (rows, features)
     stimuli : `stimuli.tsv`, n rows in the order of the activations
-    dissimilarity : see `geometry.rdm.rdm`
+    dissimilarity : of the brain's RDMs; that of the layers is `geometry.rdm.of_networks` of it
+    threads : see `geometry.rdm.rdm`
 
     Raises
     ------
     InputError : an array that cannot be read, is not finite, or whose rows are not the stimuli.
     """
+    dissimilarity = of_networks(dissimilarity)
     layers = read_layers(activations)
     patterns = read_table(stimuli, ["stimulus_id", "split"])[["stimulus_id", "split"]]
     dissimilarities = []
     for layer in layers["layer"]:
         paths = [Path(folder, f"{layer}.npy") for folder in activations]
         features = Activations(paths, len(patterns))
-        dissimilarities.append(rdm(features, dissimilarity))
+        dissimilarities.append(rdm(features, dissimilarity, threads))
         # a constant pattern leaves NaN too, rightly
         if np.isnan(dissimilarities[-1]).any():
             for path, part in zip(paths, features.parts, strict=True):

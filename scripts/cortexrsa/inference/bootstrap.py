@@ -1,178 +1,105 @@
-"""Bootstrap over stimuli and subjects, exact and re-ranked inside every resample."""
+"""From resamples to standard errors, intervals and p-values."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 from scipy import stats
 
-from cortexrsa.geometry.rdm import n_stimuli
+from cortexrsa.inference.resampling import draw_counts
 
-RANKED = ("spearman", "rho-a")
 # a statistic that is undefined in a larger share of the resamples has no standard error
 UNDEFINED = 0.05
+GROUPS = 200
 
 
-def draw_counts(n: int, draws: int, seed: int | list[int]) -> np.ndarray:
-    """How often each of n units is drawn, in every resample: (draws, n) int32, rows sum to n."""
-    generator = np.random.default_rng(seed)
-    return generator.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.int32)
+def left_out_counts(n: int, seed: int | list[int], groups: int = GROUPS) -> np.ndarray:
+    """Counts that leave out one group of the stimuli each: (groups, n) int32 of 0 and 1.
 
-
-# ---- similarity of RDMs in resamples ---------------------------------------------------------------------
-
-
-def _sorted_pairs(rdm: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Sort one RDM once for all resamples.
-
-    Returns
-    -------
-    first, second : (pairs,) stimuli of each pair, in ascending order of dissimilarity
-    start, stop : (pairs,) in the order of the RDM, the range of each pair's tie group in the sorted order
+    Up to `groups` stimuli every stimulus is a group of its own (the jackknife); beyond that the groups are
+    random and as equal as can be (the grouped jackknife).
     """
-    first, second = np.triu_indices(n_stimuli(len(rdm)), 1)
-    order = np.argsort(rdm, kind="stable")
-    ascending = rdm[order]
-    new_group = np.flatnonzero(np.r_[True, ascending[1:] != ascending[:-1]])
-    group = np.cumsum(np.r_[False, ascending[1:] != ascending[:-1]])
-    start, stop = np.empty(len(rdm), np.int32), np.empty(len(rdm), np.int32)
-    start[order] = new_group[group]
-    stop[order] = np.r_[new_group[1:], len(rdm)][group]
-    return first[order].astype(np.int32), second[order].astype(np.int32), start, stop
+    groups = min(n, groups)
+    member = np.random.default_rng(seed).permutation(n) % groups if groups < n else np.arange(n)
+    return (member != np.arange(groups)[:, None]).astype(np.int32)
 
 
-@numba.njit(nogil=True, cache=True)
-def _drawn_ranks(first, second, start, stop, counts, drawn, total, before, out):
-    """Twice the midrank of each drawn pair among the resample, less its mean, in the order of the RDM."""
-    running = 0
-    for k in range(first.size):
-        before[k] = running
-        running += counts[first[k]] * counts[second[k]]
-    before[first.size] = running
-    n, q = counts.size, 0
-    for a in range(drawn.size):
-        row = drawn[a] * n - drawn[a] * (drawn[a] + 1) // 2 - drawn[a] - 1
-        for b in range(a + 1, drawn.size):
-            pair = row + drawn[b]
-            out[q] = before[start[pair]] + before[stop[pair]] - total
-            q += 1
+def noise_shares(counts: np.ndarray) -> tuple[float, float]:
+    """What a set of resamples makes of the two kinds of noise of a mean over pairs of stimuli.
 
-
-@numba.njit(nogil=True, cache=True)
-def _drawn_values(rdm, counts, drawn, weights, total, centred, out):
-    """Dissimilarity of each drawn pair, less its weighted mean if `centred`, in the order of the RDM."""
-    n, q, mean = counts.size, 0, 0.0
-    for a in range(drawn.size):
-        row = drawn[a] * n - drawn[a] * (drawn[a] + 1) // 2 - drawn[a] - 1
-        for b in range(a + 1, drawn.size):
-            out[q] = rdm[row + drawn[b]]
-            mean += out[q] * weights[q]
-            q += 1
-    if centred:
-        mean /= total
-        for k in range(q):
-            out[k] -= mean
-
-
-@numba.njit(parallel=True, cache=True)
-def _similarities(
-    values, first, second, start, stop, n_models, counts, ranked, centred, absolute, threads, out
-):
-    draws, n = counts.shape
-    k, pairs = values.shape
-    for thread in numba.prange(threads):
-        before = np.empty(pairs + 1, np.int64)
-        drawn_values = np.empty((k, pairs))
-        weights = np.empty(pairs)
-        for draw in range(thread, draws, threads):
-            count = counts[draw]
-            drawn = np.flatnonzero(count)
-            q = 0
-            total = 0
-            for a in range(drawn.size):
-                for b in range(a + 1, drawn.size):
-                    multiplicity = count[drawn[a]] * count[drawn[b]]
-                    weights[q] = multiplicity
-                    total += multiplicity
-                    q += 1
-            squares = np.zeros(k)
-            for r in range(k):
-                row = drawn_values[r]
-                if ranked:
-                    _drawn_ranks(first[r], second[r], start[r], stop[r], count, drawn, total, before, row)
-                else:
-                    _drawn_values(values[r], count, drawn, weights, total, centred, row)
-                for p in range(q):
-                    squares[r] += weights[p] * row[p] * row[p]
-            ranks_square = (float(total) ** 3 - total) / 3
-            for i in range(n_models, k):
-                for j in range(n_models):
-                    product = 0.0
-                    for p in range(q):
-                        product += weights[p] * drawn_values[i, p] * drawn_values[j, p]
-                    scale = ranks_square if absolute else np.sqrt(squares[i] * squares[j])
-                    out[draw, i - n_models, j] = product / scale if scale > 0 else np.nan
-
-
-def resampled_similarity(
-    brain: np.ndarray, models: np.ndarray, counts: np.ndarray, comparison: str = "spearman", threads: int = 1
-) -> np.ndarray:
-    """Similarity of brain and model RDMs in every resample of the stimuli.
-
-    A stimulus drawn w times counts w_i * w_j for a pair, and pairs of a stimulus with itself are dropped.
-    Ranks are those inside the resample, ties as midranks. No resample is sorted: with the pairs sorted once,
-    the prefix sum of the multiplicities in that order is the rank, and a pair's doubled midrank is the sum at
-    the start of its tie group plus the sum at its end.
+    A mean over pairs of h_ij = a_i + a_j + e_ij has the sampling variance A + E, with A = 4 var(a) / n from
+    single stimuli and E = 2 var(e) / (n (n - 1)) from single pairs (Hoeffding 1948). Its variance over
+    resamples expects shares of both that follow from the counts alone: for the bootstrap nearly A + 3 E (a
+    pair's noise is drawn twice over, with either stimulus), for the jackknife nearly A + 2 E.
 
     Parameters
     ----------
-    brain : (r, pairs)
-    models : (l, pairs)
-    counts : (draws, n) int, how often each stimulus is drawn; zeros leave stimuli out (so subsets of the
-        stimuli are resamples too)
-    comparison : spearman, rho-a, pearson or cosine
-    threads : numba threads; the result does not depend on it
+    counts : (draws, n)
 
     Returns
     -------
-    (draws, r, l) float64; NaN for an RDM with a NaN, or that does not vary in the resample.
-
-    References
-    ----------
-    Nili et al. 2014, doi:10.1371/journal.pcbi.1003553; Schütt et al. 2023, doi:10.7554/eLife.82566
+    shares of A and of E in the variance over `counts`
     """
-    stacked = np.concatenate([models, brain]).astype(np.float64)
-    sound = np.isfinite(stacked).all(axis=1)
-    stacked[~sound] = 0
-    ranked = comparison in RANKED
-    if ranked:
-        parts = [np.stack(part) for part in zip(*map(_sorted_pairs, stacked), strict=True)]
-    else:
-        parts = [np.zeros((len(stacked), 1), np.int32)] * 4
-    out = np.empty((len(counts), len(brain), len(models)))
-    threads = min(threads, numba.config.NUMBA_NUM_THREADS)
-    numba.set_num_threads(threads)
-    _similarities(
-        stacked,
-        *parts,
-        len(models),
-        np.ascontiguousarray(counts, np.int64),
-        ranked,
-        comparison != "cosine",
-        comparison == "rho-a",
-        threads,
-        out,
-    )
-    out[:, :, ~sound[: len(models)]] = np.nan
-    out[:, ~sound[len(models) :], :] = np.nan
-    return out
+    counts = counts.astype(np.float64)
+    n = counts.shape[1]
+    drawn, squares = counts.sum(axis=1), (counts**2).sum(axis=1)
+    pairs = (drawn**2 - squares) / 2
+    stimulus = (counts * (drawn[:, None] - counts) / pairs[:, None]) ** 2
+    pair = (squares**2 - (counts**4).sum(axis=1)) / 2 / pairs**2
+    return n / 4 * (stimulus.sum(axis=1).mean() - 4 / n), n * (n - 1) / 2 * pair.mean() - 1
 
 
-# ---- from resamples to standard errors and intervals -----------------------------------------------------
+def resampling_shares(counts: np.ndarray, left_out: np.ndarray) -> np.ndarray:
+    """Shares of the noise of stimuli and of pairs: (2, 2), rows bootstrap and jackknife. See `noise_shares`.
+
+    Parameters
+    ----------
+    counts : (draws, n) of the bootstrap
+    left_out : (groups, n) of `left_out_counts`; the jackknife's variance is (groups - 1) times that over them
+    """
+    jackknife = np.array(noise_shares(left_out)) * (len(left_out) - 1)
+    return np.stack([noise_shares(counts), jackknife])
+
+
+@dataclass
+class Resamples:
+    """How often each stimulus counts in every resample that a data set's models, layers and ROIs share.
+
+    Attributes
+    ----------
+    draws : (draws, n) of the bootstrap
+    left_out : (groups, n) of `left_out_counts`
+    """
+
+    draws: np.ndarray
+    left_out: np.ndarray
+
+    @classmethod
+    def of(cls, n: int, draws: int, seed: int) -> Resamples:
+        """Those of n stimuli; the groups that are left out have a stream of random numbers of their own."""
+        return cls(draw_counts(n, draws, seed), left_out_counts(n, [seed, 7]))
+
+    @property
+    def counts(self) -> np.ndarray:
+        """The sample itself, then the draws, then the groups left out: (1 + draws + groups, n) int32."""
+        return np.concatenate([np.ones_like(self.draws[:1]), self.draws, self.left_out])
+
+    @property
+    def shares(self) -> np.ndarray:
+        return resampling_shares(self.draws, self.left_out)
+
+    def parts(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A statistic in `counts`, parted: on the sample, in the draws, with groups of stimuli left out."""
+        return values[0], values[1 : len(self.draws) + 1], values[len(self.draws) + 1 :]
+
+    def resampled(self, values: np.ndarray) -> Resampled:
+        """A statistic in `counts` with its errors over samples of stimuli."""
+        estimate, draws, left_out = self.parts(values)
+        n = self.draws.shape[1]
+        return Resampled(estimate, draws, n, left_out=left_out, shares=self.shares)
 
 
 @dataclass
@@ -182,17 +109,28 @@ class Resampled:
     Attributes
     ----------
     estimate : array (...), on the full sample
-    stimulus : (draws, ...), stimuli resampled
-    subject, both : (draws, ...), subjects, or subjects and stimuli, resampled; None with one subject
+    draws : (draws, ...), stimuli resampled
     n_stimuli, n_subjects : sizes of the sample
+    left_out : (groups, ...), a group of stimuli left out; None for the errors of the plain bootstrap
+    shares : (2, 2) of `resampling_shares`, with `left_out`
+    subjects : (draws, ...), subjects resampled; this and the following are None with one subject
+    both : (draws, ...), subjects and stimuli resampled
+    subjects_left_out : (subjects, ...)
+    one_subject, one_subject_left_out : (subjects, draws, ...) and (subjects, groups, ...), like `draws` and
+        `left_out` with the stimuli of one subject resampled and all other subjects on the full sample
     """
 
     estimate: np.ndarray
-    stimulus: np.ndarray
-    subject: np.ndarray | None
-    both: np.ndarray | None
+    draws: np.ndarray
     n_stimuli: int
-    n_subjects: int
+    n_subjects: int = 1
+    left_out: np.ndarray | None = None
+    shares: np.ndarray | None = None
+    subjects: np.ndarray | None = None
+    both: np.ndarray | None = None
+    subjects_left_out: np.ndarray | None = None
+    one_subject: np.ndarray | None = None
+    one_subject_left_out: np.ndarray | None = None
 
     def apply(self, statistic: Callable, *others: Resampled) -> Resampled:
         """The statistic of this (and others), evaluated on the sample and in every resample alike.
@@ -202,24 +140,28 @@ class Resampled:
         statistic : function of as many arrays as there are arguments, that leaves leading axes alone
         others : resampled with the same draws
         """
+        return self.map(lambda field: statistic(*(getattr(each, field) for each in (self, *others))))
 
-        def of(field):
-            if getattr(self, field) is None:
-                return None
-            return statistic(*(np.asarray(getattr(each, field)) for each in (self, *others)))
+    def map(self, of: Callable[[str], np.ndarray]) -> Resampled:
+        """The result of a function of the name of each field that holds the statistic."""
+        present = [field for field in FIELDS if getattr(self, field) is not None]
+        return replace(self, **{field: np.asarray(of(field)) for field in present})
 
-        return Resampled(
-            of("estimate"), of("stimulus"), of("subject"), of("both"), self.n_stimuli, self.n_subjects
-        )
 
-    @property
-    def degrees_of_freedom(self) -> int:
-        """One less than the smaller sample (Schütt et al. 2023)."""
-        return (min(self.n_stimuli, self.n_subjects) if self.subject is not None else self.n_stimuli) - 1
+FIELDS = (
+    *("estimate", "draws", "left_out", "subjects", "both", "subjects_left_out"),
+    *("one_subject", "one_subject_left_out"),
+)
 
 
 def group_scores(
-    scores: np.ndarray, draws: np.ndarray, n_stimuli: int, seed: int, fixed: bool = False
+    scores: np.ndarray,
+    draws: np.ndarray,
+    n_stimuli: int,
+    seed: int,
+    left_out: np.ndarray | None = None,
+    shares: np.ndarray | None = None,
+    fixed: bool = False,
 ) -> Resampled:
     """Mean over subjects, with both factors resampled.
 
@@ -229,61 +171,124 @@ def group_scores(
     draws : (draws, subjects, ...) scores in resamples of the stimuli
     n_stimuli : number of stimuli
     seed : of the draws of subjects, shared by all models
+    left_out : (groups, subjects, ...) scores without a group of stimuli; None for the plain bootstrap
+    shares : see `resampling_shares`
     fixed : take the subjects as fixed, so that only stimuli are resampled
 
     Returns
     -------
     Resampled : estimate (...); with one subject only its stimuli are resampled.
     """
-    n_subjects = len(scores)
-    if n_subjects == 1 or fixed:
-        return Resampled(scores.mean(axis=0), draws.mean(axis=1), None, None, n_stimuli, n_subjects)
+    n = len(scores)
+    mean = scores.mean(axis=0)
+    mean_left_out = None if left_out is None else left_out.mean(axis=1)
+    one_factor = Resampled(mean, draws.mean(axis=1), n_stimuli, n, left_out=mean_left_out, shares=shares)
+    if n == 1 or fixed:
+        return one_factor
     # a stream of its own: the stimuli are drawn from `seed`
-    weights = draw_counts(n_subjects, len(draws), [seed, 1]) / n_subjects
-    return Resampled(
-        scores.mean(axis=0),
-        draws.mean(axis=1),
-        np.einsum("bs,s...->b...", weights, scores),
-        np.einsum("bs,bs...->b...", weights, draws),
-        n_stimuli,
-        n_subjects,
+    weights = draw_counts(n, len(draws), [seed, 1]) / n
+    two_factors = replace(
+        one_factor,
+        subjects=np.einsum("bs,s...->b...", weights, scores),
+        both=np.einsum("bs,bs...->b...", weights, draws),
+    )
+    if left_out is None:
+        return two_factors
+    return replace(
+        two_factors,
+        subjects_left_out=(n * mean - scores) / (n - 1),
+        one_subject=mean + np.moveaxis(draws - scores, 1, 0) / n,
+        one_subject_left_out=mean + np.moveaxis(left_out - scores, 1, 0) / n,
     )
 
 
-def standard_error(resampled: Resampled) -> np.ndarray:
-    """Bootstrap standard error, corrected for small samples.
+def sampling_variance(resampled: Resampled) -> tuple[np.ndarray, np.ndarray]:
+    """Variance of the statistic over samples of stimuli (and subjects), and its degrees of freedom.
 
-    One factor: the standard deviation over resamples times sqrt(n / (n - 1)). Two factors: the variance of
-    the doubly resampled statistic overestimates, and is corrected from the variances of either factor alone
-    (Schütt et al. 2023, doi:10.7554/eLife.82566; small-sample form as in rsatoolbox 0.3). An interaction
-    below zero counts as none; rsatoolbox there falls back to the uncorrected variance, which is too small
-    for few subjects.
+    Corrected for the noise of pairs (the default). Resampling stimuli counts the noise of single pairs of
+    stimuli too often, the bootstrap about three times, the jackknife twice, and at weak signal most of the
+    noise is of that kind. With the shares known (`noise_shares`) both are solved for the noise of stimuli and
+    of pairs, and the variance is their sum: nearly 2 V_jackknife - V_bootstrap. It is no less than what the
+    bootstrap's variance means if all noise is of pairs (a third of it).
+
+    With several subjects, V = V_subjects + V_stimuli - I: either variance holds the interaction of subjects
+    with stimuli, once each. V_subjects is the jackknife over subjects; I follows from how much more the
+    scores of single subjects vary over resampled stimuli than their mean does. The degrees of freedom are
+    those of Welch & Satterthwaite.
+
+    Where no group of stimuli was left out: `bootstrap_variance`, with one less than the smaller sample as
+    degrees of freedom.
 
     Returns
     -------
-    array shaped like the estimate; NaN where the statistic is NaN in more than 5 % of the resamples.
+    variance, dof : arrays shaped like the estimate; NaN where the statistic is NaN in more than 5 % of the
+        resamples.
+
+    References
+    ----------
+    Efron & Stein 1981, doi:10.1214/aos/1176345462 (jackknife of U-statistics); Schütt et al. 2023,
+    doi:10.7554/eLife.82566 (interaction of two factors); Satterthwaite 1946, doi:10.2307/3002019
     """
-    by_stimulus = _variance(resampled.stimulus) * _unbias(resampled.n_stimuli)
-    if resampled.subject is None:
-        return np.sqrt(by_stimulus)
-    subjects, stimuli = _unbias(resampled.n_subjects), _unbias(resampled.n_stimuli)
-    by_subject = _variance(resampled.subject) * subjects
+    if resampled.left_out is None:
+        smaller = min(resampled.n_stimuli, resampled.n_subjects if resampled.subjects is not None else np.inf)
+        return bootstrap_variance(resampled), np.full(np.shape(resampled.estimate), smaller - 1.0)
+    (a_boot, e_boot), (a_jack, e_jack) = resampled.shares
+    boot, jack = _variance(resampled.draws), _jackknife(resampled.left_out)
+    # weights of the two variances whose shares of stimulus and pair noise are 1
+    of_boot, of_jack = np.linalg.solve([[a_boot, a_jack], [e_boot, e_jack]], [1, 1])
+    by_stimulus = np.maximum(of_boot * boot + of_jack * jack, boot / e_boot)
+    stimulus_dof = len(resampled.left_out) - 1
+    if resampled.subjects is None:
+        return by_stimulus, np.full(by_stimulus.shape, float(stimulus_dof))
+    n = resampled.n_subjects
+    by_subject = _jackknife(resampled.subjects_left_out)
+    single_boot = _variance(resampled.one_subject, axis=1).sum(axis=0) * n
+    single_jack = _jackknife(resampled.one_subject_left_out, axis=1).sum(axis=0) * n
+    interaction = (of_boot * (single_boot - boot) + of_jack * (single_jack - jack)) / (n - 1)
+    # what stimuli add for all subjects alike: no less than nothing
+    shared = by_stimulus - np.clip(interaction, 0, by_stimulus)
+    variance = by_subject + shared
+    with np.errstate(invalid="ignore"):
+        dof = variance**2 / (by_subject**2 / (n - 1) + shared**2 / stimulus_dof)
+    return variance, dof
+
+
+def bootstrap_variance(resampled: Resampled) -> np.ndarray:
+    """Variance over resamples, corrected for small samples.
+
+    One factor: times n / (n - 1). Two factors: the variance of the doubly resampled statistic overestimates,
+    and is corrected from the variances of either factor alone (Schütt et al. 2023, doi:10.7554/eLife.82566;
+    small-sample form as in rsatoolbox 0.3). An interaction below zero counts as none; rsatoolbox there falls
+    back to the uncorrected variance, which is too small for few subjects.
+    """
+    stimuli = resampled.n_stimuli / (resampled.n_stimuli - 1)
+    by_stimulus = _variance(resampled.draws) * stimuli
+    if resampled.subjects is None:
+        return by_stimulus
+    subjects = resampled.n_subjects / (resampled.n_subjects - 1)
+    by_subject = _variance(resampled.subjects) * subjects
     by_both = _variance(resampled.both)
     interaction = subjects * stimuli * (by_both - by_subject / subjects - by_stimulus / stimuli)
     variance = np.maximum(by_subject + by_stimulus - interaction, np.maximum(by_subject, by_stimulus))
-    return np.sqrt(np.minimum(variance, by_subject + by_stimulus))
+    return np.minimum(variance, by_subject + by_stimulus)
 
 
-def _variance(draws: np.ndarray) -> np.ndarray:
-    """Variance over resamples (draws, ...) of those in which the statistic is defined, if that is most."""
-    undefined = np.isnan(draws).mean(axis=0)
+def _variance(draws: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Variance over resamples of those in which the statistic is defined, if that is most."""
+    undefined = np.isnan(draws).mean(axis=axis)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of columns without any value
-        return np.where(undefined > UNDEFINED, np.nan, np.nanvar(draws, axis=0))
+        return np.where(undefined > UNDEFINED, np.nan, np.nanvar(draws, axis=axis))
 
 
-def _unbias(n: int) -> float:
-    return n / (n - 1)
+def _jackknife(left_out: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Jackknife variance (Tukey 1958)."""
+    return (left_out.shape[axis] - 1) * _variance(left_out, axis)
+
+
+def standard_error(resampled: Resampled) -> np.ndarray:
+    """Square root of `sampling_variance`."""
+    return np.sqrt(sampling_variance(resampled)[0])
 
 
 def interval(resampled: Resampled, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -296,13 +301,15 @@ def interval(resampled: Resampled, confidence: float = 0.95) -> tuple[np.ndarray
     -------
     se, low, high : arrays shaped like the estimate
     """
-    se = standard_error(resampled)
-    half = stats.t.ppf(0.5 + confidence / 2, resampled.degrees_of_freedom) * se
+    variance, dof = sampling_variance(resampled)
+    se = np.sqrt(variance)
+    half = stats.t.ppf(0.5 + confidence / 2, dof) * se
     return se, resampled.estimate - half, resampled.estimate + half
 
 
 def p_value(resampled: Resampled, null: float = 0.0) -> np.ndarray:
-    """Two-sided p that the statistic equals `null`, from the t distribution of the bootstrap interval."""
+    """Two-sided p that the statistic equals `null`, from the t distribution of the interval."""
+    variance, dof = sampling_variance(resampled)
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.abs(resampled.estimate - null) / standard_error(resampled)
-    return 2 * stats.t.sf(t, resampled.degrees_of_freedom)
+        t = np.abs(resampled.estimate - null) / np.sqrt(variance)
+    return 2 * stats.t.sf(t, dof)

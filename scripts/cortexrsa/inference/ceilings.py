@@ -9,10 +9,13 @@ from scipy.stats import rankdata
 
 from cortexrsa.brain.reliability import repeats_of
 from cortexrsa.files import RDMs
-from cortexrsa.geometry.compare import normalise
-from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference.bootstrap import RANKED, Resampled, draw_counts, interval, resampled_similarity
+from cortexrsa.geometry.compare import CENTRED, RANKED, normalise
+from cortexrsa.geometry.noise import prepared, rdm_of_trials
+from cortexrsa.geometry.rdm import of_networks
+from cortexrsa.geometry.regions_and_layers import trials_of
+from cortexrsa.inference.bootstrap import Resampled, Resamples, group_scores, interval
 from cortexrsa.inference.moments import moment_ceiling, voxel_half_ceiling
+from cortexrsa.inference.resampling import draw_counts, resampled_similarity
 from cortexrsa.inference.rsa import GROUP, PRIMARY, brain_array, splits_of
 
 ASSUMES = {
@@ -32,48 +35,45 @@ def mean_rdms(brain: np.ndarray, comparison: str) -> tuple[np.ndarray, np.ndarra
 
     RDMs are brought to the scale of the comparison before the mean (ranks, or normalised dissimilarities).
     """
-    # ranks themselves, not scaled: their sums tie exactly
-    scaled = rankdata(brain, axis=1) if comparison in RANKED else normalise(brain, comparison)
+    if comparison in (*RANKED, "tau-a"):
+        scaled = rankdata(brain, axis=1)  # ranks themselves, not scaled: their sums tie exactly
+    else:
+        scaled = normalise(brain, "pearson" if comparison in CENTRED else "cosine")
     total = scaled.sum(axis=0)
     subjects = len(brain)
     return np.tile(total / subjects, (subjects, 1)), (total - scaled) / (subjects - 1)
 
 
-def subject_ceiling(brain: np.ndarray, counts: np.ndarray, comparison: str, confidence: float) -> dict:
+def subject_ceiling(
+    brain: np.ndarray, resamples: Resamples, comparison: str, confidence: float, seed: int, threads: int = 1
+) -> dict:
     """Ceiling from several subjects.
 
     upper = mean over subjects of the similarity to the mean RDM of all, lower = the same to the mean RDM of
-    the others (Nili et al. 2014, doi:10.1371/journal.pcbi.1003553).
+    the others (Nili et al. 2014, doi:10.1371/journal.pcbi.1003553). The similarities of the subjects are
+    resampled like scores of a model (both factors), the mean RDMs as they are.
 
     Parameters
     ----------
     brain : (subjects >= 2, pairs)
-    counts : (draws, n) resamples of the stimuli
+    resamples : of the stimuli
+    seed : of the draws of subjects
+    threads : the result does not depend on it
 
     Returns
     -------
     dict of lower, upper, ci_low (of the lower bound), ci_high (of the upper bound)
     """
     with_subject, without_subject = mean_rdms(brain, comparison)
-    full = np.ones((1, counts.shape[1]), int)
-
-    def mean_similarity(references: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        similarities = [
-            resampled_similarity(subject[None], reference[None], counts, comparison)[:, 0, 0]
-            for subject, reference in zip(brain, references, strict=True)
-        ]
-        return np.mean(similarities, axis=0)
-
+    counts = resamples.counts
     bounds = {}
     for name, references in (("lower", without_subject), ("upper", with_subject)):
-        bounds[name] = Resampled(
-            mean_similarity(references, full)[0],
-            mean_similarity(references, counts),
-            None,
-            None,
-            counts.shape[1],
-            len(brain),
-        )
+        similarities = [
+            resampled_similarity(subject[None], reference[None], counts, comparison, threads)[:, 0, 0]
+            for subject, reference in zip(brain, references, strict=True)
+        ]
+        scores, draws, left_out = resamples.parts(np.stack(similarities, axis=1))
+        bounds[name] = group_scores(scores, draws, counts.shape[1], seed, left_out, resamples.shares)
     return _with_interval(bounds, confidence)
 
 
@@ -84,12 +84,13 @@ def spearman_brown(reliability: np.ndarray, factor: float = 2) -> np.ndarray:
 
 def split_half_ceiling(
     trials: np.ndarray,
-    counts: np.ndarray,
+    resamples: Resamples,
     splits: int,
     seed: int,
     dissimilarity: str,
     comparison: str,
     confidence: float,
+    threads: int = 1,
 ) -> dict:
     """Ceiling from repeated presentations to one subject.
 
@@ -99,10 +100,12 @@ def split_half_ceiling(
 
     Parameters
     ----------
-    trials : (n, repeats >= 2, voxels)
-    counts : (draws, n) resamples of the stimuli
+    trials : (n, repeats >= 2, voxels), see `noise.prepared`; repeats >= 4 for crossnobis
+    resamples : of the stimuli
     splits : number of random splits (all are distinct halves of the same repeats)
     seed : of the splits
+    dissimilarity : see `noise.rdm_of_trials`
+    threads : the result does not depend on it
 
     Returns
     -------
@@ -114,16 +117,16 @@ def split_half_ceiling(
     half = repeats // 2
     # two repeats can be split in one way only
     splits = min(splits, 1 if repeats == 2 else splits)
-    estimates, draws = np.zeros(1), np.zeros(len(counts))
-    full = np.ones((1, counts.shape[1]), int)
+    counts = resamples.counts
+    similarity = np.zeros(len(counts))
     for _ in range(splits):
         order = generator.permutation(repeats)
-        first = rdm(trials[:, order[:half]].mean(axis=1), dissimilarity)[None]
-        second = rdm(trials[:, order[half : 2 * half]].mean(axis=1), dissimilarity)[None]
-        estimates += resampled_similarity(first, second, full, comparison)[:, 0, 0] / splits
-        draws += resampled_similarity(first, second, counts, comparison)[:, 0, 0] / splits
-    halves = Resampled(estimates[0], draws, None, None, counts.shape[1], 1)
-    whole = halves.apply(lambda half_similarity: spearman_brown(half_similarity, repeats / half))
+        first, second = (
+            rdm_of_trials(trials[:, chosen], dissimilarity)[None]
+            for chosen in (order[:half], order[half : 2 * half])
+        )
+        similarity += resampled_similarity(first, second, counts, comparison, threads)[:, 0, 0] / splits
+    whole = resamples.resampled(spearman_brown(similarity, repeats / half))
     return _with_interval(
         {"lower": whole, "upper": whole.apply(lambda reliability: np.sqrt(np.maximum(reliability, 0)))},
         confidence,
@@ -140,17 +143,20 @@ def _with_interval(bounds: dict[str, Resampled], confidence: float) -> dict:
     }
 
 
-def usable_trials(responses: xarray.DataArray, subject: str, roi: str, split: str) -> np.ndarray | None:
-    """Single trials (n, repeats, voxels) of one subject, ROI and split; None with fewer than two repeats."""
+def usable_trials(
+    responses: xarray.DataArray, subject: str, roi: str, split: str, dissimilarity: str = "correlation"
+) -> np.ndarray | None:
+    """Trials (n, repeats, voxels) of one subject, ROI and split, prepared for their dissimilarity.
+
+    None where halves of the repeats are too few for an RDM: two repeats are needed, for crossnobis four.
+    """
     if "repeat" not in responses.dims:
         return None
-    voxels = (responses["subject"] == subject) & (responses["roi"] == roi)
-    trials = responses.isel(
-        voxel=voxels.to_numpy(), stimulus=(responses["split"] == split).to_numpy()
-    ).transpose("stimulus", "repeat", "voxel")
-    trials = trials.to_numpy()
+    trials = prepared(trials_of(responses, subject, roi), dissimilarity)
+    trials = trials[(responses["split"] == split).to_numpy()]
     complete = np.isfinite(trials).all(axis=(0, 2))
-    return trials[:, complete] if complete.sum() >= 2 else None
+    needed = 4 if dissimilarity == "crossnobis" else 2
+    return trials[:, complete] if complete.sum() >= needed else None
 
 
 def average_ceilings(
@@ -170,9 +176,9 @@ def average_ceilings(
     repeats = repeats_of(responses)
     if repeats is None:
         return []
-    voxels = ((responses["subject"] == subject) & (responses["roi"] == roi)).to_numpy()
-    own = responses.isel(voxel=voxels).transpose("stimulus", "voxel")
-    patterns = {name: own.to_numpy()[own["split"].to_numpy() == name] for name in repeats}
+    own = prepared(trials_of(responses, subject, roi), dissimilarity)[:, 0]
+    patterns = {name: own[responses["split"].to_numpy() == name] for name in repeats}
+    dissimilarity = of_networks(dissimilarity)  # whitened patterns are compared by it
     seed, confidence = inference["seed"], inference["confidence"]
     moments = moment_ceiling(patterns, repeats, split, counts, dissimilarity, comparison, seed, confidence)
     halves = voxel_half_ceiling(
@@ -198,7 +204,12 @@ def mean_over_subjects(rows: list[dict]) -> list[dict]:
 
 
 def ceiling_table(
-    brain: RDMs, responses: xarray.DataArray | None, dataset: str, comparison: str, inference: dict
+    brain: RDMs,
+    responses: xarray.DataArray | None,
+    dataset: str,
+    comparison: str,
+    inference: dict,
+    threads: int = 1,
 ) -> pd.DataFrame:
     """Noise ceilings of every ROI and split, of every kind that the data allow.
 
@@ -206,8 +217,9 @@ def ceiling_table(
     ----------
     brain : RDMs with columns subject, roi
     responses : see `files.write_responses`; None for a data set of RDMs
-    inference : bootstrap, ceiling_splits, seed, confidence; subject_effect: fixed, if the group's ceiling is
-        to be the mean of those of its subjects
+    inference : bootstrap, ceiling_splits, seed, confidence; subject_effect: fixed, if the
+        group's ceiling is to be the mean of those of its subjects
+    threads : the result does not depend on it
 
     Returns
     -------
@@ -225,23 +237,29 @@ def ceiling_table(
     for split in splits_of(brain):
         targets, subjects, rois = brain_array(brain, split)
         n = int((brain.patterns["split"] == split).sum())
-        counts = draw_counts(n, inference["bootstrap"], inference["seed"])
+        resamples = Resamples.of(n, inference["bootstrap"], inference["seed"])
+        seed, confidence = inference["seed"], inference["confidence"]
         for r, roi in enumerate(rois):
             found = []
             if len(subjects) > 1 and not fixed:
-                bounds = subject_ceiling(targets[:, r], counts, comparison, inference["confidence"])
+                bounds = subject_ceiling(targets[:, r], resamples, comparison, confidence, seed, threads)
                 found.append({"subject": GROUP, "kind": "subjects"} | bounds)
             for subject in subjects:
-                trials = None if responses is None else usable_trials(responses, subject, roi, split)
+                trials = (
+                    None
+                    if responses is None
+                    else usable_trials(responses, subject, roi, split, brain.measure)
+                )
                 if trials is not None:
                     bounds = split_half_ceiling(
                         trials,
-                        counts,
+                        resamples,
                         inference["ceiling_splits"],
-                        inference["seed"],
+                        seed,
                         brain.measure,
                         comparison,
-                        inference["confidence"],
+                        confidence,
+                        threads,
                     )
                     found.append({"subject": subject, "kind": "split-half"} | bounds)
                 elif responses is not None:

@@ -15,7 +15,8 @@ import pandas as pd
 from scipy import stats
 
 from cortexrsa.inference import profiles
-from cortexrsa.inference.bootstrap import UNDEFINED, Resampled, interval, p_value, standard_error
+from cortexrsa.inference.bootstrap import UNDEFINED, Resampled, interval, p_value, sampling_variance
+from cortexrsa.inference.centroids import Centroid, CentroidDifference
 
 STATEMENTS = {
     "H1": "{early} matches early, {late} later layers of task-optimised networks",
@@ -40,13 +41,14 @@ class ModelScores:
     ----------
     depth : (layers,) relative depth
     scores : Resampled of (rois, layers)
-    heldout : Resampled of (rois, candidates), scores of layers chosen on other stimuli; candidates as in
-        `profiles.CANDIDATES`
+    heldout : Resampled of (rois, candidates), scores of layers chosen (or weighted) on other stimuli
+    candidates : names of the candidates, see `profiles`
     """
 
     depth: np.ndarray
     scores: Resampled
     heldout: Resampled
+    candidates: list[str]
 
 
 @dataclass
@@ -170,8 +172,8 @@ def _part(models: list, roi: str, statistic: str, **values) -> dict:
 
 def _tested(study: Study, resampled: Resampled, bound: float | None = None) -> dict:
     """Estimate, interval, p and verdict of a scalar; of equivalence where a bound is given."""
-    se, low, high = (float(x) for x in interval(resampled, study.confidence))
-    if not np.isfinite(se):
+    _, low, high = (float(x) for x in interval(resampled, study.confidence))
+    if not np.isfinite(low):
         return {"reason": f"the statistic is undefined in over {UNDEFINED:.0%} of the resamples"}
     row = {"estimate": float(resampled.estimate), "ci_low": low, "ci_high": high}
     if bound is None:
@@ -179,14 +181,15 @@ def _tested(study: Study, resampled: Resampled, bound: float | None = None) -> d
         p = float(p_value(resampled))
     else:
         verdict, reason = _equivalence(low, high, bound)
-        p = float(equivalence_p(resampled.estimate, se, bound, resampled.degrees_of_freedom))
+        p = float(equivalence_p(resampled, bound))
     return row | {"p": p, "verdict": verdict, "reason": reason}
 
 
-def equivalence_p(estimate: np.ndarray, se: np.ndarray, bound: float, dof: int) -> np.ndarray:
+def equivalence_p(resampled: Resampled, bound: float) -> np.ndarray:
     """Two one-sided tests of |value| < bound (Schuirmann 1987): the larger p of the two."""
+    variance, dof = sampling_variance(resampled)
     with np.errstate(divide="ignore"):
-        return stats.t.sf((bound - np.abs(estimate)) / se, dof)
+        return stats.t.sf((bound - np.abs(resampled.estimate)) / np.sqrt(variance), dof)
 
 
 def _bound(study: Study, roi: str) -> float:
@@ -199,8 +202,8 @@ def _scores(study: Study, model: str, roi: str) -> Resampled:
 
 
 def _heldout(study: Study, model: str, roi: str, candidate: str) -> Resampled:
-    roi_index, candidate_index = study.rois.index(roi), profiles.CANDIDATES.index(candidate)
-    return study.models[model].heldout.apply(lambda scores: scores[..., roi_index, candidate_index])
+    roi_index, index = study.rois.index(roi), study.models[model].candidates.index(candidate)
+    return study.models[model].heldout.apply(lambda scores: scores[..., roi_index, index])
 
 
 # ---- the claims ------------------------------------------------------------------------------------------
@@ -215,12 +218,18 @@ def early_and_late(study: Study) -> list[dict]:
         if obstacle:
             parts.append(row | {"reason": obstacle})
             continue
-        depth = study.models[model].depth
-        late, early = _scores(study, model, study.late), _scores(study, model, study.early)
-        difference = late.apply(
-            lambda a, b, depth=depth: profiles.centroid(a, depth) - profiles.centroid(b, depth), early
+        late, early = (
+            Centroid(_scores(study, model, roi), study.models[model].depth)
+            for roi in (study.late, study.early)
         )
-        parts.append(row | _tested(study, difference))
+        difference = CentroidDifference(late, early)
+        low, high = difference.interval(study.confidence)
+        if not np.isfinite(low):
+            parts.append(row | {"reason": "no layer scores above 0, or a layer has no score"})
+            continue
+        verdict, reason = _direction(low, high)
+        values = {"estimate": difference.estimate, "ci_low": low, "ci_high": high}
+        parts.append(row | values | {"p": difference.p_value(), "verdict": verdict, "reason": reason})
     return parts
 
 
@@ -273,16 +282,16 @@ def _largest_difference(study: Study, pair: tuple[str, str], roi: str) -> dict:
     # all depths within the bound: an intersection-union test, so the pointwise intervals need no correction
     upper = np.maximum(np.abs(low), np.abs(high)).max()
     # some depth outside it: the largest of many, so the lower limit is simultaneous (max-t)
-    draws = difference.stimulus if difference.both is None else difference.both
+    draws = difference.draws if difference.both is None else difference.both
     deviations = np.abs(draws - draws.mean(axis=0)) / np.maximum(draws.std(axis=0), np.finfo(float).tiny)
     critical = np.quantile(deviations.max(axis=-1), study.confidence)
     # resamples are as good as normal: the same tail of t, and never below the pointwise limit
     tail = np.maximum(stats.norm.cdf(critical), 0.5 + study.confidence / 2)
-    critical = stats.t.ppf(tail, difference.degrees_of_freedom)
+    critical = stats.t.ppf(tail, sampling_variance(difference)[1])
     lower = max(0.0, (np.abs(difference.estimate) - critical * se).max())
     verdict, reason = _equivalence(lower, upper, bound)
     correlation = np.corrcoef(first.estimate, second.estimate)[0, 1]
-    p = equivalence_p(difference.estimate, se, bound, difference.degrees_of_freedom).max()
+    p = equivalence_p(difference, bound).max()
     return {
         "estimate": np.abs(difference.estimate).max(),
         "ci_low": lower,
@@ -375,25 +384,22 @@ def _joined_profile(study: Study, model: str, rois: list[str]) -> Resampled:
 def _disattenuated(first: Resampled, second: Resampled) -> Resampled:
     """`profiles.disattenuated_correlation` on the sample and in the resamples."""
     total, difference = first.apply(np.add, second), first.apply(np.subtract, second)
-    sampling = [np.mean(standard_error(each) ** 2) for each in (first, second, total, difference)]
+    together = (first, second, total, difference)
+    sampling = np.array([np.mean(sampling_variance(each)[0]) for each in together])
 
-    def of(field: str) -> np.ndarray | None:
-        if getattr(first, field) is None:
-            return None
-        errors = np.array(sampling)
+    def of(field: str) -> np.ndarray:
+        errors = sampling.copy()
         if field != "estimate":
             # a resample carries the error of the sample and its own
-            errors += [
-                np.var(getattr(each, field), axis=0).mean() for each in (first, second, total, difference)
-            ]
+            own = 1 if field.startswith("one_subject") else 0
+            errors += [np.var(getattr(each, field), axis=own).mean() for each in together]
         shared = (errors[2] - errors[3]) / 4
         values = getattr(first, field), getattr(second, field)
         correlation = profiles.disattenuated_correlation(*values, errors[0], errors[1], shared)
         # a resample without any signal left says nothing of the correlation: 0
         return correlation if field == "estimate" else np.nan_to_num(correlation, nan=0.0)
 
-    fields = (of(field) for field in ("estimate", "stimulus", "subject", "both"))
-    return Resampled(*fields, first.n_stimuli, first.n_subjects)
+    return first.map(of)
 
 
 CLAIMS = {
@@ -430,16 +436,17 @@ def summarise(study: Study) -> pd.DataFrame:
     for name, model in study.models.items():
         for roi in study.rois:
             statistics = {"held-out best layer": _heldout(study, name, roi, "all")}
+            if profiles.FITTED in model.candidates:
+                statistics["held-out weighted layers"] = _heldout(study, name, roi, profiles.FITTED)
             if len(model.depth) >= 3:
                 scores = _scores(study, name, roi)
                 statistics |= {
                     label: scores.apply(lambda scores, d=model.depth, f=function: f(scores, d))
-                    for label, function in (
-                        ("depth centroid", profiles.centroid),
-                        ("slope", profiles.slope),
-                        ("curvature", profiles.curvature),
-                    )
+                    for label, function in (("slope", profiles.slope), ("curvature", profiles.curvature))
                 }
+                centroid = Centroid(scores, model.depth)
+                limits = centroid.interval(study.confidence)
+                rows.append((name, roi, "depth centroid", centroid.estimate, *limits))
                 best = model.depth[np.argmax(np.nan_to_num(scores.estimate, nan=-np.inf))]
                 rows.append((name, roi, "depth of the best layer", best, np.nan, np.nan))
             for label, statistic in statistics.items():

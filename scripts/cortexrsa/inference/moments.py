@@ -9,7 +9,8 @@ import numpy as np
 from cortexrsa.brain.reliability import signal_and_noise
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference.bootstrap import Resampled, interval, resampled_similarity
+from cortexrsa.inference.bootstrap import Resampled, interval
+from cortexrsa.inference.resampling import resampled_similarity
 
 # Monte Carlo patterns in all, so that few stimuli are simulated more often
 SIMULATED = 2400
@@ -95,8 +96,8 @@ def moment_ceiling(
     shares = _signal_squared(drawn, products, repeats) / drawn[split]
     n = len(patterns[split])
     bounds = {
-        "lower": Resampled(np.asarray(share), shares, None, None, n, 1),
-        "upper": Resampled(np.sqrt(max(share, 0.0)), np.sqrt(np.maximum(shares, 0)), None, None, n, 1),
+        "lower": Resampled(np.asarray(share), shares, n),
+        "upper": Resampled(np.sqrt(max(share, 0.0)), np.sqrt(np.maximum(shares, 0)), n),
     }
     errors = {name: interval(bound, confidence) for name, bound in bounds.items()}
     # the interval of the share, on the scale of the bound; as it is where there is no signal to simulate
@@ -245,7 +246,7 @@ def voxel_half_ceiling(
         return 2 * values / (1 + values)
 
     draws = stepped_up(np.maximum(half + deviations, -0.9))
-    lower = Resampled(np.asarray(stepped_up(max(half, -0.9))), draws, None, None, n, 1)
+    lower = Resampled(np.asarray(stepped_up(max(half, -0.9))), draws, n)
     upper = lower.apply(lambda reliability: np.sqrt(np.maximum(reliability, 0)))
     return {
         "lower": float(lower.estimate),

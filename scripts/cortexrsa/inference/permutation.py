@@ -2,57 +2,112 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
-from cortexrsa.geometry.compare import normalise
-from cortexrsa.geometry.rdm import n_stimuli
+from cortexrsa.geometry import kendall
+from cortexrsa.geometry.compare import normalise, usable
+from cortexrsa.geometry.ranks import ascending, dense_ranks
+from cortexrsa.geometry.rdm import n_stimuli, squareform
+from cortexrsa.geometry.threads import in_threads
+from cortexrsa.progress import progress
 
-BLOCK_BYTES = 64 * 2**20
+BLOCK_BYTES = 32 * 2**20
 
 
-def permutation_null(brain: np.ndarray, models: np.ndarray, permutations: int, seed: int) -> np.ndarray:
+def permutation_null(
+    brain: np.ndarray,
+    models: np.ndarray,
+    permutations: int,
+    seed: int,
+    comparison: str = "spearman",
+    threads: int = 1,
+) -> np.ndarray:
     """Similarities under random relabelling of the brain RDMs' stimuli.
 
     Every brain RDM and every call with the same seed sees the same permutations, so maxima over models are
-    taken within one permutation.
+    taken within one permutation, and means over subjects are those of one relabelling.
 
     Parameters
     ----------
-    brain : (r, pairs), normalised (see `compare.normalise`), or means of normalised RDMs (see `group_rdm`)
-    models : (l, pairs), normalised
+    brain : (r, pairs)
+    models : (l, pairs)
     permutations : number of random permutations
     seed : of the permutations
+    comparison : see `compare.compare`
+    threads : over the permutations; the result does not depend on it
 
     Returns
     -------
-    (permutations, r, l) float64, NaN for a model RDM with a NaN or without variance.
+    (permutations, r, l) float64, NaN for an RDM with a NaN or without variance.
 
     References
     ----------
     Mantel 1967; Nili et al. 2014, doi:10.1371/journal.pcbi.1003553
     """
     n = n_stimuli(brain.shape[1])
-    first, second = np.triu_indices(n, 1)
-    square = np.zeros((len(brain), n, n))
-    square[:, first, second] = square[:, second, first] = brain
     generator = np.random.default_rng(seed)
-    orders = generator.permuted(np.tile(np.arange(n), (permutations, 1)), axis=1)
-    null = np.empty((permutations, len(brain), len(models)))
-    block = max(1, BLOCK_BYTES // (8 * brain.size))
-    for start in range(0, permutations, block):
-        order = orders[start : start + block]
-        shuffled = square[:, order[:, first], order[:, second]]
-        null[start : start + block] = np.moveaxis(shuffled @ models.T, 0, 1)
+    orders = generator.permuted(np.tile(np.arange(n, dtype=np.int32), (permutations, 1)), axis=1)
+    similarities = _concordances if comparison == "tau-a" else _products
+    with (
+        threadpool_limits(1),  # the threads are ours
+        progress(permutations * len(brain), "permutations") as bar,
+    ):
+        return similarities(brain, models, orders, comparison, threads, bar)
+
+
+@numba.njit(nogil=True, cache=True)
+def _relabel(square, orders, out):
+    n = square.shape[0]
+    for k in range(orders.shape[0]):
+        order, q = orders[k], 0
+        for i in range(n):
+            row = square[order[i]]
+            for j in range(i + 1, n):
+                out[k, q] = row[order[j]]
+                q += 1
+
+
+def _products(brain, models, orders, comparison, threads, bar) -> np.ndarray:
+    targets = normalise(brain, comparison, threads)
+    candidates = normalise(models, comparison, threads).T.copy()
+    null = np.empty((len(orders), len(brain), len(models)))
+    size = max(1, BLOCK_BYTES // (8 * brain.shape[1]))
+    for row, target in enumerate(targets):
+        square = squareform(target)
+
+        def block(start: int, row=row, square=square) -> None:
+            part = orders[start : start + size]
+            relabelled = np.empty((len(part), brain.shape[1]))
+            _relabel(square, part, relabelled)
+            null[start : start + size, row] = relabelled @ candidates
+            bar.update(len(part))
+
+        in_threads(block, range(0, len(orders), size), threads)
     return null
 
 
-def group_rdm(brain: np.ndarray, comparison: str = "spearman") -> np.ndarray:
-    """Mean of the normalised RDMs (subjects, pairs) of one ROI.
+def _concordances(brain, models, orders, comparison, threads, bar) -> np.ndarray:
+    once = np.ones(orders.shape[1], np.int32)
+    ranks = [dense_ranks(*ascending(rdm)) if usable(rdm) else None for rdm in models]
+    null = np.full((len(orders), len(brain), len(models)), np.nan)
+    for row, rdm in enumerate(brain):
+        if not usable(rdm):
+            continue
+        pairs = kendall.sorted_pairs(rdm)
 
-    Its inner product with a normalised model RDM is the mean over subjects of the similarities.
-    """
-    return normalise(brain, comparison).mean(axis=0)
+        def relabelled(k: int, row=row, pairs=pairs) -> None:
+            # the stimulus that takes place i in the relabelled RDM is order[i], so the labels are its inverse
+            labels = np.argsort(orders[k])
+            for column, other in enumerate(ranks):
+                if other is not None:
+                    null[k, row, column] = kendall.tau_a(*pairs, other, once, labels)
+            bar.update(1)
+
+        in_threads(relabelled, range(len(orders)), threads)
+    return null
 
 
 def p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from cortexrsa.geometry.rdm import select_stimuli
-from cortexrsa.inference.bootstrap import resampled_similarity
+from cortexrsa.inference.fitted import fitted_scores, group_target, layer_weights
+from cortexrsa.inference.resampling import resampled_similarity
 
-# sets of layers from which the best is chosen
+# sets of layers from which the best is chosen, and all layers weighted (where the configuration wants it)
 CANDIDATES = ("all", "middle", "last")
+FITTED = "fitted"
 GRID = np.linspace(0, 1, 21)
 
 
@@ -117,6 +119,7 @@ def heldout_in_halves(
     halves: np.ndarray,
     candidates: dict[str, np.ndarray],
     comparison: str,
+    fitted: bool = False,
     threads: int = 1,
 ) -> np.ndarray:
     """Score of the best layer, chosen on one half of the stimuli and scored on the other.
@@ -131,6 +134,8 @@ def heldout_in_halves(
     counts : (draws, n) resamples of the stimuli
     halves : (number, n) bool
     candidates : sets of layers, see `candidate_layers`
+    fitted : whether all layers, weighted (weights fitted on the one half), are a last candidate
+    threads : the result does not depend on it
 
     Returns
     -------
@@ -138,16 +143,25 @@ def heldout_in_halves(
     """
     subjects, rois, pairs = brain.shape
 
-    def scores(half: np.ndarray) -> np.ndarray:
+    def parts(half: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         flat = select_stimuli(brain.reshape(-1, pairs), half)
-        layers = select_stimuli(models, half)
-        similarity = resampled_similarity(flat, layers, counts[:, half], comparison, threads)
+        return flat.reshape(subjects, rois, -1), select_stimuli(models, half), counts[:, half]
+
+    def scores(target: np.ndarray, layers: np.ndarray, count: np.ndarray) -> np.ndarray:
+        flat = target.reshape(subjects * rois, -1)
+        similarity = resampled_similarity(flat, layers, count, comparison, threads)
         return similarity.reshape(len(counts), subjects, rois, len(models))
 
-    total = np.zeros((len(counts), subjects, rois, len(candidates)))
+    total = np.zeros((len(counts), subjects, rois, len(candidates) + fitted))
     for half in halves:
-        sides = scores(half), scores(~half)
-        for selection, evaluation in (sides, sides[::-1]):
-            chosen = choose_layers(selection.mean(axis=1, keepdims=True), candidates)
-            total += scores_of_chosen(evaluation, chosen)
+        sides = parts(half), parts(~half)
+        both = tuple(scores(*side) for side in sides)
+        for select, evaluate in ((0, 1), (1, 0)):
+            chosen = choose_layers(both[select].mean(axis=1, keepdims=True), candidates)
+            total[..., : len(candidates)] += scores_of_chosen(both[evaluate], chosen)
+            if fitted:
+                target, layers, count = sides[select]
+                weights = layer_weights(group_target(target), layers, count, threads)
+                target, layers, count = sides[evaluate]
+                total[..., -1] += fitted_scores(target, layers, count, weights, comparison, threads)
     return total / (2 * len(halves))

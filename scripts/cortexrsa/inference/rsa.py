@@ -9,11 +9,19 @@ import pandas as pd
 import xarray
 
 from cortexrsa.files import InputError, RDMs, read_dataset
-from cortexrsa.geometry.compare import compare, normalise
+from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import select_stimuli
 from cortexrsa.inference import permutation, profiles
-from cortexrsa.inference.bootstrap import Resampled, draw_counts, group_scores, interval, resampled_similarity
+from cortexrsa.inference.bootstrap import (
+    GROUPS,
+    Resampled,
+    Resamples,
+    group_scores,
+    interval,
+)
 from cortexrsa.inference.claims import ModelScores
+from cortexrsa.inference.fitted import fitted_scores, group_target, layer_weights
+from cortexrsa.inference.resampling import resampled_similarity
 
 # the split on which claims are made; layers are chosen on the other one where it exists
 PRIMARY, SELECTION = "test", "train"
@@ -56,17 +64,21 @@ def score_network(
     ----------
     network : RDMs with columns layer, layer_index, depth
     brain : RDMs with columns subject, roi, over the same stimuli
-    comparison : spearman, rho-a, pearson or cosine
-    inference : bootstrap, permutations, halves (numbers of them) and seed; subject_effect: fixed, if claims
-        are not to generalise over subjects
+    comparison : see `compare.compare`
+    inference : bootstrap, permutations, halves (numbers of them), fitted (whether to weight layers) and seed;
+        subject_effect: fixed, if claims are not to generalise over subjects
+    threads : the result does not depend on it
     source : file to name in an error
 
     Returns
     -------
     xarray.Dataset with
-        score (split, subject, roi, layer), draws (split, draw, subject, roi, layer): all splits;
-        heldout (subject, roi, candidate), heldout_draws (draw, subject, roi, candidate): scores in the
-        primary split of layers chosen on other stimuli (the training split, or repeated halves);
+        score (split, subject, roi, layer), draws (split, draw, subject, roi, layer), left_out (split, group,
+        subject, roi, layer; NaN in groups that a split does not have): all splits, with the noise_shares
+        (split, resampling, noise) of `bootstrap.resampling_shares`;
+        heldout (subject, roi, candidate), heldout_draws (draw, subject, roi, candidate), heldout_left_out
+        (group, ...): scores in the primary split of layers chosen (weights fitted) on other stimuli (the
+        training split, or repeated halves);
         p (unit, roi, layer), null_maximum (permutation, unit, roi): permutation test in the primary split,
         units are the subjects and, with several, their mean.
 
@@ -78,73 +90,94 @@ def score_network(
         if list(network.patterns[column]) != list(brain.patterns[column]):
             raise InputError(source, column, "other stimuli or another order", "those of the brain RDMs")
     depth = network.rdms["depth"].to_numpy()
-    n_draws = inference["bootstrap"]
-    result = []
+    parts, result = {}, []
     for split in splits_of(brain):
         targets, subjects, rois = brain_array(brain, split)
         keep = (network.patterns["split"] == split).to_numpy()
         layers = select_stimuli(network.dissimilarities, keep)
-        counts = draw_counts(int(keep.sum()), n_draws, inference["seed"])
-        shape = (len(subjects), len(rois), len(layers))
+        resamples = Resamples.of(int(keep.sum()), inference["bootstrap"], inference["seed"])
+        parts[split] = targets, layers, resamples
         flat = targets.reshape(-1, targets.shape[-1])
-        similarities = resampled_similarity(flat, layers, counts, comparison, threads)
+        similarities = resampled_similarity(flat, layers, resamples.counts, comparison, threads)
+        similarities = similarities.reshape(-1, len(subjects), len(rois), len(layers))
+        score, draws, left_out = resamples.parts(similarities)
         data = {
-            "score": (("subject", "roi", "layer"), compare(flat, layers, comparison).reshape(shape)),
-            "draws": (("draw", "subject", "roi", "layer"), similarities.reshape(n_draws, *shape)),
+            "score": (("subject", "roi", "layer"), score),
+            "draws": (("draw", "subject", "roi", "layer"), draws),
+            "left_out": (("group", "subject", "roi", "layer"), left_out),
+            "noise_shares": (("resampling", "noise"), resamples.shares),
             "n_stimuli": int(keep.sum()),
         }
-        result.append(xarray.Dataset(data))
-        if split == PRIMARY:
-            primary = targets, layers, counts
-    dataset = xarray.concat(result, dim="split").assign_coords(
+        result.append(xarray.Dataset(data, coords={"group": range(len(left_out))}))
+    dataset = xarray.concat(result, dim="split", join="outer").assign_coords(
         split=splits_of(brain),
         subject=subjects,
         roi=rois,
         layer=list(network.rdms["layer"]),
         depth=("layer", depth),
         layer_index=("layer", network.rdms["layer_index"]),
-        candidate=list(profiles.CANDIDATES),
+        candidate=[*profiles.CANDIDATES, *([profiles.FITTED] if inference["fitted"] else [])],
+        resampling=["bootstrap", "jackknife"],
+        noise=["stimulus", "pair"],
     )
-    targets, layers, counts = primary
-    heldout, heldout_draws = _heldout_scores(dataset, targets, layers, counts, comparison, inference, threads)
+    of = _chosen_in_training if SELECTION in parts else _chosen_in_halves
+    heldout, draws, left_out = parts[PRIMARY][2].parts(of(dataset, parts, comparison, inference, threads))
     dataset["heldout"] = (("subject", "roi", "candidate"), heldout)
-    dataset["heldout_draws"] = (("draw", "subject", "roi", "candidate"), heldout_draws)
+    dataset["heldout_draws"] = (("draw", "subject", "roi", "candidate"), draws)
+    lacking = [(0, dataset.sizes["group"] - len(left_out))] + [(0, 0)] * heldout.ndim
+    padded = np.pad(left_out, lacking, constant_values=np.nan)
+    dataset["heldout_left_out"] = (("group", "subject", "roi", "candidate"), padded)
     dataset.attrs["subject_effect"] = inference.get("subject_effect", "random")
-    return dataset.merge(_permutation_test(targets, layers, subjects, comparison, inference))
+    targets, layers, _ = parts[PRIMARY]
+    return dataset.merge(_permutation_test(targets, layers, subjects, comparison, inference, threads))
 
 
-def _heldout_scores(dataset, targets, layers, counts, comparison, inference, threads):
-    """heldout and heldout_draws of `score_network`."""
+def _chosen_in_training(dataset, parts, comparison, inference, threads) -> np.ndarray:
+    """Scores in the resamples (1 + draws + groups, subject, roi, candidate) of layers chosen once."""
     candidates = profiles.candidate_layers(dataset["depth"].to_numpy())
-    if SELECTION in dataset["split"]:
-        selection = dataset["score"].sel(split=SELECTION).mean("subject").to_numpy()
-        chosen = profiles.choose_layers(selection, candidates)
-        primary = dataset.sel(split=PRIMARY)
-        return tuple(
-            profiles.scores_of_chosen(primary[name].to_numpy(), chosen) for name in ("score", "draws")
-        )
+    training = dataset["score"].sel(split=SELECTION).mean("subject").to_numpy()
+    primary = dataset.sel(split=PRIMARY)
+    scores = [primary["score"].to_numpy()[None], primary["draws"].to_numpy()]
+    scores.append(primary["left_out"].to_numpy()[: _groups(primary)])
+    scores = profiles.scores_of_chosen(np.concatenate(scores), profiles.choose_layers(training, candidates))
+    if not inference["fitted"]:
+        return scores
+    targets, layers, resamples = parts[SELECTION]
+    weights = layer_weights(group_target(targets), layers, resamples.counts[:1], threads)
+    targets, layers, resamples = parts[PRIMARY]
+    fitted = fitted_scores(targets, layers, resamples.counts, weights, comparison, threads)
+    return np.concatenate([scores, fitted[..., None]], axis=-1)
+
+
+def _chosen_in_halves(dataset, parts, comparison, inference, threads) -> np.ndarray:
+    """As `_chosen_in_training`; chosen in halves of the stimuli of every resample."""
+    targets, layers, resamples = parts[PRIMARY]
+    counts = resamples.counts
+    candidates = profiles.candidate_layers(dataset["depth"].to_numpy())
     halves = profiles.random_halves(counts.shape[1], inference["halves"], [inference["seed"], 2])
-    sample_and_draws = np.concatenate([np.ones((1, counts.shape[1]), counts.dtype), counts])
-    scores = profiles.heldout_in_halves(
-        targets, layers, sample_and_draws, halves, candidates, comparison, threads
+    return profiles.heldout_in_halves(
+        targets, layers, counts, halves, candidates, comparison, inference["fitted"], threads
     )
-    return scores[0], scores[1:]
 
 
-def _permutation_test(targets, layers, subjects, comparison, inference) -> xarray.Dataset:
+def _groups(part: xarray.Dataset) -> int:
+    """Number of groups of stimuli that are left out in one split."""
+    return min(int(part["n_stimuli"]), GROUPS)
+
+
+def _permutation_test(targets, layers, subjects, comparison, inference, threads) -> xarray.Dataset:
     """p and null_maximum of `score_network`."""
     n_subjects, n_rois, pairs = targets.shape
+    flat = targets.reshape(-1, pairs)
+    null = permutation.permutation_null(
+        flat, layers, inference["permutations"], inference["seed"], comparison, threads
+    ).reshape(-1, n_subjects, n_rois, len(layers))
+    observed = compare(flat, layers, comparison, threads).reshape(null.shape[1:])
     units = list(subjects)
-    normalised = normalise(targets.reshape(-1, pairs), comparison).reshape(targets.shape)
     if n_subjects > 1:
         units.append(GROUP)
-        group = [permutation.group_rdm(targets[:, roi], comparison) for roi in range(n_rois)]
-        normalised = np.concatenate([normalised, np.stack(group)[None]])
-    networks = normalise(layers, comparison)
-    flat = normalised.reshape(-1, pairs)
-    null = permutation.permutation_null(flat, networks, inference["permutations"], inference["seed"])
-    null = null.reshape(-1, len(units), n_rois, len(layers))
-    observed = (flat @ networks.T).reshape(null.shape[1:])
+        null = np.concatenate([null, null.mean(axis=1, keepdims=True)], axis=1)
+        observed = np.concatenate([observed, observed.mean(axis=0, keepdims=True)])
     sound = np.isfinite(observed).any(axis=-1)
     maximum = np.where(sound, np.nan_to_num(null, nan=-np.inf).max(axis=-1), np.nan)
     return xarray.Dataset(
@@ -159,24 +192,31 @@ def _permutation_test(targets, layers, subjects, comparison, inference) -> xarra
 # ---- tables ----------------------------------------------------------------------------------------------
 
 
-def _units(
-    scores: np.ndarray, draws: np.ndarray, subjects: list[str], n: int, seed: int, fixed: bool
-) -> dict:
-    """Resampled scores by unit: every subject (stimuli resampled), and with several subjects their mean."""
-    units = {
-        subject: Resampled(scores[s], draws[:, s], None, None, n, 1) for s, subject in enumerate(subjects)
-    }
-    if len(subjects) > 1:
-        units[GROUP] = group_scores(scores, draws, n, seed, fixed)
-    return units
+def _group(part: xarray.Dataset, inference: dict, which: str = "", subject: int | None = None) -> Resampled:
+    """Resampled scores of all subjects' mean, or of one subject: of all layers, or which="heldout_".
 
-
-def _subjects_fixed(result: xarray.Dataset) -> bool:
-    return result.attrs.get("subject_effect") == "fixed"
+    Parameters
+    ----------
+    part : one split of `score_network`
+    inference : seed, and standard_error ("corrected" or "bootstrap")
+    """
+    scores = part[which.rstrip("_") or "score"].to_numpy()
+    draws, left_out = part[f"{which}draws"].to_numpy(), part[f"{which}left_out"].to_numpy()
+    chosen = slice(None) if subject is None else slice(subject, subject + 1)
+    corrected = inference["standard_error"] == "corrected"
+    return group_scores(
+        scores[chosen],
+        draws[:, chosen],
+        int(part["n_stimuli"]),
+        inference["seed"],
+        left_out[: _groups(part), chosen] if corrected else None,
+        part["noise_shares"].to_numpy(),
+        part.attrs.get("subject_effect") == "fixed",
+    )
 
 
 def score_table(
-    results: dict[str, xarray.Dataset], dataset: str, measure: str, confidence: float, seed: int
+    results: dict[str, xarray.Dataset], dataset: str, measure: str, inference: dict
 ) -> pd.DataFrame:
     """Tidy table of all scores of a data set.
 
@@ -186,6 +226,7 @@ def score_table(
     Parameters
     ----------
     results : of `score_network`, by model name
+    inference : confidence, seed, standard_error
 
     Returns
     -------
@@ -197,11 +238,11 @@ def score_table(
         subjects = list(result["subject"].to_numpy())
         for split in result["split"].to_numpy():
             part = result.sel(split=split)
-            n = int(part["n_stimuli"])
-            scores, draws = part["score"].to_numpy(), part["draws"].to_numpy()
-            units = _units(scores, draws, subjects, n, seed, _subjects_fixed(result))
+            units = {subject: _group(part, inference, subject=s) for s, subject in enumerate(subjects)}
+            if len(subjects) > 1:
+                units[GROUP] = _group(part, inference)
             for unit, scores in units.items():
-                se, low, high = interval(scores, confidence)
+                se, low, high = interval(scores, inference["confidence"])
                 for r, roi in enumerate(result["roi"].to_numpy()):
                     tested = split == PRIMARY
                     p = result["p"].sel(unit=unit, roi=roi).to_numpy() if tested else np.nan
@@ -224,7 +265,7 @@ def score_table(
                                 "p": p,
                                 "p_fwe": np.nan,
                                 "q_fdr": np.nan,
-                                "n_stimuli": n,
+                                "n_stimuli": int(part["n_stimuli"]),
                                 "note": np.where(np.isnan(scores.estimate[r]), CONSTANT_NOTE, ""),
                             }
                         )
@@ -239,19 +280,24 @@ def score_table(
     return table
 
 
-def model_scores(result: xarray.Dataset, seed: int) -> ModelScores:
-    """What the claims need of one network: the mean over subjects in the primary split."""
+def model_scores(result: xarray.Dataset, inference: dict) -> ModelScores:
+    """What the claims need of one network: the mean over subjects in the primary split.
+
+    `inference` holds seed and standard_error.
+    """
     part = result.sel(split=PRIMARY)
-    n = int(part["n_stimuli"])
-    fixed = _subjects_fixed(result)
     return ModelScores(
         result["depth"].to_numpy(),
-        group_scores(part["score"].to_numpy(), part["draws"].to_numpy(), n, seed, fixed),
-        group_scores(result["heldout"].to_numpy(), result["heldout_draws"].to_numpy(), n, seed, fixed),
+        _group(part, inference),
+        _group(part, inference, "heldout_"),
+        [str(candidate) for candidate in result["candidate"].to_numpy()],
     )
 
 
 def read_results(paths: list[str]) -> dict[str, xarray.Dataset]:
     """Results of `score_network` by model name (the name of the file)."""
-    variables = ["score", "draws", "n_stimuli", "heldout", "heldout_draws", "p", "null_maximum", "depth"]
+    variables = [
+        *("score", "draws", "left_out", "noise_shares", "n_stimuli", "heldout", "heldout_draws"),
+        *("heldout_left_out", "p", "null_maximum", "depth"),
+    ]
     return {Path(path).stem: read_dataset(path, variables) for path in paths}

@@ -1,0 +1,82 @@
+# Do the methods keep what they promise? Not part of a study: `snakemake calibration` asks for it.
+
+CALIBRATION = {"subjects": (1, 4, 15), "stimuli": (40, 120), "signal": ("strong", "weak", "faint", "none")}
+
+
+rule calibration_truth:
+    output:
+        truth="results/calibration/truth-{population}-{signal}.npy",
+    log:
+        "results/logs/calibration/truth-{population}-{signal}.log",
+    benchmark:
+        "results/benchmarks/calibration/truth-{population}-{signal}.tsv"
+    wildcard_constraints:
+        population="one|several",
+        signal="|".join(CALIBRATION["signal"]),
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings={"stimuli": 500, "studies": 25, "subjects": 12},
+        code=code("calibration_truth.py"),
+    message:
+        "Scores in the population: {wildcards.population} subject(s), {wildcards.signal} signal"
+    script:
+        "../scripts/calibration_truth.py"
+
+
+rule calibration_study:
+    input:
+        unpack(truth_of),
+    output:
+        table="results/calibration/{subjects}-subjects-{stimuli}-stimuli-{signal}.csv",
+    log:
+        "results/logs/calibration/{subjects}-{stimuli}-{signal}.log",
+    benchmark:
+        "results/benchmarks/calibration/{subjects}-{stimuli}-{signal}.tsv"
+    wildcard_constraints:
+        subjects=r"\d+",
+        stimuli=r"\d+",
+        signal="|".join(CALIBRATION["signal"]),
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings={"simulations": 120, "draws": 400, "permutations": 999, "seed": 0},
+        code=code("calibration.py"),
+    message:
+        "Coverage and error rates: {wildcards.subjects} subjects, {wildcards.stimuli} stimuli, {wildcards.signal} signal"
+    script:
+        "../scripts/calibration.py"
+
+
+rule calibration:
+    input:
+        tables=expand(rules.calibration_study.output.table, **CALIBRATION),
+    output:
+        table="results/calibration/calibration.csv",
+        svg="results/calibration/calibration.svg",
+        png="results/calibration/calibration.png",
+    log:
+        "results/logs/calibration/calibration.log",
+    benchmark:
+        "results/benchmarks/calibration/calibration.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        settings={},
+        code=code("plot_calibration.py"),
+    message:
+        "Figure and table of the calibration"
+    script:
+        "../scripts/plot_calibration.py"

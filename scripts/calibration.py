@@ -1,0 +1,17 @@
+"""Coverage of intervals, or error rates of tests, over simulated studies of one size and signal."""
+
+from cortexrsa.files import job_log, load_array, write_table
+from cortexrsa.inference.calibration import SIGNALS, coverage, false_positives
+
+with job_log(snakemake.log[0]):
+    settings, wildcards = snakemake.params.settings, snakemake.wildcards
+    subjects, stimuli = int(wildcards.subjects), int(wildcards.stimuli)
+    simulations, seed = settings["simulations"], settings["seed"]
+    if wildcards.signal == "none":
+        table = false_positives(subjects, stimuli, simulations, settings["permutations"], seed)
+    else:
+        noise = SIGNALS[wildcards.signal]
+        truth = load_array(snakemake.input.truth)
+        table = coverage(subjects, stimuli, noise, truth, simulations, settings["draws"], seed)
+    table = table.assign(subjects=subjects, stimuli=stimuli, signal=wildcards.signal)
+    write_table(snakemake.output.table, table, settings)

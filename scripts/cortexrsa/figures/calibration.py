@@ -1,0 +1,84 @@
+"""Figure of the calibration study: coverage of intervals and error rates of tests."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+
+from cortexrsa.figures.style import MARKERS, WIDTH
+
+ERRORS = {"corrected": "corrected for the noise of pairs", "bootstrap": "plain bootstrap"}
+
+
+def plot_calibration(table: pd.DataFrame):
+    """Coverage by size of the study (rows: kinds of statistics; columns: signals), and false positives.
+
+    Parameters
+    ----------
+    table : of `inference.calibration`, all studies, with columns subjects, stimuli, signal
+    """
+    table = table.assign(study=[f"{row.subjects} x {row.stimuli}" for row in table.itertuples()])
+    studies = list(dict.fromkeys(table.sort_values(["stimuli", "subjects"])["study"]))
+    intervals, tests = table[table["signal"] != "none"], table[table["signal"] == "none"]
+    statistics, signals = (
+        list(dict.fromkeys(intervals["statistic"])),
+        list(dict.fromkeys(intervals["signal"])),
+    )
+    figure, axes = plt.subplots(
+        len(statistics),
+        len(signals) + 1,
+        figsize=(WIDTH, 1.1 * len(statistics) + 0.9),
+        sharex=True,
+        squeeze=False,
+    )
+    colours = sns.color_palette("colorblind")
+    for row, statistic in enumerate(statistics):
+        for column, signal in enumerate(signals):
+            panel = axes[row, column]
+            panel.axhspan(0.93, 0.97, color="0.9", zorder=0)
+            panel.axhline(0.95, color="0.6", linewidth=0.8, zorder=1)
+            for k, (errors, label) in enumerate(ERRORS.items()):
+                chosen = (intervals[["statistic", "signal", "errors"]] == [statistic, signal, errors]).all(
+                    axis=1
+                )
+                values = intervals[chosen].set_index("study").loc[studies]
+                panel.plot(
+                    range(len(studies)),
+                    values["coverage"],
+                    marker=MARKERS[k],
+                    markersize=4,
+                    color=colours[k],
+                    linestyle="none" if k else "-",
+                    label=label,
+                )
+            panel.set_ylim(min(0.88, panel.get_ylim()[0]), 1.01)
+            if row == 0:
+                panel.set_title(f"{signal} signal", fontsize=8)
+            if column == 0:
+                panel.set_ylabel(statistic.replace(" of ", "\nof "))
+    for row, name in enumerate(dict.fromkeys(tests["statistic"])):
+        panel = axes[row, -1]
+        values = tests[tests["statistic"] == name].set_index("study").loc[studies]
+        panel.axhline(0.05, color="0.6", linewidth=0.8)
+        panel.errorbar(
+            range(len(studies)),
+            values["rate"],
+            2 * values["mc_error"],
+            marker="o",
+            markersize=4,
+            color=colours[2],
+            linestyle="none",
+        )
+        panel.set_ylim(0, 0.12)
+        panel.set_title(("no signal: " if row == 0 else "") + name, fontsize=8)
+    for panel in axes[len(dict.fromkeys(tests["statistic"])) :, -1]:
+        panel.set_visible(False)
+    for panel in axes[-1]:
+        panel.set_xticks(range(len(studies)), studies, rotation=90)
+    for panel in axes[:, -1][: len(dict.fromkeys(tests["statistic"]))]:
+        panel.tick_params(labelbottom=True)
+        panel.set_xticks(range(len(studies)), studies, rotation=90)
+    axes[-1, len(signals) // 2].set_xlabel("subjects x stimuli")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
+    return figure

@@ -1,0 +1,123 @@
+"""Intervals of depth centroids, which are ratios, and of their differences."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from cortexrsa.inference.bootstrap import Resampled, sampling_variance
+from cortexrsa.inference.profiles import centroid
+
+POINTS = 201
+
+
+class Centroid:
+    """Depth centroid of a profile of scores, with intervals after Fieller.
+
+    A depth c is the centroid if the torque sum((depth - c) max(score, 0)) is 0. The interval holds all c
+    whose torque does not differ from 0 (Fieller 1954). Unlike estimate ± t x error it stays right where the
+    scores are near 0 and the centroid becomes any depth: there it is the whole range.
+
+    Parameters
+    ----------
+    scores : Resampled of (layers,)
+    depth : (layers,) relative depth
+
+    Attributes
+    ----------
+    estimate : float, NaN where no layer scores above 0
+    """
+
+    def __init__(self, scores: Resampled, depth: np.ndarray):
+        self.scores, self.depth = scores, depth
+        self.estimate = float(centroid(scores.estimate, depth))
+        self.grid = np.linspace(depth.min(), depth.max(), POINTS)
+        if np.isfinite(self.estimate):
+            self.grid = np.union1d(self.grid, self.estimate)  # where the torque is 0
+        torque = self.torque(self.grid)
+        variance, self.dof = sampling_variance(torque)
+        self.error = np.sqrt(variance)
+        self.distance = np.abs(torque.estimate)
+
+    def torque(self, at: np.ndarray) -> Resampled:
+        """Torque about every depth in `at` (k,): Resampled of (k,)."""
+
+        def of(scores: np.ndarray) -> np.ndarray:
+            weights = np.maximum(scores, 0)
+            return (weights @ self.depth)[..., None] - weights.sum(axis=-1)[..., None] * at
+
+        return self.scores.apply(of)
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Limits within the range of the depths; NaN where there is no estimate or no error."""
+        excess = self.distance - stats.t.ppf(0.5 + confidence / 2, self.dof) * self.error
+        inside = np.flatnonzero(excess <= 0)
+        if np.isnan(self.estimate) or not np.isfinite(excess).all():
+            return np.nan, np.nan
+        low, high = inside[0], inside[-1]
+        return self._crossing(excess, low, low - 1), self._crossing(excess, high, high + 1)
+
+    def _crossing(self, excess: np.ndarray, inside: int, outside: int) -> float:
+        """Depth between two neighbours of the grid where the excess is 0; the end of the grid at the end."""
+        if not 0 <= outside < len(self.grid):
+            return float(self.grid[inside])
+        share = excess[inside] / (excess[inside] - excess[outside])
+        return float(self.grid[inside] + share * (self.grid[outside] - self.grid[inside]))
+
+
+class CentroidDifference:
+    """Difference of two depth centroids, with limits recovered from those of either (MOVER).
+
+    Where an interval reaches an end of the depths, nothing is known beyond it, and the limits are those of
+    the two intervals subtracted.
+
+    References
+    ----------
+    Zou & Donner 2008, doi:10.1002/sim.3095 (with correlated estimates: Zou 2007)
+    """
+
+    def __init__(self, late: Centroid, early: Centroid):
+        self.late, self.early = late, early
+        self.estimate = late.estimate - early.estimate
+        self.correlation = self._correlation() if np.isfinite(self.estimate) else np.nan
+
+    def _correlation(self) -> float:
+        """Of the two estimates, by their linearisation: torque over the sum of the weights."""
+        linear = []
+        for each in (self.late, self.early):
+            weight = np.maximum(each.scores.estimate, 0).sum()
+            linear.append(each.torque(np.array([each.estimate])).apply(lambda torque, w=weight: torque / w))
+        difference = linear[0].apply(np.subtract, linear[1])
+        first, second, both = (sampling_variance(each)[0][0] for each in (*linear, difference))
+        if not first * second > 0:
+            return 0.0
+        return float(np.clip((first + second - both) / (2 * np.sqrt(first * second)), -1, 1))
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        (late_low, late_high), (early_low, early_high) = (
+            each.interval(confidence) for each in (self.late, self.early)
+        )
+        late, early = self.late.grid, self.early.grid
+        room = late_low - late[0], early_low - early[0], late[-1] - late_high, early[-1] - early_high
+        if min(room) <= 0:
+            return late_low - early_high, late_high - early_low
+        below, above = self.late.estimate - late_low, late_high - self.late.estimate
+        early_below, early_above = self.early.estimate - early_low, early_high - self.early.estimate
+        shared = 2 * self.correlation
+        down = below**2 + early_above**2 - shared * below * early_above
+        up = above**2 + early_below**2 - shared * above * early_below
+        return self.estimate - np.sqrt(max(down, 0)), self.estimate + np.sqrt(max(up, 0))
+
+    def p_value(self) -> float:
+        """Two-sided: the smallest level at which the interval excludes 0, by bisection."""
+        if not np.isfinite(self.interval(0.5)).all():
+            return np.nan
+        excluded, included = 0.0, 1.0  # confidence
+        for _ in range(40):
+            confidence = (excluded + included) / 2
+            low, high = self.interval(confidence)
+            if low > 0 or high < 0:
+                excluded = confidence
+            else:
+                included = confidence
+        return 1 - excluded

@@ -1,0 +1,12 @@
+"""Table and figure of the calibration study."""
+
+import pandas as pd
+
+from cortexrsa.figures.calibration import plot_calibration
+from cortexrsa.figures.style import save
+from cortexrsa.files import job_log, read_table, write_table
+
+with job_log(snakemake.log[0]):
+    table = pd.concat([read_table(path) for path in snakemake.input.tables], ignore_index=True)
+    write_table(snakemake.output.table, table, snakemake.params.settings)
+    save(plot_calibration(table), snakemake.output.svg, snakemake.output.png)

@@ -1,0 +1,96 @@
+"""Bootstrap and permutation, against rsatoolbox."""
+
+import numpy as np
+import rsatoolbox
+from bench_geometry import PEER, THREADS, related_rdms
+from harness import Case
+
+from cortexrsa.inference.permutation import permutation_null
+from cortexrsa.inference.resampling import draw_counts, resampled_similarity
+
+ROIS, LAYERS = 7, 20
+
+
+def rdms(n: int, draws: int):
+    def make() -> dict:
+        brain, layers = related_rdms(n, ROIS, LAYERS)
+        return {"brain": brain, "layers": layers, "counts": draw_counts(n, draws, 0)}
+
+    return make
+
+
+def rsatoolbox_bootstrap(method: str, resamples: int, rois: int):
+    """rsatoolbox takes all layers at once, and the ROIs one by one."""
+
+    def run(brain, layers, counts):
+        models = [
+            rsatoolbox.model.ModelFixed(f"layer {k}", rsatoolbox.rdm.RDMs(layer[None]))
+            for k, layer in enumerate(layers)
+        ]
+        for roi in brain[:rois]:
+            rsatoolbox.inference.eval_bootstrap_pattern(
+                models, rsatoolbox.rdm.RDMs(roi[None]), method=method, N=resamples, boot_noise_ceil=False
+            )
+
+    return run
+
+
+def bootstrap(
+    name: str, comparison: str, method: str, n: int, draws: int, resamples: int, rois: int, goal: float
+):
+    """Seconds are of one resample of all layers x ROIs; the peer's from few resamples, and of some ROIs."""
+    extrapolated = f"{PEER}; from {resamples} resamples" + (
+        f" of {rois} of {ROIS} ROIs" if rois < ROIS else ""
+    )
+    return Case(
+        name=name,
+        size=f"one of {draws} resamples, {LAYERS} layers x {ROIS} ROIs, {n} stimuli",
+        peer=extrapolated,
+        inputs=rdms(n, draws),
+        ours=lambda brain, layers, counts: resampled_similarity(brain, layers, counts, comparison, THREADS),
+        theirs=rsatoolbox_bootstrap(method, resamples, rois),
+        ours_units=draws,
+        peer_units=resamples * rois / ROIS,
+        repeats=3,
+        goal=goal,
+    )
+
+
+def permuted(permutations: int):
+    def run(brain, layers, counts):
+        return permutation_null(brain, layers, permutations, 0, threads=THREADS)
+
+    return run
+
+
+def rsatoolbox_permutations(permutations: int):
+    """rsatoolbox has no permutation test: its comparison of relabelled RDMs, which is what one costs."""
+
+    def run(brain, layers, counts):
+        generator = np.random.default_rng(0)
+        first = rsatoolbox.rdm.RDMs(brain)
+        second = rsatoolbox.rdm.RDMs(layers)
+        for _ in range(permutations):
+            shuffled = first.copy()
+            shuffled.reorder(generator.permutation(brain.shape[1] and first.n_cond))
+            rsatoolbox.rdm.compare(shuffled, second, method="spearman")
+
+    return run
+
+
+CASES = [
+    bootstrap("bootstrap, 120 stimuli", "spearman", "spearman", 120, 1000, 20, ROIS, 1000),
+    bootstrap("bootstrap, 1,750 stimuli", "spearman", "spearman", 1750, 8, 1, 1, 700),
+    bootstrap("Pearson bootstrap, 1,750 stimuli", "pearson", "corr", 1750, 256, 1, 2, 500),
+    Case(
+        name="permutations, 120 stimuli",
+        size=f"one of 10000 permutations, {LAYERS} layers x {ROIS} ROIs",
+        peer=f"{PEER} (comparison of relabelled RDMs); from 20 permutations",
+        inputs=rdms(120, 1),
+        ours=permuted(10_000),
+        theirs=rsatoolbox_permutations(20),
+        ours_units=10_000,
+        peer_units=20,
+        repeats=3,
+    ),
+]

@@ -1,0 +1,54 @@
+"""A small calibration study, and the world it is made in."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cortexrsa.figures.calibration import plot_calibration
+from cortexrsa.inference.calibration import SIGNALS, World, coverage, false_positives
+
+
+@pytest.fixture(scope="module")
+def one_subject():
+    truth = World(1, SIGNALS["weak"]).truth(400, 15)
+    return coverage(1, 40, SIGNALS["weak"], truth, simulations=60, draws=150)
+
+
+def test_intervals_cover_at_weak_signal(one_subject):
+    """93 to 97 %, within three standard errors of the mean over a kind of statistic."""
+    corrected = one_subject[one_subject["errors"] == "corrected"].set_index("statistic")["coverage"]
+    assert set(corrected.index) >= {"score", "difference of layers", "centroid", "difference of centroids"}
+    # scores of one study err together, so the mean over them is hardly more certain than one of them
+    assert corrected.between(0.93 - 0.085, 1).all()
+    assert corrected.mean() == pytest.approx(0.96, abs=0.03)
+
+
+def test_the_plain_bootstrap_is_too_wide(one_subject):
+    ratios = one_subject.set_index(["errors", "statistic"])["se_ratio"]
+    assert ratios["bootstrap", "score"] > 1.25
+    assert ratios["corrected", "score"] < 1.25
+
+
+def test_tests_keep_their_level():
+    table = false_positives(1, 40, simulations=80, permutations=199).set_index("statistic")
+    assert (table["rate"] <= 0.05 + 3 * table["mc_error"]).all()
+
+
+def test_truth_is_what_large_studies_score():
+    world = World(3, 1.0)
+    first, second = world.truth(150, 4), world.truth(300, 4)
+    assert first.shape == (2, 2, 8)
+    assert np.abs(first - second).max() < 0.1
+    # the early ROI turns away from the layers with depth, the late one towards them
+    assert (np.diff(second[0]) < 0.02).all()
+    assert (np.diff(second[1]) > -0.02).all()
+    assert np.abs(World(3, 1.0, related=False).truth(150, 4)).max() < 0.03
+
+
+def test_figure_shows_every_statistic(one_subject):
+    none = false_positives(1, 40, simulations=2, permutations=19).assign(signal="none")
+    table = pd.concat([one_subject.assign(signal="weak"), none]).assign(subjects=1, stimuli=40)
+    figure = plot_calibration(table)
+    assert [axes.get_ylabel() for axes in figure.axes[::2]] == [
+        statistic.replace(" of ", "\nof ") for statistic in one_subject["statistic"].unique()
+    ]

@@ -1,0 +1,66 @@
+"""Intervals of depth centroids and of their differences."""
+
+import numpy as np
+import pytest
+
+from cortexrsa.inference.bootstrap import Resampled
+from cortexrsa.inference.centroids import Centroid, CentroidDifference
+
+DEPTH = np.linspace(0, 1, 5)
+RISING = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+
+
+def resampled(scores, error, seed=0, shared=0.0):
+    generator = np.random.default_rng(seed)
+    common = np.random.default_rng(99).normal(0, shared, (600, 1))
+    return Resampled(scores, scores + generator.normal(0, error, (600, 5)) + common, 120)
+
+
+def test_with_small_errors_the_interval_is_that_of_the_ratio():
+    error = 0.01
+    centroid = Centroid(resampled(RISING, error), DEPTH)
+    assert centroid.estimate == pytest.approx((DEPTH * RISING).sum() / RISING.sum())
+    gradient = (DEPTH - centroid.estimate) / RISING.sum()
+    half = 1.98 * error * np.linalg.norm(gradient)
+    low, high = centroid.interval(0.95)
+    assert (low, high) == pytest.approx((centroid.estimate - half, centroid.estimate + half), abs=half / 8)
+    assert centroid.interval(0.5)[0] > low
+
+
+def test_faint_scores_leave_every_depth_possible():
+    assert Centroid(resampled(0.05 * RISING, 0.1), DEPTH).interval(0.95) == (0, 1)
+
+
+def test_no_positive_score_has_no_centroid():
+    centroid = Centroid(resampled(-RISING, 0.01), DEPTH)
+    assert np.isnan(centroid.estimate)
+    assert np.isnan(centroid.interval(0.95)).all()
+
+
+def test_difference_and_its_p_agree_with_the_interval():
+    late, early = Centroid(resampled(RISING, 0.02), DEPTH), Centroid(resampled(RISING[::-1], 0.02, 1), DEPTH)
+    difference = CentroidDifference(late, early)
+    p = difference.p_value()
+    assert difference.estimate > 0
+    assert p < 0.001
+    same = CentroidDifference(late, Centroid(resampled(RISING, 0.02, 2), DEPTH))
+    p = same.p_value()
+    low, high = same.interval(1 - p)
+    assert min(abs(low), abs(high)) < 1e-3  # at level p the interval just reaches 0
+    assert same.interval(0.95)[0] < 0 < same.interval(0.95)[1]
+
+
+def test_shared_errors_narrow_the_difference():
+    """Two ROIs whose profiles err alike: the error of the difference is smaller than of either."""
+    noise = resampled(RISING, 0.03)
+    late = Centroid(noise, DEPTH)
+    early = Centroid(noise.apply(lambda scores: scores + np.array([0.1, 0, 0, 0, -0.1])), DEPTH)
+    low, high = CentroidDifference(late, early).interval(0.95)
+    alone = late.interval(0.95)
+    assert high - low < 0.6 * (alone[1] - alone[0])
+
+
+def test_an_interval_at_the_end_of_the_depths_gives_no_narrow_difference():
+    vague, sharp = Centroid(resampled(0.05 * RISING, 0.1), DEPTH), Centroid(resampled(RISING, 0.01), DEPTH)
+    low, high = CentroidDifference(vague, sharp).interval(0.95)
+    assert (low, high) == pytest.approx((0 - sharp.interval(0.95)[1], 1 - sharp.interval(0.95)[0]))
