@@ -142,6 +142,17 @@ def corpus_file(wildcards, file: str) -> str:
     return f"results/corpora/{TRAINED[wildcards.model]['weights']['training']['corpus']}/{file}"
 
 
+def extraction_settings(wildcards) -> dict:
+    """The model's card as far as it changes activations, and the projection where there is one."""
+    settings = part_of_model("network", "weights", "preprocessing", "layers")(wildcards)
+    if CONFIG["projection"]:
+        # which mean the RDM takes out decides what a projection must keep
+        centred = CONFIG["measures"]["dissimilarity"] == "correlation"
+        dimensions, seed = CONFIG["projection"], CONFIG["inference"]["seed"]
+        settings["projection"] = {"dimensions": dimensions, "seed": seed, "centred": centred}
+    return settings
+
+
 def kept_or_temporary(path: str):
     """A folder of activations, as the configuration wants it."""
     return directory(path) if CONFIG["keep_activations"] else temp(directory(path))
@@ -180,7 +191,7 @@ def responses_of(wildcards) -> dict:
 
 def results_of(dataset: str) -> list[str]:
     """What a user asked for: the tables and figures of a data set."""
-    figures = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "stimuli"]
+    figures = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "stimuli", "inputs"]
     if has_responses(dataset):
         figures.append("reliability")
     if TRAINED:

@@ -132,6 +132,30 @@ rule plot_learning:
         "../scripts/plot_learning.py"
 
 
+rule plot_inputs:
+    input:
+        inputs="results/{dataset}/inputs.nc",
+    output:
+        **figure("inputs", "Quality", "what the networks saw"),
+    log:
+        "results/logs/{dataset}/plot_inputs.log",
+    benchmark:
+        "results/benchmarks/{dataset}/plot_inputs.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        settings=labels_of_models(),
+        code=code("plot_inputs.py"),
+    message:
+        "Contact sheet of what the networks saw of {wildcards.dataset}"
+    script:
+        "../scripts/plot_inputs.py"
+
+
 rule plot_stimuli:
     input:
         images="results/{dataset}/stimuli.npy",

@@ -55,6 +55,31 @@ rule train:
         "../scripts/train.py"
 
 
+rule network_inputs:
+    input:
+        images="results/{dataset}/stimuli.npy",
+        stimuli="results/{dataset}/stimuli.tsv",
+    output:
+        inputs="results/{dataset}/inputs.nc",
+    log:
+        "results/logs/{dataset}/network_inputs.log",
+    benchmark:
+        "results/benchmarks/{dataset}/network_inputs.tsv"
+    conda:
+        "../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        settings={name: card["preprocessing"] for name, card in MODELS.items()},
+        code=code("network_inputs.py"),
+    message:
+        "What the networks receive of the stimuli of {wildcards.dataset}"
+    script:
+        "../scripts/network_inputs.py"
+
+
 rule extract:
     input:
         unpack(weights_of),
@@ -76,7 +101,7 @@ rule extract:
         # a smaller batch changes the speed, not the result
         batch_size=lambda wildcards: MODELS[wildcards.model]["batch_size"],
     params:
-        settings=part_of_model("network", "weights", "preprocessing", "layers"),
+        settings=extraction_settings,
         code=code("extract.py"),
     message:
         "Activations of {wildcards.model} to the stimuli of {wildcards.dataset}, part {wildcards.shard}"

@@ -3,7 +3,7 @@
 import sys
 
 from cortexrsa.files import atomic_folder, job_log, read_stimuli, shard_rows, write_provenance
-from cortexrsa.networks.extraction import extract
+from cortexrsa.networks.extraction import Projection, extract
 from cortexrsa.networks.zoo import build_with_weights
 
 with job_log(snakemake.log[0]):
@@ -27,6 +27,7 @@ with job_log(snakemake.log[0]):
             settings["layers"],
             folder,
             batch_size=snakemake.resources.batch_size,
+            projection=Projection(**settings["projection"]) if "projection" in settings else None,
             progress=sys.__stderr__.isatty(),
             source=source,
         )

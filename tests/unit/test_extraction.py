@@ -11,9 +11,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from cortexrsa.figures.quality import plot_inputs
 from cortexrsa.files import InputError
-from cortexrsa.networks.extraction import choose_device, extract
-from cortexrsa.networks.preprocessing import prepare
+from cortexrsa.geometry.rdm import rdm
+from cortexrsa.networks.extraction import Projection, choose_device, extract
+from cortexrsa.networks.preprocessing import effective_inputs, prepare
 from cortexrsa.networks.zoo import build
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -194,7 +196,7 @@ from pathlib import Path
 import numpy as np, torch
 from cortexrsa.networks.extraction import extract
 network = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3, padding=1), torch.nn.ReLU())
-for n in (16, 256):
+for n in (64, 256):
     images = np.load(f"{sys.argv[1]}/stimuli{n}.npy", mmap_mode="r")
     extract(network, images, {"size": 64}, ["0", "1"], sys.argv[1], batch_size=8, device="cpu")
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
@@ -205,12 +207,111 @@ for n in (16, 256):
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 def test_peak_memory_does_not_grow_with_the_number_of_images(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
-    for n in (16, 256):
+    for n in (64, 256):
         np.save(tmp_path / f"stimuli{n}.npy", np.broadcast_to(image, (n, *image.shape)))
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", MEASURE, str(tmp_path)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     few, many = map(float, run.stdout.split())
     assert np.load(tmp_path / "1.npy", mmap_mode="r").shape == (256, 16 * 64 * 64)
-    # the 240 images more are 47 MB of stimuli and 126 MB of activations
+    # the 192 images more are 38 MB of stimuli and 101 MB of activations; 64 fill the writer's queue
     assert many - few < 15
+
+
+class TokensFirst(torch.nn.Module):
+    """Like some transformers: the first axis of an inner output is not the images."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.outer = torch.nn.Identity(), torch.nn.Identity()
+
+    def forward(self, x):
+        tokens = self.inner(x.flatten(2).permute(2, 0, 1))
+        return self.outer(tokens.permute(1, 0, 2))
+
+
+def test_a_layer_whose_first_axis_is_not_the_images_is_refused(images, tmp_path):
+    with pytest.raises(InputError, match=r"layer 'inner': found 64 rows, expected .*the images of a batch"):
+        extract(TokensFirst(), images, {"size": 8}, ["inner"], tmp_path, batch_size=4, device="cpu")
+    table = extract(TokensFirst(), images, {"size": 8}, ["outer"], tmp_path, batch_size=4, device="cpu")
+    assert table["shape"].tolist() == ["64x3"]
+    # every image has its own tokens in its own row
+    rows = np.load(tmp_path / "outer.npy")
+    expected = prepare(images, {"size": 8}).flatten(2).permute(0, 2, 1).flatten(1).numpy()
+    np.testing.assert_allclose(rows, expected, rtol=1e-6)
+
+
+# ---- random projection -------------------------------------------------------------------------------------
+
+
+class Wide(torch.nn.Module):
+    """One layer of few and one of many features, whose patterns have a large mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide, self.narrow = torch.nn.Conv2d(3, 128, 3, padding=1), torch.nn.AdaptiveAvgPool2d(1)
+
+    def forward(self, x):
+        return self.narrow(self.wide(x).relu() + 5)
+
+
+@pytest.mark.parametrize(("dissimilarity", "centred"), [("correlation", True), ("euclidean", False)])
+def test_a_projection_keeps_the_rdm_within_its_error(images, tmp_path, dissimilarity, centred):
+    torch.manual_seed(0)
+    network, folders = Wide(), {}
+    # stimuli that differ in what they share, as RDMs worth comparing do
+    images = (images[:4][np.arange(13) % 4] * 0.7 + images * 0.3).astype(np.uint8)
+    for name, projection in (
+        ("exact", None),
+        ("projected", Projection(1024, 3, centred)),
+        ("again", Projection(1024, 3, centred)),
+        ("other", Projection(1024, 4, centred)),
+    ):
+        folders[name] = tmp_path / name
+        folders[name].mkdir()
+        extract(
+            network, images, {"size": 16}, ["wide", "narrow"], folders[name], 4, "cpu", projection=projection
+        )
+    arrays = {name: np.load(folder / "wide.npy") for name, folder in folders.items()}
+    assert arrays["exact"].shape[1] == 128 * 16 * 16
+    assert arrays["projected"].shape[1] == 1024
+    assert arrays["projected"].dtype == np.float32
+    np.testing.assert_array_equal(arrays["projected"], arrays["again"])
+    assert not np.array_equal(arrays["projected"], arrays["other"])
+    # layers that are small enough stay as they are
+    np.testing.assert_array_equal(
+        np.load(folders["projected"] / "narrow.npy"), np.load(folders["exact"] / "narrow.npy")
+    )
+    exact, projected = (rdm(arrays[name], dissimilarity) for name in ("exact", "projected"))
+    if dissimilarity == "euclidean":
+        # per feature, of which there are fewer now
+        projected *= 1024 / arrays["exact"].shape[1]
+    # the error of an inner product is about 1 / sqrt(dimensions) of the lengths
+    assert np.abs(projected - exact).max() < 5 / np.sqrt(1024) * exact.max()
+    assert np.corrcoef(projected, exact)[0, 1] > 0.9
+
+
+# ---- what the networks saw ---------------------------------------------------------------------------------
+
+
+def test_the_contact_sheet_shows_the_tensors_that_enter_the_networks(images):
+    stimuli = pd.DataFrame({"stimulus_id": [f"s{k}" for k in range(len(images))], "split": "test"})
+    cards = {
+        "plain": {"size": 8},
+        "scaled": {"size": 12, "mean": [0.5] * 3, "std": [0.25] * 3},
+        "same": {"size": 12, "mean": [0.5] * 3, "std": [0.25] * 3},
+    }
+    inputs = effective_inputs(images, stimuli, cards, shown=3)
+    chosen = [int(name[1:]) for name in inputs["stimulus"].to_numpy()]
+    assert chosen[0] == 0
+    assert chosen[-1] == len(images) - 1
+    for name, settings in cards.items():
+        np.testing.assert_array_equal(inputs[name], prepare(images[chosen], settings).numpy())
+    assert inputs["plain"].attrs["scale"] == "in [0, 1]"
+    models = {name: {"label": name.title(), "family": "untrained"} for name in cards}
+    figure = plot_inputs(inputs, models)
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+    # networks with the same input share a row
+    assert len(figure.axes) == 2 * 3
+    assert [title.split("\n")[0] for title in titles] == ["Plain", "Same, Scaled"]
+    assert "resized to 12 x 12, whole image, bilinear; (x - mean) / SD" in titles[1]

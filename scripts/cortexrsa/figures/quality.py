@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import seaborn as sns
+import xarray
 from matplotlib import pyplot as plt
 
-from cortexrsa.figures.style import WIDTH, model_styles, ordered_rois, roi_colours
+from cortexrsa.figures.style import WIDTH, model_styles, ordered, ordered_rois, roi_colours
 
 # metrics that are shown, and what they are called
 SHOWN = {
@@ -62,6 +63,40 @@ def plot_stimuli(images: np.ndarray, stimuli: pd.DataFrame, columns: int = 12, r
         axes.set_axis_off()
     for axes, index in zip(grid.flat, shown, strict=False):
         axes.imshow(images[index])
+    return figure
+
+
+def plot_inputs(inputs: xarray.Dataset, models: dict[str, dict]) -> plt.Figure:
+    """Contact sheet: a row for each way in which networks receive the stimuli, with the networks that do.
+
+    Parameters
+    ----------
+    inputs : of `networks.preprocessing.effective_inputs`
+    models : label and family by model name
+    """
+    # networks with the same input share a row
+    rows: list[tuple[xarray.DataArray, list[str]]] = []
+    for name in ordered(models):
+        values = inputs[name]
+        same = (labels for other, labels in rows if other.equals(values) and other.attrs == values.attrs)
+        labels = next(same, None)
+        if labels is None:
+            rows.append((values, labels := []))
+        labels.append(models[name]["label"])
+    columns = inputs.sizes["stimulus"]
+    figure, grid = plt.subplots(
+        len(rows), columns, figsize=(WIDTH, 1.45 * len(rows)), squeeze=False, layout="constrained"
+    )
+    for (values, labels), line in zip(rows, grid, strict=True):
+        pixels = values.to_numpy().transpose(0, 2, 3, 1)
+        low, high = float(pixels.min()), float(pixels.max())
+        for axes, image in zip(line, pixels, strict=True):
+            # one map for the row: what differs in contrast or luminance stays different
+            axes.imshow((image - low) / max(high - low, 1e-9), interpolation="nearest")
+            axes.set_axis_off()
+        names = ", ".join(dict.fromkeys(labels))
+        what = f"{values.attrs['resize']}; {values.attrs['scale']}: {low:.2f} to {high:.2f}"
+        line[0].set_title(f"{names}\n{what}", loc="left", fontsize=6.5)
     return figure
 
 

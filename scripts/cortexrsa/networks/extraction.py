@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import collections
+import concurrent.futures
 import contextlib
 import math
 import mmap
 import shutil
 import sys
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +22,8 @@ from cortexrsa.files import InputError
 from cortexrsa.networks.layers import recorded, relative_depth
 from cortexrsa.networks.preprocessing import prepare
 
+# outputs that wait to be written
+PENDING = 4
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -27,38 +32,100 @@ def choose_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+class Projection:
+    """Sparse random projection of layers with many features, to save disk at a known error of the RDM.
+
+    Entries are 0 or +-1 with a density of 1 / sqrt(features) (Li, Hastie & Church 2006,
+    doi:10.1145/1150402.1150436; scikit-learn's SparseRandomProjection), which keeps inner products up to an
+    error that falls with the square root of `dimensions`.
+
+    Parameters
+    ----------
+    dimensions : features that are kept of a layer with more
+    seed : of the matrices; every layer has one of its own, told by its name
+    centred : subtract each pattern's mean over its features first, as the correlation distance does
+    """
+
+    def __init__(self, dimensions: int, seed: int, centred: bool):
+        self.dimensions, self.seed, self.centred = dimensions, seed, centred
+        self._matrices = {}
+
+    def apply(self, layer: str, rows: np.ndarray) -> np.ndarray:
+        """Projected rows (b, dimensions) float32 of (b, features); as they are where these are not more."""
+        features = rows.shape[1]
+        if features <= self.dimensions:
+            return rows
+        if layer not in self._matrices:
+            # imported here: a second that no other extraction needs
+            from sklearn.random_projection import SparseRandomProjection
+
+            state = np.random.RandomState([self.seed, zlib.crc32(layer.encode())])
+            fitted = SparseRandomProjection(self.dimensions, random_state=state).fit(rows[:1])
+            self._matrices[layer] = fitted.components_.astype(np.float32)
+        if self.centred:
+            rows = rows - rows.mean(axis=1, dtype=np.float64, keepdims=True).astype(np.float32)
+        return np.ascontiguousarray((self._matrices[layer] @ rows.T).T)
+
+
 class _Writer:
     """The `.npy` files of all layers, open for writing row by row.
 
     Plain writes instead of memory maps: written pages never count as the job's memory, and a full disk is an
-    error instead of a bus error.
+    error instead of a bus error. A thread checks and writes while the network goes on; it lags at most
+    `PENDING` outputs behind, which bounds the memory.
     """
 
-    def __init__(self, folder: Path, n: int, source: str):
-        self.folder, self.n, self.source = folder, n, source
+    def __init__(self, folder: Path, n: int, source: str, projection: Projection | None = None):
+        self.folder, self.n, self.source, self.projection = folder, n, source, projection
         self.files, self.offsets, self.shapes = {}, {}, {}
+        self.thread = concurrent.futures.ThreadPoolExecutor(max_workers=1)
+        self.pending: collections.deque[concurrent.futures.Future] = collections.deque()
 
-    def _open(self, layer: str, shape: tuple[int, ...]) -> None:
-        file = open(self.folder / f"{layer}.npy", "wb")  # noqa: SIM115 (closed by `close`)
-        self.files[layer], self.shapes[layer] = file, shape
+    def _features(self, shape: tuple[int, ...]) -> int:
         features = math.prod(shape)
-        header = {"descr": "<f4", "fortran_order": False, "shape": (self.n, features)}
+        return min(features, self.projection.dimensions) if self.projection else features
+
+    def _open(self, layer: str) -> None:
+        file = open(self.folder / f"{layer}.npy", "wb")  # noqa: SIM115 (closed by `close`)
+        self.files[layer] = file
+        header = {
+            "descr": "<f4",
+            "fortran_order": False,
+            "shape": (self.n, self._features(self.shapes[layer])),
+        }
         np.lib.format.write_array_header_1_0(file, header)
         self.offsets[layer] = file.tell()
 
     def write(self, layer: str, start: int, output: torch.Tensor) -> None:
-        """Write `output` (b, ...) as rows `start` to `start + b` of `layer`, as float32."""
+        """Hand over `output` (b, ...), to be rows `start` to `start + b` of `layer`, as float32.
+
+        Raises what went wrong with an earlier output.
+        """
         shape = tuple(output.shape[1:])
+        if shape != self.shapes.setdefault(layer, shape):
+            raise InputError(self.source, f"layer {layer!r}", shape, f"{self.shapes[layer]}, as before")
+        while len(self.pending) >= PENDING:
+            self.pending.popleft().result()
+        # a copy, since later modules may overwrite the output in place
+        copy = output.clone() if output.device.type == "cpu" else output.cpu()
+        self.pending.append(self.thread.submit(self._write, layer, start, copy))
+
+    def flush(self) -> None:
+        """Wait for all that was handed over."""
+        while self.pending:
+            self.pending.popleft().result()
+
+    def _write(self, layer: str, start: int, output: torch.Tensor) -> None:
         # the sum is finite unless a value is not (or it overflows, hence the second look)
         if not torch.isfinite(output.sum()) and not torch.isfinite(output).all():
             raise InputError(
                 self.source, f"activations of layer {layer!r}", "NaN or infinite values", "finite values"
             )
         if layer not in self.files:
-            self._open(layer, shape)
-        if shape != self.shapes[layer]:
-            raise InputError(self.source, f"layer {layer!r}", shape, f"{self.shapes[layer]}, as before")
-        rows = output.float().flatten(1).cpu().numpy()
+            self._open(layer)
+        rows = output.float().flatten(1).numpy()
+        if self.projection:
+            rows = self.projection.apply(layer, rows)
         file = self.files[layer]
         # a batch that ran out of memory half-way is written again from its first row
         file.seek(self.offsets[layer] + start * rows.shape[1] * 4)
@@ -66,7 +133,7 @@ class _Writer:
 
     def check_space(self) -> None:
         """Refuse a disk too small for all rows, once the shapes are known."""
-        needed = sum(4 * self.n * math.prod(shape) for shape in self.shapes.values())
+        needed = sum(4 * self.n * self._features(shape) for shape in self.shapes.values())
         free = shutil.disk_usage(self.folder).free
         if needed > free:
             raise InputError(
@@ -77,6 +144,7 @@ class _Writer:
             )
 
     def close(self) -> None:
+        self.thread.shutdown(cancel_futures=True)
         for file in self.files.values():
             file.close()
 
@@ -102,6 +170,7 @@ def extract(
     device: torch.device | str | None = None,
     progress: bool = False,
     precision: str = "float32",
+    projection: Projection | None = None,
     source: str = "model card",
 ) -> pd.DataFrame:
     """Run the network once over all images and write each layer's activations.
@@ -119,6 +188,7 @@ def extract(
     batch_size : images at a time, to begin with
     device : `choose_device()` by default
     progress : show a progress bar
+    projection : of layers with more features than it keeps
     precision : float32, or bfloat16 / float16 for automatic mixed precision where asked for
     source : file to name in an error
 
@@ -135,13 +205,18 @@ def extract(
     folder, device = Path(folder), torch.device(device or choose_device())
     if precision not in PRECISIONS:
         raise InputError(source, "precision", repr(precision), f"one of {list(PRECISIONS)}")
-    n, start, writer = len(images), 0, _Writer(folder, len(images), source)
+    n, start, writer = len(images), 0, _Writer(folder, len(images), source, projection)
     model = model.to(device, memory_format=torch.channels_last).eval()
     mixed = torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "float32")
     # cuDNN would otherwise round float32 convolutions to TF32 (10 bits of mantissa)
     exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
     def receive(layer: str, output: torch.Tensor) -> None:
+        # some transformers put tokens first
+        if len(output) != len(batch):
+            raise InputError(
+                source, f"layer {layer!r}", f"{len(output)} rows", f"{len(batch)}, the images of a batch"
+            )
         writer.write(layer, start, output)
 
     with (
@@ -153,6 +228,7 @@ def extract(
         tqdm(total=n, unit="image", disable=not progress, file=sys.__stderr__) as bar,
     ):
         while start < n:
+            # read by `receive`
             batch = images[start : start + batch_size]
             exhausted = False
             try:
@@ -170,10 +246,12 @@ def extract(
                     torch.cuda.empty_cache()
                 continue
             if start == 0:
+                writer.flush()
                 writer.check_space()
             start += len(batch)
             bar.update(len(batch))
             _drop_pages(images)
+        writer.flush()
     table = pd.DataFrame(
         {
             "layer": list(layers),

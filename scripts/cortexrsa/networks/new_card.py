@@ -246,10 +246,12 @@ def card_text(card: dict, size: int | None = None) -> str:
     for layer in layers:
         if layer.recordable:
             note = "x".join(map(str, layer.shape))
+            # YAML would take the names in a plain `Sequential` for numbers
+            name = layer.name if isinstance(yaml.safe_load(layer.name), str) else f"'{layer.name}'"
             if layer.name in depth:
-                lines.append(f"  - {layer.name}  # {note}, depth {depth[layer.name]:.2f}")
+                lines.append(f"  - {name}  # {note}, depth {depth[layer.name]:.2f}")
             else:
-                lines.append(f"  # - {layer.name}  # {note}")
+                lines.append(f"  # - {name}  # {note}")
     text = "\n".join(lines) + "\n"
     cards.validate("models", yaml.safe_load(text), card["label"])
     return text

@@ -1,0 +1,9 @@
+"""What each network receives of some stimuli, after its preprocessing."""
+
+from cortexrsa.files import job_log, read_stimuli, write_dataset
+from cortexrsa.networks.preprocessing import effective_inputs
+
+with job_log(snakemake.log[0]):
+    settings = snakemake.params.settings
+    images, stimuli = read_stimuli(snakemake.input.images, snakemake.input.stimuli)
+    write_dataset(snakemake.output.inputs, effective_inputs(images, stimuli, settings), settings)

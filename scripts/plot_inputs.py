@@ -1,0 +1,13 @@
+"""Contact sheet of what the networks saw."""
+
+from cortexrsa.figures.quality import plot_inputs
+from cortexrsa.figures.style import save
+from cortexrsa.files import job_log, read_dataset
+
+with job_log(snakemake.log[0]):
+    inputs = read_dataset(snakemake.input.inputs)
+    save(
+        plot_inputs(inputs, snakemake.params.settings),
+        snakemake.output.inputs_svg,
+        snakemake.output.inputs_png,
+    )

@@ -1,0 +1,126 @@
+"""The command that writes cards: layers found by tracing, ready to use, valid."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from cortexrsa import cards
+from cortexrsa.files import InputError
+from cortexrsa.networks import new_card
+from cortexrsa.networks.layers import recorded
+from cortexrsa.networks.zoo import build
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "scripts" / "new_model_card.py"
+
+
+def written(card, size=None):
+    """A card as it comes out, read back, with the layers that are recorded when the network runs."""
+    text = new_card.card_text(card, size)
+    read = cards.validate("models", yaml.safe_load(text), "card")
+    network, shapes = build(read["network"]).eval(), {}
+    size = read["preprocessing"]["size"]
+    keep = lambda layer, output: shapes.update({layer: tuple(output.shape[1:])})  # noqa: E731
+    # `recorded` refuses layers that do not run, run twice, or run in another order
+    with torch.inference_mode(), recorded(network, read["layers"], keep):
+        network(torch.rand(2, 3, size, size))
+    return text, read, shapes
+
+
+def test_a_resnet_has_its_stem_blocks_and_average():
+    text, card, shapes = written(new_card.torchvision_card("resnet18"))
+    blocks = [f"layer{stage}.{block}" for stage in range(1, 5) for block in range(2)]
+    assert card["layers"] == ["relu", *blocks, "avgpool"]
+    assert card["weights"]["sha256"] == "f37072fd"
+    assert card["weights"]["url"] == "https://download.pytorch.org/models/resnet18-f37072fd.pth"
+    assert "  - layer2.0  # 128x28x28, depth 0.33\n" in text
+    assert shapes["layer2.0"] == (128, 28, 28)
+    # every other layer that could be recorded is there to be taken
+    assert "  # - layer2.0.conv1  # 128x28x28\n" in text
+    # the in-place ReLU inside a block runs twice, so it cannot be recorded
+    assert "layer2.0.relu" not in text
+    # the same card as the one that was written by hand
+    by_hand = cards.load_card("models", "resnet18_imagenet", ROOT)
+    for key in ("network", "preprocessing", "layers"):
+        assert cards.canonical(card[key]) == by_hand[key]
+
+
+def test_a_vision_transformer_has_the_tokens_of_every_block():
+    _, card, shapes = written(new_card.torchvision_card("vit_b_16"))
+    blocks = [f"encoder.layers.encoder_layer_{k}" for k in range(12)]
+    assert card["layers"] == ["encoder.dropout", *blocks, "encoder.ln"]
+    # 14 x 14 patches and the class token
+    assert set(shapes.values()) == {(197, 768)}
+
+
+def test_a_network_without_blocks_has_its_nonlinearities():
+    _, card, shapes = written(new_card.torchvision_card("alexnet"))
+    assert card["layers"] == [f"features.{k}" for k in (1, 4, 7, 9, 11)] + ["classifier.2", "classifier.5"]
+    assert shapes["features.1"] == (64, 55, 55)
+
+
+def test_a_timm_network_comes_with_its_weights():
+    _, card, shapes = written(new_card.timm_card("test_vit.r160_in1k"))
+    assert (
+        card["weights"]["url"]
+        == "https://huggingface.co/timm/test_vit.r160_in1k/resolve/main/model.safetensors"
+    )
+    assert card["preprocessing"]["size"] == 160
+    assert all(len(shape) == 2 for name, shape in shapes.items() if name.startswith("blocks"))
+    assert [name for name in card["layers"] if name.startswith("blocks")] == [f"blocks.{k}" for k in range(6)]
+
+
+def test_a_hub_network_is_traced_too(tmp_path):
+    (tmp_path / "hubconf.py").write_text(
+        "import torch\n"
+        "def tiny():\n"
+        "    conv = lambda: torch.nn.Conv2d(3, 3, 3)\n"
+        "    return torch.nn.Sequential(conv(), torch.nn.ReLU(), conv(), torch.nn.ReLU())\n"
+    )
+    _, card, _ = written(new_card.hub_card(str(tmp_path), "tiny"), size=32)
+    assert card["layers"] == ["1", "3"]
+    assert card["weights"] == {"random": {"seed": 1}}
+    assert card["preprocessing"]["size"] == 32
+
+
+def test_a_size_at_which_a_network_does_not_run_is_one_line():
+    with pytest.raises(InputError, match="vit_b_16: preprocessing.size: found .*a size at which it runs"):
+        new_card.card_text(new_card.torchvision_card("vit_b_16"), size=100)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: new_card.torchvision_card("resnt18"), "name: found 'resnt18', expected one of .*'resnet18'"),
+        (
+            lambda: new_card.torchvision_card("resnet18", "V3"),
+            "weights: found 'V3', expected one of IMAGENET1K_V1",
+        ),
+        (
+            lambda: new_card.timm_card("vit_bse_patch16_224"),
+            "found 'vit_bse_patch16_224'.*vit_base_patch16_224",
+        ),
+    ],
+)
+def test_unknown_names_are_one_line_with_the_nearest(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+def test_the_command_prints_a_card_or_one_line():
+    def command(*arguments):
+        return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True)
+
+    run = command("torchvision", "squeezenet1_1")
+    assert run.returncode == 0, run.stderr
+    assert cards.validate("models", yaml.safe_load(run.stdout), "card")["weights"]["sha256"]
+    run = command("torchvision", "resnet18", "--out", "resnet18_imagenet")
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert run.stderr.startswith("Error: ")
+    assert "one there already" in run.stderr
+    assert len(run.stderr.splitlines()) == 1
