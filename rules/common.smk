@@ -43,7 +43,9 @@ try:
     MODELS = {name: cards.load_card("models", name, ROOT) for name in sorted(CONFIG["models"])}
     TRAINED = {name: card for name, card in MODELS.items() if "training" in card.get("weights", {})}
     CORPORA = {
-        name: cards.load_card("corpora", name, ROOT)
+        name: cards.place_corpus(
+            cards.load_card("corpora", name, ROOT), name, CONFIG["corpora"].get(name), CONFIG_FILES[-1]
+        )
         for name in {card["weights"]["training"]["corpus"] for card in TRAINED.values()}
     }
 except InputError as error:
@@ -131,15 +133,34 @@ def part_of_model(*keys: str):
 def weights_of(wildcards) -> dict:
     """The file with a network's weights, where a job makes or downloads it."""
     if wildcards.model in TRAINED:
-        return {"weights": f"results/networks/{wildcards.model}/weights.pt"}
+        return {"weights": f"results/networks/{wildcards.model}/weights.safetensors"}
     if "url" in MODELS[wildcards.model].get("weights", {}):
         return {"downloads": f"results/downloads/{wildcards.model}"}
     return {}
 
 
-def corpus_file(wildcards, file: str) -> str:
-    """A file of the corpus that a network is trained on."""
-    return f"results/corpora/{TRAINED[wildcards.model]['weights']['training']['corpus']}/{file}"
+def corpus_of(model: str) -> str:
+    """Name of the corpus that a network is trained on."""
+    return TRAINED[model]["weights"]["training"]["corpus"]
+
+
+def corpus_files(wildcards) -> dict:
+    """Index of the corpus that a network is trained on, and its images where they are one array."""
+    name = corpus_of(wildcards.model)
+    files = {"index": f"results/corpora/{name}/index.tsv"}
+    if CORPORA[name]["kind"] != "imagefolder":
+        files["images"] = f"results/corpora/{name}/images.npy"
+    return files
+
+
+def corpora_of_kind(*kinds: str) -> str:
+    """Wildcard constraint: the corpora of some kinds."""
+    return either(name for name, card in CORPORA.items() if card["kind"] in kinds)
+
+
+def learning_of(wildcards) -> dict:
+    """What the networks trained in this run learned, where any is trained."""
+    return {"learning": f"results/{wildcards.dataset}/learning.csv"} if TRAINED else {}
 
 
 def extraction_settings(wildcards) -> dict:
@@ -194,9 +215,10 @@ def results_of(dataset: str) -> list[str]:
     figures = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "stimuli", "inputs"]
     if has_responses(dataset):
         figures.append("reliability")
+    tables = ["scores", "ceilings", "claims", "profiles"]
     if TRAINED:
         figures.append("learning")
-    tables = ["scores", "ceilings", "claims", "profiles"]
+        tables.append("learning")
     return [f"results/{dataset}/{table}.csv" for table in tables] + [
         f"results/{dataset}/figures/{figure}.{suffix}" for figure in figures for suffix in ("svg", "png")
     ]
@@ -261,4 +283,4 @@ wildcard_constraints:
     model=either(MODELS),
     corpus=either(CORPORA),
     subject="[A-Za-z0-9]+",
-    card=either(name for name, card in {**DATASETS, **MODELS}.items() if cards.card_files(card)),
+    card=either(name for name, card in {**DATASETS, **MODELS, **CORPORA}.items() if cards.card_files(card)),

@@ -15,7 +15,7 @@ rule fetch:
         mem_mb=500,
         runtime=120,
     params:
-        settings=lambda wildcards: cards.card_files({**DATASETS, **MODELS}[wildcards.card]),
+        settings=lambda wildcards: cards.card_files({**DATASETS, **MODELS, **CORPORA}[wildcards.card]),
         code=code("fetch.py"),
     message:
         "Downloading the files of {wildcards.card}"

@@ -3,6 +3,7 @@
 
 rule plot_scores:
     input:
+        unpack(learning_of),
         scores="results/{dataset}/scores.csv",
         ceilings="results/{dataset}/ceilings.csv",
     output:
@@ -30,6 +31,7 @@ rule plot_scores:
 
 rule plot_geometry:
     input:
+        unpack(learning_of),
         brain="results/{dataset}/rdms/brain.h5",
         networks=expand("results/{{dataset}}/rdms/{model}.h5", model=MODELS),
         scores="results/{dataset}/scores.csv",
@@ -61,6 +63,7 @@ rule plot_geometry:
 
 rule plot_claims:
     input:
+        unpack(learning_of),
         claims="results/{dataset}/claims.csv",
         profiles="results/{dataset}/profiles.csv",
     output:
@@ -111,6 +114,7 @@ rule plot_reliability:
 rule plot_learning:
     input:
         metrics=expand("results/networks/{model}/metrics.csv", model=TRAINED),
+        learning="results/{dataset}/learning.csv",
     output:
         **figure("learning", "Quality", "what the networks learned"),
     log:

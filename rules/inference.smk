@@ -80,6 +80,7 @@ rule ceilings:
 
 rule claims:
     input:
+        unpack(learning_of),
         scores=expand("results/{{dataset}}/rsa/{model}.nc", model=MODELS),
         ceilings="results/{dataset}/ceilings.csv",
     output:

@@ -2,13 +2,19 @@
 
 
 rule corpus:
+    input:
+        lambda wildcards: (
+            f"results/downloads/{wildcards.corpus}" if CORPORA[wildcards.corpus]["kind"] == "cifar10" else []
+        ),
     output:
         images="results/corpora/{corpus}/images.npy",
-        labels="results/corpora/{corpus}/labels.tsv",
+        index="results/corpora/{corpus}/index.tsv",
     log:
         "results/logs/corpora/{corpus}.log",
     benchmark:
         "results/benchmarks/corpora/{corpus}.tsv"
+    wildcard_constraints:
+        corpus=corpora_of_kind("procedural", "cifar10"),
     conda:
         "../envs/brain.yaml"
     threads: 1
@@ -16,7 +22,7 @@ rule corpus:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=lambda wildcards: CORPORA[wildcards.corpus]["options"],
+        settings=lambda wildcards: {key: CORPORA[wildcards.corpus][key] for key in ("kind", "options")},
         code=code("corpus.py"),
     message:
         "Making the training corpus {wildcards.corpus}"
@@ -24,12 +30,35 @@ rule corpus:
         "../scripts/corpus.py"
 
 
+rule index_corpus:
+    output:
+        index="results/corpora/{corpus}/index.tsv",
+    log:
+        "results/logs/corpora/{corpus}.log",
+    benchmark:
+        "results/benchmarks/corpora/{corpus}.tsv"
+    wildcard_constraints:
+        corpus=corpora_of_kind("imagefolder"),
+    conda:
+        "../envs/brain.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: {key: CORPORA[wildcards.corpus][key] for key in ("kind", "options")},
+        code=code("index_corpus.py"),
+    message:
+        "Listing the training images of {wildcards.corpus}"
+    script:
+        "../scripts/index_corpus.py"
+
+
 rule train:
     input:
-        images=lambda wildcards: corpus_file(wildcards, "images.npy"),
-        labels=lambda wildcards: corpus_file(wildcards, "labels.tsv"),
+        unpack(corpus_files),
     output:
-        weights="results/networks/{model}/weights.pt",
+        weights="results/networks/{model}/weights.safetensors",
         metrics="results/networks/{model}/metrics.csv",
     log:
         "results/logs/train/{model}.log",
@@ -47,12 +76,50 @@ rule train:
         mem_mb=resource("training", "mem_mb"),
         runtime=resource("training", "runtime"),
     params:
-        settings=part_of_model("network", "weights", "preprocessing"),
+        settings=lambda wildcards: {
+            **part_of_model("network", "weights", "preprocessing")(wildcards),
+            "folder": CORPORA[corpus_of(wildcards.model)]["options"].get("folder"),
+        },
         code=code("train.py"),
     message:
         "Training {wildcards.model}"
     script:
         "../scripts/train.py"
+
+
+rule learning:
+    input:
+        metrics=expand("results/networks/{model}/metrics.csv", model=TRAINED),
+    output:
+        table=report(
+            "results/{dataset}/learning.csv",
+            caption="../resources/captions/learned.rst",
+            category="Quality",
+            labels={"data set": "{dataset}", "content": "table of what the networks learned"},
+        ),
+    log:
+        "results/logs/{dataset}/learning.log",
+    benchmark:
+        "results/benchmarks/{dataset}/learning.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        settings={
+            model: {
+                "objective": card["weights"]["training"]["objective"],
+                "bars": CORPORA[corpus_of(model)]["learned"],
+            }
+            for model, card in TRAINED.items()
+        },
+        code=code("learning.py"),
+    message:
+        "What the networks trained for {wildcards.dataset} learned"
+    script:
+        "../scripts/learning.py"
 
 
 rule network_inputs:

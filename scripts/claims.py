@@ -4,6 +4,7 @@ from cortexrsa.files import job_log, read_table, write_table
 from cortexrsa.inference.ceilings import primary_ceilings
 from cortexrsa.inference.claims import Study, evaluate, summarise
 from cortexrsa.inference.rsa import model_scores, read_results
+from cortexrsa.networks.learning import unlearned
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
@@ -19,6 +20,7 @@ with job_log(snakemake.log[0]):
         late=claims["rois"]["late"],
         equivalence=claims["equivalence"],
         confidence=inference["confidence"],
+        unlearned=unlearned(read_table(learning)) if (learning := snakemake.input.get("learning")) else {},
     )
     write_table(snakemake.output.claims, evaluate(study), settings)
     write_table(snakemake.output.profiles, summarise(study), settings)

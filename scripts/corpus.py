@@ -1,9 +1,12 @@
-"""Make a training corpus."""
+"""Make a training corpus that is one array of images."""
 
 from cortexrsa.files import job_log, write_corpus
-from cortexrsa.networks.corpora import procedural_corpus
+from cortexrsa.networks.corpora import cifar10_corpus, procedural_corpus
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
-    images, labels = procedural_corpus(settings)
-    write_corpus(snakemake.output.images, snakemake.output.labels, images, labels, settings)
+    if settings["kind"] == "cifar10":
+        images, index = cifar10_corpus(snakemake.input[0])
+    else:
+        images, index = procedural_corpus(settings["options"])
+    write_corpus(snakemake.output.images, snakemake.output.index, images, index, settings)

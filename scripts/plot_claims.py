@@ -1,11 +1,12 @@
 """Figures of the claims."""
 
 from cortexrsa.figures.claims import plot_centroids, plot_verdicts
-from cortexrsa.figures.style import save
+from cortexrsa.figures.style import marked, save
 from cortexrsa.files import job_log, read_table
 
 with job_log(snakemake.log[0]):
-    models, out = snakemake.params.settings, snakemake.output
+    out = snakemake.output
+    models = marked(snakemake.params.settings, snakemake.input.get("learning"))
     profiles, claims = read_table(snakemake.input.profiles), read_table(snakemake.input.claims)
     save(plot_centroids(profiles, models), out.centroids_svg, out.centroids_png)
     save(plot_verdicts(claims, models), out.verdicts_svg, out.verdicts_png)

@@ -5,12 +5,13 @@ from pathlib import Path
 import pandas as pd
 
 from cortexrsa.figures.quality import plot_learning
-from cortexrsa.figures.style import save
+from cortexrsa.figures.style import marked, save
 from cortexrsa.files import job_log, read_table
 
 with job_log(snakemake.log[0]):
     metrics = pd.concat(
         read_table(path).assign(model=Path(path).parent.name) for path in snakemake.input.metrics
     )
-    figure = plot_learning(metrics, snakemake.params.settings)
+    models = marked(snakemake.params.settings, snakemake.input.learning)
+    figure = plot_learning(metrics, read_table(snakemake.input.learning), models)
     save(figure, snakemake.output.learning_svg, snakemake.output.learning_png)

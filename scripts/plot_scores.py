@@ -1,11 +1,12 @@
 """Figures of the scores."""
 
 from cortexrsa.figures.scores import plot_heatmap, plot_profiles, plot_rois
-from cortexrsa.figures.style import save
+from cortexrsa.figures.style import marked, save
 from cortexrsa.files import job_log, read_table
 
 with job_log(snakemake.log[0]):
-    models, out = snakemake.params.settings, snakemake.output
+    out = snakemake.output
+    models = marked(snakemake.params.settings, snakemake.input.get("learning"))
     scores, ceilings = read_table(snakemake.input.scores), read_table(snakemake.input.ceilings)
     save(plot_profiles(scores, ceilings, models), out.profiles_svg, out.profiles_png)
     save(plot_rois(scores, ceilings, models), out.rois_svg, out.rois_png)

@@ -1,26 +1,32 @@
 """Train a network on a corpus."""
 
+import shutil
 import sys
+from pathlib import Path
 
-import torch
+from safetensors.torch import save_file
 
-from cortexrsa.files import atomic_path, job_log, load_array, read_table, write_table
+from cortexrsa.files import atomic_path, job_log, write_table
+from cortexrsa.networks.streaming import open_corpus
 from cortexrsa.networks.training import train
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
-    labels = read_table(snakemake.input.labels, ["category", "split"])
+    # not an output: Snakemake would remove it when the job fails, and it is there to go on from
+    checkpoints = Path(snakemake.output.weights).with_name("checkpoint")
     network, metrics = train(
         settings["network"],
         settings["weights"]["training"],
-        load_array(snakemake.input.images, mmap_mode="r"),
-        labels["category"],
-        labels["split"],
+        open_corpus(snakemake.input.index, snakemake.input.get("images"), settings["folder"]),
         settings["preprocessing"],
+        checkpoints=checkpoints,
+        code=snakemake.params.code,
+        devices=max(1, snakemake.resources.gpu),
         threads=snakemake.threads,
         progress=sys.__stderr__.isatty(),
         source=f"resources/models/{snakemake.wildcards.model}.yaml",
     )
     with atomic_path(snakemake.output.weights) as temporary:
-        torch.save(network.state_dict(), temporary)
+        save_file(network.state_dict(), temporary)
     write_table(snakemake.output.metrics, metrics, settings)
+    shutil.rmtree(checkpoints)

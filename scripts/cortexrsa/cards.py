@@ -420,6 +420,34 @@ def bids_files(source: dict, subjects: list[str], images: bool) -> list[str]:
     return sorted(str(path) for path in found if path.is_file())
 
 
+def place_corpus(card: dict, name: str, folder: str | None, source: str) -> dict:
+    """The card of a corpus, with the folder that the configuration gives it.
+
+    Parameters
+    ----------
+    card : from `load_card`
+    name : of the corpus
+    folder : with its images, or None; takes the place of a download
+    source : name of the configuration file, for an error
+
+    Raises
+    ------
+    InputError : a folder for a corpus that is made here, no such folder, or none where one is needed.
+    """
+    field = f"corpora.{name}"
+    if folder and card["kind"] == "procedural":
+        raise InputError(source, field, repr(folder), "no folder: these images are made here")
+    folder = folder or card["options"].get("folder")
+    if folder is None:
+        if card["kind"] == "imagefolder":
+            raise InputError(source, field, "nothing", "the folder of the images")
+        return card
+    if not Path(folder).expanduser().is_dir():
+        raise InputError(source, field, repr(folder), "an existing folder")
+    options = card["options"] | {"folder": str(Path(folder).expanduser())}
+    return card | {"kind": "imagefolder", "options": options, "files": []}
+
+
 # ---- configuration ---------------------------------------------------------------------------------------
 
 
@@ -476,5 +504,9 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
     for place, roi in config["claims"]["rois"].items():
         if roi not in rois:
             raise InputError(file, f"claims.rois.{place}", repr(roi), suggestion(roi, sorted(rois)))
+    for name in config["corpora"]:
+        if name not in card_names("corpora", root):
+            expected = suggestion(name, card_names("corpora", root))
+            raise InputError(file, f"corpora.{name}", repr(name), f"a card of resources/corpora: {expected}")
     _check_roles(config["claims"]["models"], card_names("models", root), file)
     return canonical(config)

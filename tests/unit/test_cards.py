@@ -376,7 +376,7 @@ BAD_CARDS = [
         "models/small",
         "seed: 1}",
         "seed: 1, temperature: 0.1}",
-        "weights.training.temperature: found an unknown key, expected one of warmup,",
+        "weights.training.temperature: found an unknown key, expected one of norm_batch, warmup,",
     ),
     (
         "models/small",
@@ -388,8 +388,9 @@ BAD_CARDS = [
         "models/small",
         "seed: 1}",
         "seed: 1, augmentation: {rotaton: 5}}",
-        "weights.training.augmentation.rotaton: found an unknown key, expected one of rotation, scale, "
-        "shift, flip, contrast, brightness, polarity, blur, noise, aperture; did you mean rotation?",
+        "weights.training.augmentation.rotaton: found an unknown key, expected one of crop, jitter, "
+        "grayscale, rotation, scale, shift, flip, contrast, brightness, polarity, blur, noise, aperture; did "
+        "you mean rotation?",
     ),
     (
         "models/pixels",

@@ -1,21 +1,30 @@
-"""Objectives against naive forms, augmentation by what it must keep, and short trainings that learn."""
+"""Short trainings that learn, go on after a kill as if nothing had been, and do not depend on the memory."""
 
-import math
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from cortexrsa.cards import card_names, load_card
 from cortexrsa.files import InputError
-from cortexrsa.networks import training
-from cortexrsa.networks.training import augment, kl_divergence, learning_rate, nt_xent, random_affine, train
+from cortexrsa.networks import objectives, training
+from cortexrsa.networks.streaming import Corpus
+from cortexrsa.networks.training import Training, checkpoint_key, learning_rate, train
 from cortexrsa.networks.zoo import build, load_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 PREPROCESSING = {"size": 16, "mean": [0.5] * 3, "std": [0.25] * 3}
 RECIPE = {"images_seen": 1536, "batch_size": 32, "learning_rate": 4e-3, "seed": 1, "precision": "float32"}
+VIEWS = {"shift": 0.2, "contrast": [0.6, 1.5], "noise": 0.05}
 RECIPES = {
     "supervised": {**RECIPE, "objective": "supervised", "label_smoothing": 0.05},
     "simclr": {
@@ -23,10 +32,18 @@ RECIPES = {
         "objective": "simclr",
         "temperature": 0.2,
         "projection": [32, 16],
-        "augmentation": {"shift": 0.2, "contrast": [0.6, 1.5], "noise": 0.05},
+        "augmentation": VIEWS,
     },
+    "barlow_twins": {
+        **RECIPE,
+        "objective": "barlow_twins",
+        "projection": [32, 32],
+        "augmentation": VIEWS,
+    },
+    "autoencoder": {**RECIPE, "objective": "autoencoder", "images_seen": 4608, "learning_rate": 1e-2},
     "vae": {**RECIPE, "objective": "vae", "images_seen": 6144, "learning_rate": 1e-2, "decoder_sd": 0.2},
 }
+CODED = {"width": 4, "stem": "small", "latent": 8, "size": 16}
 NETWORKS = {
     "supervised": {
         "source": "resnet",
@@ -38,16 +55,13 @@ NETWORKS = {
         "name": "resnet18",
         "options": {"width": 4, "stem": "small", "classes": 0},
     },
-    "vae": {
-        "source": "vae",
-        "name": "resnet18",
-        "options": {"width": 4, "stem": "small", "latent": 8, "size": 16},
-    },
+    "autoencoder": {"source": "autoencoder", "name": "resnet18", "options": CODED},
+    "vae": {"source": "vae", "name": "resnet18", "options": CODED},
 }
+NETWORKS["barlow_twins"] = NETWORKS["simclr"]
 
 
-@pytest.fixture(scope="module")
-def corpus():
+def gratings() -> Corpus:
     """Vertical and horizontal gratings of random phase and contrast: (384, 20, 20) uint8."""
     rng = np.random.default_rng(0)
     n = 384
@@ -57,161 +71,99 @@ def corpus():
     images = np.repeat(wave[:, None, :], 20, axis=1)
     images[labels == "horizontal"] = images[labels == "horizontal"].transpose(0, 2, 1)
     images = np.clip(images + rng.normal(0, 10, images.shape), 0, 255).astype(np.uint8)
-    return images, labels, np.where(np.arange(n) < 288, "train", "validation")
+    split = np.where(np.arange(n) < 288, "train", "validation")
+    index = pd.DataFrame({"file": [str(k) for k in range(n)], "category": labels, "split": split})
+    return Corpus(index, images)
 
 
-def run(name, corpus, **changes):
+@pytest.fixture(scope="module")
+def corpus():
+    return gratings()
+
+
+def run(name, corpus, checkpoints=None, network=None, **changes):
     recipe = {**RECIPES[name], **changes}
-    return train(NETWORKS[name], recipe, *corpus, PREPROCESSING, device="cpu", source="card.yaml")
+    return train(
+        network or NETWORKS[name],
+        recipe,
+        corpus,
+        PREPROCESSING,
+        checkpoints=checkpoints,
+        device="cpu",
+        source="card.yaml",
+    )
+
+
+def relabelled(corpus, **columns):
+    return Corpus(corpus.index.assign(**columns), corpus.images)
 
 
 def final(metrics):
     return metrics.groupby("metric")["value"].last()
 
 
-# ---- objectives ------------------------------------------------------------------------------------------
+def equal(first, second):
+    first, second = first.state_dict(), second.state_dict()
+    return all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_nt_xent_is_the_papers_sum():
-    z = torch.randn(8, 5, generator=torch.Generator().manual_seed(0)).double()
-    unit = (z / z.norm(dim=1, keepdim=True)).numpy()
-    losses = []
-    for i in range(8):
-        similarity = np.exp(unit @ unit[i] / 0.3)
-        losses.append(-np.log(similarity[(i + 4) % 8] / (similarity.sum() - similarity[i])))
-    assert nt_xent(z, 0.3).item() == pytest.approx(np.mean(losses), rel=1e-5)
-
-
-def test_kl_is_that_of_normal_distributions():
-    mu, logvar = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
-    posterior = torch.distributions.Normal(mu, torch.exp(logvar / 2))
-    expected = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0)).sum(1)
-    torch.testing.assert_close(kl_divergence(mu, logvar), expected)
-
-
-def test_variational_bound_warms_its_kl_up():
-    torch.manual_seed(0)
-    network = build(NETWORKS["vae"], seed=1).eval()
-    objective = training.VariationalBound(network, {"decoder_sd": 0.5, "beta": 2.0}, PREPROCESSING)
-    images = torch.rand(5, 1, 16, 16)
-    with torch.inference_mode():
-        start, half, end = (objective(images, None, done).item() for done in (0.0, 0.15, 0.9))
-        x = objective.view(images)
-        reconstruction, mu, logvar = network(x)
-    error = ((reconstruction - x) ** 2).mean().item() / (2 * 0.5**2)
-    kl = kl_divergence(mu, logvar).mean().item() / (3 * 16 * 16)
-    assert start == pytest.approx(error, rel=1e-5)
-    assert half == pytest.approx(error + kl, rel=1e-5)
-    assert end == pytest.approx(error + 2 * kl, rel=1e-5)
+# ---- what is learned -------------------------------------------------------------------------------------
 
 
 def test_learning_rate_warms_up_and_decays():
-    rates = [learning_rate(step, 100, 0.5, warmup=0.1) for step in range(100)]
-    np.testing.assert_allclose(rates[:10], 0.05 * np.arange(1, 11))
-    assert max(rates) == 0.5
-    assert rates[55] == pytest.approx(0.25)
+    rates = [learning_rate(step, 100, warmup=0.1) for step in range(100)]
+    np.testing.assert_allclose(rates[:10], 0.1 * np.arange(1, 11))
+    assert max(rates) == 1
+    assert rates[55] == pytest.approx(0.5)
     assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
-    assert rates[-1] < 0.001
+    assert rates[-1] < 0.002
 
 
-# ---- augmentation ----------------------------------------------------------------------------------------
-
-
-def test_affine_moves_content_where_it_says(monkeypatch):
-    image = torch.zeros(1, 1, 33, 33)
-    image[0, 0, 16, 24] = 1  # half-way to the right edge
-
-    def peak(**settings):
-        y, x = divmod(int(random_affine(image, **settings)[0, 0].argmax()), 33)
-        return y - 16, x - 16
-
-    assert peak() == (0, 8)
-    # draws at the end of their range
-    monkeypatch.setattr(
-        training, "_uniform", lambda n, low, high, like: torch.full((n, 1, 1, 1), float(high))
-    )
-    assert peak(rotation=90) == (-8, 0)
-    assert peak(scale=(0.5, 1.5)) == (0, 12)
-    assert peak(shift=0.25) == (-4, 4)
-    monkeypatch.setattr(training, "_sign", lambda n, like: -torch.ones(n, 1, 1, 1))
-    assert peak(flip=True) == (0, -8)
-
-
-def test_every_image_has_its_own_draw():
-    torch.manual_seed(0)
-    images = torch.rand(1, 1, 24, 24).expand(6, -1, -1, -1)
-    for settings in (
-        {"rotation": 180},
-        {"scale": [0.7, 1.2]},
-        {"shift": 0.2},
-        {"contrast": [0.5, 2]},
-        {"brightness": 0.2},
-        {"blur": 1.0},
-        {"noise": 0.1},
-    ):
-        views = augment(images, settings)
-        assert views.shape == images.shape
-        assert ((views >= 0) & (views <= 1)).all()
-        assert len(torch.unique(views.flatten(1), dim=0)) == 6, settings
-    flipped = augment(images, {"flip": True})
-    same = [torch.allclose(view, images[0], atol=1e-5) for view in flipped]
-    mirrored = [torch.allclose(view, images[0].flip(-1), atol=1e-5) for view in flipped]
-    assert any(same)
-    assert any(mirrored)
-    assert all(a or b for a, b in zip(same, mirrored, strict=True))
-    inverted = augment(images, {"polarity": True})
-    assert {
-        round(float(torch.corrcoef(torch.stack([v, w]).flatten(1))[0, 1]))
-        for v, w in zip(inverted, images, strict=True)
-    } == {-1, 1}
-
-
-def test_no_settings_change_nothing():
-    images = torch.rand(3, 3, 8, 8)
-    torch.testing.assert_close(augment(images, {}), images)
-
-
-def test_aperture_is_grey_outside():
-    torch.manual_seed(0)
-    view = augment(
-        torch.rand(2, 1, 32, 32), {"shift": 0.3, "noise": 0.2, "brightness": 0.2, "aperture": True}
-    )
-    assert (view[:, :, 0, 0] == 0.5).all()
-    assert view[:, :, 12:20, 12:20].std() > 0.1
-
-
-# ---- training --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("objective", ["supervised", "simclr", "vae"])
+@pytest.mark.parametrize("objective", list(RECIPES))
 def test_it_learns_and_says_so(corpus, objective, tmp_path):
     before = build(NETWORKS[objective], seed=1).state_dict()
     network, metrics = run(objective, corpus)
     assert list(metrics.columns) == ["metric", "value", "step"]
     values = final(metrics)
-    curve = metrics[metrics["metric"] == "training_loss"]
-    assert curve["step"].iloc[-1] == RECIPES[objective]["images_seen"]
-    assert curve["value"].iloc[-5:].mean() < curve["value"].iloc[:5].mean()
+    expected = {"training_loss", "held_out_loss", "chance", "knn_accuracy", "probe_accuracy"}
+    for curve in ("training_loss", "held_out_loss"):
+        points = metrics[metrics["metric"] == curve]
+        assert points["step"].iloc[-1] == RECIPES[objective]["images_seen"]
+        assert np.isfinite(points["value"]).all()
+        assert len(points) >= 10
+    falling = metrics.loc[metrics["metric"] == "training_loss", "value"]
+    assert falling.iloc[-5:].mean() < falling.iloc[:5].mean()
     assert values["chance"] == pytest.approx(0.5, abs=0.1)
-    expected = {"training_loss", "chance", "knn_accuracy", "probe_accuracy"}
     assert values["knn_accuracy"] > 0.8
     if objective == "supervised":
         expected |= {"accuracy"}
         assert values["accuracy"] > 0.9
-    if objective == "vae":
-        expected |= {"reconstruction_r2", "kl"}
+    if objective in ("autoencoder", "vae"):
+        expected |= {"reconstruction_r2"}
         assert 0.2 < values["reconstruction_r2"] <= 1
+    if objective == "vae":
+        expected |= {"kl"}
         assert values["kl"] > 0
     assert set(values.index) == expected
+    assert set(metrics.loc[metrics["step"] == 0, "metric"]) == {"knn_accuracy", "probe_accuracy"}
     # the network alone is kept, loads again from a plain file, and no longer depends on the draw
     assert list(network.state_dict()) == list(before)
     assert not network.training
-    torch.save(network.state_dict(), tmp_path / "weights.pt")
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
     again = build(NETWORKS[objective], seed=9).eval()
-    load_weights(again, {}, tmp_path / "weights.pt")
+    load_weights(again, {}, tmp_path / "weights.safetensors")
     x = torch.rand(2, 3, 16, 16)
     one, two = (out[0] if isinstance(out := net(x), tuple) else out for net in (network, again))
     torch.testing.assert_close(one, two)
+
+
+def test_cornet_s_learns(corpus):
+    network = {
+        "source": "cornet_s",
+        "name": "cornet_s",
+        "options": {"width": 4, "stem": "small", "classes": 2},
+    }
+    assert final(run("supervised", corpus, network=network)[1])["accuracy"] > 0.8
 
 
 @pytest.mark.parametrize("objective", ["supervised", "simclr", "vae"])
@@ -223,52 +175,232 @@ def test_the_same_seed_gives_the_same_weights(corpus, objective):
     again, same = run(objective, corpus, images_seen=128)
     assert torch.equal(state, torch.get_rng_state())
     other, _ = run(objective, corpus, images_seen=128, seed=2)
-    first, again, other = (network.state_dict() for network in (first, again, other))
-    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert equal(first, again)
     assert metrics.equals(same)
-    assert not torch.equal(first[next(iter(first))], other[next(iter(first))])
+    assert not equal(first, other)
 
 
-def test_labels_do_not_reach_simclr_and_vae(corpus):
-    images, labels, split = corpus
-    shuffled = np.random.default_rng(1).permutation(labels)
-    for objective in ("simclr", "vae"):
+def test_labels_do_not_reach_the_others(corpus):
+    shuffled = np.random.default_rng(1).permutation(corpus.index["category"])
+    for objective in ("simclr", "barlow_twins", "autoencoder", "vae"):
         true, false = (
-            run(objective, (images, y, split), images_seen=128)[0].state_dict() for y in (labels, shuffled)
+            run(objective, relabelled(corpus, category=y), images_seen=128)[0]
+            for y in (corpus.index["category"], shuffled)
         )
-        assert all(torch.equal(true[key], false[key]) for key in true)
+        assert equal(true, false)
 
 
 def test_a_network_that_cannot_learn_stays_at_chance(corpus):
-    images, labels, split = corpus
-    shuffled = np.random.default_rng(1).permutation(labels)
-    values = final(run("supervised", (images, shuffled, split), images_seen=640)[1])
+    shuffled = np.random.default_rng(1).permutation(corpus.index["category"])
+    values = final(run("supervised", relabelled(corpus, category=shuffled), images_seen=640)[1])
     assert values["accuracy"] < 0.7
     assert values["knn_accuracy"] < 0.7
 
 
+def test_without_labels_there_are_losses_and_reconstructions_alone(corpus):
+    blank = relabelled(corpus, category="")
+    assert set(run("simclr", blank, images_seen=128)[1]["metric"]) == {"training_loss", "held_out_loss"}
+    assert "reconstruction_r2" in set(run("autoencoder", blank, images_seen=128)[1]["metric"])
+    with pytest.raises(InputError, match="images without categories"):
+        run("supervised", blank)
+
+
 def test_grey_and_colour_corpora_give_the_same(corpus):
-    images, labels, split = corpus
-    colour = np.repeat(images[..., None], 3, axis=-1)
-    grey, rgb = (
-        run("supervised", (x, labels, split), images_seen=64)[0].state_dict() for x in (images, colour)
-    )
+    colour = Corpus(corpus.index, np.repeat(corpus.images[..., None], 3, axis=-1))
+    grey, rgb = (run("supervised", x, images_seen=64)[0].state_dict() for x in (corpus, colour))
     for key, value in grey.items():
         torch.testing.assert_close(value, rgb[key], rtol=1e-3, atol=1e-4)
 
 
 def test_bfloat16_trains_where_asked(corpus):
     values = final(run("supervised", corpus, images_seen=640, precision="bfloat16")[1])
-    assert math.isfinite(values["training_loss"])
-    assert training.precision({"precision": "float32"}, torch.device("cpu")) == torch.float32
+    assert np.isfinite(values["training_loss"])
+    assert training.precision({"precision": "float32"}, torch.device("cpu")) == "32-true"
 
 
 def test_held_out_images_are_not_trained_on(corpus):
-    images, labels, split = corpus
-    spoiled = images.copy()
-    spoiled[split == "validation"] = 0
-    a, b = (run("supervised", (x, labels, split), images_seen=64)[0].state_dict() for x in (images, spoiled))
-    assert all(torch.equal(a[key], b[key]) for key in a)
+    spoiled = corpus.images.copy()
+    spoiled[corpus.index["split"] == "validation"] = 0
+    a, b = (run("supervised", Corpus(corpus.index, x), images_seen=64)[0] for x in (corpus.images, spoiled))
+    assert equal(a, b)
+
+
+# ---- killed at any moment --------------------------------------------------------------------------------
+
+CHILD = """
+import json, sys
+sys.path[:0] = [{scripts!r}, {tests!r}]
+import test_training as t
+from safetensors.torch import save_file
+network, metrics = t.run({objective!r}, t.gratings(), {checkpoints!r}, images_seen={images})
+save_file(network.state_dict(), {out!r})
+metrics.to_csv({out!r} + ".csv", index=False)
+"""
+
+
+def child(objective, folder, out, images=1920):
+    code = CHILD.format(
+        scripts=str(ROOT / "scripts"),
+        tests=str(ROOT / "tests/unit"),
+        objective=objective,
+        checkpoints=str(folder),
+        out=str(out),
+        images=images,
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.parametrize("objective", ["simclr", "vae"])
+def test_killed_and_taken_up_it_ends_with_the_same_weights(objective, tmp_path):
+    """A real process, killed by SIGKILL in its midst, and run again until it is through."""
+    unbroken, broken = tmp_path / "unbroken.safetensors", tmp_path / "broken.safetensors"
+    whole = child(objective, tmp_path / "a", unbroken)
+    started = child(objective, tmp_path / "b", broken)
+    deadline = time.monotonic() + 120
+    # at the first checkpoint there are 19 twentieths to go
+    while not list((tmp_path / "b").glob("*/last.ckpt")):
+        assert started.poll() is None, "the training was through before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    started.send_signal(signal.SIGKILL)
+    assert started.wait() == -signal.SIGKILL
+    assert not broken.exists()
+    (checkpoint,) = (tmp_path / "b").glob("*/last.ckpt")
+    assert 0 < torch.load(checkpoint, weights_only=True)["global_step"] < 60
+    assert child(objective, tmp_path / "b", broken).wait(120) == 0
+    assert whole.wait(120) == 0
+    expected, found = load_file(unbroken), load_file(broken)
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
+    # curves and metrics have no seam either
+    assert Path(f"{unbroken}.csv").read_text() == Path(f"{broken}.csv").read_text()
+
+
+def test_a_checkpoint_of_something_else_is_never_taken_up(corpus, tmp_path):
+    run("supervised", corpus, tmp_path, images_seen=64)
+    (first,) = tmp_path.iterdir()
+    (first / ".last.ckpt.half").write_bytes(b"half")
+    # the same again: taken up at its end, and half-written files are gone
+    again, _ = run("supervised", corpus, tmp_path, images_seen=64)
+    assert [path.name for path in first.iterdir()] == ["last.ckpt"]
+    assert equal(again, run("supervised", corpus, images_seen=64)[0])
+    changed, _ = run("supervised", corpus, tmp_path, images_seen=64, learning_rate=1e-3)
+    (second,) = tmp_path.iterdir()
+    assert second != first
+    assert equal(changed, run("supervised", corpus, images_seen=64, learning_rate=1e-3)[0])
+    settings = {"recipe": 1}
+    keys = {
+        checkpoint_key(settings, corpus),
+        checkpoint_key({"recipe": 2}, corpus),
+        checkpoint_key(settings, Corpus(corpus.index, corpus.images + 1)),
+        checkpoint_key(settings, relabelled(corpus, split="train")),
+        checkpoint_key(settings, corpus, code="edited"),
+    }
+    assert len(keys) == 5
+
+
+def test_a_damaged_checkpoint_is_one_line(corpus, tmp_path):
+    run("supervised", corpus, tmp_path, images_seen=64)
+    (path,) = tmp_path.glob("*/last.ckpt")
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"last\.ckpt: checkpoint: found a damaged file .*delete it"):
+        run("supervised", corpus, tmp_path, images_seen=64)
+
+
+def test_checkpoints_hold_tensors_and_plain_values_alone(corpus, tmp_path):
+    run("vae", corpus, tmp_path, images_seen=64)
+    (path,) = tmp_path.glob("*/last.ckpt")
+    state = torch.load(path, weights_only=True)
+    assert state["global_step"] == 2
+    json.dumps(state["callbacks"]["LearningCurve"])
+
+
+# ---- out of memory ---------------------------------------------------------------------------------------
+
+
+class Exhausted:
+    """Raises out of memory while more than `limit` images have passed since the last backward pass."""
+
+    def __init__(self, monkeypatch, limit):
+        self.held, self.limit, self.raised = 0, limit, 0
+        outputs, backward = objectives.Objective.outputs, torch.autograd.backward
+
+        def limited(objective, views):
+            found = outputs(objective, views)
+            self.held += len(views) if torch.is_grad_enabled() else 0
+            if self.held > self.limit:
+                self.held, self.raised = 0, self.raised + 1
+                raise torch.OutOfMemoryError("CUDA out of memory (simulated)")
+            return found
+
+        def released(*args, **kwargs):
+            self.held = 0
+            return backward(*args, **kwargs)
+
+        monkeypatch.setattr(objectives.Objective, "outputs", limited)
+        monkeypatch.setattr(torch.autograd, "backward", released)
+
+
+@pytest.mark.parametrize("objective", list(RECIPES))
+def test_out_of_memory_changes_nothing_but_the_way(corpus, objective, monkeypatch):
+    """Gradients of the divided batch, contrastive losses included, are those of the whole one."""
+    recipe = RECIPES[objective] | {"norm_batch": 8}
+    found = {}
+    for in_parts in (False, True):
+        torch.manual_seed(0)
+        network = build(NETWORKS[objective], seed=1)
+        module = Training(objectives.OBJECTIVES[objective](network, recipe), PREPROCESSING, 10, "card.yaml")
+        # outside a Trainer
+        monkeypatch.setattr(Training, "manual_backward", lambda self, loss: loss.backward())
+        monkeypatch.setattr(Training, "_unsynchronised", lambda self: training.contextlib.nullcontext())
+        monkeypatch.setattr(Training, "global_rank", 0)
+        module.train()
+        part = corpus.part("train", 16)
+        images, labels = part.__getitems__(range(32))
+        module._seed(5, 0)
+        loss = module.gradients(module.views(images), labels, 5, in_parts)
+        gradients = {name: p.grad for name, p in module.objective.named_parameters() if p.grad is not None}
+        found[in_parts] = loss, gradients, dict(module.objective.named_buffers())
+    torch.testing.assert_close(found[True][0], found[False][0])
+    assert found[True][1].keys() == found[False][1].keys()
+    for key, gradient in found[False][1].items():
+        # nothing but the order of the sums differs
+        scale = gradient.abs().max() + 1e-6
+        assert (found[True][1][key] - gradient).abs().max() < 1e-4 * scale, key
+    for key, buffer in found[False][2].items():
+        if key.startswith("criterion."):
+            continue  # lightly's memory bank, which is not used
+        torch.testing.assert_close(found[True][2][key], buffer, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("objective", ["supervised", "simclr"])
+def test_a_training_goes_on_by_the_same_recipe(corpus, objective, monkeypatch, capsys):
+    changes = {"images_seen": 96, "norm_batch": 8}
+    whole, metrics = run(objective, corpus, **changes)
+    memory = Exhausted(monkeypatch, 16)
+    parts, same = run(objective, corpus, **changes)
+    assert memory.raised == 1
+    assert "going on with parts of 8, by the same recipe" in capsys.readouterr().out
+    for key, value in whole.state_dict().items():
+        torch.testing.assert_close(parts.state_dict()[key], value, rtol=1e-2, atol=2e-3)
+    losses = [m.loc[m["metric"] == "training_loss", "value"].to_numpy() for m in (metrics, same)]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+
+
+def test_out_of_memory_without_a_way_out_is_one_line(corpus, monkeypatch):
+    memory = Exhausted(monkeypatch, 16)
+    with pytest.raises(InputError, match="norm_batch: found out of memory on cpu at 32 images, expected"):
+        run("supervised", corpus)
+    memory.limit = 4
+    with pytest.raises(InputError, match="norm_batch: found out of memory on cpu at 8 images, expected"):
+        run("supervised", corpus, norm_batch=8)
+
+
+# ---- bad input -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -278,6 +410,7 @@ def test_held_out_images_are_not_trained_on(corpus):
         ({"objective": "vae", "decoder_sd": 1}, "found vae for a network of source resnet"),
         ({"objective": "simclr", "temperature": 1}, "classes: found 2, expected 0 for simclr"),
         ({"images_seen": 8}, "images_seen: found 8 images in batches of 32"),
+        ({"norm_batch": 12}, "norm_batch: found 12, expected a divisor of the batch_size, 32"),
         ({"learning_rate": 1e12, "optimizer": "sgd"}, r"found loss (nan|inf) at step \d+, expected a lower"),
     ],
 )
@@ -288,23 +421,21 @@ def test_recipes_that_do_not_work_are_one_line(corpus, changes, message):
 
 
 def test_corpora_that_do_not_fit_are_one_line(corpus):
-    images, labels, split = corpus
-    with pytest.raises(InputError, match="corpus: found 384 images, 383 labels"):
-        run("supervised", (images, labels[1:], split))
     with pytest.raises(InputError, match="corpus: split: found {'train': 384, 'validation': 0}"):
-        run("supervised", (images, labels, np.full(384, "train")))
-    three = labels.astype("<U12")
+        run("supervised", relabelled(corpus, split="train"))
+    three = corpus.index["category"].tolist()
     three[0] = "oblique"
     with pytest.raises(InputError, match="classes: found 2, expected 3 for supervised"):
-        run("supervised", (images, three, split))
+        run("supervised", relabelled(corpus, category=three))
 
 
-def test_trained_cards_share_budget_optimiser_and_corpus():
-    recipes = [
-        card["weights"]["training"]
-        for name in card_names("models", ROOT)
-        if "training" in (card := load_card("models", name, ROOT)).get("weights", {})
-    ]
-    assert len(recipes) >= 4
-    for key in ("corpus", "images_seen", "optimizer", "learning_rate", "weight_decay", "seed"):
-        assert len({recipe.get(key) for recipe in recipes}) == 1, key
+def test_trained_cards_of_a_corpus_share_budget_optimiser_and_preprocessing():
+    cards = [load_card("models", name, ROOT) for name in card_names("models", ROOT)]
+    cards = [card for card in cards if "training" in card.get("weights", {})]
+    for corpus in ("procedural", "cifar10"):
+        own = [card for card in cards if card["weights"]["training"]["corpus"] == corpus]
+        recipes = [card["weights"]["training"] for card in own]
+        assert {recipe["objective"] for recipe in recipes} == set(RECIPES)
+        for key in ("images_seen", "batch_size", "optimizer", "learning_rate", "weight_decay", "seed"):
+            assert len({recipe.get(key) for recipe in recipes}) == 1, key
+        assert len({json.dumps(card["preprocessing"]) for card in own}) == 1

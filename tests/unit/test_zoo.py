@@ -180,9 +180,8 @@ def test_every_card_builds_and_its_layers_run(name):
     card = load_card("models", name, ROOT)
     # full-size networks run on a small image, where they can: layer names do not depend on it
     fixed = name in ("vit_b_16", "clip_resnet50")
-    size = (
-        card["preprocessing"]["size"] if fixed or card["network"]["source"] in ("vae", "burgess_vae") else 64
-    )
+    fixed |= card["network"]["source"] in ("vae", "autoencoder", "burgess_vae")
+    size = card["preprocessing"]["size"] if fixed else 64
     network, seen = build(card["network"], seed=0).eval(), []
     with torch.inference_mode(), recorded(network, card["layers"], lambda layer, _: seen.append(layer)):
         network(torch.rand(1, 3, size, size))

@@ -110,10 +110,10 @@ def test_pickled_stimuli_are_refused(with_stimuli):
 
 
 def test_truncated_weights(rerun):
-    path = rerun / "results/networks/tiny_simclr/weights.pt"
+    path = rerun / "results/networks/tiny_simclr/weights.safetensors"
     path.write_bytes(path.read_bytes()[:2000])
     line = refuse(rerun, *TINY, "--", "results/tiny/rdms/tiny_simclr.h5")
-    assert "weights.pt" in line
+    assert "weights.safetensors" in line
     assert not (rerun / "results/tiny/activations/tiny_simclr/1-of-1").exists()
 
 

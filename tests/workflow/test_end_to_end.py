@@ -75,7 +75,7 @@ def test_rdms_can_be_recomputed_from_the_activations(finished):
 def test_every_result_says_what_made_it(finished):
     folder = finished / "results/tiny"
     tables = ["scores.csv", "ceilings.csv", "claims.csv", "profiles.csv", "reliability.csv", "stimuli.tsv"]
-    for name in [*tables, "activations/tiny_vae/1-of-1/layers.tsv", "../corpora/few/labels.tsv"]:
+    for name in [*tables, "activations/tiny_vae/1-of-1/layers.tsv", "../corpora/few/index.tsv"]:
         record = json.loads((folder / f"{name}.json").read_text())
         assert record["versions"]["numpy"] == np.__version__
         assert "seed" in json.dumps(record["settings"])
@@ -96,10 +96,11 @@ def test_figures_and_report(finished):
 
 
 def test_trained_networks_are_plain_state_dicts(finished):
-    import torch
+    from safetensors.numpy import load_file
 
-    state = torch.load(finished / "results/networks/tiny_vae/weights.pt", weights_only=True)
-    assert all(isinstance(value, torch.Tensor) for value in state.values())
+    state = load_file(finished / "results/networks/tiny_vae/weights.safetensors")
+    assert state["encoder.conv1.weight"].shape == (4, 3, 3, 3)
+    assert not (finished / "results/networks/tiny_vae/checkpoint").exists()
     metrics = table(finished, "networks/tiny_vae/metrics.csv")
     assert {"training_loss", "knn_accuracy", "probe_accuracy", "reconstruction_r2", "chance"} <= set(
         metrics["metric"]

@@ -100,35 +100,63 @@ def plot_inputs(inputs: xarray.Dataset, models: dict[str, dict]) -> plt.Figure:
     return figure
 
 
-def plot_learning(metrics: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
-    """What every trained network learned on held-out images, and its loss over training.
+def plot_learning(metrics: pd.DataFrame, learning: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
+    """What every trained network learned on held-out images, and its losses over training.
 
     Parameters
     ----------
     metrics : columns model, metric, value, step
+    learning : see `networks.learning.learning_table`
     models : label and family by model name
     """
     styles = {name: style for name, style in model_styles(models).items() if name in set(metrics["model"])}
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.9), width_ratios=(3, 2))
-    final = metrics[metrics["metric"].isin(SHOWN)]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2), width_ratios=(3, 2))
+    final = metrics[metrics["metric"].isin(SHOWN) & (metrics["step"] > 0)]
     shown = [metric for metric in SHOWN if metric in set(final["metric"])]
-    width = 0.8 / len(styles)
+    width = 0.84 / len(styles)
+    verdicts = learning.set_index("model")
     for k, (name, style) in enumerate(styles.items()):
-        values = final[final["model"] == name].drop_duplicates("metric", keep="last").set_index("metric")
-        values = values["value"].reindex(shown)
-        x = np.arange(len(shown)) + (k - (len(styles) - 1) / 2) * width
-        bars = left.bar(x, values.fillna(0), width * 0.92, color=style["color"], label=style["label"])
-        left.bar_label(bars, ["" if np.isnan(v) else f"{v:.2f}" for v in values], fontsize=5.5, padding=1)
-        loss = metrics[(metrics["model"] == name) & (metrics["metric"] == "training_loss")].sort_values(
-            "step"
+        own = metrics[metrics["model"] == name]
+        values, before = (
+            part.drop_duplicates("metric", keep="last").set_index("metric")["value"].reindex(shown)
+            for part in (final[final["model"] == name], own[own["step"] == 0])
         )
-        right.plot(loss["step"], loss["value"] / loss["value"].iloc[0], color=style["color"], lw=1)
-    chance = metrics.loc[metrics["metric"] == "chance", "value"]
-    if len(chance):
-        left.axhline(chance.iloc[0], color="0.4", ls=":", lw=1)
-        left.annotate("chance", (0.2, chance.iloc[0]), fontsize=6.5, va="bottom")
+        x = np.arange(len(shown)) + (k - (len(styles) - 1) / 2) * width
+        failed = name in verdicts.index and verdicts.loc[name, "learned"] == "no"
+        left.bar(
+            x,
+            values.fillna(0),
+            width * 0.9,
+            color=style["color"],
+            label=style["label"],
+            hatch="////" if failed else None,
+            ec="white" if failed else style["color"],
+            lw=0,
+        )
+        for place, value, start in zip(x, values, before.fillna(0), strict=True):
+            if np.isfinite(value):
+                height = max(value, start, 0) + 0.02
+                left.text(place, height, f"{value:.2f}", fontsize=5.5, rotation=90, ha="center", va="bottom")
+        left.plot(x, before, "_", color="black", ms=width * 55, mew=1.2, zorder=3)
+        if name in verdicts.index and verdicts.loc[name, "metric"] in shown:
+            place = x[shown.index(verdicts.loc[name, "metric"])]
+            left.plot(place, verdicts.loc[name, "bar"], "v", color="black", ms=3, zorder=4)
+        for metric, line in (("training_loss", "-"), ("held_out_loss", ":")):
+            loss = own[own["metric"] == metric].sort_values("step")
+            if len(loss):
+                first = own.loc[own["metric"] == "training_loss", "value"].iloc[0]
+                right.plot(loss["step"], loss["value"] / first, line, color=style["color"], lw=1)
+    for chance in sorted(set(metrics.loc[metrics["metric"] == "chance", "value"]))[:1]:
+        left.axhline(chance, color="0.4", ls=":", lw=1)
+        left.annotate("chance", (len(shown) - 0.55, chance), fontsize=6.5, va="bottom", ha="right")
+    left.plot([], [], "_", color="black", mew=1.2, ls="none", label="before training")
+    left.plot([], [], "v", color="black", ms=3, ls="none", label="bar")
+    right.plot([], [], "-", color="0.3", lw=1, label="training images")
+    right.plot([], [], ":", color="0.3", lw=1, label="held-out images")
+    right.legend(frameon=False, fontsize=6.5)
     left.set_xticks(range(len(shown)), [SHOWN[metric] for metric in shown])
-    left.set(ylabel="accuracy, or $R^2$ (reconstruction)", ylim=(0, 1.05))
-    right.set(xlabel="images seen", ylabel="loss (relative to the first)")
-    figure.legend(loc="outside lower center", ncols=len(styles), frameon=False)
+    left.set(ylabel="accuracy, or $R^2$ (reconstruction)", ylim=(0, 1.12))
+    right.set(xlabel="images seen", ylabel="loss (relative to the first)", ylim=(None, 1.6))
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     return figure

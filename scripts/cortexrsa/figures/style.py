@@ -5,7 +5,8 @@ from __future__ import annotations
 import matplotlib.pyplot
 import seaborn as sns
 
-from cortexrsa.files import atomic_path
+from cortexrsa.files import atomic_path, read_table
+from cortexrsa.networks.learning import unlearned
 
 matplotlib.use("Agg")
 
@@ -30,6 +31,23 @@ sns.set_theme(
         "svg.hashsalt": "cortexrsa",
     },
 )
+
+
+def marked(models: dict[str, dict], learning: str | None) -> dict[str, dict]:
+    """The models, with "did not learn" in the label of each that did not.
+
+    Parameters
+    ----------
+    models : label and family by model name
+    learning : path of `learning.csv`; None where no network was trained
+    """
+    if not learning:
+        return models
+    failed = unlearned(read_table(learning))
+    return {
+        name: model | {"label": f"{model['label']} (did not learn)"} if name in failed else model
+        for name, model in models.items()
+    }
 
 
 def ordered(models: dict[str, dict]) -> list[str]:

@@ -7,7 +7,7 @@ statistic "overall", that joins them. The rules are those of docs/statistics.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
@@ -64,6 +64,7 @@ class Study:
     early, late : ROI labels
     equivalence : bound as a fraction of the ceiling's lower bound
     confidence : of the intervals
+    unlearned : networks trained here that did not learn, with the reason; claims about them are untestable
     """
 
     models: dict[str, ModelScores]
@@ -74,6 +75,7 @@ class Study:
     late: str
     equivalence: float
     confidence: float
+    unlearned: dict[str, str] = field(default_factory=dict)
 
 
 # ---- verdicts --------------------------------------------------------------------------------------------
@@ -140,6 +142,8 @@ def _obstacle(
             return f"the study has no {role} network"
         if model not in study.models:
             return f"{model} is not in this study"
+        if model in study.unlearned:
+            return f"{model} did not learn ({study.unlearned[model]})"
     for roi in rois:
         if roi not in study.rois:
             return f"ROI {roi} is not in this data set"

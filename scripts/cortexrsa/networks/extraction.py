@@ -155,7 +155,7 @@ def _drop_pages(images: np.ndarray) -> None:
         images._mmap.madvise(mmap.MADV_DONTNEED)
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: RuntimeError) -> bool:
     """GPU memory has an exception of its own; the CPU's allocator only a message."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
@@ -234,7 +234,7 @@ def extract(
             try:
                 model(prepare(batch, preprocessing, device, source))
             except RuntimeError as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 exhausted = True
             if exhausted:

@@ -25,6 +25,15 @@ def standardise(images: torch.Tensor, preprocessing: dict) -> torch.Tensor:
     return images
 
 
+def resize(images: torch.Tensor, size: int) -> torch.Tensor:
+    """Images (b, C, H, W) as whole squares (b, C, size, size), bilinear with antialiasing."""
+    if images.shape[-2:] == (size, size):
+        return images
+    return torch.nn.functional.interpolate(
+        images, size=(size, size), mode="bilinear", antialias=True, align_corners=False
+    )
+
+
 def prepare(
     images: np.ndarray, preprocessing: dict, device: torch.device | str = "cpu", source: str = "model card"
 ) -> torch.Tensor:
@@ -57,11 +66,7 @@ def prepare(
     size = preprocessing["size"]
     # a copy, because a read-only memory map cannot back a tensor
     tensor = torch.from_numpy(np.array(images)).to(device).permute(0, 3, 1, 2).float() / 255
-    if tensor.shape[-2:] != (size, size):
-        tensor = torch.nn.functional.interpolate(
-            tensor, size=(size, size), mode="bilinear", antialias=True, align_corners=False
-        )
-    return standardise(tensor, preprocessing)
+    return standardise(resize(tensor, size), preprocessing)
 
 
 def effective_inputs(

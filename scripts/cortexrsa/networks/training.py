@@ -1,392 +1,361 @@
-"""Train the networks of the embedded study: one corpus and one budget, only the objective differs."""
+"""Train a network on a corpus with Lightning: resumable at any step, the same whatever the memory allows."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import math
+import os
+import pickle
+import shutil
 import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
 
+import lightning
 import numpy as np
 import pandas as pd
 import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
-from torch.nn import functional as F
-from tqdm import tqdm
 
-from cortexrsa.files import InputError
-from cortexrsa.networks.extraction import choose_device
-from cortexrsa.networks.layers import recorded
-from cortexrsa.networks.preprocessing import prepare, standardise
+from cortexrsa.files import InputError, atomic_path
+from cortexrsa.networks import probes
+from cortexrsa.networks.augmentation import Views
+from cortexrsa.networks.extraction import choose_device, is_out_of_memory
+from cortexrsa.networks.objectives import OBJECTIVES, SOURCES, Objective
+from cortexrsa.networks.preprocessing import resize, standardise
+from cortexrsa.networks.streaming import Batches, Corpus, Images, loader
 from cortexrsa.networks.zoo import build
 
-# the layer that probes read: what the objective acts on, before any head
-EMBEDDINGS = {"resnet": "avgpool", "torchvision": "avgpool", "vae": "mu"}
-PROBE_IMAGES = 4000
-NEIGHBOURS = 15
+CURVE_POINTS = 50  # of the training loss
+HELD_OUT_POINTS = 10
+HELD_OUT_IMAGES = 512  # for the loss on held-out images during training
+CHECKPOINTS = 20  # in a training, and at least every
+CHECKPOINT_STEPS = 1000
 
-# ---- augmentation ----------------------------------------------------------------------------------------
-
-
-def _uniform(n: int, low: float, high: float, like: torch.Tensor) -> torch.Tensor:
-    return torch.empty(n, 1, 1, 1, device=like.device).uniform_(low, high)
+# ---- one step --------------------------------------------------------------------------------------------
 
 
-def _log_uniform(n: int, bounds: tuple[float, float], like: torch.Tensor) -> torch.Tensor:
-    return _uniform(n, math.log(bounds[0]), math.log(bounds[1]), like).exp()
+def learning_rate(step: int, steps: int, warmup: float = 0.1) -> float:
+    """Share of the peak rate: linear warm-up over a share `warmup` of the steps, then half a cosine to 0."""
+    rising = max(1, round(warmup * steps))
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
 
 
-def _sign(n: int, like: torch.Tensor) -> torch.Tensor:
-    return torch.randint(0, 2, (n, 1, 1, 1), device=like.device).float() * 2 - 1
+def precision(recipe: dict, device: torch.device) -> str:
+    """Lightning's name of the precision: bfloat16 where the hardware multiplies it natively, else float32."""
+    wanted = recipe.get("precision", "auto")
+    if wanted == "auto":
+        if device.type == "cuda":
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        wanted = "bfloat16" if native else "float32"
+    return {"float32": "32-true", "bfloat16": "bf16-mixed"}[wanted]
 
 
-def random_affine(
-    images: torch.Tensor,
-    rotation: float = 0.0,
-    scale: tuple[float, float] = (1.0, 1.0),
-    shift: float = 0.0,
-    flip: bool = False,
-) -> torch.Tensor:
-    """Rotate, scale, shift and mirror each image by its own draw; what comes in from outside is 0.
+@contextlib.contextmanager
+def _frozen_statistics(network: nn.Module) -> Iterator[None]:
+    """Batch normalisation as in training, but without counting this pass into its running statistics."""
+    norms = [
+        module
+        for module in network.modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
+    ]
+    for module in norms:
+        module.track_running_stats = False
+    try:
+        yield
+    finally:
+        for module in norms:
+            module.track_running_stats = True
 
-    Parameters
-    ----------
-    images : (b, C, S, S), 0 = background
-    rotation : degrees, to either side
-    scale : range of the size of the image's content, log-uniform
-    shift : of half the image, to either side
-    flip : mirror every second image
+
+class Training(lightning.LightningModule):
+    """One objective under Lightning.
+
+    All randomness of a step (augmentation, the VAE's sample) depends on the seed and the step, so that a
+    training taken up at a step goes on as if it had not been stopped.
+
+    Batch normalisation takes its statistics over `norm_batch` images of the batch (default: all), whatever
+    the memory. If memory runs out, these parts pass one after the other: first all outputs without
+    gradients, then the gradient of the loss of the whole batch with respect to them, then each part
+    again, backwards (Gao et al. 2021, arXiv:2101.06983). So the recipe, contrastive losses over the whole
+    batch included, stays the same.
     """
-    n = len(images)
-    angle = _uniform(n, -math.radians(rotation), math.radians(rotation), images).view(n)
-    # the sampling grid goes from output to input, hence the inverse of the scale
-    zoom = 1 / _log_uniform(n, scale, images).view(n)
-    mirror = _sign(n, images).view(n) if flip else torch.ones(n, device=images.device)
-    dx, dy = (_uniform(n, -shift, shift, images).view(n) for _ in range(2))
-    cos, sin = angle.cos() * zoom, angle.sin() * zoom
-    matrix = torch.stack(
-        [torch.stack([cos * mirror, -sin, dx], 1), torch.stack([sin * mirror, cos, dy], 1)], 1
-    )
-    grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
 
-
-def _blurred(images: torch.Tensor) -> torch.Tensor:
-    """Binomial blur (1 4 6 4 1) / 16 along both axes."""
-    channels = images.shape[1]
-    row = images.new_tensor([1.0, 4.0, 6.0, 4.0, 1.0]).div(16).view(1, 1, 1, 5).repeat(channels, 1, 1, 1)
-    images = F.conv2d(images, row, padding=(0, 2), groups=channels)
-    return F.conv2d(images, row.transpose(2, 3), padding=(2, 0), groups=channels)
-
-
-def soft_aperture(size: int, device: torch.device | str = "cpu") -> torch.Tensor:
-    """Circular aperture (size, size): 1 inside, falling to 0 over the outer 12 % of the radius."""
-    axis = (torch.arange(size, device=device) + 0.5) / size * 2 - 1
-    return ((1 - torch.hypot(axis[:, None], axis[None, :])) / 0.12).clamp(0, 1)
-
-
-def augment(images: torch.Tensor, settings: dict) -> torch.Tensor:
-    """Random views of grey-centred images, one draw of each transformation an image.
-
-    Parameters
-    ----------
-    images : (b, C, S, S) in [0, 1]; C is 1 or 3
-    settings : any of `rotation`, `scale`, `shift`, `flip` (see `random_affine`); `contrast` (range of a
-        factor, log-uniform), `brightness` (largest shift of the mean), `polarity` (invert every second
-        image), `blur` (probability), `noise` (largest SD), `aperture` (put the circular aperture back)
-
-    Returns
-    -------
-    (b, C, S, S) in [0, 1]
-    """
-    n, x = len(images), images - 0.5
-    affine = {key: settings[key] for key in ("rotation", "scale", "shift", "flip") if key in settings}
-    if affine:
-        x = random_affine(x, **affine)
-    if "contrast" in settings:
-        x = x * _log_uniform(n, settings["contrast"], x)
-    if settings.get("polarity"):
-        x = x * _sign(n, x)
-    if settings.get("brightness"):
-        x = x + _uniform(n, -settings["brightness"], settings["brightness"], x)
-    if settings.get("blur"):
-        weight = _uniform(n, 0, 1, x) * (_uniform(n, 0, 1, x) < settings["blur"])
-        x = torch.lerp(x, _blurred(x), weight)
-    if settings.get("noise"):
-        x = x + torch.randn_like(x) * _uniform(n, 0, settings["noise"], x)
-    if settings.get("aperture"):
-        x = x * soft_aperture(x.shape[-1], x.device)
-    return (x + 0.5).clamp(0, 1)
-
-
-# ---- objectives ------------------------------------------------------------------------------------------
-# An objective holds the network and whatever else it trains, and maps (images, labels, done) to a loss;
-# `done` is the fraction of the training that lies behind.
-
-
-class Objective(nn.Module):
-    """What the objectives share: the network, the recipe, and the network's input from raw images."""
-
-    def __init__(self, network: nn.Module, recipe: dict, preprocessing: dict):
+    def __init__(self, objective: Objective, preprocessing: dict, steps: int, source: str):
         super().__init__()
-        self.network, self.recipe, self.preprocessing = network, recipe, preprocessing
+        # the steps are made by hand: Lightning's closure cannot be repeated after out of memory
+        self.automatic_optimization = False
+        self.objective, self.steps, self.source = objective, steps, source
+        self.recipe, self.preprocessing = objective.recipe, preprocessing
+        self.augmentation = Views(self.recipe.get("augmentation") or {}, preprocessing["size"])
+        self.in_parts = False
 
-    def view(self, images: torch.Tensor) -> torch.Tensor:
-        """An augmented view (b, 3, S, S), standardised, of images (b, 1 or 3, S, S) in [0, 1]."""
+    def configure_optimizers(self):
+        decayed = [p for p in self.objective.parameters() if p.ndim > 1]
+        # biases and normalisation are not decayed
+        others = [p for p in self.objective.parameters() if p.ndim <= 1]
+        decay, rate = self.recipe.get("weight_decay", 0.0), self.recipe["learning_rate"]
+        groups = [{"params": decayed, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+        if self.recipe.get("optimizer", "adamw") == "sgd":
+            optimizer = torch.optim.SGD(groups, lr=rate, momentum=0.9, nesterov=True)
+        else:
+            optimizer = torch.optim.AdamW(groups, lr=rate, fused=True)
+        warmup = self.recipe.get("warmup", 0.1)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: learning_rate(step, self.steps, warmup)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _seed(self, step: int, part: int) -> None:
+        # distinct for every step, part of the batch, and process
+        state = np.random.SeedSequence([self.recipe["seed"], step, part, self.global_rank])
+        torch.manual_seed(int(state.generate_state(1, np.uint64)[0]))
+
+    def views(self, images: torch.Tensor) -> torch.Tensor:
+        """Views (b * views, 3, S, S), standardised, of images (b, C, H, W) uint8; an image's are adjacent."""
         # images stay float32 also where the network computes in bfloat16
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-            x = augment(images, self.recipe.get("augmentation") or {})
+            x = resize(images.float() / 255, self.preprocessing["size"])
+            x = self.augmentation(x.repeat_interleave(self.objective.views, 0))
             x = standardise(x.expand(-1, 3, -1, -1), self.preprocessing)
             return x.contiguous(memory_format=torch.channels_last)
 
+    def _loss(self, outputs, views, labels, done) -> torch.Tensor:
+        with torch.autocast(views.device.type, enabled=False):
+            outputs = tuple(output.float() for output in outputs)
+            return self.objective.loss(outputs, views, labels, done)
 
-class Supervised(Objective):
-    """Cross-entropy of the category, with label smoothing (Szegedy et al. 2016)."""
+    def gradients(self, views: torch.Tensor, labels: torch.Tensor, step: int, in_parts: bool) -> torch.Tensor:
+        """Loss of the whole batch, with its gradients added to the parameters'."""
+        norm_batch = self.recipe.get("norm_batch") or len(labels)
+        parts = views.split(norm_batch * self.objective.views)
 
-    def forward(self, images: torch.Tensor, labels: torch.Tensor, done: float) -> torch.Tensor:
-        logits = self.network(self.view(images))
-        smoothing = self.recipe.get("label_smoothing", 0.0)
-        return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+        def outputs(part: int) -> tuple[torch.Tensor, ...]:
+            self._seed(step, 1 + part)
+            return self.objective.outputs(parts[part])
 
+        def joined(all_outputs) -> tuple[torch.Tensor, ...]:
+            return tuple(map(torch.cat, zip(*all_outputs, strict=True)))
 
-def nt_xent(embeddings: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Normalised temperature-scaled cross-entropy (Chen et al. 2020, eq. 1).
+        done = step / self.steps
+        if not in_parts:
+            loss = self._loss(joined([outputs(k) for k in range(len(parts))]), views, labels, done)
+            self.manual_backward(loss)
+            return loss.detach()
+        with torch.no_grad(), _frozen_statistics(self.objective.network):
+            found = joined([outputs(k) for k in range(len(parts))])
+        found = tuple(output.detach().requires_grad_() for output in found)
+        with self._unsynchronised():
+            loss = self._loss(found, views, labels, done)
+            self.manual_backward(loss)
+        # the loss need not depend on every output
+        used = [k for k, output in enumerate(found) if output.grad is not None]
+        wanted = [found[k].grad.split([len(part) for part in parts]) for k in used]
+        for k in range(len(parts)):
+            last = k == len(parts) - 1
+            with contextlib.nullcontext() if last else self._unsynchronised():
+                again = outputs(k)
+                torch.autograd.backward([again[j] for j in used], [gradient[k] for gradient in wanted])
+        return loss.detach()
 
-    Parameters
-    ----------
-    embeddings : (2b, d); rows i and i + b are two views of one image
-    temperature : of the softmax over cosine similarities
-    """
-    z = F.normalize(embeddings.float(), dim=1)
-    similarity = z @ z.T / temperature
-    # a view is no candidate for its own partner
-    similarity = similarity.masked_fill(torch.eye(len(z), dtype=torch.bool, device=z.device), -torch.inf)
-    partner = torch.arange(len(z), device=z.device).roll(len(z) // 2)
-    return F.cross_entropy(similarity, partner)
+    def _unsynchronised(self):
+        """With several GPUs gradients are exchanged once a step."""
+        strategy = self.trainer.strategy
+        if hasattr(strategy, "block_backward_sync"):
+            return strategy.block_backward_sync()
+        return contextlib.nullcontext()
 
-
-class SimCLR(Objective):
-    """SimCLR (Chen et al. 2020); the projection head is trained along and then dropped."""
-
-    def __init__(self, network: nn.Module, recipe: dict, preprocessing: dict):
-        super().__init__(network, recipe, preprocessing)
-        hidden, out = recipe.get("projection", [256, 64])
-        self.projection = nn.Sequential(
-            nn.Linear(network.features, hidden, bias=False),
-            nn.BatchNorm1d(hidden),
-            nn.ReLU(inplace=True),
-            nn.Linear(hidden, out),
-        )
-
-    def forward(self, images: torch.Tensor, labels: torch.Tensor, done: float) -> torch.Tensor:
-        views = torch.cat([self.view(images), self.view(images)])
-        return nt_xent(self.projection(self.network(views)), self.recipe["temperature"])
-
-
-def kl_divergence(mu: torch.Tensor, logvar: torch.Tensor) -> torch.Tensor:
-    """KL(N(mu, exp(logvar)) || N(0, 1)) in nats (b,), summed over the code (Kingma & Welling 2014)."""
-    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1)
-
-
-class VariationalBound(Objective):
-    """Negative evidence lower bound in nats a pixel value, for a Gaussian decoder of fixed SD.
-
-    `decoder_sd` is in units of the standardised input; the weight of the KL rises linearly to `beta` over the
-    first `beta_warmup` of the training, without which the code collapses.
-    """
-
-    def forward(self, images: torch.Tensor, labels: torch.Tensor, done: float) -> torch.Tensor:
-        views = self.view(images)
-        reconstruction, mu, logvar = self.network(views)
-        error = F.mse_loss(reconstruction.float(), views) / (2 * self.recipe["decoder_sd"] ** 2)
-        beta = self.recipe.get("beta", 1.0) * min(1.0, done / self.recipe.get("beta_warmup", 0.3))
-        return error + beta * kl_divergence(mu, logvar).mean() / views[0].numel()
-
-
-OBJECTIVES = {"supervised": Supervised, "simclr": SimCLR, "vae": VariationalBound}
-
-# ---- the loop --------------------------------------------------------------------------------------------
-
-
-def precision(recipe: dict, device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it natively (`precision: auto`), else float32."""
-    wanted = recipe.get("precision", "auto")
-    if wanted != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wanted]
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if native else torch.float32
-
-
-def learning_rate(step: int, steps: int, peak: float, warmup: float = 0.1) -> float:
-    """Linear warm-up over the first `warmup` of the steps, then half a cosine down to 0."""
-    rising = max(1, round(warmup * steps))
-    if step < rising:
-        return peak * (step + 1) / rising
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
-
-
-def _optimizer(objective: nn.Module, recipe: dict) -> torch.optim.Optimizer:
-    """The recipe's optimizer; biases and normalisation are not decayed."""
-    decayed = [p for p in objective.parameters() if p.ndim > 1]
-    others = [p for p in objective.parameters() if p.ndim <= 1]
-    decay, rate = recipe.get("weight_decay", 0.0), recipe["learning_rate"]
-    groups = [{"params": decayed, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-    if recipe.get("optimizer", "adamw") == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=rate, fused=True)
-
-
-def _fit(
-    objective: Objective,
-    images: torch.Tensor,
-    labels: torch.Tensor,
-    device: torch.device,
-    progress: bool,
-    source: str,
-) -> list[tuple[int, float]]:
-    """Train in place for the recipe's budget of images; the loss of every 1/50 of the steps."""
-    recipe = objective.recipe
-    seen, batch_size = recipe["images_seen"], recipe["batch_size"]
-    steps, n = seen // batch_size, len(images)
-    order = torch.cat([torch.randperm(n) for _ in range(math.ceil(seen / n))])
-    optimizer, dtype = _optimizer(objective, recipe), precision(recipe, device)
-    clip, curve, every = recipe.get("gradient_clip"), [], max(1, steps // 50)
-    objective.train()
-    for step in tqdm(range(steps), unit="batch", disable=not progress, file=sys.__stderr__):
-        chosen = order[step * batch_size : (step + 1) * batch_size]
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps, recipe["learning_rate"], recipe.get("warmup", 0.1))
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            loss = objective(images[chosen].to(device), labels[chosen].to(device), step / steps)
+    def training_step(self, batch, _):
+        images, labels = batch
+        step, optimizer = self.global_step, self.optimizers()
+        buffers = {name: buffer.clone() for name, buffer in self.objective.named_buffers()}
+        while True:
+            self._seed(step, 0)
+            optimizer.zero_grad()
+            exhausted = False
+            try:
+                loss = self.gradients(self.views(images), labels, step, self.in_parts)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                exhausted = True
+            if not exhausted:
+                break
+            # outside the handler, so that the failed pass's tensors are no longer referenced
+            self._shrink(buffers)
         if not torch.isfinite(loss):
             raise InputError(
-                source, "weights: training", f"loss {loss.item()} at step {step}", "a lower learning_rate"
+                self.source,
+                "weights: training",
+                f"loss {loss.item()} at step {step}",
+                "a lower learning_rate",
             )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if clip:
-            nn.utils.clip_grad_norm_(objective.parameters(), clip)
+        if self.recipe.get("gradient_clip"):
+            nn.utils.clip_grad_norm_(self.objective.parameters(), self.recipe["gradient_clip"])
         optimizer.step()
-        if step % every == 0 or step == steps - 1:
-            curve.append((step + 1, loss.item()))
-    return curve
+        self.lr_schedulers().step()
+        return loss
+
+    def _shrink(self, buffers: dict[str, torch.Tensor]) -> None:
+        """After out of memory: undo what the failed pass left; from now on the batch passes in parts."""
+        batch, norm_batch = self.recipe["batch_size"], self.recipe.get("norm_batch")
+        if self.in_parts or not norm_batch or norm_batch >= batch:
+            found = f"out of memory on {self.device} at {norm_batch if self.in_parts else batch} images"
+            raise InputError(
+                self.source,
+                "weights: training: norm_batch",
+                found,
+                f"more memory, or a norm_batch below {norm_batch or batch} (images over which batch "
+                "normalisation takes its statistics), so that the batch can be divided",
+            )
+        with torch.no_grad():
+            for name, buffer in self.objective.named_buffers():
+                buffer.copy_(buffers[name])
+        self.in_parts = True
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        print(f"out of memory at {batch} images: going on with parts of {norm_batch}, by the same recipe")
 
 
-# ---- was it trained? -------------------------------------------------------------------------------------
+# ---- what is kept on the way -----------------------------------------------------------------------------
 
 
-def _batches(images: torch.Tensor, preprocessing: dict, device: torch.device, size: int = 256):
-    for chunk in images.split(size):
-        x = standardise(chunk.to(device).expand(-1, 3, -1, -1), preprocessing)
-        yield x.contiguous(memory_format=torch.channels_last)
+class LearningCurve(Callback):
+    """Mean training loss since the last point, and now and then the loss on held-out images.
 
-
-@torch.inference_mode()
-def embeddings(
-    model: nn.Module, images: torch.Tensor, preprocessing: dict, layer: str, device: torch.device
-) -> np.ndarray:
-    """Output (n, features) of `layer` for images (n, 1 or 3, S, S) in [0, 1]."""
-    rows: list[np.ndarray] = []
-    model.eval()
-    with recorded(model, [layer], lambda _, x: rows.append(x.float().flatten(1).cpu().numpy())):
-        for batch in _batches(images, preprocessing, device):
-            model(batch)
-    return np.concatenate(rows)
-
-
-def probe_accuracies(train: np.ndarray, train_labels, test: np.ndarray, test_labels) -> dict[str, float]:
-    """Held-out accuracy of a nearest-neighbour vote (cosine) and of a linear classifier on fixed features.
-
-    Parameters
-    ----------
-    train, test : (n, features)
-    train_labels, test_labels : (n,)
+    Kept in the checkpoints, so that the curve of a resumed training has no seam.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    neighbours = make_pipeline(
-        StandardScaler(with_std=False),
-        KNeighborsClassifier(min(NEIGHBOURS, len(train)), metric="cosine", weights="distance"),
-    )
-    linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
-    return {
-        "knn_accuracy": float(neighbours.fit(train, train_labels).score(test, test_labels)),
-        "probe_accuracy": float(linear.fit(train, train_labels).score(test, test_labels)),
-    }
+    def __init__(self, steps: int, batch_size: int, held_out: Images):
+        self.every = max(1, steps // CURVE_POINTS)
+        self.held_out_every = max(1, steps // HELD_OUT_POINTS)
+        self.steps, self.batch_size, self.held_out = steps, batch_size, held_out
+        self.rows: list[list] = []
+        self.total, self.count = 0.0, 0
+
+    def state_dict(self) -> dict:
+        return {"rows": self.rows, "total": self.total, "count": self.count}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.rows, self.total, self.count = state["rows"], state["total"], state["count"]
+
+    def on_train_batch_end(self, trainer, module: Training, outputs, batch, batch_idx) -> None:
+        step = trainer.global_step
+        self.total += float(outputs["loss"])
+        self.count += 1
+        seen = step * self.batch_size
+        if step % self.every == 0 or step == self.steps:
+            self.rows.append(["training_loss", self.total / self.count, seen])
+            self.total, self.count = 0.0, 0
+        if step % self.held_out_every == 0 or step == self.steps:
+            self.rows.append(["held_out_loss", self._held_out_loss(module), seen])
+
+    @torch.no_grad()
+    def _held_out_loss(self, module: Training) -> float:
+        module.eval()
+        total, n = 0.0, min(len(self.held_out), HELD_OUT_IMAGES)
+        size = min(self.batch_size, n)
+        starts = range(0, n - size + 1, size)
+        for start in starts:
+            images, labels = self.held_out.__getitems__(range(start, start + size))
+            # the same views whenever it is asked, under the full objective
+            module._seed(module.steps, start)
+            views = module.views(images.to(module.device))
+            with module.trainer.precision_plugin.forward_context():
+                outputs = module.objective.outputs(views)
+            total += float(module._loss(outputs, views, labels.to(module.device), 1.0))
+        module.train()
+        return total / len(starts)
 
 
-@torch.inference_mode()
-def _category_accuracy(model, images, labels, preprocessing, device) -> float:
-    model.eval()
-    hits = [model(x).argmax(1).cpu() for x in _batches(images, preprocessing, device)]
-    return (torch.cat(hits) == labels).float().mean().item()
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Checkpoints that are whole or not there, of tensors and plain containers alone."""
+
+    def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
+        with atomic_path(path) as temporary, open(temporary, "wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
 
 
-@torch.inference_mode()
-def _reconstruction(model, images, mean_image, preprocessing, device) -> dict[str, float]:
-    """R² of reconstructions from the mean code, over the mean training image; KL of the code in nats."""
-    model.eval()
-    residual = total = kl = 0.0
-    baseline = next(_batches(mean_image, preprocessing, device))
-    for x in _batches(images, preprocessing, device):
-        reconstruction, mu, logvar = model(x)
-        residual += (reconstruction - x).square().sum().item()
-        total += (x - baseline).square().sum().item()
-        kl += kl_divergence(mu, logvar).sum().item()
-    return {"reconstruction_r2": 1 - residual / total, "kl": kl / len(images)}
+class Bar(TQDMProgressBar):
+    """Lightning's progress bar on the terminal: the job's own output goes to its log."""
+
+    def init_train_tqdm(self):
+        bar = super().init_train_tqdm()
+        bar.fp = sys.__stderr__
+        return bar
+
+
+def checkpoint_key(settings: dict, corpus: Corpus, code: str = "") -> str:
+    """What a checkpoint belongs to: recipe, corpus, code and libraries; another one is never taken up."""
+    versions = {"torch": torch.__version__, "lightning": lightning.__version__}
+    parts = [settings, corpus.digest(), code, versions]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _started(checkpoint: Path) -> int:
+    """Steps that a checkpoint has behind it.
+
+    Raises
+    ------
+    InputError : the file is damaged.
+    """
+    try:
+        return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
+    except (RuntimeError, KeyError, EOFError, ValueError, OSError, pickle.UnpicklingError) as error:
+        found = f"a damaged file ({type(error).__name__})"
+        raise InputError(checkpoint, "checkpoint", found, "a whole one; delete it to begin anew") from error
 
 
 # ---- one training ----------------------------------------------------------------------------------------
 
 
-def _prepared(images: np.ndarray, size: int) -> torch.Tensor:
-    """The corpus (n, C, size, size) float32 in [0, 1]; grey images (n, H, W) keep one channel."""
-    channels = 1 if images.ndim == 3 else 3
-    resized = torch.empty(len(images), channels, size, size)
-    for start in range(0, len(images), 512):
-        chunk = images[start : start + 512]
-        rgb = np.repeat(chunk[..., None], 3, axis=-1) if channels == 1 else chunk
-        resized[start : start + len(chunk)] = prepare(rgb, {"size": size})[:, :channels]
-    return resized
-
-
-def _check(network: dict, recipe: dict, images: np.ndarray, labels, split, source: str) -> None:
-    if recipe["objective"] not in OBJECTIVES:
-        found = repr(recipe["objective"])
+def _check(network: dict, recipe: dict, corpus: Corpus, source: str) -> None:
+    objective = recipe["objective"]
+    if objective not in OBJECTIVES:
+        found = repr(objective)
         raise InputError(source, "weights: training: objective", found, f"one of {list(OBJECTIVES)}")
-    if network["source"] not in EMBEDDINGS or (network["source"] == "vae") != (recipe["objective"] == "vae"):
-        found = f"{recipe['objective']} for a network of source {network['source']}"
-        raise InputError(source, "weights: training: objective", found, "vae for a vae, another for a resnet")
-    if len(labels) != len(images) or len(split) != len(images):
-        found = f"{len(images)} images, {len(labels)} labels, {len(split)} splits"
-        raise InputError(source, "corpus", found, "as many of each")
-    counts = {name: int(np.sum(np.asarray(split) == name)) for name in ("train", "validation")}
+    if network["source"] not in SOURCES[objective]:
+        found = f"{objective} for a network of source {network['source']}"
+        expected = f"one of {', '.join(SOURCES[objective])}"
+        raise InputError(source, "weights: training: objective", found, f"a source that is {expected}")
+    counts = {name: int((corpus.index["split"] == name).sum()) for name in ("train", "validation")}
     if min(counts.values()) == 0:
         raise InputError(source, "corpus: split", counts, "images to train on and images held out")
     if recipe["images_seen"] < recipe["batch_size"] or recipe["batch_size"] < 2:
         found = f"{recipe['images_seen']} images in batches of {recipe['batch_size']}"
         raise InputError(source, "weights: training: images_seen", found, "at least one batch of two")
-    classes, options = len(np.unique(labels)), network.get("options") or {}
-    heads = {"supervised": classes, "simclr": 0}
-    wanted = heads.get(recipe["objective"])
-    if wanted is not None and options.get("classes", 1000) != wanted:
-        found = options.get("classes", 1000)
-        raise InputError(source, "network: options: classes", found, f"{wanted} for {recipe['objective']}")
+    norm_batch = recipe.get("norm_batch")
+    if norm_batch and recipe["batch_size"] % norm_batch:
+        expected = f"a divisor of the batch_size, {recipe['batch_size']}"
+        raise InputError(source, "weights: training: norm_batch", norm_batch, expected)
+    if objective == "supervised" and not corpus.categories:
+        raise InputError(source, "corpus", "images without categories", "a sub-folder for each category")
+    wanted = {"supervised": len(corpus.categories), "simclr": 0, "barlow_twins": 0}.get(objective)
+    found = (network.get("options") or {}).get("classes", 1000)
+    if wanted is not None and found != wanted:
+        raise InputError(source, "network: options: classes", found, f"{wanted} for {objective}")
 
 
 def train(
     network: dict,
     recipe: dict,
-    images: np.ndarray,
-    labels,
-    split,
+    corpus: Corpus,
     preprocessing: dict,
+    checkpoints: str | Path | None = None,
+    code: str = "",
     device: torch.device | str | None = None,
+    devices: int = 1,
     threads: int = 1,
     progress: bool = False,
     source: str = "model card",
@@ -394,65 +363,120 @@ def train(
     """Train a network from random weights on a corpus, and measure on held-out images what it learned.
 
     On the CPU the result is the same, bit by bit, for the same seed, number of threads and kind of processor
-    (`precision: auto` uses bfloat16 only where it is native).
+    (`precision: auto` uses bfloat16 only where it is native), whether the training was interrupted or not.
 
     Parameters
     ----------
-    network : of a model card, source resnet or vae
-    recipe : `weights: training` of the card: objective, images_seen, batch_size, optimizer (adamw or sgd),
-        learning_rate, weight_decay, warmup, gradient_clip, precision (auto, float32, bfloat16), seed,
-        augmentation, and the objective's own (label_smoothing; temperature, projection; decoder_sd, beta,
-        beta_warmup)
-    images : (n, H, W) or (n, H, W, 3) uint8
-    labels : (n,) categories; self-supervised and generative objectives see them in the probes alone
-    split : (n,) train or validation
+    network : of a model card, source resnet, cornet_s, autoencoder or vae
+    recipe : `weights: training` of the card: objective, images_seen, batch_size, norm_batch, optimizer (adamw
+        or sgd), learning_rate, weight_decay, warmup, gradient_clip, precision (auto, float32, bfloat16),
+        seed, augmentation (see `augmentation.Views`), and the objective's own (label_smoothing; temperature,
+        projection; redundancy; decoder_sd, beta, beta_warmup)
+    corpus : its labels are seen by the supervised objective and by the probes alone
     preprocessing : of the card
+    checkpoints : folder for the checkpoints of this and of no other training; what other recipes left there
+        is removed. The caller removes it when the results are safe. None: no checkpoints.
+    code : fingerprint of the code, part of a checkpoint's identity
     device : `choose_device()` by default
-    threads : of the CPU
+    devices : GPUs to train on, each with its share of the batch
+    threads : of the CPU; with image files, all but one decode ahead
     progress : show a progress bar
     source : file to name in an error
 
     Returns
     -------
     model : the network alone, in evaluation mode on the CPU; save its `state_dict()`
-    metrics : DataFrame of metric, value, step (images seen): training_loss; accuracy (supervised),
-        knn_accuracy, probe_accuracy, chance, reconstruction_r2 and kl (VAE) on the validation images
+    metrics : DataFrame of metric, value, step (images seen): training_loss and held_out_loss over time; on
+        the held-out images accuracy (supervised), reconstruction_r2 (autoencoders), kl (VAE), and, where
+        there are labels, chance, knn_accuracy and probe_accuracy, the last two also of the untrained
+        network (step 0)
 
     Raises
     ------
-    InputError : network, objective and corpus do not go together; the loss is no longer finite.
+    InputError : network, objective and corpus do not go together; the loss is no longer finite; a damaged
+        checkpoint; memory runs out where the recipe does not allow the batch to be divided.
     """
-    _check(network, recipe, images, labels, split, source)
+    _check(network, recipe, corpus, source)
     device, seed = torch.device(device or choose_device()), recipe["seed"]
+    steps, size = recipe["images_seen"] // recipe["batch_size"], preprocessing["size"]
     torch.set_num_threads(threads)
-    categories, codes = np.unique(labels, return_inverse=True)
-    trained, held_out = np.asarray(split) == "train", np.asarray(split) == "validation"
-    corpus, codes = _prepared(images, preprocessing["size"]), torch.from_numpy(codes)
-    model = build(network, seed, source)
+    parts = {name: corpus.part(name, size) for name in ("train", "validation")}
     cuda = [device] if device.type == "cuda" else []
     exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
     with torch.random.fork_rng(devices=cuda), exact if cuda else contextlib.nullcontext():
         torch.manual_seed(seed)
-        objective = OBJECTIVES[recipe["objective"]](model, recipe, preprocessing)
+        objective = OBJECTIVES[recipe["objective"]](build(network, seed, source), recipe)
         objective = objective.to(device, memory_format=torch.channels_last)
-        curve = _fit(objective, corpus[trained], codes[trained], device, progress, source)
-
-    features = {
-        name: embeddings(model, corpus[chosen], preprocessing, EMBEDDINGS[network["source"]], device)
-        for name, chosen in (("train", np.flatnonzero(trained)[:PROBE_IMAGES]), ("test", held_out))
-    }
-    found = {"chance": np.bincount(codes[held_out]).max() / held_out.sum()}
-    if recipe["objective"] == "supervised":
-        found["accuracy"] = _category_accuracy(
-            model, corpus[held_out], codes[held_out], preprocessing, device
+        layer = probes.EMBEDDINGS[network["source"]]
+        before = probes.probe(objective.network, layer, corpus, parts, preprocessing, device)
+        module = Training(objective, preprocessing, steps, source)
+        curve = LearningCurve(steps, recipe["batch_size"], parts["validation"])
+        start, checkpoint, callbacks = 0, None, [curve]
+        if checkpoints is not None:
+            settings = {"network": network, "recipe": recipe, "preprocessing": preprocessing}
+            folder = Path(checkpoints) / checkpoint_key(settings, corpus, code)
+            _discard_others(folder)
+            checkpoint = folder / "last.ckpt"
+            start = _started(checkpoint) if checkpoint.is_file() else 0
+            callbacks.append(
+                ModelCheckpoint(
+                    folder,
+                    "last",
+                    every_n_train_steps=min(max(1, steps // CHECKPOINTS), CHECKPOINT_STEPS),
+                    enable_version_counter=False,
+                )
+            )
+        if progress:
+            callbacks.append(Bar())
+        trainer = lightning.Trainer(
+            accelerator="gpu" if device.type == "cuda" else "cpu",
+            devices=devices,
+            precision=precision(recipe, device),
+            max_steps=steps,
+            max_epochs=1,
+            callbacks=callbacks,
+            plugins=[AtomicCheckpoints()],
+            logger=False,
+            enable_checkpointing=checkpoints is not None,
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
         )
-    if recipe["objective"] == "vae":
-        mean_image = corpus[trained].mean(0, keepdim=True)
-        found |= _reconstruction(model, corpus[held_out], mean_image, preprocessing, device)
-    train_codes = codes[trained][:PROBE_IMAGES].numpy()
-    found |= probe_accuracies(features["train"], train_codes, features["test"], codes[held_out].numpy())
+        batches = Batches(len(parts["train"]), recipe["batch_size"], steps, seed, start)
+        workers = threads - 1 if corpus.images is None else 0
+        data = loader(parts["train"], batches, workers, pin_memory=device.type == "cuda")
+        # Lightning keeps the mode that it finds, and the probes left evaluation mode
+        module.train()
+        if start < steps:
+            with warnings.catch_warnings():
+                # the loader has no workers on purpose, and its length is that of the whole training
+                warnings.filterwarnings("ignore", module="lightning")
+                trainer.fit(module, data, ckpt_path=checkpoint if start else None, weights_only=True)
+        else:
+            state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+            module.load_state_dict(state["state_dict"])
+            curve.load_state_dict(state["callbacks"]["LearningCurve"])
+        objective = objective.to(device)
+        model = objective.network
+        found = probes.probe(model, layer, corpus, parts, preprocessing, device)
+        if recipe["objective"] == "supervised":
+            accuracy = probes.category_accuracy(model, parts["validation"], preprocessing, device)
+            found["accuracy"] = accuracy
+        if recipe["objective"] in ("autoencoder", "vae"):
+            found |= probes.reconstruction(model, parts, preprocessing, device)
+    rows = [[metric, value, 0] for metric, value in before.items() if metric in probes.PROBES]
+    rows += curve.rows
+    rows += [[metric, value, steps * recipe["batch_size"]] for metric, value in found.items()]
+    metrics = pd.DataFrame(rows, columns=["metric", "value", "step"])
+    return model.cpu().to(memory_format=torch.contiguous_format).eval(), metrics
 
-    batch = recipe["batch_size"]
-    rows = [("training_loss", loss, step * batch) for step, loss in curve]
-    rows += [(metric, float(value), curve[-1][0] * batch) for metric, value in found.items()]
-    return model.cpu().eval(), pd.DataFrame(rows, columns=["metric", "value", "step"])
+
+def _discard_others(folder: Path) -> None:
+    """Remove checkpoints of other recipes, and half-written ones of this."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for other in folder.parent.iterdir():
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    for file in folder.iterdir():
+        if file.name != "last.ckpt":
+            file.unlink()

@@ -1,0 +1,64 @@
+"""Did a network learn? Its metrics on held-out images against the bar that its corpus sets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+# the metric that speaks for each objective
+METRICS = {
+    "supervised": "accuracy",
+    "simclr": "knn_accuracy",
+    "barlow_twins": "knn_accuracy",
+    "autoencoder": "reconstruction_r2",
+    "vae": "reconstruction_r2",
+}
+COLUMNS = ["model", "objective", "metric", "value", "before", "chance", "bar", "learned", "reason"]
+
+
+def learning_table(metrics: dict[str, pd.DataFrame], settings: dict[str, dict]) -> pd.DataFrame:
+    """Whether each network learned.
+
+    Parameters
+    ----------
+    metrics : by model, columns metric, value, step (images seen)
+    settings : by model `objective`, and `bars`: over_chance, reconstruction_r2
+
+    Returns
+    -------
+    table with columns model, objective, metric, value, before (that of the untrained network), chance, bar,
+    learned (yes, no, unknown), reason. The bar of accuracies is chance + over_chance; that of nearest
+    neighbours also the untrained network's value, which is above chance for any network.
+    """
+    rows = []
+    for model, table in metrics.items():
+        objective, bars = settings[model]["objective"], settings[model]["bars"]
+        metric = METRICS[objective]
+        table = table.sort_values("step", kind="stable")
+
+        def value(name: str, part: pd.DataFrame) -> float:
+            found = part.loc[part["metric"] == name, "value"]
+            return float(found.iloc[-1]) if len(found) else np.nan
+
+        before, chance = value(metric, table[table["step"] == 0]), value("chance", table)
+        if metric == "reconstruction_r2":
+            bar = bars["reconstruction_r2"]
+        else:
+            bar = chance + bars["over_chance"]
+            if metric == "knn_accuracy":
+                bar = max(bar, before)
+        final = value(metric, table[table["step"] > 0])
+        if np.isnan(final) or np.isnan(bar):
+            learned, reason = "unknown", "no labels to measure it by"
+        elif final >= bar and not final <= before:
+            learned, reason = "yes", f"{metric} {final:.2f} reaches the bar of {bar:.2f}"
+        else:
+            learned, reason = "no", f"{metric} {final:.2f} is below the bar of {bar:.2f}"
+        rows.append([model, objective, metric, final, before, chance, bar, learned, reason])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def unlearned(table: pd.DataFrame) -> dict[str, str]:
+    """Reason by name of each network that did not learn."""
+    rows = table[table["learned"] == "no"]
+    return dict(zip(rows["model"], rows["reason"], strict=True))

@@ -1,0 +1,9 @@
+"""List the images of a training corpus that lies in a folder."""
+
+from cortexrsa.files import job_log, write_table
+from cortexrsa.networks.corpora import index_folder
+
+with job_log(snakemake.log[0]):
+    settings = snakemake.params.settings
+    source = f"corpus {snakemake.wildcards.corpus}"
+    write_table(snakemake.output.index, index_folder(settings["options"], source), settings)

@@ -1,0 +1,14 @@
+"""Table of what the networks trained here learned, and whether that is enough."""
+
+from pathlib import Path
+
+from cortexrsa.files import job_log, read_table, write_table
+from cortexrsa.networks.learning import learning_table
+
+with job_log(snakemake.log[0]):
+    settings = snakemake.params.settings
+    metrics = {
+        Path(path).parent.name: read_table(path, ["metric", "value", "step"])
+        for path in snakemake.input.metrics
+    }
+    write_table(snakemake.output.table, learning_table(metrics, settings), settings)
