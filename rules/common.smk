@@ -181,11 +181,29 @@ def kept_or_temporary(path: str):
 
 def shards_of(wildcards) -> list[str]:
     """The folders with a network's activations to the stimuli of a data set, one for each shard."""
-    shards = DATASETS[wildcards.dataset]["shards"]
-    return [
-        f"results/{wildcards.dataset}/activations/{wildcards.model}/{k}-of-{shards}"
-        for k in range(1, shards + 1)
-    ]
+    return activations_of(wildcards.dataset, wildcards.model)
+
+
+def activations_of(dataset: str, model: str) -> list[str]:
+    """The same, by name."""
+    shards = DATASETS[dataset]["shards"]
+    return [f"results/{dataset}/activations/{model}/{k}-of-{shards}" for k in range(1, shards + 1)]
+
+
+def recovery_layers(wildcards) -> dict:
+    """Layers in which `recovery` plants truth: of the first classifier, the generative network, and Gabor energy."""
+    roles = CONFIG["claims"]["models"]
+    names = {
+        "network": (roles.get("task_optimised") or [None])[0],
+        "other": roles.get("generative"),
+        "low_level": "gabor",
+    }
+    for part, name in names.items():
+        if name not in MODELS:
+            raise WorkflowError(
+                f"recovery needs a {part.replace('_', '-')} network, found {name} in no models"
+            )
+    return {part: activations_of(wildcards.dataset, name) for part, name in names.items()}
 
 
 def resource(stage: str, name: str):

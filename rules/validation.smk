@@ -80,3 +80,63 @@ rule calibration:
         "Figure and table of the calibration"
     script:
         "../scripts/plot_calibration.py"
+
+
+RECOVERY = ("H1_true", "H1_null", "VAE_deficit", "equal_networks", "low-level_world", "shuffled_responses")
+
+
+rule recovery_experiments:
+    input:
+        unpack(recovery_layers),
+    output:
+        table="results/recovery/{dataset}/{scenario}.csv",
+    log:
+        "results/logs/recovery/{dataset}/{scenario}.log",
+    benchmark:
+        "results/benchmarks/recovery/{dataset}/{scenario}.tsv"
+    wildcard_constraints:
+        scenario="|".join(RECOVERY),
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings={"experiments": 200, "seed": 0},
+        code=code("recovery.py"),
+    message:
+        "Planted truth on the stimuli of {wildcards.dataset}: {wildcards.scenario}"
+    script:
+        "../scripts/recovery.py"
+
+
+rule plot_recovery:
+    input:
+        tables=expand("results/recovery/{{dataset}}/{scenario}.csv", scenario=RECOVERY),
+    output:
+        table="results/recovery/{dataset}/recovery.csv",
+        svg="results/recovery/{dataset}/recovery.svg",
+        png="results/recovery/{dataset}/recovery.png",
+    log:
+        "results/logs/recovery/{dataset}/plot_recovery.log",
+    benchmark:
+        "results/benchmarks/recovery/{dataset}/plot_recovery.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        settings={},
+        code=code("plot_recovery.py"),
+    message:
+        "Figure and table of the recovery of planted truth, {wildcards.dataset}"
+    script:
+        "../scripts/plot_recovery.py"
+
+
+rule recovery:
+    input:
+        expand("results/recovery/{dataset}/recovery.csv", dataset=DATASETS),

@@ -1,0 +1,50 @@
+"""Figure of the recovery of planted truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+
+from cortexrsa.figures.style import WIDTH
+
+COLOURS = dict(
+    zip(("found", "at most 5 %", "raw RSA finds it"), sns.color_palette("colorblind"), strict=False)
+)
+
+
+def plot_recovery(table: pd.DataFrame) -> plt.Figure:
+    """Share of the experiments in which each question got the answer, with its interval, by scenario.
+
+    Parameters
+    ----------
+    table : of `inference.recovery.summarise`
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.27 * len(table) + 1.1))
+    y = np.arange(len(table))
+    for expected, colour in COLOURS.items():
+        rows = (table["expected"] == expected).to_numpy()
+        part = table[rows]
+        axes.hlines(y[rows], part["ci_low"], part["ci_high"], color=colour)
+        axes.plot(part["share"], y[rows], "o", ms=5, color=colour, label=f"expected: {expected}")
+    for place, share, high in zip(y, table["share"], table["ci_high"], strict=True):
+        if high < 0.85:
+            axes.text(high + 0.015, place, f"{share:.1%}", va="center", fontsize=6.5)
+        else:
+            low = table["ci_low"].iloc[place]
+            axes.text(low - 0.015, place, f"{share:.1%}", va="center", ha="right", fontsize=6.5)
+    axes.axvline(0.05, color="0.4", ls=":", lw=1)
+    labels = [
+        f"{row.scenario}: {row.question} {row.answers}".replace(" early", " (early ROI)").replace(
+            " late", " (late ROI)"
+        )
+        for row in table.itertuples()
+    ]
+    axes.set_yticks(y, labels, fontsize=7)
+    axes.invert_yaxis()
+    axes.set(xlim=(-0.02, 1.02), xlabel="share of the experiments (dotted: 5 %)")
+    axes.xaxis.grid(True, color="0.9")
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    figure.suptitle(f"{int(table['experiments'].max())} simulated experiments each", fontsize=8)
+    return figure

@@ -1,0 +1,266 @@
+"""Is planted truth recovered? Simulated experiments whose responses are driven by known layers of a network.
+
+Here, and only here, a candidate network is the truth. Each experiment draws its stimuli from a pool, its
+voxels (random mixtures of the features of a layer) and its noise, and goes through scores and claims like any
+data set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from cortexrsa.files import RDMs, load_array, read_table
+from cortexrsa.geometry.compare import compare
+from cortexrsa.geometry.rdm import rdm
+from cortexrsa.inference.ceilings import spearman_brown
+from cortexrsa.inference.claims import Study, early_and_late, vae_is_less_similar
+from cortexrsa.inference.permutation import familywise_p
+from cortexrsa.inference.rsa import PRIMARY, model_scores, score_network
+from cortexrsa.progress import progress
+
+ROIS = ("early", "late")
+DIMENSIONS, VOXELS = 300, 150
+# reliability of a ROI's mean response, in the test and in the training stimuli
+RELIABILITY, TRAINING_RELIABILITY = 0.6, 0.25
+# SD of what the two noisy copies of a network add, in units of the features' own
+COPY_NOISE = 0.5
+SCENARIOS = {
+    "H1 true": "early ROI driven by an early, late ROI by a late layer",
+    "H1 null": "both ROIs driven by the same layer",
+    "VAE deficit": "both ROIs driven by layers of the classifier",
+    "equal networks": "the compared networks are two copies of one, alike up to noise",
+    "low-level world": "both ROIs driven by the low-level model alone",
+    "shuffled responses": "as H1 true, with the responses assigned to the wrong stimuli",
+}
+
+
+@dataclass
+class Pool:
+    """Networks' layers on the stimuli from which experiments draw.
+
+    Attributes
+    ----------
+    network, other, low_level : layers of the classifier, of the network it is compared with, and of the
+        low-level model, each (n, features)
+    """
+
+    network: list[np.ndarray]
+    other: list[np.ndarray]
+    low_level: list[np.ndarray]
+
+
+def read_layers(shards: list[str | Path], seed: int = 0) -> list[np.ndarray]:
+    """Layers of a network, in order, each (n, at most 300): larger ones by a random projection.
+
+    Parameters
+    ----------
+    shards : folders with `layers.tsv` and `{layer}.npy`, see `geometry.regions_and_layers.network_rdms`
+    seed : of the projections
+    """
+    table = read_table(Path(shards[0]) / "layers.tsv", ["layer", "index", "depth"])
+    generator = np.random.default_rng(seed)
+    layers = []
+    for layer in table["layer"]:
+        x = np.concatenate([load_array(Path(shard) / f"{layer}.npy") for shard in shards])
+        x = x.astype(np.float64) - x.mean(axis=0)
+        if x.shape[1] > DIMENSIONS:
+            x = x @ generator.normal(size=(x.shape[1], DIMENSIONS)) / np.sqrt(DIMENSIONS)
+        layers.append(x / x.std())
+    return layers
+
+
+def _responses(layer: np.ndarray, reliability: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Two halves of the repeats (2, n, voxels) of voxels that mix the features of a layer.
+
+    reliability : (n,) of the mean of both halves, against the signal's variance over all stimuli
+    """
+    signal = layer @ generator.normal(size=(layer.shape[1], VOXELS))
+    noise = signal.std(axis=0) * np.sqrt(2 * (1 / reliability - 1))[:, None]
+    return signal + noise * generator.normal(size=(2, *signal.shape))
+
+
+def _network_rdms(layers: list[np.ndarray], patterns: pd.DataFrame) -> RDMs:
+    depth = np.linspace(0, 1, len(layers))
+    rows = pd.DataFrame({"layer": [f"{k}" for k in range(len(layers))], "depth": depth})
+    rows["layer_index"] = range(len(layers))
+    return RDMs(np.stack([rdm(layer) for layer in layers]), rows, patterns, "correlation")
+
+
+def experiment(
+    pool: Pool, scenario: str, seed: int, stimuli: int = 120, training: int = 100, bootstrap: int = 200
+) -> list[dict]:
+    """One simulated experiment, and what the claims and tests say of it.
+
+    Parameters
+    ----------
+    pool : see `Pool`
+    scenario : of `SCENARIOS`
+    seed : of the experiment
+    stimuli, training : test stimuli, and those on which layers are chosen
+    bootstrap : resamples
+
+    Returns
+    -------
+    rows of question, estimate, answer: supported, contradicted or inconclusive for a claim; significant or
+    not for a test against zero (maximum over the layers, p <= .05)
+    """
+    generator = np.random.default_rng([seed, list(SCENARIOS).index(scenario)])
+    settings = {"bootstrap": bootstrap, "permutations": 199, "halves": 1, "fitted": False, "seed": seed}
+    settings["standard_error"] = "corrected"
+    n = len(pool.network[0])
+    chosen = generator.permutation(n)[: stimuli + training]
+    split = np.where(np.arange(len(chosen)) < stimuli, PRIMARY, "train")
+    patterns = pd.DataFrame({"stimulus_id": [f"{k}" for k in range(len(chosen))], "split": split})
+
+    truth = {roi: _true_layer(pool, scenario, roi, seed)[chosen] for roi in ROIS}
+    networks = {"network": pool.network, "other": pool.other}
+    networks = {name: [layer[chosen] for layer in layers] for name, layers in networks.items()}
+    if scenario == "equal networks":
+        # noise of each stimulus, so that the networks are exchangeable over the population of stimuli
+        copies = dict.fromkeys(networks, networks["network"])
+        networks = {
+            name: [x + COPY_NOISE * x.std() * generator.normal(size=x.shape) for x in layers]
+            for name, layers in copies.items()
+        }
+    reliability = np.where(split == PRIMARY, RELIABILITY, TRAINING_RELIABILITY)
+    halves = {roi: _responses(layer, reliability, generator) for roi, layer in truth.items()}
+    if scenario == "shuffled responses":
+        order = np.concatenate([part[generator.permutation(len(part))] for part in _parts(split)])
+        halves = {roi: values[:, order] for roi, values in halves.items()}
+
+    regions = pd.DataFrame({"subject": "01", "roi": ROIS})
+    brain = RDMs(
+        np.stack([rdm(values.mean(axis=0)) for values in halves.values()]), regions, patterns, "correlation"
+    )
+    results = {
+        name: score_network(_network_rdms(layers, patterns), brain, "spearman", settings)
+        for name, layers in networks.items()
+    }
+    return [*_claims(results, halves, split, settings), *_tests(results)]
+
+
+def _parts(split: np.ndarray) -> list[np.ndarray]:
+    return [np.flatnonzero(split == PRIMARY), np.flatnonzero(split != PRIMARY)]
+
+
+def _true_layer(pool: Pool, scenario: str, roi: str, seed: int) -> np.ndarray:
+    """The layer that drives a ROI; the single one of the null moves over the depths with the seed."""
+    layers = pool.network
+    if scenario == "low-level world":
+        return pool.low_level[-1]
+    if scenario == "H1 null":
+        return layers[seed % len(layers)]
+    place = 0.25 if roi == "early" else 0.85
+    return layers[round(place * (len(layers) - 1))]
+
+
+def _claims(results: dict, halves: dict, split: np.ndarray, settings: dict) -> list[dict]:
+    ceilings = {}
+    for roi, values in halves.items():
+        first, second = (rdm(half[split == PRIMARY])[None] for half in values)
+        lower = float(spearman_brown(compare(first, second)[0, 0]))
+        ceilings[roi] = {"kind": "split-half", "lower": lower, "ci_low": lower}
+    study = Study(
+        models={name: model_scores(result, settings) for name, result in results.items()},
+        rois=list(ROIS),
+        ceilings=ceilings,
+        roles={
+            "task_optimised": ["network"],
+            "generative": "other",
+            "self_supervised": None,
+            "untrained": None,
+        },
+        early=ROIS[0],
+        late=ROIS[1],
+        equivalence=0.2,
+        confidence=0.95,
+    )
+    rows = []
+    for claim, evaluated in (("H1", early_and_late), ("H4", vae_is_less_similar)):
+        rows += [
+            {
+                "question": f"{claim} {part['roi']}" if claim == "H4" else claim,
+                "estimate": part["estimate"],
+                "answer": part["verdict"],
+            }
+            for part in evaluated(study)
+        ]
+    return rows
+
+
+def _tests(results: dict) -> list[dict]:
+    rows = []
+    for r, roi in enumerate(ROIS):
+        score = results["network"]["score"].sel(split=PRIMARY)[0, r].to_numpy()
+        maximum = results["network"]["null_maximum"][:, 0, r].to_numpy()
+        p = familywise_p(score, maximum).min()
+        answer = "significant" if p <= 0.05 else "not significant"
+        rows.append({"question": f"score {roi}", "estimate": np.nanmax(score), "answer": answer})
+    return rows
+
+
+def experiments(pool: Pool, scenario: str, number: int, seed: int = 0, **sizes: int) -> pd.DataFrame:
+    """Many experiments of one scenario: scenario, experiment, question, estimate, answer."""
+    rows = []
+    with progress(number, "experiment") as bar:
+        for k in range(number):
+            found = experiment(pool, scenario, seed + k, **sizes)
+            rows += [{"scenario": scenario, "experiment": k} | row for row in found]
+            bar.update()
+    return pd.DataFrame(rows)
+
+
+# what is asked of each scenario: question, answers that count, and what their share should be
+EXPECTED = [
+    ("H1 true", "H1", ["supported"], "found"),
+    ("H1 null", "H1", ["supported", "contradicted"], "at most 5 %"),
+    ("VAE deficit", "H4 early", ["supported"], "found"),
+    ("VAE deficit", "H4 late", ["supported"], "found"),
+    ("equal networks", "H4 early", ["supported", "contradicted"], "at most 5 %"),
+    ("equal networks", "H4 late", ["supported", "contradicted"], "at most 5 %"),
+    ("low-level world", "score early", ["significant"], "raw RSA finds it"),
+    ("low-level world", "score late", ["significant"], "raw RSA finds it"),
+    ("shuffled responses", "score early", ["significant"], "at most 5 %"),
+    ("shuffled responses", "score late", ["significant"], "at most 5 %"),
+    ("shuffled responses", "H1", ["supported", "contradicted"], "at most 5 %"),
+    ("shuffled responses", "H4 early", ["supported", "contradicted"], "at most 5 %"),
+    ("shuffled responses", "H4 late", ["supported", "contradicted"], "at most 5 %"),
+]
+
+
+def summarise(results: pd.DataFrame) -> pd.DataFrame:
+    """Share of the experiments with each answer of `EXPECTED`, with its exact 95 % interval.
+
+    Returns
+    -------
+    table with columns scenario, question, answers, expected, experiments, share, ci_low, ci_high, holds
+    (whether the interval allows what is expected; "found" means in at least 80 %)
+    """
+    rows = []
+    for scenario, question, answers, expected in EXPECTED:
+        part = results[(results["scenario"] == scenario) & (results["question"] == question)]
+        if part.empty:
+            continue
+        hits = int(part["answer"].isin(answers).sum())
+        limits = stats.binomtest(hits, len(part)).proportion_ci()
+        holds = limits.low <= 0.05 if expected == "at most 5 %" else limits.high >= 0.8
+        rows.append(
+            [scenario, question, " or ".join(answers), expected, len(part), hits / len(part), *limits, holds]
+        )
+    columns = [
+        "scenario",
+        "question",
+        "answers",
+        "expected",
+        "experiments",
+        "share",
+        "ci_low",
+        "ci_high",
+        "holds",
+    ]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,14 @@
+"""Table and figure of what is recovered of planted truth."""
+
+import pandas as pd
+
+from cortexrsa.figures.recovery import plot_recovery
+from cortexrsa.figures.style import save
+from cortexrsa.files import job_log, read_table, write_table
+from cortexrsa.inference.recovery import summarise
+
+with job_log(snakemake.log[0]):
+    results = pd.concat([read_table(path) for path in snakemake.input.tables], ignore_index=True)
+    table = summarise(results)
+    write_table(snakemake.output.table, table, snakemake.params.settings)
+    save(plot_recovery(table), snakemake.output.svg, snakemake.output.png)

@@ -1,0 +1,82 @@
+"""Planted truth is found, and nothing else, in small simulated experiments."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cortexrsa.inference.recovery import SCENARIOS, Pool, experiments, read_layers, summarise
+
+EXPERIMENTS = 30
+
+
+@pytest.fixture(scope="module")
+def pool():
+    """A classifier whose layers turn from one code to another, a network with a code of its own, edges."""
+    rng = np.random.default_rng(0)
+    early, late, own = rng.normal(size=(3, 200, 8))
+    depth = np.linspace(0, 1, 8)
+
+    def layer(*weighted):
+        x = np.hstack([np.sqrt(weight) * code for weight, code in weighted])
+        return x @ rng.normal(size=(x.shape[1], 40))
+
+    network = [layer((1 - 0.9 * d, early), (0.1 + 0.9 * d, late)) for d in depth]
+    other = [layer((1, own), (0.2, early), (0.2, late)) for _ in depth]
+    return Pool(network, other, [layer((1, early))])
+
+
+@pytest.fixture(scope="module")
+def table(pool):
+    sizes = {"stimuli": 60, "training": 50, "bootstrap": 100}
+    results = pd.concat(experiments(pool, scenario, EXPERIMENTS, **sizes) for scenario in SCENARIOS)
+    return summarise(results).set_index(["scenario", "question"])
+
+
+def test_what_is_planted_is_found(table):
+    assert table.loc[("H1 true", "H1"), "share"] > 0.8
+    for question in ("H4 early", "H4 late"):
+        assert table.loc[("VAE deficit", question), "share"] > 0.8
+    # a low-level world looks like a match to raw RSA: that is what partial RSA is for
+    assert table.loc[("low-level world", "score early"), "share"] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("scenario", "question"),
+    [
+        ("H1 null", "H1"),
+        ("equal networks", "H4 early"),
+        ("equal networks", "H4 late"),
+        ("shuffled responses", "score early"),
+        ("shuffled responses", "score late"),
+        ("shuffled responses", "H4 late"),
+    ],
+)
+def test_what_is_not_there_is_not_found(table, scenario, question):
+    row = table.loc[(scenario, question)]
+    # 5 % of 30 allows up to 4 (exact 95 % interval)
+    assert row["holds"], row
+    assert row["share"] <= 4 / EXPERIMENTS
+
+
+def test_an_experiment_is_repeatable(pool):
+    sizes = {"stimuli": 40, "training": 30, "bootstrap": 40}
+    first, again = (experiments(pool, "H1 true", 2, seed=7, **sizes) for _ in range(2))
+    pd.testing.assert_frame_equal(first, again)
+    assert set(first["question"]) == {"H1", "H4 early", "H4 late", "score early", "score late"}
+
+
+def test_layers_are_read_from_shards_and_projected(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(12, 500))
+    for k, part in enumerate((x[:7], x[7:]), start=1):
+        folder = tmp_path / f"{k}-of-2"
+        folder.mkdir()
+        np.save(folder / "wide.npy", part.astype(np.float32))
+        np.save(folder / "narrow.npy", part[:, :20].astype(np.float32))
+        pd.DataFrame({"layer": ["wide", "narrow"], "index": [0, 1], "depth": [0, 1]}).to_csv(
+            folder / "layers.tsv", sep="\t", index=False
+        )
+    wide, narrow = read_layers([tmp_path / "1-of-2", tmp_path / "2-of-2"])
+    assert wide.shape == (12, 300)
+    centred = x[:, :20].astype(np.float32) - x[:, :20].astype(np.float32).mean(axis=0)
+    np.testing.assert_allclose(narrow, centred / centred.std(), rtol=1e-4, atol=1e-5)
