@@ -111,17 +111,19 @@ rule recovery_experiments:
         "../scripts/recovery.py"
 
 
-rule plot_recovery:
+rule recovery:
     input:
-        tables=expand("results/recovery/{{dataset}}/{scenario}.csv", scenario=RECOVERY),
+        tables=expand(
+            "results/recovery/{dataset}/{scenario}.csv", dataset=list(DATASETS)[:1], scenario=RECOVERY
+        ),
     output:
-        table="results/recovery/{dataset}/recovery.csv",
-        svg="results/recovery/{dataset}/recovery.svg",
-        png="results/recovery/{dataset}/recovery.png",
+        table="results/recovery/recovery.csv",
+        svg="results/recovery/recovery.svg",
+        png="results/recovery/recovery.png",
     log:
-        "results/logs/recovery/{dataset}/plot_recovery.log",
+        "results/logs/recovery/recovery.log",
     benchmark:
-        "results/benchmarks/recovery/{dataset}/plot_recovery.tsv"
+        "results/benchmarks/recovery/recovery.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -132,11 +134,6 @@ rule plot_recovery:
         settings={},
         code=code("plot_recovery.py"),
     message:
-        "Figure and table of the recovery of planted truth, {wildcards.dataset}"
+        "Figure and table of the recovery of planted truth"
     script:
         "../scripts/plot_recovery.py"
-
-
-rule recovery:
-    input:
-        expand("results/recovery/{dataset}/recovery.csv", dataset=DATASETS),

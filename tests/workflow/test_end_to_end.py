@@ -107,6 +107,27 @@ def test_trained_networks_are_plain_state_dicts(finished):
     )
 
 
+def test_a_network_that_did_not_learn_is_marked_and_its_claims_untestable(rerun):
+    """A bar that nothing reaches: no network is trained again, tables and figures say what follows."""
+    card = rerun / "resources/corpora/few.yaml"
+    card.write_text(re.sub("over_chance: [-0-9.]+", "over_chance: 0.9", card.read_text()))
+    weights = rerun / "results/networks/tiny_resnet18/weights.safetensors"
+    before = weights.stat().st_mtime_ns
+    run = snakemake(rerun, *TINY)
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert weights.stat().st_mtime_ns == before
+    learning = table(rerun, "tiny/learning.csv").set_index("model")
+    assert learning.loc["tiny_resnet18", "learned"] == "no"
+    claims = table(rerun, "tiny/claims.csv")
+    (h1,) = claims[(claims["claim"] == "H1") & (claims["statistic"] != "overall")].to_dict("records")
+    assert h1["verdict"] == "untestable"
+    assert re.match(r"tiny_resnet18 did not learn \(accuracy \d\.\d+ is below the bar of", h1["reason"])
+    # text is drawn as paths, with what it says in a comment
+    for figure in ("profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "learning"):
+        svg = (rerun / f"results/tiny/figures/{figure}.svg").read_text()
+        assert "ResNet (did not learn)" in svg, figure
+
+
 def test_baselines_alone_make_a_study(rerun):
     """No profiles, no centroids, no claims: figures that say so, and a report."""
     (rerun / "alone.yaml").write_text("models: [pixels]\n")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,7 @@ FIGURES = {
 }
 AGGREGATES = {"tiny/scores.csv", "tiny/claims.csv", "tiny/profiles.csv"} | FIGURES
 STIMULI = {f"tiny/figures/stimuli.{suffix}" for suffix in ("svg", "png")}
+INPUTS = {"tiny/inputs.nc", "tiny/figures/inputs.svg", "tiny/figures/inputs.png"}
 LEARNING = {"tiny/learning.csv"} | {f"tiny/figures/learning.{suffix}" for suffix in ("svg", "png")}
 
 
@@ -60,7 +64,7 @@ def test_batch_size_of_the_extraction_changes_no_result(rerun):
 
 def test_a_label_changes_the_figures_alone(rerun):
     edit(rerun / "resources/models/tiny_vae.yaml", "label: ", "label: Another ")
-    assert pending(rerun) == FIGURES | LEARNING - {"tiny/learning.csv"}
+    assert pending(rerun) == FIGURES | LEARNING - {"tiny/learning.csv"} | INPUTS - {"tiny/inputs.nc"}
 
 
 def test_comment_touch_and_checkout_change_nothing(rerun):
@@ -100,7 +104,8 @@ def test_an_edit_in_the_gram_matrix_reruns_what_imports_it(rerun):
 def test_an_edit_in_a_figure_module_redraws_its_figures(rerun):
     edit(rerun / "scripts/cortexrsa/figures/quality.py", '"reliability of the mean"', '"reliability"')
     reliability = {f"tiny/figures/reliability.{suffix}" for suffix in ("svg", "png")}
-    assert pending(rerun) == LEARNING - {"tiny/learning.csv"} | STIMULI | reliability
+    redrawn = LEARNING - {"tiny/learning.csv"} | STIMULI | INPUTS - {"tiny/inputs.nc"}
+    assert pending(rerun) == redrawn | reliability
 
 
 def test_an_edit_in_the_inference_settings(rerun):
@@ -113,12 +118,13 @@ def test_an_edit_in_the_inference_settings(rerun):
 
 def test_a_network_removed_reruns_the_aggregates_alone(rerun):
     edit(rerun / "tiny.yaml", ", pixels]", "]")
-    assert pending(rerun) == AGGREGATES | LEARNING
+    assert pending(rerun) == AGGREGATES | LEARNING - {"tiny/learning.csv"} | INPUTS
 
 
 def test_a_network_added_runs_it_and_the_aggregates(rerun):
     edit(rerun / "tiny.yaml", ", pixels]", ", pixels, gabor]")
-    assert pending(rerun) == jobs_of("gabor") | AGGREGATES | LEARNING
+    expected = jobs_of("gabor") | AGGREGATES | LEARNING - {"tiny/learning.csv"} | INPUTS
+    assert pending(rerun) == expected
 
 
 def test_shards_change_the_extraction_jobs_and_no_number(rerun):
@@ -167,3 +173,32 @@ def test_git_checkout_of_the_same_content_reruns_nothing(rerun):
         subprocess.run(["rm", "-r", part], cwd=rerun, check=True)
         git("checkout", "HEAD", "--", part)
     assert pending(rerun) == set()
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(project):
+    """SIGKILL of the job and of Snakemake in a training; the next run ends with the same bytes."""
+    recipe = project / "resources/models/tiny_simclr.yaml"
+    edit(recipe, "images_seen: 96", "images_seen: 1920")
+    target = "results/networks/tiny_simclr/weights.safetensors"
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *TINY, "--", target]
+    folder = project / "results/networks/tiny_simclr/checkpoint"
+    run = subprocess.Popen(
+        command, cwd=project, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not list(folder.glob("*/last.ckpt")):
+        assert run.poll() is None, "the training was through before it could be killed"
+        time.sleep(0.01)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert not (project / target).exists()
+    (checkpoint,) = folder.glob("*/last.ckpt")
+    assert snakemake(project, "--unlock", *TINY).returncode == 0
+    again = snakemake(project, *TINY, "--", target)
+    assert again.returncode == 0, again.stderr[-3000:]
+    log = (project / "results/logs/train/tiny_simclr.log").read_text()
+    assert f"Restored all states from the checkpoint at {checkpoint.relative_to(project)}" in log
+    assert not folder.exists()
+    broken = (project / target).read_bytes()
+    (project / target).unlink()
+    assert snakemake(project, *TINY, "--", target).returncode == 0
+    assert (project / target).read_bytes() == broken

@@ -64,11 +64,18 @@ def ordered_rois(rois) -> list[str]:
 def model_styles(models: dict[str, dict]) -> dict[str, dict]:
     """Colour, marker and label of every model: distinct in print without colour too."""
     names = ordered(models)
-    colours = (
-        sns.color_palette("colorblind", len(names)) if len(names) <= 10 else sns.husl_palette(len(names))
-    )
+    # seeds of an untrained network share a colour
+    shared = [name for name in names if models[name]["family"] == "untrained"]
+    distinct = [name for name in names if name not in shared[1:]]
+    size = len(distinct)
+    colours = sns.color_palette("colorblind", size) if size <= 10 else sns.husl_palette(size)
+    place = {name: distinct.index(shared[0] if name in shared else name) for name in names}
     return {
-        name: {"color": colours[k], "marker": MARKERS[k % len(MARKERS)], "label": models[name]["label"]}
+        name: {
+            "color": colours[place[name]],
+            "marker": MARKERS[k % len(MARKERS)],
+            "label": models[name]["label"],
+        }
         for k, name in enumerate(names)
     }
 

@@ -60,7 +60,9 @@ class Study:
     models : scores by model name
     rois : ROI labels, in the order of the scores' axis
     ceilings : per ROI dict of kind, lower, ci_low (`kind` "unknown": no bound)
-    roles : task_optimised (list of model names), generative, self_supervised, untrained (names or None)
+    roles : task_optimised (list of model names), generative, self_supervised (names or None), untrained (a
+        name, a list of one architecture with several random seeds, over which the control is averaged, or
+        None)
     early, late : ROI labels
     equivalence : bound as a fraction of the ceiling's lower bound
     confidence : of the intervals
@@ -353,26 +355,32 @@ def ssl_mirrors_task(study: Study) -> list[dict]:
     """H6: profile correlation of SimCLR with a task-optimised network, minus the untrained network's."""
     parts = []
     ssl, untrained = study.roles["self_supervised"], study.roles["untrained"]
+    # one network, or the same with several random seeds
+    controls = untrained if isinstance(untrained, list) and untrained else [untrained or None]
     rois = [study.early, study.late]
     for model in study.roles["task_optimised"] or [None]:
         row = _part(
-            [ssl, model, untrained],
+            [ssl, model, *controls],
             " and ".join(rois),
             "disattenuated profile correlation, minus the untrained network's",
         )
-        obstacle = _obstacle(study, {TASK: model, "self-supervised": ssl, "untrained": untrained}, rois)
+        needed = {TASK: model, "self-supervised": ssl}
+        needed |= {f"untrained ({k})" if k else "untrained": name for k, name in enumerate(controls)}
+        obstacle = _obstacle(study, needed, rois)
         if obstacle:
             parts.append(row | {"reason": obstacle})
             continue
-        target, mirrored, control = (_joined_profile(study, name, rois) for name in (model, ssl, untrained))
+        target, mirrored = (_joined_profile(study, name, rois) for name in (model, ssl))
         trained = _disattenuated(mirrored, target)
-        baseline = _disattenuated(control, target)
+        first, *others = (_disattenuated(_joined_profile(study, name, rois), target) for name in controls)
+        baseline = first.apply(lambda *seeds: np.mean(seeds, axis=0), *others)
         if not np.isfinite(trained.estimate) or not np.isfinite(baseline.estimate):
             reason = "a profile varies over the layers no more than its sampling error"
             parts.append(row | {"reason": reason})
             continue
         tested = _tested(study, trained.apply(np.subtract, baseline))
-        tested["reason"] += f"; {trained.estimate:.2f} against {baseline.estimate:.2f} untrained"
+        seeds = f" (mean of {len(controls)} seeds)" if len(controls) > 1 else ""
+        tested["reason"] += f"; {trained.estimate:.2f} against {baseline.estimate:.2f} untrained{seeds}"
         parts.append(row | tested)
     return parts
 
