@@ -21,7 +21,6 @@ with job_log(snakemake.log[0]):
         settings["preprocessing"],
         checkpoints=checkpoints,
         code=snakemake.params.code,
-        devices=max(1, snakemake.resources.gpu),
         threads=snakemake.threads,
         progress=sys.__stderr__.isatty(),
         source=f"resources/models/{snakemake.wildcards.model}.yaml",

@@ -52,7 +52,7 @@ class SimCLR(Objective):
         super().__init__(network, recipe)
         hidden, out = recipe.get("projection", [256, 64])
         self.projection = SimCLRProjectionHead(network.features, hidden, out)
-        self.criterion = NTXentLoss(recipe["temperature"], gather_distributed=True)
+        self.criterion = NTXentLoss(recipe["temperature"])
 
     def loss(self, outputs, views, labels, done):
         z = self.projection(outputs[0]).float()
@@ -68,7 +68,7 @@ class BarlowTwins(Objective):
         super().__init__(network, recipe)
         hidden, out = recipe.get("projection", [256, 256])
         self.projection = BarlowTwinsProjectionHead(network.features, hidden, out)
-        self.criterion = BarlowTwinsLoss(recipe.get("redundancy", 5e-3), gather_distributed=True)
+        self.criterion = BarlowTwinsLoss(recipe.get("redundancy", 5e-3))
 
     def loss(self, outputs, views, labels, done):
         z = self.projection(outputs[0]).float()

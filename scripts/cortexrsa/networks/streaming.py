@@ -124,18 +124,14 @@ class Batches(Sampler):
     Parameters
     ----------
     n : images
-    batch_size : images of a step, over all processes
+    batch_size : images of a step
     steps : of the whole training
     seed : of the order
     start : step to begin with
-    rank, world : this process takes every `world`-th share of each batch
     """
 
-    def __init__(
-        self, n: int, batch_size: int, steps: int, seed: int, start: int = 0, rank: int = 0, world: int = 1
-    ):
+    def __init__(self, n: int, batch_size: int, steps: int, seed: int, start: int = 0):
         self.n, self.batch_size, self.steps, self.seed, self.start = n, batch_size, steps, seed, start
-        self.rank, self.world = rank, world
 
     def _order(self, k: int) -> np.ndarray:
         return np.random.default_rng([self.seed, k]).permutation(self.n)
@@ -151,9 +147,7 @@ class Batches(Sampler):
             wanted = np.unique(places // self.n)
             # at most the passes of one batch are held
             passes = {k: passes[k] if k in passes else self._order(int(k)) for k in wanted}
-            batch = [int(passes[place // self.n][place % self.n]) for place in places]
-            share = len(batch) // self.world
-            yield batch[self.rank * share : (self.rank + 1) * share]
+            yield [int(passes[place // self.n][place % self.n]) for place in places]
 
 
 def loader(images: Images, batches: Sampler, workers: int = 0, pin_memory: bool = False) -> DataLoader:

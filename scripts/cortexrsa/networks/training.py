@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 
@@ -116,8 +117,8 @@ class Training(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _seed(self, step: int, part: int) -> None:
-        # distinct for every step, part of the batch, and process
-        state = np.random.SeedSequence([self.recipe["seed"], step, part, self.global_rank])
+        # distinct for every step and part of the batch
+        state = np.random.SeedSequence([self.recipe["seed"], step, part])
         torch.manual_seed(int(state.generate_state(1, np.uint64)[0]))
 
     def views(self, images: torch.Tensor) -> torch.Tensor:
@@ -154,25 +155,15 @@ class Training(lightning.LightningModule):
         with torch.no_grad(), _frozen_statistics(self.objective.network):
             found = joined([outputs(k) for k in range(len(parts))])
         found = tuple(output.detach().requires_grad_() for output in found)
-        with self._unsynchronised():
-            loss = self._loss(found, views, labels, done)
-            self.manual_backward(loss)
+        loss = self._loss(found, views, labels, done)
+        self.manual_backward(loss)
         # the loss need not depend on every output
         used = [k for k, output in enumerate(found) if output.grad is not None]
         wanted = [found[k].grad.split([len(part) for part in parts]) for k in used]
         for k in range(len(parts)):
-            last = k == len(parts) - 1
-            with contextlib.nullcontext() if last else self._unsynchronised():
-                again = outputs(k)
-                torch.autograd.backward([again[j] for j in used], [gradient[k] for gradient in wanted])
+            again = outputs(k)
+            torch.autograd.backward([again[j] for j in used], [gradient[k] for gradient in wanted])
         return loss.detach()
-
-    def _unsynchronised(self):
-        """With several GPUs gradients are exchanged once a step."""
-        strategy = self.trainer.strategy
-        if hasattr(strategy, "block_backward_sync"):
-            return strategy.block_backward_sync()
-        return contextlib.nullcontext()
 
     def training_step(self, batch, _):
         images, labels = batch
@@ -355,7 +346,6 @@ def train(
     checkpoints: str | Path | None = None,
     code: str = "",
     device: torch.device | str | None = None,
-    devices: int = 1,
     threads: int = 1,
     progress: bool = False,
     source: str = "model card",
@@ -378,7 +368,6 @@ def train(
         is removed. The caller removes it when the results are safe. None: no checkpoints.
     code : fingerprint of the code, part of a checkpoint's identity
     device : `choose_device()` by default
-    devices : GPUs to train on, each with its share of the batch
     threads : of the CPU; with image files, all but one decode ahead
     progress : show a progress bar
     source : file to name in an error
@@ -430,17 +419,17 @@ def train(
             callbacks.append(Bar())
         trainer = lightning.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=devices,
+            devices=1,
             precision=precision(recipe, device),
             max_steps=steps,
             max_epochs=1,
             callbacks=callbacks,
-            plugins=[AtomicCheckpoints()],
+            # one process, also inside a SLURM job
+            plugins=[AtomicCheckpoints(), LightningEnvironment()],
             logger=False,
             enable_checkpointing=checkpoints is not None,
             enable_progress_bar=progress,
             enable_model_summary=False,
-            use_distributed_sampler=False,
         )
         batches = Batches(len(parts["train"]), recipe["batch_size"], steps, seed, start)
         workers = threads - 1 if corpus.images is None else 0
