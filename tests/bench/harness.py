@@ -67,7 +67,7 @@ def _reset_peak() -> bool:
     return True
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """Peak resident memory in MB (10^6 bytes): since the last reset, else of the whole process."""
     status = Path("/proc/self/status")
     if status.exists():
@@ -93,7 +93,7 @@ def time_side(case: Case, side: str) -> dict[str, float]:
         start = time.perf_counter()
         work(**inputs)
         seconds.append(time.perf_counter() - start)
-    return {"seconds": statistics.median(seconds) / units, "rss_mb": _peak_mb()}
+    return {"seconds": statistics.median(seconds) / units, "rss_mb": peak_mb()}
 
 
 if __name__ == "__main__":
