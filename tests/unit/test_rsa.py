@@ -7,10 +7,11 @@ from scipy import stats
 
 from cortexrsa.brain.simulation import simulate
 from cortexrsa.files import InputError, RDMs
-from cortexrsa.geometry.rdm import rdm
+from cortexrsa.geometry.compare import COMPARISONS
+from cortexrsa.geometry.rdm import of_networks, rdm
 from cortexrsa.geometry.regions_and_layers import brain_rdms, network_rdms
 from cortexrsa.inference.ceilings import ceiling_table, primary_ceilings
-from cortexrsa.inference.claims import CLAIMS, Study, evaluate
+from cortexrsa.inference.claims import CLAIMS, Study, evaluate, summarise
 from cortexrsa.inference.rsa import GROUP, model_scores, score_network, score_table
 
 INFERENCE = {
@@ -125,6 +126,80 @@ def test_shuffled_stimuli_give_uniform_p():
         result = score_network(network_of([shuffled], brain.patterns), brain, "spearman", quick)
         p.append(float(result["p"].sel(unit="sub-01", roi="V1", layer="layer0")))
     assert stats.kstest(p, "uniform").pvalue > 0.01
+
+
+@pytest.fixture(scope="module")
+def several_subjects():
+    return experiment(subjects=3)[2].isel(stimulus=slice(0, None, 3))
+
+
+@pytest.mark.parametrize("comparison", COMPARISONS)
+@pytest.mark.parametrize("dissimilarity", ["correlation", "euclidean", "cosine", "mahalanobis", "crossnobis"])
+def test_every_measure_goes_through_to_the_claims(several_subjects, dissimilarity, comparison):
+    """Any dissimilarity with any comparison: scores, p, ceilings, fitted layers and all claims."""
+    responses = several_subjects
+    brain = brain_rdms(responses, dissimilarity)
+    settings = INFERENCE | {"bootstrap": 12, "permutations": 19, "ceiling_splits": 2, "fitted": True}
+    generator = np.random.default_rng(0)
+    networks = {}
+    for name in ("first", "vae"):
+        features = [roi_features(responses, roi)[:, :60] for roi in ("V1", "V1", "LO")]
+        noisy = [values + generator.normal(0, values.std(), values.shape) for values in features]
+        layers = network_of(noisy, brain.patterns)
+        layers.dissimilarities = np.stack([rdm(values, of_networks(dissimilarity)) for values in noisy])
+        networks[name] = layers
+    results = {name: score_network(each, brain, comparison, settings) for name, each in networks.items()}
+    threaded = score_network(networks["vae"], brain, comparison, settings, threads=3)
+    assert threaded.identical(results["vae"])
+    results |= {"second": results["vae"], "ssl": results["vae"], "untrained": results["first"]}
+    table = score_table(results, "sim", comparison, settings)
+    test = table[table["split"] == "test"]
+    assert test[["score", "se", "ci_low", "ci_high", "p", "p_fwe", "q_fdr"]].notna().all(axis=None)
+    # the layers share the ROIs' patterns, so the score is there
+    assert test.query("subject == 'group' and roi == 'V1' and layer == 'layer0'")["score"].min() > 0.1
+    ceilings = ceiling_table(brain, responses, "sim", comparison, settings)
+    # two training repeats are too few for halves of crossnobis
+    few = ceilings[(ceilings["kind"] == "split-half") & (ceilings["split"] == "train")]
+    assert len(few) == (0 if dissimilarity == "crossnobis" else 6)
+    assert (ceilings["lower"] <= ceilings["upper"] + 1e-9).all()
+    study = Study(
+        models={name: model_scores(result, settings) for name, result in results.items()},
+        rois=["V1", "LO"],
+        ceilings=primary_ceilings(ceilings),
+        roles={
+            "task_optimised": ["first", "second"],
+            "generative": "vae",
+            "self_supervised": "ssl",
+            "untrained": "untrained",
+        },
+        early="V1",
+        late="LO",
+        equivalence=0.2,
+        confidence=0.95,
+    )
+    claims = evaluate(study)
+    assert set(claims["claim"]) == set(CLAIMS)
+    assert claims["reason"].str.len().min() > 0
+    profiles = summarise(study)
+    weighted = profiles[profiles["statistic"] == "held-out weighted layers"]
+    assert weighted[["estimate", "ci_low", "ci_high"]].notna().all(axis=None)
+
+
+def test_crossnobis_is_refused_without_single_trials():
+    _, _, responses = experiment()
+    with pytest.raises(InputError, match=r"r\.nc: repeats: found 1 trial of .* crossnobis multiplies"):
+        brain_rdms(responses.mean("repeat"), "crossnobis", "r.nc")
+
+
+def test_plain_bootstrap_errors_can_be_asked_for():
+    _, _, responses = experiment()
+    brain = brain_rdms(responses, "correlation")
+    network = network_of([roi_features(responses, "V1")[:, :30]], brain.patterns)
+    result = {"net": score_network(network, brain, "spearman", INFERENCE)}
+    plain = score_table(result, "sim", "spearman", INFERENCE | {"standard_error": "bootstrap"})
+    draws = result["net"]["draws"].sel(split="test", roi="V1", subject="sub-01", layer="layer0")
+    chosen = plain[(plain["split"] == "test") & (plain["roi"] == "V1")]
+    assert chosen["se"].item() == pytest.approx(float(draws.std()) * np.sqrt(40 / 39))
 
 
 def test_several_subjects_give_a_group():

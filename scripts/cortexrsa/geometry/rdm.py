@@ -34,10 +34,13 @@ def condense(square: np.ndarray) -> np.ndarray:
 
 def squareform(condensed: np.ndarray) -> np.ndarray:
     """Symmetric (n, n) matrix with zero diagonal of a condensed RDM (pairs,)."""
-    n = n_stimuli(len(condensed))
+    n, start = n_stimuli(len(condensed)), 0
     square = np.zeros((n, n))
-    square[np.triu_indices(n, 1)] = condensed
-    return square + square.T
+    # row by row: index arrays of all pairs would take more memory than the matrix
+    for i in range(n - 1):
+        square[i, i + 1 :] = square[i + 1 :, i] = condensed[start : start + n - 1 - i]
+        start += n - 1 - i
+    return square
 
 
 def select_stimuli(condensed: np.ndarray, keep: np.ndarray) -> np.ndarray:
@@ -52,7 +55,7 @@ def select_stimuli(condensed: np.ndarray, keep: np.ndarray) -> np.ndarray:
     -------
     (k, pairs of the kept stimuli)
     """
-    first, second = np.triu_indices(len(keep), 1)
+    first, second = pair_indices(len(keep))
     return np.ascontiguousarray(condensed[:, keep[first] & keep[second]])
 
 

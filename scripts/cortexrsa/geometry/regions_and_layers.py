@@ -12,6 +12,7 @@ import xarray
 from cortexrsa.files import Activations, InputError, RDMs, read_layers, read_table
 from cortexrsa.geometry.noise import prepared, rdm_of_trials
 from cortexrsa.geometry.rdm import of_networks, rdm, squareform
+from cortexrsa.progress import progress
 
 
 def trials_of(responses: xarray.DataArray, subject: str, roi: str) -> np.ndarray:
@@ -88,14 +89,16 @@ def network_rdms(
     layers = read_layers(activations)
     patterns = read_table(stimuli, ["stimulus_id", "split"])[["stimulus_id", "split"]]
     dissimilarities = []
-    for layer in layers["layer"]:
-        paths = [Path(folder, f"{layer}.npy") for folder in activations]
-        features = Activations(paths, len(patterns))
-        dissimilarities.append(rdm(features, dissimilarity, threads))
-        # a constant pattern leaves NaN too, rightly
-        if np.isnan(dissimilarities[-1]).any():
-            for path, part in zip(paths, features.parts, strict=True):
-                if not np.isfinite(part).all():
-                    raise InputError(path, "activations", "NaN or infinite values", "finite values")
+    with progress(len(layers), "layers") as bar:
+        for layer in layers["layer"]:
+            paths = [Path(folder, f"{layer}.npy") for folder in activations]
+            features = Activations(paths, len(patterns))
+            dissimilarities.append(rdm(features, dissimilarity, threads))
+            # a constant pattern leaves NaN too, rightly
+            if np.isnan(dissimilarities[-1]).any():
+                for path, part in zip(paths, features.parts, strict=True):
+                    if not np.isfinite(part).all():
+                        raise InputError(path, "activations", "NaN or infinite values", "finite values")
+            bar.update(1)
     columns = layers.rename(columns={"index": "layer_index"})[["layer", "layer_index", "depth"]]
     return RDMs(np.stack(dissimilarities), columns, patterns, dissimilarity)

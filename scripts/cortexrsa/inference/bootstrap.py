@@ -248,9 +248,9 @@ def sampling_variance(resampled: Resampled) -> tuple[np.ndarray, np.ndarray]:
     # what stimuli add for all subjects alike: no less than nothing
     shared = by_stimulus - np.clip(interaction, 0, by_stimulus)
     variance = by_subject + shared
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         dof = variance**2 / (by_subject**2 / (n - 1) + shared**2 / stimulus_dof)
-    return variance, dof
+    return variance, np.where(variance > 0, dof, n - 1)  # a statistic that never varies has some too
 
 
 def bootstrap_variance(resampled: Resampled) -> np.ndarray:

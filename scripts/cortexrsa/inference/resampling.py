@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from cortexrsa.geometry import kendall
 from cortexrsa.geometry.compare import CENTRED, RANKED, WHITENED, usable
 from cortexrsa.geometry.ranks import ascending, dense_ranks, tie_groups
-from cortexrsa.geometry.rdm import n_stimuli, pair_indices
+from cortexrsa.geometry.rdm import n_stimuli, pair_indices, squareform
 from cortexrsa.geometry.threads import in_threads
 from cortexrsa.progress import progress
 
@@ -295,10 +295,9 @@ def _product_similarities(brain, models, brain_mean, model_mean, counts, compari
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = sums / total
     if whitened:
-        for k, rdm in enumerate([*(brain - brain_mean[:, None]), *(models - model_mean[:, None])]):
-            square = np.zeros((n, n))
-            square[first, second] = square[second, first] = rdm
-            row_sums[k] = square @ weights - mean[k] * (drawn - weights)
+        means = [*brain_mean, *model_mean]
+        for k, rdm in enumerate([*brain, *models]):
+            row_sums[k] = squareform(rdm - means[k]) @ weights - mean[k] * (drawn - weights)
     cross = cross.reshape(r, m, draws) - mean[:r, None] * mean[None, r:] * total
     # what rounding leaves of an RDM that does not vary in the resample counts as nothing
     scale = squares - mean**2 * total
