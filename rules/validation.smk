@@ -61,6 +61,7 @@ rule calibration:
         tables=expand(rules.calibration_study.output.table, **CALIBRATION),
     output:
         table="results/calibration/calibration.csv",
+        summary="results/calibration/summary.md",
         svg="results/calibration/calibration.svg",
         png="results/calibration/calibration.png",
     log:

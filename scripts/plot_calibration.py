@@ -2,11 +2,13 @@
 
 import pandas as pd
 
-from cortexrsa.figures.calibration import plot_calibration
+from cortexrsa.figures.calibration import plot_calibration, summary
 from cortexrsa.figures.style import save
-from cortexrsa.files import job_log, read_table, write_table
+from cortexrsa.files import atomic_path, job_log, read_table, write_table
 
 with job_log(snakemake.log[0]):
     table = pd.concat([read_table(path) for path in snakemake.input.tables], ignore_index=True)
     write_table(snakemake.output.table, table, snakemake.params.settings)
+    with atomic_path(snakemake.output.summary) as temporary:
+        temporary.write_text(summary(table))
     save(plot_calibration(table), snakemake.output.svg, snakemake.output.png)

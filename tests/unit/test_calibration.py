@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrsa.figures.calibration import plot_calibration
+from cortexrsa.figures.calibration import plot_calibration, summary
 from cortexrsa.inference.calibration import SIGNALS, World, coverage, false_positives
 
 
@@ -52,3 +52,8 @@ def test_figure_shows_every_statistic(one_subject):
     assert [axes.get_ylabel() for axes in figure.axes[::2]] == [
         statistic.replace(" of ", "\nof ") for statistic in one_subject["statistic"].unique()
     ]
+    rows = summary(table).splitlines()
+    assert rows[0] == "| signal | statistic | 1 x 40 |"
+    assert len(rows) == 2 + one_subject["statistic"].nunique() + 3
+    assert rows[2].startswith("| weak | score | ")
+    assert rows[2].count("%") == 2

@@ -82,3 +82,27 @@ def plot_calibration(table: pd.DataFrame):
     axes[-1, len(signals) // 2].set_xlabel("subjects x stimuli")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
     return figure
+
+
+def summary(table: pd.DataFrame) -> str:
+    """Table in Markdown: coverage of 95 % intervals, corrected (and of the plain bootstrap), and error rates.
+
+    Parameters
+    ----------
+    table : see `plot_calibration`
+    """
+    sizes = list(dict.fromkeys(zip(table["subjects"], table["stimuli"], strict=True)))
+    sizes.sort(key=lambda size: size[::-1])
+    lines = ["| signal | statistic | " + " | ".join(f"{s} x {n}" for s, n in sizes) + " |"]
+    lines.append("|" + "---|" * (2 + len(sizes)))
+    for (signal, statistic), rows in table.groupby(["signal", "statistic"], sort=False):
+        cells = []
+        for size in sizes:
+            own = rows[(rows["subjects"] == size[0]) & (rows["stimuli"] == size[1])]
+            if signal == "none":
+                cells.append(f"{own['rate'].item():.1%}")
+            else:
+                found = own.set_index("errors")["coverage"]
+                cells.append(f"{found['corrected']:.1%} ({found['bootstrap']:.1%})")
+        lines.append(f"| {signal} | {statistic} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"

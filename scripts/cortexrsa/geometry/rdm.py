@@ -61,8 +61,13 @@ def select_stimuli(condensed: np.ndarray, keep: np.ndarray) -> np.ndarray:
 
 def _one_less(products: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Condensed 1 - products / (scale_i scale_j); NaN where a scale is."""
-    rows = (1 - products[i, i + 1 :] / (scale[i] * scale[i + 1 :]) for i in range(len(scale)))
-    return np.concatenate(list(rows))
+    n, start = len(scale), 0
+    out = np.empty(n * (n - 1) // 2)
+    for i in range(n - 1):
+        stop = start + n - 1 - i
+        out[start:stop] = 1 - products[i, i + 1 :] / (scale[i] * scale[i + 1 :])
+        start = stop
+    return out
 
 
 def _correlation(features: np.ndarray, threads: int) -> np.ndarray:

@@ -212,7 +212,8 @@ def _rankings(brain, models, rows, columns, counts, comparison, threads) -> Iter
     block = max(1, SORTED_BYTES // (12 * pairs) - len(rows))
     for begin in range(0, len(columns), block):
         chosen = columns[begin : begin + block]
-        presorted = _Sorted([*models[chosen], *brain[rows]], threads)
+        # one by one: an index of several would copy them
+        presorted = _Sorted([models[k] for k in chosen] + [brain[k] for k in rows], threads)
         k = len(chosen) + len(rows)
         # of one thread: prefix sums, and ranks and weights of the 40 % of the pairs that a resample holds
         workspace = pairs * (4 + 0.4 * (4 * k + 8))
@@ -260,7 +261,8 @@ def _concordances(brain, models, rows, columns, counts, comparison, threads) -> 
 
 def _products(brain, models, rows, columns, counts, comparison, threads) -> Iterator:
     """Pearson, cosine and their whitened forms of `resampled_similarity`."""
-    targets, candidates = brain[rows], models[columns]
+    targets = brain if len(rows) == len(brain) else brain[rows]
+    candidates = models if len(columns) == len(models) else models[columns]
     means = [
         rdms.mean(axis=1) if comparison in CENTRED else np.zeros(len(rdms)) for rdms in (targets, candidates)
     ]
