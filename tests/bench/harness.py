@@ -48,7 +48,7 @@ class Case:
 
 def load_cases(folder: Path) -> dict[str, tuple[str, Case]]:
     """All cases by name, with the module that holds each: `CASES` of every `bench_*.py`."""
-    sys.path.insert(0, str(folder))
+    sys.path[:0] = [str(folder.parents[1] / "scripts"), str(folder)]
     found = {}
     for path in sorted(folder.glob("bench_*.py")):
         for case in importlib.import_module(path.stem).CASES:

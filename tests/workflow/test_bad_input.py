@@ -60,6 +60,24 @@ def edit(path, old, new):
         ("resources/models/tiny_vae.yaml", "size: 32, mean", "size: big, mean", r"size: found 'big'"),
         ("resources/models/tiny_vae.yaml", "label: ", "label: [", r"tiny_vae\.yaml: line \d+"),
         ("resources/datasets/tiny.yaml", "loader: simulated", "loader: simulate", r"loader: .*simulated"),
+        (
+            "tiny.yaml",
+            "datasets: [tiny]",
+            "datasets: [tiny]\ncorpora: {few: /images}",
+            r"tiny\.yaml: corpora\.few: found '/images', expected no folder",
+        ),
+        (
+            "tiny.yaml",
+            "datasets: [tiny]",
+            "datasets: [tiny]\ncorpora: {cifar: /images}",
+            r"tiny\.yaml: corpora\.cifar: .*did you mean cifar10\?",
+        ),
+        (
+            "resources/models/tiny_vae.yaml",
+            "batch_size: 16",
+            "batch_size: 16\n    norm_batch: 1",
+            r"training\.norm_batch: found 1, expected a whole number >= 2",
+        ),
         ("scripts/cortexrsa/geometry/gram.py", "def gram(", "def gram((", r"gram\.py: line \d+"),
     ],
 )

@@ -191,12 +191,11 @@ def test_a_killed_training_goes_on_from_its_checkpoint(project):
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     assert not (project / target).exists()
-    (checkpoint,) = folder.glob("*/last.ckpt")
     assert snakemake(project, "--unlock", *TINY).returncode == 0
     again = snakemake(project, *TINY, "--", target)
     assert again.returncode == 0, again.stderr[-3000:]
     log = (project / "results/logs/train/tiny_simclr.log").read_text()
-    assert f"Restored all states from the checkpoint at {checkpoint.relative_to(project)}" in log
+    assert re.search(r"going on from step \d+ of 120", log)
     assert not folder.exists()
     broken = (project / target).read_bytes()
     (project / target).unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import math
 import os
 import pickle
@@ -386,6 +387,8 @@ def train(
         checkpoint; memory runs out where the recipe does not allow the batch to be divided.
     """
     _check(network, recipe, corpus, source)
+    # its notices would go past the job's log to the terminal
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     device, seed = torch.device(device or choose_device()), recipe["seed"]
     steps, size = recipe["images_seen"] // recipe["batch_size"], preprocessing["size"]
     torch.set_num_threads(threads)
@@ -407,6 +410,8 @@ def train(
             _discard_others(folder)
             checkpoint = folder / "last.ckpt"
             start = _started(checkpoint) if checkpoint.is_file() else 0
+            if start:
+                print(f"going on from step {start} of {steps}")
             callbacks.append(
                 ModelCheckpoint(
                     folder,
