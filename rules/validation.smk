@@ -83,7 +83,16 @@ rule calibration:
         "../scripts/plot_calibration.py"
 
 
-RECOVERY = ("H1_true", "H1_null", "VAE_deficit", "equal_networks", "low-level_world", "shuffled_responses")
+# simulated experiments by scenario: more where the question is an error rate
+RECOVERY = {
+    "H1_true": 100,
+    "H1_null": 200,
+    "H1_null_with_other_voxels": 200,
+    "VAE_deficit": 100,
+    "equal_networks": 200,
+    "low-level_world": 100,
+    "shuffled_responses": 200,
+}
 
 
 rule recovery_experiments:
@@ -104,7 +113,7 @@ rule recovery_experiments:
         mem_mb=3000,
         runtime=60,
     params:
-        settings={"experiments": 200, "seed": 0},
+        settings=lambda wildcards: {"experiments": RECOVERY[wildcards.scenario], "seed": 0},
         code=code("recovery.py"),
     message:
         "Planted truth on the stimuli of {wildcards.dataset}: {wildcards.scenario}"

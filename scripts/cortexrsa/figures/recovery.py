@@ -9,9 +9,8 @@ from matplotlib import pyplot as plt
 
 from cortexrsa.figures.style import WIDTH
 
-COLOURS = dict(
-    zip(("found", "at most 5 %", "raw RSA finds it"), sns.color_palette("colorblind"), strict=False)
-)
+EXPECTATIONS = ("found", "at most 5 %", "raw RSA finds it", "more: voxels are a sample too")
+COLOURS = dict(zip(EXPECTATIONS, sns.color_palette("colorblind"), strict=False))
 
 
 def plot_recovery(table: pd.DataFrame) -> plt.Figure:
@@ -45,6 +44,8 @@ def plot_recovery(table: pd.DataFrame) -> plt.Figure:
     axes.invert_yaxis()
     axes.set(xlim=(-0.02, 1.02), xlabel="share of the experiments (dotted: 5 %)")
     axes.xaxis.grid(True, color="0.9")
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle(f"{int(table['experiments'].max())} simulated experiments each", fontsize=8)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    fewest, most = table["experiments"].min(), table["experiments"].max()
+    number = f"{most}" if fewest == most else f"{fewest} or {most}"
+    figure.suptitle(f"{number} simulated experiments each", fontsize=8)
     return figure
