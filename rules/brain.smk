@@ -37,7 +37,7 @@ rule read_bids_stimuli:
     benchmark:
         "results/benchmarks/{dataset}/read_bids_stimuli.tsv"
     wildcard_constraints:
-        dataset=datasets_with("simulated", "bids"),
+        dataset=either(BIDS),
     conda:
         "../envs/brain.yaml"
     threads: 1
@@ -67,7 +67,7 @@ rule glm:
     benchmark:
         "results/benchmarks/{dataset}/glm/sub-{subject}.tsv"
     wildcard_constraints:
-        dataset=datasets_with("simulated", "bids"),
+        dataset=either(BIDS),
     conda:
         "../envs/brain.yaml"
     threads: 1
@@ -89,10 +89,7 @@ rule glm:
 rule responses:
     input:
         stimuli="results/{dataset}/stimuli.tsv",
-        betas=lambda wildcards: [
-            f"results/{wildcards.dataset}/glm/sub-{subject}_betas.nc"
-            for subject in BIDS[wildcards.dataset]["subjects"]
-        ],
+        betas=lambda wildcards: glm_files(wildcards, "betas.nc"),
     output:
         responses="results/{dataset}/responses.nc",
     log:
@@ -100,7 +97,7 @@ rule responses:
     benchmark:
         "results/benchmarks/{dataset}/responses.tsv"
     wildcard_constraints:
-        dataset=datasets_with("simulated", "bids"),
+        dataset=either(BIDS),
     conda:
         "../envs/brain.yaml"
     threads: 1

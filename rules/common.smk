@@ -104,6 +104,12 @@ def bids_files(wildcards) -> dict:
     }
 
 
+def glm_files(wildcards, name: str) -> list[str]:
+    """A result of the GLM, of every subject."""
+    subjects = BIDS[wildcards.dataset]["subjects"]
+    return [f"results/{wildcards.dataset}/glm/sub-{subject}_{name}" for subject in subjects]
+
+
 def voxel_selection() -> dict | None:
     """How voxels are selected by their reliability, if at all."""
     if CONFIG["glm"]["minimum_reliability"] is None:
@@ -231,9 +237,13 @@ def responses_of(wildcards) -> dict:
 def results_of(dataset: str) -> list[str]:
     """What a user asked for: the tables and figures of a data set."""
     figures = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "stimuli", "inputs"]
-    if has_responses(dataset):
+    if has_responses(dataset) and not (dataset in BIDS and CONFIG["glm"]["betas"] == "stimulus"):
         figures.append("reliability")
     tables = ["scores", "ceilings", "claims", "profiles"]
+    if dataset in BIDS:
+        figures += ["masks", "tsnr", "design"]
+    if DATASETS[dataset]["loader"] == "simulated":
+        figures.append("recovery")
     if TRAINED:
         figures.append("learning")
         tables.append("learning")

@@ -182,3 +182,62 @@ rule plot_stimuli:
         "Figure of the stimuli of {wildcards.dataset}"
     script:
         "../scripts/plot_stimuli.py"
+
+
+rule plot_bold:
+    input:
+        mean=lambda wildcards: glm_files(wildcards, "mean.nii.gz"),
+        tsnr=lambda wildcards: glm_files(wildcards, "tsnr.nii.gz"),
+        rois=lambda wildcards: glm_files(wildcards, "rois.nii.gz"),
+        design=lambda wildcards: glm_files(wildcards, "design.tsv"),
+    output:
+        **figure("masks", "Quality", "ROIs over the mean BOLD"),
+        **figure("tsnr", "Quality", "tSNR"),
+        **figure("design", "Quality", "design matrix of a run"),
+    log:
+        "results/logs/{dataset}/plot_bold.log",
+    benchmark:
+        "results/benchmarks/{dataset}/plot_bold.tsv"
+    wildcard_constraints:
+        dataset=either(BIDS),
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        settings=lambda wildcards: {
+            "subjects": BIDS[wildcards.dataset]["subjects"],
+            "rois": list(BIDS[wildcards.dataset]["rois"]),
+        },
+        code=code("plot_bold.py"),
+    message:
+        "Figures of the BOLD of {wildcards.dataset}"
+    script:
+        "../scripts/plot_bold.py"
+
+
+rule plot_recovery:
+    input:
+        table="results/{dataset}/beta_recovery.csv",
+    output:
+        **figure("recovery", "Quality", "planted and recovered betas"),
+    log:
+        "results/logs/{dataset}/plot_recovery.log",
+    benchmark:
+        "results/benchmarks/{dataset}/plot_recovery.tsv"
+    wildcard_constraints:
+        dataset=datasets_with("simulated"),
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code("plot_recovery.py"),
+    message:
+        "Figure of planted and recovered betas of {wildcards.dataset}"
+    script:
+        "../scripts/plot_recovery.py"

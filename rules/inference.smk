@@ -111,3 +111,38 @@ rule claims:
         "Claims about {wildcards.dataset}"
     script:
         "../scripts/claims.py"
+
+
+rule beta_recovery:
+    input:
+        responses="results/{dataset}/responses.nc",
+        truth="results/{dataset}/truth.nc",
+        brain="results/{dataset}/rdms/brain.h5",
+        ceilings="results/{dataset}/ceilings.csv",
+    output:
+        table=report(
+            "results/{dataset}/beta_recovery.csv",
+            caption="../resources/captions/recovery.rst",
+            category="Quality",
+            labels={"data set": "{dataset}", "content": "table of planted and recovered betas"},
+        ),
+    log:
+        "results/logs/{dataset}/beta_recovery.log",
+    benchmark:
+        "results/benchmarks/{dataset}/beta_recovery.tsv"
+    wildcard_constraints:
+        dataset=datasets_with("simulated"),
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings={"comparison": CONFIG["measures"]["comparison"]}
+        | {key: CONFIG["inference"][key] for key in ("ceiling_splits", "seed")},
+        code=code("beta_recovery.py"),
+    message:
+        "Planted against recovered betas of {wildcards.dataset}"
+    script:
+        "../scripts/beta_recovery.py"

@@ -28,6 +28,28 @@ def test_the_dataset_card_of_the_docs_is_valid():
     assert set(cards.card_files(card)) == {"stimuli/image_01.jpg", "stimuli/image_02.jpg", "V1.npz"}
 
 
+def test_the_card_of_raw_bold_in_the_docs_is_valid():
+    card = cards.validate("datasets", example("bids.md"), "docs/bids.md")
+    assert card["rois"]["V1"]["threshold"] == 0.5
+    assert card["options"]["unshown"] == "refuse"
+
+
+def test_every_option_of_raw_bold_is_explained():
+    text = (ROOT / "docs/bids.md").read_text()
+    schemas = {
+        name: cards.read_yaml(ROOT / f"resources/schemas/{name}.schema.yaml")
+        for name in ("config", "dataset")
+    }
+    branches = schemas["dataset"]["allOf"]
+    (options,) = (
+        branch["then"]["properties"]["options"]["properties"]
+        for branch in branches
+        if branch["if"]["properties"]["loader"] == {"const": "bids"}
+    )
+    for key in [*options, *schemas["config"]["properties"]["glm"]["properties"]]:
+        assert f"`{key}`" in text, key
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_named_files_exist(page):
     text = page.read_text()

@@ -24,6 +24,7 @@ AGGREGATES = {"tiny/scores.csv", "tiny/claims.csv", "tiny/profiles.csv"} | FIGUR
 STIMULI = {f"tiny/figures/stimuli.{suffix}" for suffix in ("svg", "png")}
 INPUTS = {"tiny/inputs.nc", "tiny/figures/inputs.svg", "tiny/figures/inputs.png"}
 LEARNING = {"tiny/learning.csv"} | {f"tiny/figures/learning.{suffix}" for suffix in ("svg", "png")}
+RECOVERY = {"tiny/beta_recovery.csv", "tiny/figures/recovery.svg", "tiny/figures/recovery.png"}
 
 
 def jobs_of(model: str) -> set[str]:
@@ -96,7 +97,7 @@ def test_an_edit_in_the_gram_matrix_reruns_what_imports_it(rerun):
     edit(rerun / "scripts/cortexrsa/geometry/gram.py", "CHUNK_BYTES = 64", "CHUNK_BYTES = 32")
     models = ("tiny_resnet18", "tiny_simclr", "tiny_vae", "tiny_untrained", "pixels")
     # ceilings make RDMs of halves of the repeats; activations and training do not depend on it
-    expected = {"tiny/rdms/brain.h5", "tiny/ceilings.csv"} | AGGREGATES
+    expected = {"tiny/rdms/brain.h5", "tiny/ceilings.csv"} | AGGREGATES | RECOVERY
     expected |= {path for model in models for path in jobs_of(model) if "activations" not in path}
     assert pending(rerun) == expected
 
@@ -113,7 +114,14 @@ def test_an_edit_in_the_inference_settings(rerun):
     affected = {"tiny/ceilings.csv", "tiny/claims.csv", "tiny/profiles.csv", "tiny/reliability.csv"}
     affected |= {figure for figure in FIGURES if not re.search("rdms|mds", figure)}
     affected |= {f"tiny/figures/reliability.{suffix}" for suffix in ("svg", "png")}
-    assert pending(rerun) == affected
+    assert pending(rerun) == affected | RECOVERY
+
+
+def test_another_glm_leaves_stimuli_and_networks_alone(rerun):
+    (rerun / "tiny.yaml").write_text((rerun / "tiny.yaml").read_text() + "glm: {hrf: glover}\n")
+    affected = pending(rerun)
+    assert {"tiny/glm/sub-01_betas.nc", "tiny/responses.nc", "tiny/scores.csv"} | RECOVERY <= affected
+    assert not any(re.search("bids|stimuli|activations|networks|truth", path) for path in affected)
 
 
 def test_a_network_removed_reruns_the_aggregates_alone(rerun):

@@ -62,35 +62,39 @@ def simulate_bids(options: dict, folder: Path, source: str = "simulated") -> xar
     -------
     Dataset with `signal` (stimulus, voxel), the betas without noise, and `trials` (stimulus, repeat, voxel),
     those of each presentation in the order of the scan, NaN beyond the repeats; coords as in
-    `files.write_responses`. Voxels of a ROI are in the order of its mask.
+    `files.write_responses`, and i, j, k (place in the volume). Voxels of a ROI are in the order of its mask.
     """
     options = check_options(options, source)
     images, stimuli, planted = plant(options, source)
     _write_dataset(folder, images, stimuli, options)
     order = np.random.default_rng(np.random.SeedSequence(options["seed"], spawn_key=(0, 2)))
-    signals, trials = [], []
+    signals, trials, places = [], [], []
     for subject in dict.fromkeys(part.subject for part in planted):
         parts = [part for part in planted if part.subject == subject]
         signal = MEAN_BETA + SIGNAL_BETA * np.concatenate([part.signal for part in parts], axis=1)
         noise = SIGNAL_BETA * np.sqrt(TRIAL_SHARE) * np.concatenate([part.noise for part in parts], axis=2)
         runs = [_design(events, options["tr"]) for events in _schedule(stimuli, options, order)]
-        _write_subject(folder, subject, parts, runs, signal + noise, options)
+        places.append(_write_subject(folder, subject, parts, runs, signal + noise, options))
         signals.append(signal)
         trials.append((signal + noise).swapaxes(0, 1))
     trials = np.concatenate(trials, axis=2)
     beyond = np.arange(trials.shape[1])[None, :] >= stimuli["repeats"].to_numpy()[:, None]
     trials[beyond] = np.nan
     labels = {
-        name: ("voxel", np.concatenate([[getattr(part, name)] * part.signal.shape[1] for part in planted]))
+        name: (
+            "voxel",
+            np.concatenate([np.full(part.signal.shape[1], getattr(part, name), object) for part in planted]),
+        )
         for name in ("subject", "roi")
     }
+    labels |= {name: ("voxel", np.concatenate(places)[:, axis]) for axis, name in enumerate("ijk")}
     return xarray.Dataset(
         {
             "signal": (("stimulus", "voxel"), np.concatenate(signals, axis=1).astype(np.float32)),
             "trials": (("stimulus", "repeat", "voxel"), trials.astype(np.float32)),
         },
         coords={name: ("stimulus", stimuli[name].to_numpy(object)) for name in ("stimulus_id", "split")}
-        | {name: (dim, values.astype(object)) for name, (dim, values) in labels.items()},
+        | labels,
     )
 
 
@@ -205,8 +209,11 @@ def _write_subject(
     runs: list[_Run],
     betas: np.ndarray,
     options: dict,
-) -> None:
-    """Masks, runs and events of one subject; betas are (repeats, stimuli, voxels of all ROIs)."""
+) -> np.ndarray:
+    """Write masks, runs and events of one subject, and return the place (v, 3) of every voxel.
+
+    Betas are (repeats, stimuli, voxels of all ROIs).
+    """
     rng = np.random.default_rng(
         np.random.SeedSequence(options["seed"], spawn_key=(int(subject.removeprefix("sub-")), 0, 0))
     )
@@ -249,6 +256,7 @@ def _write_subject(
             image.header.set_xyzt_units("mm", "sec")
             nib.save(image, func / f"{stem}_bold.nii.gz")
             _write_events(func / f"{stem}_events.tsv", events, options)
+    return np.concatenate([np.argwhere(masks[part.roi]) for part in parts])
 
 
 def _scanner(scans: int, spread: np.ndarray, rng: np.random.Generator) -> np.ndarray:

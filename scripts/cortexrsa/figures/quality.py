@@ -8,7 +8,7 @@ import seaborn as sns
 import xarray
 from matplotlib import pyplot as plt
 
-from cortexrsa.figures.style import WIDTH, model_styles, ordered, ordered_rois, roi_colours
+from cortexrsa.figures.style import WIDTH, model_styles, ordered, ordered_rois, placeholder, roi_colours
 
 # metrics that are shown, and what they are called
 SHOWN = {
@@ -21,6 +21,8 @@ SHOWN = {
 
 def plot_reliability(reliability: pd.DataFrame) -> plt.Figure:
     """Histogram of the voxels' split-half reliability: a panel for each split, a colour for each ROI."""
+    if reliability.empty:
+        return placeholder("No stimulus was repeated: the reliability of the voxels is not known.")
     rois = ordered_rois(reliability["roi"])
     splits = sorted(set(reliability["split"]), key=lambda split: split != "test")
     figure, grid = plt.subplots(1, len(splits), figsize=(WIDTH, 2.6), sharex=True, sharey=True, squeeze=False)

@@ -1,0 +1,26 @@
+"""Recovered against planted betas, and noise ceilings against those that the truth gives."""
+
+from cortexrsa.brain.recovery import align_truth, recovery_table, standardised_signal
+from cortexrsa.brain.reliability import reliability_table
+from cortexrsa.brain.responses import clean_responses
+from cortexrsa.files import job_log, read_dataset, read_rdms, read_responses, read_table, write_table
+from cortexrsa.geometry.regions_and_layers import brain_rdms
+from cortexrsa.inference.true_ceilings import add_true_ceilings
+
+with job_log(snakemake.log[0]):
+    settings = snakemake.params.settings
+    responses, _ = clean_responses(read_responses(snakemake.input.responses), snakemake.input.responses)
+    truth = align_truth(read_dataset(snakemake.input.truth, ["signal"]), responses, snakemake.input.truth)
+    reliability = None
+    if "repeat" in responses.dims:
+        reliability = reliability_table(responses, settings["ceiling_splits"], settings["seed"])
+    measured = read_rdms(snakemake.input.brain)
+    true = brain_rdms(standardised_signal(truth), measured.measure, snakemake.input.truth)
+    table = add_true_ceilings(
+        recovery_table(responses, truth, reliability),
+        measured,
+        true,
+        read_table(snakemake.input.ceilings),
+        settings["comparison"],
+    )
+    write_table(snakemake.output.table, table, settings)

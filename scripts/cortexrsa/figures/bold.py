@@ -1,0 +1,175 @@
+"""Figures of the BOLD: ROIs over the mean image, tSNR, design matrix, recovery of planted betas."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.lines import Line2D
+from nilearn import plotting
+
+from cortexrsa.figures.style import WIDTH, ordered_rois, roi_colours
+
+MOST_SUBJECTS = 4  # in the figures of volumes: the first of them
+MARGIN = 0.02
+
+
+def _rows(subjects: list[str], height: float) -> tuple[plt.Figure, np.ndarray]:
+    """A figure with a row for each subject; nilearn places its own axes, which needs a fixed layout."""
+    figure = plt.figure(figsize=(WIDTH, height * len(subjects) + 0.5), layout="none")
+    bottoms = 0.5 + height * np.arange(len(subjects))[::-1]
+    return figure, np.stack([bottoms, np.full(len(subjects), height)], axis=1) / figure.get_size_inches()[1]
+
+
+def plot_masks(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois: list[str]) -> plt.Figure:
+    """Outlines of the ROIs over the mean BOLD, three planes through their common centre.
+
+    Parameters
+    ----------
+    volumes : {subject: (mean BOLD (x, y, z), masks (x, y, z, rois))}
+    rois : labels, in the order of the masks
+    """
+    subjects = list(volumes)[:MOST_SUBJECTS]
+    colours = roi_colours(ordered_rois(rois))
+    figure, places = _rows(subjects, 2.4)
+    for subject, (bottom, height) in zip(subjects, places, strict=True):
+        mean, masks = volumes[subject]
+        inside = np.argwhere(masks.get_fdata().any(axis=-1))
+        centre = nib.affines.apply_affine(mean.affine, inside.mean(axis=0))
+        display = plotting.plot_img(
+            mean,
+            cut_coords=tuple(centre),
+            cmap="gray",
+            black_bg=False,
+            colorbar=False,
+            figure=figure,
+            axes=(MARGIN, bottom, 1 - 2 * MARGIN, height),
+            title=f"sub-{subject}",
+        )
+        for index, roi in enumerate(rois):
+            mask = nib.Nifti1Image(masks.get_fdata()[..., index], masks.affine)
+            display.add_contours(mask, levels=[0.5], colors=[colours[roi]], linewidths=1.2)
+    handles = [Line2D([], [], color=colours[roi], label=roi) for roi in ordered_rois(rois)]
+    figure.legend(handles=handles, loc="lower center", ncols=min(len(rois), 8), frameon=False)
+    return figure
+
+
+def plot_tsnr(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois: list[str]) -> plt.Figure:
+    """Map of the tSNR, and its distribution over the voxels of each ROI.
+
+    Parameters
+    ----------
+    volumes : {subject: (tSNR (x, y, z), masks (x, y, z, rois))}
+    rois : labels, in the order of the masks
+    """
+    subjects = list(volumes)[:MOST_SUBJECTS]
+    figure, places = _rows(subjects, 2.4)
+    colours = roi_colours(ordered_rois(rois))
+    for subject, (bottom, height) in zip(subjects, places, strict=True):
+        tsnr, masks = volumes[subject]
+        values = tsnr.get_fdata()
+        inside = masks.get_fdata() > 0
+        centre = nib.affines.apply_affine(tsnr.affine, np.argwhere(inside.any(axis=-1)).mean(axis=0))
+        plotting.plot_img(
+            tsnr,
+            cut_coords=tuple(centre),
+            cmap="viridis",
+            black_bg=False,
+            colorbar=True,
+            vmin=0,
+            vmax=float(np.percentile(values[values > 0], 99)),
+            annotate=False,
+            figure=figure,
+            axes=(MARGIN, bottom, 0.56, height),
+            title=f"sub-{subject}",
+        )
+        axes = figure.add_axes((0.72, bottom + 0.22 * height, 0.25, 0.66 * height))
+        edges = np.linspace(0, values[inside.any(axis=-1)].max() * 1.02, 31)
+        for index, roi in enumerate(rois):
+            own = values[inside[..., index]]
+            label = f"{roi} (median {np.median(own):.0f})"
+            sns.histplot(
+                x=own, bins=edges, color=colours[roi], element="step", alpha=0.3, ax=axes, label=label
+            )
+            axes.axvline(np.median(own), color=colours[roi], ls="--", lw=1)
+        axes.set(xlabel="tSNR", ylabel="voxels")
+        axes.legend(frameon=False, fontsize=6)
+    return figure
+
+
+def plot_design(designs: dict[str, pd.DataFrame]) -> plt.Figure:
+    """Design matrix of each subject's first run, columns scaled to the same range.
+
+    Parameters
+    ----------
+    designs : {subject: columns time (seconds) and regressors; see `glm.run_betas`}
+    """
+    subjects = list(designs)[:MOST_SUBJECTS]
+    figure, grid = plt.subplots(1, len(subjects), figsize=(WIDTH, 4.2), squeeze=False)
+    for axes, subject in zip(grid[0], subjects, strict=True):
+        design = designs[subject].set_index("time")
+        values = design.to_numpy() / np.maximum(np.abs(design.to_numpy()).max(axis=0), 1e-12)
+        events = sum(name.startswith("event_") for name in design)
+        axes.imshow(
+            values,
+            cmap="gray",
+            vmin=-1,
+            vmax=1,
+            aspect="auto",
+            interpolation="none",
+            extent=(0, len(design.columns), design.index[-1], design.index[0]),
+        )
+        axes.axvline(events, color="tab:red", lw=1)
+        axes.set(
+            xlabel=f"{events} regressors of presentations | {len(design.columns) - events} others",
+            ylabel="time (s)",
+            title=f"sub-{subject}, first run",
+        )
+    return figure
+
+
+def plot_recovery(table: pd.DataFrame) -> plt.Figure:
+    """Recovered against planted: betas, reliability and noise ceiling of every ROI and split.
+
+    Parameters
+    ----------
+    table : see `recovery.recovery_table` and `true_ceilings.add_true_ceilings`
+    """
+    table = table.assign(position=0.0)
+    rois = ordered_rois(table["roi"])
+    splits = sorted(set(table["split"]), key=lambda split: split != "test")
+    labels = [f"{roi}\n{split}" for roi in rois for split in splits]
+    places = {(roi, split): k for k, (roi, split) in enumerate((r, s) for r in rois for s in splits)}
+    x = np.array([places[row.roi, row.split] for row in table.itertuples()], float)
+    # subjects of one ROI and split side by side
+    order = table.groupby(["roi", "split"]).cumcount().to_numpy()
+    most = order.max() + 1
+    x += (order - (most - 1) / 2) * 0.5 / most
+    figure, panels = plt.subplots(1, 3, figsize=(WIDTH, 2.8), sharex=True)
+    colours = sns.color_palette("colorblind", 3)
+    for axes, title, known, found in (
+        (
+            panels[0],
+            "correlation with planted betas",
+            ("r_mean", "mean over repeats"),
+            ("r_trials", "trials"),
+        ),
+        (
+            panels[1],
+            "reliability of the mean",
+            ("reliability_true", "true"),
+            ("reliability", "from split halves"),
+        ),
+        (panels[2], "noise ceiling", ("ceiling_true", "true"), ("ceiling_upper", "estimated upper bound")),
+    ):
+        axes.plot(x - 0.08, table[known[0]], "o", color=colours[0], ms=5, label=known[1])
+        axes.plot(x + 0.08, table[found[0]], "s", color=colours[1], ms=5, label=found[1])
+        axes.set(title=title, ylim=(min(0, axes.get_ylim()[0]), 1))
+        axes.set_xticks(range(len(labels)), labels, fontsize=7)
+        axes.legend(frameon=False, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.22))
+    panels[2].plot(x + 0.08, table["ceiling_lower"], "_", color=colours[2], ms=8, mew=2, label="lower bound")
+    panels[2].legend(frameon=False, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.22))
+    panels[0].set_ylabel("median over voxels")
+    return figure

@@ -1,0 +1,47 @@
+"""Noise ceilings against the ones that the truth of a simulation gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cortexrsa.files import RDMs
+from cortexrsa.geometry.compare import compare
+from cortexrsa.geometry.rdm import select_stimuli
+
+
+def add_true_ceilings(
+    table: pd.DataFrame, measured: RDMs, true: RDMs, ceilings: pd.DataFrame, comparison: str
+) -> pd.DataFrame:
+    """Add to each subject, ROI and split what the upper bound of its ceiling stands for, and both bounds.
+
+    Parameters
+    ----------
+    table : with columns subject, roi, split
+    measured : RDMs of the responses, with columns subject and roi
+    true : RDMs of the planted signal, over the same stimuli; of the ROIs that have one
+    ceilings : see `ceilings.ceiling_table`
+    comparison : see `geometry.compare.compare`
+
+    Returns
+    -------
+    The table with ceiling_true, the similarity of the noiseless RDM to the measured one (NaN without
+    signal), and ceiling_lower and ceiling_upper, as estimated without the truth from the repeats of the
+    subject (NaN where there are none).
+    """
+
+    def only_row(rdms: RDMs, row) -> np.ndarray | None:
+        chosen = (rdms.rdms["subject"] == row.subject) & (rdms.rdms["roi"] == row.roi)
+        keep = (rdms.patterns["split"] == row.split).to_numpy()
+        return select_stimuli(rdms.dissimilarities[chosen.to_numpy()], keep) if chosen.any() else None
+
+    rows = []
+    for row in table.itertuples():
+        reference = only_row(true, row)
+        value = np.nan if reference is None else compare(only_row(measured, row), reference, comparison)[0, 0]
+        same = (ceilings["subject"] == row.subject) & (ceilings["roi"] == row.roi)
+        same &= (ceilings["split"] == row.split) & (ceilings["kind"] == "split-half")
+        bounds = ceilings.loc[same, ["lower", "upper"]].to_numpy()
+        lower, upper = bounds[0] if len(bounds) else (np.nan, np.nan)
+        rows.append({"ceiling_true": value, "ceiling_lower": lower, "ceiling_upper": upper})
+    return table.join(pd.DataFrame(rows, index=table.index))

@@ -1,0 +1,200 @@
+"""Raw BOLD in a user's folder, from NIfTI files to claims; the simulated folder, checked by a validator."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import pending, snakemake
+
+from cortexrsa.brain.bold import simulate_bids
+from cortexrsa.files import read_rdms, read_responses
+
+EXPERIMENT = {
+    "train": 10,
+    "test": 12,
+    "train_repeats": 2,
+    "test_repeats": 3,
+    "size": 32,
+    "subjects": 2,
+    "runs": 2,
+    "seed": 5,
+    "rois": {"V1": {"voxels": 20, "area": "v1"}, "LO": {"voxels": 16, "area": "lo"}},
+}
+MINE = ("--configfile", "mine.yaml")
+
+
+def listing(folder):
+    return {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
+
+
+@pytest.fixture(scope="module")
+def users_folder(tmp_path_factory):
+    """Two subjects whose ROIs differ in size: one has a mask, the other's is a larger one."""
+    folder = tmp_path_factory.mktemp("user") / "study"
+    folder.mkdir()
+    simulate_bids(EXPERIMENT, folder)
+    path = folder / "derivatives/rois/sub-02/anat/sub-02_label-V1_mask.nii.gz"
+    mask = nib.load(path)
+    smaller = np.asarray(mask.dataobj).copy()
+    smaller[tuple(np.argwhere(smaller)[0])] = 0
+    nib.save(nib.Nifti1Image(smaller, mask.affine), path)
+    return folder
+
+
+def add_study(project, folder):
+    mask = "derivatives/rois/sub-{subject}/anat/sub-{subject}_label-%s_mask.nii.gz"
+    (project / "resources/datasets/mine.yaml").write_text(
+        "description: mine\ncitation: none\nlicence: none\nloader: bids\n"
+        f"path: {folder}\n"
+        f"rois:\n  V1: {{mask: '{mask % 'V1'}'}}\n  LO: {{mask: '{mask % 'LO'}'}}\n"
+        "options: {task: images}\n"
+    )
+    (project / "mine.yaml").write_text(
+        "datasets: [mine]\nmodels: [pixels, tiny_untrained]\n"
+        "inference: {bootstrap: 20, permutations: 19, ceiling_splits: 3, halves: 2}\n"
+        "claims: {rois: {early: V1, late: LO}, models: {task_optimised: null, generative: null, "
+        "self_supervised: null, untrained: tiny_untrained}}\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def studied(users_folder, tmp_path_factory):
+    """The whole study of the user's folder."""
+    from conftest import copy_project
+
+    project = copy_project(tmp_path_factory.mktemp("mine") / "project")
+    add_study(project, users_folder)
+    before = listing(users_folder)
+    run = snakemake(project, *MINE)
+    assert run.returncode == 0, run.stderr[-5000:]
+    assert listing(users_folder) == before, "the user's folder was written to"
+    return project
+
+
+def test_two_subjects_from_nifti_files_to_scores(studied):
+    folder = studied / "results/mine"
+    responses = read_responses(folder / "responses.nc")
+    voxels = pd.Series(responses["subject"].values + " " + responses["roi"].values).value_counts()
+    assert voxels.to_dict() == {"sub-01 V1": 20, "sub-02 V1": 19, "sub-01 LO": 16, "sub-02 LO": 16}
+    rdms = read_rdms(folder / "rdms/brain.h5")
+    assert sorted(rdms.rdms.itertuples(index=False, name=None)) == [
+        (f"sub-0{subject}", roi) for subject in (1, 2) for roi in ("LO", "V1")
+    ]
+    scores = pd.read_csv(folder / "scores.csv")
+    assert {"sub-01", "sub-02"} < set(scores["subject"])
+    ceilings = pd.read_csv(folder / "ceilings.csv")
+    assert {"subjects", "split-half"} == set(ceilings["kind"])
+    reliability = pd.read_csv(folder / "reliability.csv")
+    assert set(reliability["subject"]) == {"sub-01", "sub-02"}
+    for name in ("masks", "tsnr", "design", "reliability", "rois"):
+        assert (folder / f"figures/{name}.png").stat().st_size > 5000
+        assert f"figures/{name}.svg" in (folder / "report.html").read_text()
+
+
+def test_a_changed_run_makes_the_betas_of_its_subject_again(studied, users_folder, tmp_path):
+    assert pending(studied, *MINE) == set()
+    bold = next((users_folder / "sub-02").rglob("*run-02_bold.nii.gz"))
+    stamp = bold.stat()
+    os.utime(bold)
+    try:
+        affected = pending(studied, *MINE)
+    finally:
+        os.utime(bold, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert "mine/glm/sub-02_betas.nc" in affected
+    assert "mine/responses.nc" in affected
+    assert "mine/glm/sub-01_betas.nc" not in affected
+    assert "mine/stimuli.npy" not in affected
+    image = users_folder / "stimuli/test-0001.png"
+    stamp = image.stat()
+    os.utime(image)
+    try:
+        affected = pending(studied, *MINE)
+    finally:
+        os.utime(image, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert "mine/stimuli.npy" in affected
+    assert not any(path.startswith("mine/glm/") for path in affected)
+
+
+def test_one_beta_a_stimulus_has_no_reliability_and_no_ceiling_of_repeats(studied, tmp_path):
+    project = shutil.copytree(studied, tmp_path / "project", symlinks=True)
+    targets = ("results/mine/ceilings.csv", "results/mine/scores.csv")
+    run = snakemake(project, *MINE, "--config", "glm={betas: stimulus}", "--", *targets)
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert set(pd.read_csv(project / targets[0])["kind"]) == {"subjects"}
+    plan = snakemake(project, *MINE, "-n", "--config", "glm={betas: stimulus}")
+    assert plan.returncode == 0
+    assert "reliability" not in plan.stdout + plan.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("task: images", "task: rest", "found no BOLD of task-rest"),
+        ("path: /", "path: /nowhere/", "resources/datasets/mine.yaml: path: found no folder /nowhere/"),
+        (
+            "task: images",
+            "task: images, subjects: ['03']",
+            r"options.subjects[0]: found '03', expected one of",
+        ),
+        ("task: images", "task: images, subjects: [1]", "options.subjects[0]: found 1, expected text"),
+        ("task: images", "", "options.task: found nothing"),
+        ("V1: {mask", "V1: {masks", "rois.V1"),
+        ("label-V1_mask.nii.gz'", "label-V2_mask.nii.gz'", "label-V2_mask.nii.gz: ROI: found no such file"),
+    ],
+)
+def test_cards_and_folders_that_do_not_fit(project, users_folder, old, new, expected):
+    add_study(project, users_folder)
+    card = project / "resources/datasets/mine.yaml"
+    assert old in card.read_text()
+    card.write_text(card.read_text().replace(old, new, 1))
+    run = snakemake(project, *MINE, "--", "results/mine/responses.nc")
+    assert run.returncode != 0
+    lines = [line for line in run.stderr.splitlines() if line.startswith("Error: ")]
+    assert any(expected in line for line in lines), run.stderr[-3000:]
+    assert not (project / "results/mine/responses.nc").exists()
+
+
+def test_the_simulated_folder_is_valid_bids(finished):
+    """Offline: the validator carries the schema of the standard it was built for."""
+    folder = finished / "results/tiny/bids"
+    validator = Path(sys.executable).with_name("bids-validator-deno")
+    run = subprocess.run(
+        [validator, folder, "--recursive", "--format", "json"], capture_output=True, text=True, timeout=120
+    )
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    result = json.loads(run.stdout)
+    derivatives = result["derivativesSummary"].values()
+    assert len(derivatives) == 1
+    for part in (result, *derivatives):
+        # what is recommended and a simulation cannot have: a scanner, an institution
+        problems = [issue for issue in part["issues"]["issues"] if issue["severity"] == "error"]
+        assert problems == []
+    assert result["summary"]["subjects"] == ["01"]
+    assert result["summary"]["tasks"]
+
+
+def test_an_invalid_folder_is_noticed_by_the_validator(finished, tmp_path):
+    folder = shutil.copytree(finished / "results/tiny/bids", tmp_path / "bids")
+    (folder / "dataset_description.json").unlink()
+    validator = Path(sys.executable).with_name("bids-validator-deno")
+    assert subprocess.run([validator, folder], capture_output=True, timeout=120).returncode != 0
+
+
+def test_planted_betas_and_ceilings_are_recovered(finished):
+    """At the size of the tests; docs/simulated-study.md has the figures of the full study."""
+    table = pd.read_csv(finished / "results/tiny/beta_recovery.csv").set_index(["roi", "split"])
+    assert set(table.index) == {(roi, split) for roi in ("V1", "LO") for split in ("test", "train")}
+    assert (table["r_trials"] > 0.5).all()
+    assert (table.xs("test", level="split")["r_mean"] > 0.6).all()
+    test = table.xs("test", level="split")
+    assert ((test["reliability"] - test["reliability_true"]).abs() < 0.2).all()
+    assert ((test["ceiling_upper"] - test["ceiling_true"]).abs() < 0.25).all()
