@@ -16,11 +16,19 @@ MOST_SUBJECTS = 4  # in the figures of volumes: the first of them
 MARGIN = 0.02
 
 
-def _rows(subjects: list[str], height: float) -> tuple[plt.Figure, np.ndarray]:
-    """A figure with a row for each subject; nilearn places its own axes, which needs a fixed layout."""
-    figure = plt.figure(figsize=(WIDTH, height * len(subjects) + 0.5), layout="none")
-    bottoms = 0.5 + height * np.arange(len(subjects))[::-1]
-    return figure, np.stack([bottoms, np.full(len(subjects), height)], axis=1) / figure.get_size_inches()[1]
+def _rows(subjects: list[str], height: float, below: float) -> tuple[plt.Figure, list[tuple]]:
+    """A figure with a named row for each subject, and (bottom, height) of each in parts of the figure.
+
+    nilearn places axes of its own inside those that it is given, which needs a fixed layout.
+    """
+    total = height * len(subjects) + below
+    figure = plt.figure(figsize=(WIDTH, total), layout="none")
+    places = []
+    for row, subject in enumerate(subjects, start=1):
+        bottom = (total - row * height) / total
+        places.append((bottom, 0.86 * height / total))
+        figure.text(MARGIN, bottom + 0.9 * height / total, f"sub-{subject}", fontsize=9, va="bottom")
+    return figure, places
 
 
 def plot_masks(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois: list[str]) -> plt.Figure:
@@ -33,7 +41,7 @@ def plot_masks(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois
     """
     subjects = list(volumes)[:MOST_SUBJECTS]
     colours = roi_colours(ordered_rois(rois))
-    figure, places = _rows(subjects, 2.4)
+    figure, places = _rows(subjects, 2.5, 0.4)
     for subject, (bottom, height) in zip(subjects, places, strict=True):
         mean, masks = volumes[subject]
         inside = np.argwhere(masks.get_fdata().any(axis=-1))
@@ -44,10 +52,12 @@ def plot_masks(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois
             cmap="gray",
             black_bg=False,
             colorbar=False,
+            draw_cross=False,
+            annotate=False,
             figure=figure,
             axes=(MARGIN, bottom, 1 - 2 * MARGIN, height),
-            title=f"sub-{subject}",
         )
+        display.annotate(size=7)
         for index, roi in enumerate(rois):
             mask = nib.Nifti1Image(masks.get_fdata()[..., index], masks.affine)
             display.add_contours(mask, levels=[0.5], colors=[colours[roi]], linewidths=1.2)
@@ -65,14 +75,14 @@ def plot_tsnr(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois:
     rois : labels, in the order of the masks
     """
     subjects = list(volumes)[:MOST_SUBJECTS]
-    figure, places = _rows(subjects, 2.4)
+    figure, places = _rows(subjects, 2.5, 0.1)
     colours = roi_colours(ordered_rois(rois))
     for subject, (bottom, height) in zip(subjects, places, strict=True):
         tsnr, masks = volumes[subject]
         values = tsnr.get_fdata()
         inside = masks.get_fdata() > 0
         centre = nib.affines.apply_affine(tsnr.affine, np.argwhere(inside.any(axis=-1)).mean(axis=0))
-        plotting.plot_img(
+        display = plotting.plot_img(
             tsnr,
             cut_coords=tuple(centre),
             cmap="viridis",
@@ -80,12 +90,14 @@ def plot_tsnr(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois:
             colorbar=True,
             vmin=0,
             vmax=float(np.percentile(values[values > 0], 99)),
+            cbar_tick_format="%.0f",
             annotate=False,
+            draw_cross=False,
             figure=figure,
-            axes=(MARGIN, bottom, 0.56, height),
-            title=f"sub-{subject}",
+            axes=(MARGIN, bottom, 0.6, height),
         )
-        axes = figure.add_axes((0.72, bottom + 0.22 * height, 0.25, 0.66 * height))
+        display.annotate(size=7)
+        axes = figure.add_axes((0.75, bottom + 0.4 * height, 0.23, 0.58 * height))
         edges = np.linspace(0, values[inside.any(axis=-1)].max() * 1.02, 31)
         for index, roi in enumerate(rois):
             own = values[inside[..., index]]
@@ -95,7 +107,7 @@ def plot_tsnr(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois:
             )
             axes.axvline(np.median(own), color=colours[roi], ls="--", lw=1)
         axes.set(xlabel="tSNR", ylabel="voxels")
-        axes.legend(frameon=False, fontsize=6)
+        axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.45, -0.3))
     return figure
 
 
