@@ -4,6 +4,7 @@ from cortexrsa.brain.recovery import align_truth, recovery_table, standardised_s
 from cortexrsa.brain.reliability import reliability_table
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.files import job_log, read_dataset, read_rdms, read_responses, read_table, write_table
+from cortexrsa.geometry.rdm import of_networks
 from cortexrsa.geometry.regions_and_layers import brain_rdms
 from cortexrsa.inference.true_ceilings import add_true_ceilings
 
@@ -15,7 +16,9 @@ with job_log(snakemake.log[0]):
     if "repeat" in responses.dims:
         reliability = reliability_table(responses, settings["ceiling_splits"], settings["seed"])
     measured = read_rdms(snakemake.input.brain)
-    true = brain_rdms(standardised_signal(truth), measured.measure, snakemake.input.truth)
+    # without noise there is none to divide by
+    dissimilarity = of_networks(measured.measure)
+    true = brain_rdms(standardised_signal(truth), dissimilarity, snakemake.input.truth)
     table = add_true_ceilings(
         recovery_table(responses, truth, reliability),
         measured,

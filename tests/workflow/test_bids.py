@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import pending, snakemake
+from conftest import TINY, copy_project, pending, snakemake
 
 from cortexrsa.brain.bold import simulate_bids
 from cortexrsa.files import read_rdms, read_responses
@@ -69,8 +69,6 @@ def add_study(project, folder):
 @pytest.fixture(scope="module")
 def studied(users_folder, tmp_path_factory):
     """The whole study of the user's folder."""
-    from conftest import copy_project
-
     project = copy_project(tmp_path_factory.mktemp("mine") / "project")
     add_study(project, users_folder)
     before = listing(users_folder)
@@ -198,3 +196,14 @@ def test_planted_betas_and_ceilings_are_recovered(finished):
     test = table.xs("test", level="split")
     assert ((test["reliability"] - test["reliability_true"]).abs() < 0.2).all()
     assert ((test["ceiling_upper"] - test["ceiling_true"]).abs() < 0.25).all()
+
+
+def test_single_trial_betas_give_cross_validated_distances(rerun):
+    targets = [f"results/tiny/{name}" for name in ("ceilings.csv", "beta_recovery.csv")]
+    run = snakemake(rerun, *TINY, "--config", "measures={dissimilarity: crossnobis}", "--", *targets)
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert read_rdms(rerun / "results/tiny/rdms/brain.h5").measure == "crossnobis"
+    ceilings = pd.read_csv(rerun / targets[0])
+    assert set(ceilings["kind"]) == {"split-half"}
+    test = pd.read_csv(rerun / targets[1]).query("split == 'test'")
+    assert (test["ceiling_true"] > 0.3).all()
