@@ -243,7 +243,7 @@ def results_of(dataset: str) -> list[str]:
     if dataset in BIDS:
         figures += ["masks", "tsnr", "design"]
     if DATASETS[dataset]["loader"] == "simulated":
-        figures.append("recovery")
+        figures.append("beta_recovery")
     if TRAINED:
         figures.append("learning")
         tables.append("learning")

@@ -218,15 +218,15 @@ rule plot_bold:
         "../scripts/plot_bold.py"
 
 
-rule plot_recovery:
+rule plot_beta_recovery:
     input:
         table="results/{dataset}/beta_recovery.csv",
     output:
-        **figure("recovery", "Quality", "planted and recovered betas"),
+        **figure("beta_recovery", "Quality", "planted and recovered betas"),
     log:
-        "results/logs/{dataset}/plot_recovery.log",
+        "results/logs/{dataset}/plot_beta_recovery.log",
     benchmark:
-        "results/benchmarks/{dataset}/plot_recovery.tsv"
+        "results/benchmarks/{dataset}/plot_beta_recovery.tsv"
     wildcard_constraints:
         dataset=datasets_with("simulated"),
     conda:
@@ -236,8 +236,8 @@ rule plot_recovery:
         mem_mb=1000,
         runtime=15,
     params:
-        code=code("plot_recovery.py"),
+        code=code("plot_beta_recovery.py"),
     message:
         "Figure of planted and recovered betas of {wildcards.dataset}"
     script:
-        "../scripts/plot_recovery.py"
+        "../scripts/plot_beta_recovery.py"

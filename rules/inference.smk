@@ -122,7 +122,7 @@ rule beta_recovery:
     output:
         table=report(
             "results/{dataset}/beta_recovery.csv",
-            caption="../resources/captions/recovery.rst",
+            caption="../resources/captions/beta_recovery.rst",
             category="Quality",
             labels={"data set": "{dataset}", "content": "table of planted and recovered betas"},
         ),

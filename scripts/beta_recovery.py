@@ -1,6 +1,6 @@
 """Recovered against planted betas, and noise ceilings against those that the truth gives."""
 
-from cortexrsa.brain.recovery import align_truth, recovery_table, standardised_signal
+from cortexrsa.brain.beta_recovery import align_truth, recovery_table, standardised_signal
 from cortexrsa.brain.reliability import reliability_table
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.files import job_log, read_dataset, read_rdms, read_responses, read_table, write_table

@@ -1,9 +1,9 @@
 """Figure of planted and recovered betas."""
 
-from cortexrsa.figures.bold import plot_recovery
+from cortexrsa.figures.bold import plot_beta_recovery
 from cortexrsa.figures.style import save
 from cortexrsa.files import job_log, read_table
 
 with job_log(snakemake.log[0]):
     table = read_table(snakemake.input.table)
-    save(plot_recovery(table), snakemake.output.recovery_svg, snakemake.output.recovery_png)
+    save(plot_beta_recovery(table), snakemake.output.beta_recovery_svg, snakemake.output.beta_recovery_png)

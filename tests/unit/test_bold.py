@@ -11,7 +11,7 @@ import pytest
 import xarray
 
 from cortexrsa.brain import bold, simulation
-from cortexrsa.brain.recovery import align_truth, recovery_table, standardised_signal
+from cortexrsa.brain.beta_recovery import align_truth, recovery_table, standardised_signal
 from cortexrsa.brain.reliability import reliability_table
 from cortexrsa.files import InputError, RDMs
 from cortexrsa.geometry.rdm import rdm

@@ -86,7 +86,7 @@ def test_every_result_says_what_made_it(finished):
 def test_figures_and_report(finished):
     figures = finished / "results/tiny/figures"
     names = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts"]
-    names += ["reliability", "learning", "stimuli", "masks", "tsnr", "design", "recovery"]
+    names += ["reliability", "learning", "stimuli", "masks", "tsnr", "design", "beta_recovery"]
     for name in names:
         assert (figures / f"{name}.png").stat().st_size > 5000
         assert "</svg>" in (figures / f"{name}.svg").read_text()[-100:]

@@ -24,7 +24,7 @@ AGGREGATES = {"tiny/scores.csv", "tiny/claims.csv", "tiny/profiles.csv"} | FIGUR
 STIMULI = {f"tiny/figures/stimuli.{suffix}" for suffix in ("svg", "png")}
 INPUTS = {"tiny/inputs.nc", "tiny/figures/inputs.svg", "tiny/figures/inputs.png"}
 LEARNING = {"tiny/learning.csv"} | {f"tiny/figures/learning.{suffix}" for suffix in ("svg", "png")}
-RECOVERY = {"tiny/beta_recovery.csv", "tiny/figures/recovery.svg", "tiny/figures/recovery.png"}
+RECOVERY = {"tiny/beta_recovery.csv", "tiny/figures/beta_recovery.svg", "tiny/figures/beta_recovery.png"}
 
 
 def jobs_of(model: str) -> set[str]:

@@ -142,12 +142,12 @@ def plot_design(designs: dict[str, pd.DataFrame]) -> plt.Figure:
     return figure
 
 
-def plot_recovery(table: pd.DataFrame) -> plt.Figure:
+def plot_beta_recovery(table: pd.DataFrame) -> plt.Figure:
     """Recovered against planted: betas, reliability and noise ceiling of every ROI and split.
 
     Parameters
     ----------
-    table : see `recovery.recovery_table` and `true_ceilings.add_true_ceilings`
+    table : see `beta_recovery.recovery_table` and `true_ceilings.add_true_ceilings`
     """
     table = table.assign(position=0.0)
     rois = ordered_rois(table["roi"])
