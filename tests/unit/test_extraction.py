@@ -310,7 +310,7 @@ def test_the_contact_sheet_shows_the_tensors_that_enter_the_networks(images):
     assert inputs["plain"].attrs["scale"] == "in [0, 1]"
     models = {name: {"label": name.title(), "family": "untrained"} for name in cards}
     figure = plot_inputs(inputs, models)
-    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+    titles = [part.get_suptitle() for part in figure.subfigs]
     # networks with the same input share a row
     assert len(figure.axes) == 2 * 3
     assert [title.split("\n")[0] for title in titles] == ["Plain", "Same, Scaled"]

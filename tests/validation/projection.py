@@ -2,8 +2,9 @@
 
     python tests/validation/projection.py IMAGES
 
-Prints the table of docs/kay2008.md: Spearman's rho of exact and projected RDMs, and the largest error of 1 - r,
-of the layers of EfficientNet-Lite0 (ImageNet weights) for 120 photographs of the folder IMAGES (0.jpg, ...).
+Prints the table of docs/kay2008.md: Spearman's rho of exact and projected RDMs, and the largest error of
+1 - r, of the layers of EfficientNet-Lite0 (ImageNet weights) for 120 photographs of the folder IMAGES (0.jpg
+to 1749.jpg).
 """
 
 from __future__ import annotations

@@ -86,19 +86,18 @@ def plot_inputs(inputs: xarray.Dataset, models: dict[str, dict]) -> plt.Figure:
             rows.append((values, labels := []))
         labels.append(models[name]["label"])
     columns = inputs.sizes["stimulus"]
-    figure, grid = plt.subplots(
-        len(rows), columns, figsize=(WIDTH, 1.45 * len(rows)), squeeze=False, layout="constrained"
-    )
-    for (values, labels), line in zip(rows, grid, strict=True):
+    figure = plt.figure(figsize=(WIDTH, 1.6 * len(rows)))
+    parts = figure.subfigures(len(rows), 1, squeeze=False)[:, 0]
+    for (values, labels), part in zip(rows, parts, strict=True):
         pixels = values.to_numpy().transpose(0, 2, 3, 1)
         low, high = float(pixels.min()), float(pixels.max())
-        for axes, image in zip(line, pixels, strict=True):
+        for axes, image in zip(part.subplots(1, columns, squeeze=False)[0], pixels, strict=True):
             # one map for the row: what differs in contrast or luminance stays different
             axes.imshow((image - low) / max(high - low, 1e-9), interpolation="nearest")
             axes.set_axis_off()
         names = ", ".join(dict.fromkeys(labels))
         what = f"{values.attrs['resize']}; {values.attrs['scale']}: {low:.2f} to {high:.2f}"
-        line[0].set_title(f"{names}\n{what}", loc="left", fontsize=6.5)
+        part.suptitle(f"{names}\n{what}", x=0.01, ha="left", fontsize=6.5)
     return figure
 
 
