@@ -149,7 +149,7 @@ def plot_learning(metrics: pd.DataFrame, learning: pd.DataFrame, models: dict[st
                 right.plot(loss["step"], loss["value"] / first, line, color=style["color"], lw=1)
     for chance in sorted(set(metrics.loc[metrics["metric"] == "chance", "value"]))[:1]:
         left.axhline(chance, color="0.4", ls=":", lw=1)
-        left.annotate("chance", (len(shown) - 0.55, chance), fontsize=6.5, va="bottom", ha="right")
+        left.annotate("chance", (0.5, chance), fontsize=6.5, va="bottom", ha="center")
     left.plot([], [], "_", color="black", mew=1.2, ls="none", label="before training")
     left.plot([], [], "v", color="black", ms=3, ls="none", label="bar")
     right.plot([], [], "-", color="0.3", lw=1, label="training images")

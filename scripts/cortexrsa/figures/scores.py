@@ -128,7 +128,16 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
     for axes in grid[:, 0]:
         axes.set_ylabel(score_label(scores))
     handles, labels = grid.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    # long names in fewer columns and smaller, so that none is cut off
+    long = max(map(len, labels)) > 24
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=3 if long else 4,
+        fontsize=6.5 if long else 8,
+        frameon=False,
+    )
     return figure
 
 
