@@ -72,7 +72,7 @@ def rsatoolbox_permutations(permutations: int):
         second = rsatoolbox.rdm.RDMs(layers)
         for _ in range(permutations):
             shuffled = first.copy()
-            shuffled.reorder(generator.permutation(brain.shape[1] and first.n_cond))
+            shuffled.reorder(generator.permutation(first.n_cond))
             rsatoolbox.rdm.compare(shuffled, second, method="spearman")
 
     return run
@@ -80,8 +80,8 @@ def rsatoolbox_permutations(permutations: int):
 
 CASES = [
     bootstrap("bootstrap, 120 stimuli", "spearman", "spearman", 120, 1000, 20, ROIS, 1000),
-    bootstrap("bootstrap, 1,750 stimuli", "spearman", "spearman", 1750, 8, 1, 1, 700),
-    bootstrap("Pearson bootstrap, 1,750 stimuli", "pearson", "corr", 1750, 256, 1, 2, 500),
+    bootstrap("bootstrap, 1,750 stimuli", "spearman", "spearman", 1750, 8, 2, 1, 700),
+    bootstrap("Pearson bootstrap, 1,750 stimuli", "pearson", "corr", 1750, 256, 2, 1, 500),
     Case(
         name="permutations, 120 stimuli",
         size=f"one of 10000 permutations, {LAYERS} layers x {ROIS} ROIs",

@@ -1,4 +1,4 @@
-"""Figure of the calibration study: coverage of intervals and error rates of tests."""
+"""Figure and table of the calibration study: coverage of intervals and error rates of tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ERRORS = {"corrected": "corrected for the noise of pairs", "bootstrap": "plain b
 
 
 def plot_calibration(table: pd.DataFrame):
-    """Coverage by size of the study (rows: kinds of statistics; columns: signals), and false positives.
+    """Coverage by size of the study (rows: kinds of statistics; columns: signals), and false positives below.
 
     Parameters
     ----------
@@ -25,61 +25,43 @@ def plot_calibration(table: pd.DataFrame):
         list(dict.fromkeys(intervals["statistic"])),
         list(dict.fromkeys(intervals["signal"])),
     )
-    figure, axes = plt.subplots(
-        len(statistics),
-        len(signals) + 1,
-        figsize=(WIDTH, 1.1 * len(statistics) + 0.9),
-        sharex=True,
-        squeeze=False,
-    )
+    names = list(dict.fromkeys(tests["statistic"]))
+    columns = max(len(signals), len(names))
+    rows = len(statistics) + 1
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.25 * rows + 0.6), sharex=True, squeeze=False)
     colours = sns.color_palette("colorblind")
+    for panel in axes.flat:
+        panel.set_visible(False)
     for row, statistic in enumerate(statistics):
         for column, signal in enumerate(signals):
             panel = axes[row, column]
+            panel.set_visible(True)
             panel.axhspan(0.93, 0.97, color="0.9", zorder=0)
             panel.axhline(0.95, color="0.6", linewidth=0.8, zorder=1)
             for k, (errors, label) in enumerate(ERRORS.items()):
                 chosen = (intervals[["statistic", "signal", "errors"]] == [statistic, signal, errors]).all(
                     axis=1
                 )
-                values = intervals[chosen].set_index("study").loc[studies]
-                panel.plot(
-                    range(len(studies)),
-                    values["coverage"],
-                    marker=MARKERS[k],
-                    markersize=4,
-                    color=colours[k],
-                    linestyle="none" if k else "-",
-                    label=label,
-                )
+                values = intervals[chosen].set_index("study")["coverage"].reindex(studies)
+                style = {"marker": MARKERS[k], "markersize": 4, "color": colours[k]}
+                panel.plot(range(len(studies)), values, linestyle="none", label=label, **style)
             panel.set_ylim(min(0.88, panel.get_ylim()[0]), 1.01)
             if row == 0:
                 panel.set_title(f"{signal} signal", fontsize=8)
             if column == 0:
-                panel.set_ylabel(statistic.replace(" of ", "\nof "))
-    for row, name in enumerate(dict.fromkeys(tests["statistic"])):
-        panel = axes[row, -1]
-        values = tests[tests["statistic"] == name].set_index("study").loc[studies]
+                panel.set_ylabel(statistic.replace("difference of ", "difference\nof "))
+    for panel, name in zip(axes[-1], names, strict=False):
+        panel.set_visible(True)
+        values = tests[tests["statistic"] == name].set_index("study").reindex(studies)
         panel.axhline(0.05, color="0.6", linewidth=0.8)
-        panel.errorbar(
-            range(len(studies)),
-            values["rate"],
-            2 * values["mc_error"],
-            marker="o",
-            markersize=4,
-            color=colours[2],
-            linestyle="none",
-        )
+        style = {"marker": "o", "markersize": 4, "color": colours[2], "linestyle": "none"}
+        panel.errorbar(range(len(studies)), values["rate"], 2 * values["mc_error"], **style)
         panel.set_ylim(0, 0.12)
-        panel.set_title(("no signal: " if row == 0 else "") + name, fontsize=8)
-    for panel in axes[len(dict.fromkeys(tests["statistic"])) :, -1]:
-        panel.set_visible(False)
-    for panel in axes[-1]:
+        panel.set_title(f"no signal: {name}", fontsize=8)
         panel.set_xticks(range(len(studies)), studies, rotation=90)
-    for panel in axes[:, -1][: len(dict.fromkeys(tests["statistic"]))]:
-        panel.tick_params(labelbottom=True)
-        panel.set_xticks(range(len(studies)), studies, rotation=90)
-    axes[-1, len(signals) // 2].set_xlabel("subjects x stimuli")
+    axes[-1, 0].set_ylabel("false\npositives")
+    figure.supxlabel("subjects x stimuli", fontsize=8)
+    figure.align_ylabels(axes[:, 0])
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
     return figure
 

@@ -66,8 +66,8 @@ def resampled_similarity(
     if len(rows) and len(columns):
         method = {"tau-a": _concordances}.get(comparison, _rankings if comparison in RANKED else _products)
         with threadpool_limits(1):  # the threads are ours: a product's rounding then does not depend on them
-            for chosen, block in method(brain, models, rows, columns, counts, comparison, threads):
-                out[:, rows[:, None], chosen] = block
+            for part, chosen, block in method(brain, models, rows, columns, counts, comparison, threads):
+                out[:, part[:, None], chosen] = block
     return out
 
 
@@ -235,25 +235,25 @@ def _rankings(brain, models, rows, columns, counts, comparison, threads) -> Iter
             return out
 
         size = max(1, min(64, len(counts) // (4 * workers)))
-        yield chosen, _over_draws(similarities, counts, size, workers)
+        yield rows, chosen, _over_draws(similarities, counts, size, workers)
 
 
 # ---- Kendall ---------------------------------------------------------------------------------------------
 
 
 def _concordances(brain, models, rows, columns, counts, comparison, threads) -> Iterator:
-    """Kendall's tau-a of `resampled_similarity`, model by model."""
+    """Kendall's tau-a of `resampled_similarity`, one RDM against one."""
     labels = np.arange(counts.shape[1])
-    orders = [kendall.sorted_pairs(brain[row]) for row in rows]
-    for column in columns:
-        ranks = dense_ranks(*ascending(models[column]))
+    for row in rows:
+        order = kendall.sorted_pairs(brain[row])
+        for column in columns:
+            ranks = dense_ranks(*ascending(models[column]))
 
-        def similarities(block, ranks=ranks):
-            return np.array(
-                [[[kendall.tau_a(*order, ranks, count, labels)] for order in orders] for count in block]
-            )
+            def similarities(block, order=order, ranks=ranks):
+                return np.array([[[kendall.tau_a(*order, ranks, count, labels)]] for count in block])
 
-        yield np.array([column]), _over_draws(similarities, counts, max(1, len(counts) // 32), threads)
+            found = _over_draws(similarities, counts, max(1, len(counts) // 32), threads)
+            yield np.array([row]), np.array([column]), found
 
 
 # ---- products --------------------------------------------------------------------------------------------
@@ -267,13 +267,21 @@ def _products(brain, models, rows, columns, counts, comparison, threads) -> Iter
         rdms.mean(axis=1) if comparison in CENTRED else np.zeros(len(rdms)) for rdms in (targets, candidates)
     ]
 
+    pairs = pair_indices(counts.shape[1])
+
     def similarities(block):
-        return _product_similarities(targets, candidates, *means, block, comparison)
+        return _product_similarities(targets, candidates, *means, block, pairs, comparison)
 
-    yield columns, _over_draws(similarities, counts, DRAW_BLOCK, threads)
+    workspace = 1
+    if comparison in WHITENED:
+        # of one thread: a square RDM and its condensed copy, and row sums of every RDM in every resample
+        drawn = min(len(counts), DRAW_BLOCK) * counts.shape[1]
+        workspace = 8 * (3 * brain.shape[1] + (len(targets) + len(candidates)) * drawn)
+    workers = max(1, min(threads, WORKSPACE_BYTES // workspace))
+    yield rows, columns, _over_draws(similarities, counts, DRAW_BLOCK, workers)
 
 
-def _product_similarities(brain, models, brain_mean, model_mean, counts, comparison):
+def _product_similarities(brain, models, brain_mean, model_mean, counts, pairs, comparison):
     """Similarities (draws, r, l) of one block of resamples."""
     weights = counts.T.astype(np.float64)
     n, draws = weights.shape
@@ -282,7 +290,7 @@ def _product_similarities(brain, models, brain_mean, model_mean, counts, compari
     cross, sums, squares = np.zeros((r * m, draws)), np.zeros((r + m, draws)), np.zeros((r + m, draws))
     whitened = comparison in WHITENED
     row_sums = np.zeros((r + m, n, draws)) if whitened else None
-    first, second = pair_indices(n)
+    first, second = pairs
     for begin in range(0, len(first), PAIR_BLOCK):
         block = slice(begin, begin + PAIR_BLOCK)
         multiplicity = weights[first[block]] * weights[second[block]]
