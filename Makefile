@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: run test lint bench report clean
+.PHONY: run test test-slurm lint bench plan report archive check-archive clean
 
 run: .venv/run.stamp
 	$(BIN)/snakemake --cores $(CORES)
@@ -12,6 +12,10 @@ run: .venv/run.stamp
 
 test: lint
 	$(BIN)/pytest
+
+# a real SLURM on this machine, started and stopped by the test; needs root and apt, else skips and says so
+test-slurm: .venv/dev.stamp
+	$(BIN)/pytest tests/slurm
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -25,6 +29,18 @@ bench: .venv/dev.stamp
 
 report: .venv/run.stamp
 	$(BIN)/snakemake --cores 1 --report results/simulated/report.html
+
+# of the study in STUDY (a file of studies/; none: the embedded study): what a run would do, jobs and disk
+plan: .venv/run.stamp
+	@$(BIN)/python scripts/plan.py $(STUDY)
+
+# code, cards, configuration and results as one file, results/archives/STUDY.crate.zip, once the study has run
+archive: .venv/run.stamp
+	@$(BIN)/python scripts/archive.py write $(STUDY)
+
+# make check-archive ARCHIVE=FILE
+check-archive: .venv/run.stamp
+	@$(BIN)/python scripts/archive.py check $(ARCHIVE)
 
 # downloads are kept: they are checked against their checksums whenever they are used
 clean:

@@ -21,6 +21,7 @@ report: "resources/captions/workflow.rst"
 
 localrules:
     all,
+    fetch,
 
 
 rule all:

@@ -15,8 +15,8 @@ rule simulate:
         "../envs/brain.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         settings=lambda wildcards: {key: DATASETS[wildcards.dataset][key] for key in ("rois", "options")},
         code=code("simulate.py"),
@@ -42,8 +42,8 @@ rule read_bids_stimuli:
         "../envs/brain.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         settings=lambda wildcards: BIDS[wildcards.dataset],
         code=code("read_bids_stimuli.py"),
@@ -72,8 +72,8 @@ rule glm:
         "../envs/brain.yaml"
     threads: 1
     resources:
-        mem_mb=CONFIG["glm"]["mem_mb"],
-        runtime=CONFIG["glm"]["runtime"],
+        mem_mb=scaled(CONFIG["glm"]["mem_mb"]),
+        runtime=scaled(CONFIG["glm"]["runtime"]),
     params:
         settings=lambda wildcards: {
             key: value for key, value in BIDS[wildcards.dataset].items() if key != "subjects"
@@ -102,8 +102,8 @@ rule responses:
         "../envs/brain.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=scaled(4000),
+        runtime=scaled(30),
     params:
         settings=lambda wildcards: {
             "subjects": BIDS[wildcards.dataset]["subjects"],
@@ -134,8 +134,8 @@ rule read_rdm_dataset:
         "../envs/brain.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         settings=lambda wildcards: {key: DATASETS[wildcards.dataset][key] for key in ("rois", "options")},
         code=code("read_rdm_dataset.py"),
@@ -162,8 +162,8 @@ rule read_kay:
         "../envs/brain.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=scaled(3000),
+        runtime=scaled(30),
     params:
         settings=lambda wildcards: {
             key: DATASETS[wildcards.dataset][key] for key in ("loader", "rois", "options")
@@ -188,8 +188,8 @@ rule reliability:
         "../envs/brain.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         settings={key: CONFIG["inference"][key] for key in ("ceiling_splits", "seed")},
         code=code("reliability.py"),

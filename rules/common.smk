@@ -42,6 +42,8 @@ try:
     DATASETS = {name: cards.load_card("datasets", name, ROOT) for name in sorted(CONFIG["datasets"])}
     MODELS = {name: cards.load_card("models", name, ROOT) for name in sorted(CONFIG["models"])}
     TRAINED = {name: card for name, card in MODELS.items() if "training" in card.get("weights", {})}
+    # fixed filters: no weights, no GPU
+    BASELINES = {name: card for name, card in MODELS.items() if card["family"] == "baseline"}
     CORPORA = {
         name: cards.place_corpus(
             cards.load_card("corpora", name, ROOT), name, CONFIG["corpora"].get(name), CONFIG_FILES[-1]
@@ -212,14 +214,16 @@ def recovery_layers(wildcards) -> dict:
     return {part: activations_of(wildcards.dataset, name) for part, name in names.items()}
 
 
-def resource(stage: str, name: str):
-    """Function of the wildcards: a resource of a GPU rule, from the model's card or the configuration."""
-    return lambda wildcards: MODELS[wildcards.model].get("resources", {}).get(name, CONFIG[stage][name])
+def scaled(amount: int):
+    """Memory or run time of a job: `amount`, and as much again at every retry (`snakemake --retries`)."""
+    return lambda wildcards, attempt: amount * attempt
 
 
-def gpus(stage: str):
-    """Function of the wildcards: GPUs of a job; fixed filters (the baselines) need none."""
-    return lambda wildcards: 0 if MODELS[wildcards.model]["family"] == "baseline" else CONFIG[stage]["gpu"]
+def scaled_from_card(stage: str, name: str):
+    """Memory or run time of a network's job, from its card or the configuration; more at every retry."""
+    return lambda wildcards, attempt: (
+        MODELS[wildcards.model].get("resources", {}).get(name, CONFIG[stage][name]) * attempt
+    )
 
 
 def has_responses(dataset: str) -> bool:

@@ -12,8 +12,8 @@ rule fetch:
         "../envs/brain.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=120,
+        mem_mb=scaled(500),
+        runtime=scaled(120),
     params:
         settings=lambda wildcards: cards.card_files({**DATASETS, **MODELS, **CORPORA}[wildcards.card]),
         code=code("fetch.py"),

@@ -18,8 +18,8 @@ rule plot_scores:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=scaled(1000),
+        runtime=scaled(15),
     params:
         settings=labels_of_models(),
         code=code("plot_scores.py"),
@@ -46,8 +46,8 @@ rule plot_geometry:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=15,
+        mem_mb=scaled(4000),
+        runtime=scaled(15),
     params:
         settings={
             "models": labels_of_models(),
@@ -77,8 +77,8 @@ rule plot_claims:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=scaled(1000),
+        runtime=scaled(15),
     params:
         settings=labels_of_models(),
         code=code("plot_claims.py"),
@@ -101,8 +101,8 @@ rule plot_reliability:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=scaled(1000),
+        runtime=scaled(15),
     params:
         code=code("plot_reliability.py"),
     message:
@@ -125,8 +125,8 @@ rule plot_learning:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=scaled(1000),
+        runtime=scaled(15),
     params:
         settings=labels_of_models(),
         code=code("plot_learning.py"),
@@ -149,8 +149,8 @@ rule plot_inputs:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=scaled(1000),
+        runtime=scaled(15),
     params:
         settings=labels_of_models(),
         code=code("plot_inputs.py"),
@@ -174,8 +174,8 @@ rule plot_stimuli:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=scaled(1000),
+        runtime=scaled(15),
     params:
         code=code("plot_stimuli.py"),
     message:

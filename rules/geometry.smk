@@ -16,8 +16,8 @@ rule brain_rdms:
         "../envs/analysis.yaml"
     threads: CONFIG["inference"]["threads"]
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         settings={"dissimilarity": CONFIG["measures"]["dissimilarity"]},
         code=code("brain_rdms.py"),
@@ -43,8 +43,8 @@ rule network_rdms:
         "../envs/analysis.yaml"
     threads: CONFIG["inference"]["threads"]
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         settings={"dissimilarity": CONFIG["measures"]["dissimilarity"]},
         code=code("network_rdms.py"),

@@ -15,8 +15,8 @@ rule rsa:
         "../envs/analysis.yaml"
     threads: CONFIG["inference"]["threads"]
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=scaled(4000),
+        runtime=scaled(120),
     params:
         settings=inference_settings("bootstrap", "permutations", "halves", "fitted", "seed"),
         code=code("rsa.py"),
@@ -39,8 +39,8 @@ rule scores:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=scaled(4000),
+        runtime=scaled(30),
     params:
         settings={
             "comparison": CONFIG["measures"]["comparison"],
@@ -67,8 +67,8 @@ rule ceilings:
         "../envs/analysis.yaml"
     threads: CONFIG["inference"]["threads"]
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         settings=inference_settings("bootstrap", "ceiling_splits", "confidence", "seed"),
         code=code("ceilings.py"),
@@ -99,8 +99,8 @@ rule claims:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=scaled(4000),
+        runtime=scaled(30),
     params:
         settings={
             "claims": CONFIG["claims"],

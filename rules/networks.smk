@@ -19,8 +19,8 @@ rule corpus:
         "../envs/brain.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         settings=lambda wildcards: {key: CORPORA[wildcards.corpus][key] for key in ("kind", "options")},
         code=code("corpus.py"),
@@ -43,8 +43,8 @@ rule index_corpus:
         "../envs/brain.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=scaled(2000),
+        runtime=scaled(60),
     params:
         settings=lambda wildcards: {key: CORPORA[wildcards.corpus][key] for key in ("kind", "options")},
         code=code("index_corpus.py"),
@@ -72,9 +72,9 @@ rule train:
         "../envs/networks.yaml"
     threads: CONFIG["training"]["threads"]
     resources:
-        gpu=gpus("training"),
-        mem_mb=resource("training", "mem_mb"),
-        runtime=resource("training", "runtime"),
+        gpu=CONFIG["training"]["gpu"],
+        mem_mb=scaled_from_card("training", "mem_mb"),
+        runtime=scaled_from_card("training", "runtime"),
     params:
         settings=lambda wildcards: {
             **part_of_model("network", "weights", "preprocessing")(wildcards),
@@ -105,8 +105,8 @@ rule learning:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=scaled(1000),
+        runtime=scaled(15),
     params:
         settings={
             model: {
@@ -136,8 +136,8 @@ rule network_inputs:
         "../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=scaled(2000),
+        runtime=scaled(15),
     params:
         settings={name: card["preprocessing"] for name, card in MODELS.items()},
         code=code("network_inputs.py"),
@@ -158,13 +158,15 @@ rule extract:
         "results/logs/{dataset}/extract/{model}/{shard}.log",
     benchmark:
         "results/benchmarks/{dataset}/extract/{model}/{shard}.tsv"
+    wildcard_constraints:
+        model=either(MODELS.keys() - BASELINES.keys()),
     conda:
         "../envs/networks.yaml"
     threads: CONFIG["extraction"]["threads"]
     resources:
-        gpu=gpus("extraction"),
-        mem_mb=resource("extraction", "mem_mb"),
-        runtime=resource("extraction", "runtime"),
+        gpu=CONFIG["extraction"]["gpu"],
+        mem_mb=scaled_from_card("extraction", "mem_mb"),
+        runtime=scaled_from_card("extraction", "runtime"),
         # a smaller batch changes the speed, not the result
         batch_size=lambda wildcards: MODELS[wildcards.model]["batch_size"],
     params:
@@ -174,3 +176,12 @@ rule extract:
         "Activations of {wildcards.model} to the stimuli of {wildcards.dataset}, part {wildcards.shard}"
     script:
         "../scripts/extract.py"
+
+
+use rule extract as extract_baseline with:
+    wildcard_constraints:
+        model=either(BASELINES),
+    resources:
+        mem_mb=scaled_from_card("extraction", "mem_mb"),
+        runtime=scaled_from_card("extraction", "runtime"),
+        batch_size=lambda wildcards: MODELS[wildcards.model]["batch_size"],

@@ -17,8 +17,8 @@ rule calibration_truth:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
     params:
         settings={"stimuli": 500, "studies": 25, "subjects": 12},
         code=code("calibration_truth.py"),
@@ -45,8 +45,8 @@ rule calibration_study:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=scaled(2000),
+        runtime=scaled(60),
     params:
         settings={"simulations": 120, "draws": 400, "permutations": 999, "seed": 0},
         code=code("calibration.py"),
@@ -72,8 +72,8 @@ rule calibration:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=scaled(1000),
+        runtime=scaled(15),
     params:
         settings={},
         code=code("plot_calibration.py"),
@@ -110,8 +110,8 @@ rule recovery_experiments:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=scaled(3000),
+        runtime=scaled(60),
     params:
         settings=lambda wildcards: {"experiments": RECOVERY[wildcards.scenario], "seed": 0},
         code=code("recovery.py"),
@@ -138,8 +138,8 @@ rule recovery:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=scaled(1000),
+        runtime=scaled(15),
     params:
         settings={},
         code=code("plot_recovery.py"),
