@@ -2,7 +2,14 @@
 
 import sys
 
-from cortexrsa.files import atomic_folder, job_log, read_stimuli, shard_rows, write_provenance
+from cortexrsa.files import (
+    atomic_folder,
+    check_unchanged,
+    job_log,
+    read_stimuli,
+    shard_rows,
+    write_provenance,
+)
 from cortexrsa.networks.extraction import Projection, extract
 from cortexrsa.networks.zoo import build_with_weights
 
@@ -12,6 +19,8 @@ with job_log(snakemake.log[0]):
     images, _ = read_stimuli(snakemake.input.images, snakemake.input.stimuli)
     card = f"resources/datasets/{snakemake.wildcards.dataset}.yaml"
     rows = shard_rows(len(images), snakemake.wildcards.shard, card)
+    if snakemake.input.get("weights"):
+        check_unchanged(snakemake.input.weights)
     network = build_with_weights(
         settings["network"],
         settings["weights"],
@@ -31,5 +40,5 @@ with job_log(snakemake.log[0]):
             progress=sys.__stderr__.isatty(),
             source=source,
         )
-        write_provenance(folder / "layers.tsv", settings)
+        write_provenance(folder / "layers.tsv", settings, {path.name: path for path in folder.iterdir()})
     print(layers.to_string(index=False))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from cortexrsa.files import atomic_path, job_log, write_table
+from cortexrsa.files import atomic_path, job_log, write_provenance, write_table
 from cortexrsa.networks.streaming import open_corpus
 from cortexrsa.networks.training import train
 
@@ -27,5 +27,6 @@ with job_log(snakemake.log[0]):
     )
     with atomic_path(snakemake.output.weights) as temporary:
         save_file(network.state_dict(), temporary)
+        write_provenance(snakemake.output.weights, settings, {Path(snakemake.output.weights).name: temporary})
     write_table(snakemake.output.metrics, metrics, settings)
     shutil.rmtree(checkpoints)

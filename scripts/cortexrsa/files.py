@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
+import hashlib
 import importlib.metadata
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -20,16 +23,12 @@ import numpy as np
 import pandas as pd
 
 RECORDED_PACKAGES = (
-    "numpy",
-    "scipy",
-    "numba",
-    "pandas",
-    "xarray",
-    "nilearn",
-    "torch",
-    "torchvision",
-    "snakemake",
+    *("numpy", "scipy", "scikit-learn", "numba", "pandas", "xarray", "h5py", "h5netcdf", "matplotlib"),
+    *("torch", "torchvision", "timm", "lightning", "lightly", "nilearn", "nibabel", "snakemake"),
 )
+# of a larger file only the size, the beginning and the end count: activations may be hundreds of gigabytes
+SAMPLED_ABOVE = 64 * 2**20
+SAMPLE = 2**20
 
 
 class InputError(ValueError):
@@ -50,11 +49,23 @@ class InputError(ValueError):
 # ---- writing ---------------------------------------------------------------------------------------------
 
 
+def _remove_stale(path: Path) -> None:
+    """Remove what jobs that were killed left of `path`; one that still runs, as an orphan, will fail."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}({re.escape(''.join(path.suffixes))})?")
+    for other in path.parent.iterdir():
+        if name.fullmatch(other.name):
+            if other.is_dir():
+                shutil.rmtree(other, ignore_errors=True)
+            else:
+                other.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the final name only when the block succeeds."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix="".join(path.suffixes), dir=path.parent)
     os.close(handle)
     temporary = Path(name)
@@ -74,6 +85,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; it takes the final name only when the block succeeds."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(path)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         yield temporary
@@ -86,29 +98,112 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def provenance(settings: dict) -> dict:
-    """Versions of what computes, with the `settings` (seed included) of the job, as plain JSON types."""
+def checksum(path: str | Path) -> str:
+    """What identifies the content of a file, or of a folder with the names in it.
+
+    Returns
+    -------
+    checksum : "sha256:..."; of files above 64 MiB "sampled-sha256:...", of their size, first and last MiB.
+        That of a folder is the sha256 of the names and checksums of its files.
+    """
+    path = Path(path)
+    if path.is_dir():
+        # Snakemake's own mark of a folder is no content of it
+        files = sorted(
+            file for file in path.rglob("*") if file.is_file() and file.name != ".snakemake_timestamp"
+        )
+        names = (f"{file.relative_to(path).as_posix()}\0{checksum(file)}\n" for file in files)
+        return "sha256:" + hashlib.sha256("".join(names).encode()).hexdigest()
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= SAMPLED_ABOVE:
+            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256(str(size).encode() + file.read(SAMPLE))
+        file.seek(-SAMPLE, os.SEEK_END)
+        digest.update(file.read())
+        return "sampled-sha256:" + digest.hexdigest()
+
+
+# the inputs of a job do not change while it runs
+_checksum_of_input = functools.cache(checksum)
+
+
+def provenance(settings: dict | None) -> dict:
+    """What made a result, as plain JSON types.
+
+    Parameters
+    ----------
+    settings : of the job, seed included
+
+    Returns
+    -------
+    record : versions (package -> version), settings; and, in a job of the workflow, its rule, its script, the
+        fingerprint of its code (see `code.fingerprint`) and its inputs (path -> `checksum`)
+    """
     versions = {"python": platform.python_version()}
     for package in RECORDED_PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
-    return {"versions": versions, "settings": settings}
+    record = {"versions": versions, "settings": settings}
+    # the script that Snakemake runs finds its job under this name
+    job = getattr(sys.modules["__main__"], "snakemake", None)
+    if job is not None:
+        inputs = {path: _checksum_of_input(path) for path in job.input}
+        # it runs as .snakemake/scripts/tmpXXXX.NAME.py
+        script = Path(sys.argv[0]).name.split(".", 1)[-1]
+        record |= {"rule": job.rule, "script": script, "code": job.params.code, "inputs": inputs}
+    return record
 
 
-def write_provenance(path: str | Path, settings: dict) -> None:
-    """Write `PATH.json`: the versions, seed and settings that made the file `path`."""
-    path = Path(path)
-    with atomic_path(path.with_name(path.name + ".json")) as temporary:
-        temporary.write_text(json.dumps(provenance(settings), indent=1, sort_keys=True) + "\n")
+def _record_of(path: str | Path) -> Path:
+    return Path(path).with_name(Path(path).name + ".json")
+
+
+def write_provenance(path: str | Path, settings: dict, files: dict[str, Path]) -> None:
+    """Write `PATH.json`: what made the file `path`, and the checksums by which its readers know it again.
+
+    Parameters
+    ----------
+    path : a result
+    settings : see `provenance`
+    files : name -> where it lies now, of `path` itself and of the files beside it that belong to it
+    """
+    record = provenance(settings) | {"files": {name: checksum(file) for name, file in files.items()}}
+    with atomic_path(_record_of(path)) as temporary:
+        temporary.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+def check_unchanged(path: str | Path, record: str | Path | None = None) -> None:
+    """Refuse a file that is not as it was written, where it stands in a record of `write_provenance`.
+
+    Parameters
+    ----------
+    path : the file
+    record : the result whose record names it; the file itself by default
+
+    Raises
+    ------
+    InputError : another content than recorded, or a record that cannot be read.
+    """
+    path, record = Path(path), _record_of(record or path)
+    if not record.exists():
+        return
+    try:
+        recorded = json.loads(record.read_text()).get("files", {}).get(path.name)
+        found = checksum(path) if recorded else None
+    except (OSError, ValueError) as error:
+        raise InputError(record, "record", " ".join(str(error).split()), f"that of {path.name}") from error
+    if found != recorded:
+        raise InputError(path, "content", found, f"{recorded}, as it was written (see {record.name})")
 
 
 def write_table(path: str | Path, table: pd.DataFrame, settings: dict) -> None:
     """Write a tidy table as CSV (or TSV by its suffix), with its provenance beside it."""
     separator = "\t" if Path(path).suffix == ".tsv" else ","
-    # provenance first: a table never stands without it
-    write_provenance(path, settings)
     with atomic_path(path) as temporary:
         table.to_csv(temporary, sep=separator, index=False, float_format="%.10g")
+        # provenance first: a table never stands without it
+        write_provenance(path, settings, {Path(path).name: temporary})
 
 
 def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
@@ -116,8 +211,9 @@ def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
 
     Raises
     ------
-    InputError : the file is missing, empty or damaged, or one of `columns` is not in it.
+    InputError : the file is missing, empty, damaged or not as it was written, or lacks one of `columns`.
     """
+    check_unchanged(path)
     text = {"stimulus_id": str, "split": str, "layer": str, "subject": str, "roi": str, "model": str}
     try:
         table = pd.read_csv(path, sep="\t" if Path(path).suffix == ".tsv" else ",", dtype=text)
@@ -208,10 +304,18 @@ def write_stimuli(
 ) -> None:
     """Write `stimuli.npy` (n, H, W, 3) uint8 and `stimuli.tsv`, after `check_stimuli`, with provenance."""
     check_stimuli(images, table, images_path)
-    write_provenance(table_path, settings)
-    with atomic_path(images_path) as temporary, atomic_path(table_path) as temporary_table:
-        np.save(temporary, images, allow_pickle=False)
+    _write_array_and_table(images_path, table_path, images, table, settings)
+
+
+def _write_array_and_table(
+    array_path: str | Path, table_path: str | Path, array: np.ndarray, table: pd.DataFrame, settings: dict
+) -> None:
+    """Write an array and the table of its rows, with one record for both beside the table."""
+    with atomic_path(array_path) as temporary, atomic_path(table_path) as temporary_table:
+        np.save(temporary, array, allow_pickle=False)
         table.to_csv(temporary_table, sep="\t", index=False)
+        files = {Path(array_path).name: temporary, Path(table_path).name: temporary_table}
+        write_provenance(table_path, settings, files)
 
 
 def read_stimuli(images_path: str | Path, table_path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
@@ -219,8 +323,9 @@ def read_stimuli(images_path: str | Path, table_path: str | Path) -> tuple[np.nd
 
     Raises
     ------
-    InputError : see `check_stimuli`; also a file that is not a plain array.
+    InputError : see `check_stimuli`; also a file that is not a plain array, or not as it was written.
     """
+    check_unchanged(images_path, table_path)
     images = load_array(images_path, mmap_mode="r")
     table = read_table(table_path)
     check_stimuli(images, table, images_path)
@@ -286,7 +391,8 @@ class Activations:
 
     Raises
     ------
-    InputError : an array that cannot be read, or has another shape or dtype than its shard should.
+    InputError : an array that cannot be read, is not as it was written, or has another shape or dtype than
+        its shard should.
     """
 
     ndim = 2
@@ -294,6 +400,7 @@ class Activations:
     def __init__(self, paths: Sequence[Path], n: int):
         self.paths, self.parts = paths, [load_array(path, mmap_mode="r") for path in paths]
         for path, part in zip(paths, self.parts, strict=True):
+            check_unchanged(path, path.with_name("layers.tsv"))
             if part.dtype.kind != "f":
                 raise InputError(path, "dtype", part.dtype, "float32 or float64")
             rows = shard_rows(n, path.parent.name)
@@ -337,6 +444,15 @@ def read_layers(folders: Sequence[str | Path]) -> pd.DataFrame:
 # ---- responses -------------------------------------------------------------------------------------------
 
 
+def _checked(dataset) -> dict:
+    """Encoding of a netCDF file whose arrays carry HDF5's own checksum: what is damaged cannot be read."""
+    return {
+        name: {"fletcher32": True}
+        for name, values in dataset.variables.items()
+        if values.dtype.kind in "iufb" and values.size and values.ndim
+    }
+
+
 def write_responses(path: str | Path, responses, settings: dict) -> None:
     """Write `responses.nc`.
 
@@ -356,7 +472,7 @@ def write_responses(path: str | Path, responses, settings: dict) -> None:
     dataset = responses.astype(np.float32).to_dataset(name="responses")
     dataset.attrs["provenance"] = json.dumps(provenance(settings), sort_keys=True)
     with atomic_path(path) as temporary:
-        dataset.to_netcdf(temporary, engine="h5netcdf")
+        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=_checked(dataset))
 
 
 def read_responses(path: str | Path):
@@ -399,7 +515,8 @@ def write_rdms(path: str | Path, rdms: RDMs, settings: dict) -> None:
     if rdms.dissimilarities.shape != (len(rdms.rdms), n * (n - 1) // 2):
         raise ValueError(f"{rdms.dissimilarities.shape} does not fit {len(rdms.rdms)} RDMs of {n} stimuli")
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        file["dissimilarities"] = rdms.dissimilarities
+        # with a checksum of HDF5's own, so that a damaged file cannot be read
+        file.create_dataset("dissimilarities", data=rdms.dissimilarities, fletcher32=True)
         file.attrs["dissimilarity_measure"] = rdms.measure
         file.create_group("descriptors").attrs["provenance"] = json.dumps(
             provenance(settings), sort_keys=True
@@ -463,10 +580,7 @@ def write_corpus(
     images_path: str | Path, labels_path: str | Path, images: np.ndarray, labels: pd.DataFrame, settings: dict
 ) -> None:
     """Write the images (n, H, W) uint8 of a training corpus and a row of labels for each, with provenance."""
-    write_provenance(labels_path, settings)
-    with atomic_path(images_path) as temporary, atomic_path(labels_path) as temporary_labels:
-        np.save(temporary, images, allow_pickle=False)
-        labels.to_csv(temporary_labels, sep="\t", index=False)
+    _write_array_and_table(images_path, labels_path, images, labels, settings)
 
 
 def read_dataset(path: str | Path, variables: Iterable[str] = ()):
@@ -493,4 +607,4 @@ def write_dataset(path: str | Path, dataset, settings: dict) -> None:
     """Write an xarray.Dataset as netCDF, with its provenance."""
     dataset = dataset.assign_attrs(provenance=json.dumps(provenance(settings), sort_keys=True))
     with atomic_path(path) as temporary:
-        dataset.to_netcdf(temporary, engine="h5netcdf")
+        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=_checked(dataset))

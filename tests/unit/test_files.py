@@ -1,9 +1,11 @@
 """Files between the stages: round trips, atomic writing, provenance and refusals."""
 
 import errno
+import hashlib
 import json
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -46,6 +48,31 @@ def test_half_written_file_never_has_its_name(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         killed()
     assert names(path.parent) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cortexrsa import files
+with getattr(files, sys.argv[1])(sys.argv[2]) as temporary:
+    (temporary / "half" if temporary.is_dir() else temporary).write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("writer", ["atomic_path", "atomic_folder"])
+def test_what_a_killed_job_left_is_removed_by_the_next(tmp_path, writer):
+    path = tmp_path / "a.csv"
+    others = [".a.csv.json.abcdefgh.json", ".b.csv.abcdefgh.csv", "a.csv.json"]
+    for name in others:
+        (tmp_path / name).write_text("another file's")
+    environment = os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", KILLED, writer, str(path)], env=environment)
+    assert not path.exists()
+    assert len(names(tmp_path)) == len(others) + 1
+    with getattr(files, writer)(path):
+        pass
+    assert names(tmp_path) == sorted([*others, "a.csv"])
 
 
 def test_failure_leaves_the_former_file(tmp_path):
@@ -107,6 +134,44 @@ def test_table_has_its_provenance_beside_it(tmp_path):
     assert record["versions"]["numpy"] == np.__version__
     files.write_table(tmp_path / "scores.tsv", table, {})
     assert (tmp_path / "scores.tsv").read_text().startswith("roi\tscore\n")
+
+
+def test_checksum_of_a_file_and_of_a_folder(tmp_path):
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/x.npy").write_bytes(b"content")
+    expected = "sha256:" + hashlib.sha256(b"content").hexdigest()
+    assert files.checksum(tmp_path / "a/b/x.npy") == expected
+    before = files.checksum(tmp_path / "a")
+    assert before.startswith("sha256:")
+    # another content, another name or another file makes another folder; the time does not
+    os.utime(tmp_path / "a/b/x.npy", (1, 1))
+    (tmp_path / "a/.snakemake_timestamp").touch()
+    assert files.checksum(tmp_path / "a") == before
+    (tmp_path / "a/y").write_bytes(b"")
+    added = files.checksum(tmp_path / "a")
+    (tmp_path / "a/y").rename(tmp_path / "a/z")
+    renamed = files.checksum(tmp_path / "a")
+    (tmp_path / "a/z").write_bytes(b"1")
+    assert len({before, added, renamed, files.checksum(tmp_path / "a")}) == 4
+
+
+def test_checksum_of_a_large_file_is_of_its_size_and_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "SAMPLED_ABOVE", 100)
+    monkeypatch.setattr(files, "SAMPLE", 10)
+    path = tmp_path / "x.npy"
+    checksums = set()
+    for content in (
+        b"a" * 101,
+        b"b" + b"a" * 100,
+        b"a" * 100 + b"b",
+        b"a" * 102,
+        b"a" * 50 + b"b" + b"a" * 50,
+    ):
+        path.write_bytes(content)
+        checksums.add(files.checksum(path))
+    # a change in the middle alone is not seen, and the name says that it would not be
+    assert len(checksums) == 4
+    assert all(checksum.startswith("sampled-sha256:") for checksum in checksums)
 
 
 def test_job_that_fails_says_one_line_and_logs_the_rest(tmp_path, capfd):

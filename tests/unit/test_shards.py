@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrsa.files import Activations, InputError, read_layers, shard_rows
+from cortexrsa.files import Activations, InputError, read_layers, shard_rows, write_provenance
 from cortexrsa.geometry.gram import feature_chunks
 from cortexrsa.geometry.rdm import DISSIMILARITIES
 from cortexrsa.geometry.regions_and_layers import network_rdms
@@ -87,6 +87,20 @@ def test_extraction_in_shards_gives_the_same_bits(tmp_path):
         assert np.concatenate([part[layer] for part in parts]).tobytes() == expected.tobytes()
     tables = [read_layers([tmp_path / name]) for name in ["1-of-1", *names_of(3)]]
     assert all(table.equals(tables[0]) for table in tables)
+
+
+def test_a_shard_that_was_changed_is_named(tmp_path):
+    features = np.random.default_rng(0).normal(size=(50, 12)).astype(np.float32)
+    folders = write_shards(tmp_path, features, 3)
+    for folder in folders:
+        write_provenance(folder / "layers.tsv", {}, {path.name: path for path in folder.iterdir()})
+    network_rdms(folders, tmp_path / "stimuli.tsv", "correlation")
+    path = folders[1] / "conv.npy"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"2-of-3/conv\.npy: content: found sha256:\w+, expected sha256:"):
+        network_rdms(folders, tmp_path / "stimuli.tsv", "correlation")
 
 
 @pytest.mark.parametrize(

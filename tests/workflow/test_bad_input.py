@@ -118,18 +118,27 @@ def test_duplicate_stimuli(with_stimuli):
     table.loc[1, "stimulus_id"] = table.loc[0, "stimulus_id"]
     table.to_csv(path, sep="\t", index=False)
     line = run_untrained(with_stimuli)
+    # its record knows it no longer; a table without a record is read, and its rows are checked
+    assert "stimuli.tsv: content: found sha256:" in line
+    path.with_name("stimuli.tsv.json").unlink()
+    line = run_untrained(with_stimuli)
     assert "stimulus_id" in line
     assert "twice" in line
 
 
 def test_pickled_stimuli_are_refused(with_stimuli):
     np.save(with_stimuli / "results/tiny/stimuli.npy", np.array([{}], object), allow_pickle=True)
+    (with_stimuli / "results/tiny/stimuli.tsv.json").unlink()
     assert "stimuli.npy: array: found" in run_untrained(with_stimuli)
 
 
 def test_truncated_weights(rerun):
     path = rerun / "results/networks/tiny_simclr/weights.safetensors"
     path.write_bytes(path.read_bytes()[:2000])
+    line = refuse(rerun, *TINY, "--", "results/tiny/rdms/tiny_simclr.h5")
+    assert "weights.safetensors: content: found sha256:" in line
+    # of a file without a record the reader tells as well
+    path.with_name("weights.safetensors.json").unlink()
     line = refuse(rerun, *TINY, "--", "results/tiny/rdms/tiny_simclr.h5")
     assert "weights.safetensors" in line
     assert not (rerun / "results/tiny/activations/tiny_simclr/1-of-1").exists()
@@ -146,6 +155,7 @@ def test_truncated_rdms(rerun):
 def test_a_constant_layer_scores_nothing_and_says_why(rerun):
     layer = rerun / "results/tiny/activations/pixels/1-of-1/pixels.npy"
     np.save(layer, np.ones_like(np.load(layer)))
+    layer.with_name("layers.tsv.json").unlink()
     run = snakemake(rerun, *TINY, "--forcerun", "results/tiny/rdms/pixels.h5")
     assert run.returncode == 0, run.stderr[-3000:]
     scores = pd.read_csv(rerun / "results/tiny/scores.csv")

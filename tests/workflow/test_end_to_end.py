@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import html
 import json
 import os
 import re
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import rsatoolbox
 import xarray
 from conftest import ROOT, TINY, snakemake
+from PIL import Image
+
+from cortexrsa.code import fingerprint
+from cortexrsa.files import checksum
 
 MIRROR = ROOT.parent / "shared" / "mirror"
 
@@ -70,6 +77,49 @@ def test_rdms_can_be_recomputed_from_the_activations(finished):
         features = np.load(folder / f"activations/tiny_vae/1-of-1/{layer}.npy").astype(np.float64)
         expected = rsatoolbox.rdm.calc_rdm(rsatoolbox.data.Dataset(features), method="correlation")
         assert np.abs(expected.dissimilarities[0] - dissimilarities).max() < 1e-5
+
+
+def provenance_of(path):
+    """The record that a result carries, or that stands beside it."""
+    match path.suffix:
+        case ".nc" | ".h5":
+            with h5py.File(path) as file:
+                holder = file if path.suffix == ".nc" else file["descriptors"]
+                return json.loads(holder.attrs["provenance"])
+        case ".png":
+            return json.loads(Image.open(path).text["Description"])
+        case ".svg":
+            (text,) = re.findall(r"<dc:description>(.*?)</dc:description>", path.read_text(), re.DOTALL)
+            return json.loads(html.unescape(text))
+        case _:
+            return json.loads(path.with_name(path.name + ".json").read_text())
+
+
+def test_every_result_names_its_code_and_its_inputs(finished):
+    """From the tables and figures back to the first files: a chain of checksums."""
+    folder = finished / "results"
+    scripts = {
+        "tiny/scores.csv": "scores",
+        "tiny/claims.csv": "claims",
+        "tiny/rsa/pixels.nc": "rsa",
+        "tiny/rdms/pixels.h5": "network_rdms",
+        "tiny/responses.nc": "simulate",
+        "tiny/activations/tiny_vae/1-of-1/layers.tsv": "extract",
+        "networks/tiny_vae/metrics.csv": "train",
+        "tiny/figures/rdms.png": "plot_geometry",
+        "tiny/figures/rdms.svg": "plot_geometry",
+    }
+    for name, script in scripts.items():
+        record = provenance_of(folder / name)
+        assert record["code"] == fingerprint(f"scripts/{script}.py", finished), name
+        for path, recorded in record["inputs"].items():
+            path = finished / path
+            assert recorded == checksum(path), name
+            if path.is_file():
+                assert recorded == "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+    models = ("tiny_resnet18", "tiny_simclr", "tiny_vae", "tiny_untrained", "pixels")
+    scores = provenance_of(folder / "tiny/scores.csv")
+    assert set(scores["inputs"]) == {f"results/tiny/rsa/{model}.nc" for model in models}
 
 
 def test_every_result_says_what_made_it(finished):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import matplotlib.pyplot
 import seaborn as sns
 
-from cortexrsa.files import atomic_path, read_table
+from cortexrsa.files import atomic_path, provenance, read_table
 from cortexrsa.networks.learning import unlearned
 
 matplotlib.use("Agg")
@@ -94,9 +96,10 @@ def placeholder(sentence: str):
 
 
 def save(figure, svg: str, png: str) -> None:
-    """Write a figure as SVG and PNG and close it."""
+    """Write a figure as SVG and PNG, with what made it as their description, and close it."""
+    made = {"Description": json.dumps(provenance(None), sort_keys=True)}
     for path in (svg, png):
         metadata = {"Date": None} if path.endswith("svg") else {"Software": None}
         with atomic_path(path) as temporary:
-            figure.savefig(temporary, metadata=metadata)
+            figure.savefig(temporary, metadata=metadata | made)
     matplotlib.pyplot.close(figure)
