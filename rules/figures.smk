@@ -204,8 +204,8 @@ rule plot_bold:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=scaled(2000),
+        runtime=scaled(15),
     params:
         settings=lambda wildcards: {
             "subjects": BIDS[wildcards.dataset]["subjects"],
@@ -233,8 +233,8 @@ rule plot_beta_recovery:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=scaled(1000),
+        runtime=scaled(15),
     params:
         code=code("plot_beta_recovery.py"),
     message:

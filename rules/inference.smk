@@ -136,8 +136,8 @@ rule beta_recovery:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=scaled(4000),
+        runtime=scaled(30),
     params:
         settings={"comparison": CONFIG["measures"]["comparison"]}
         | {key: CONFIG["inference"][key] for key in ("ceiling_splits", "seed")},

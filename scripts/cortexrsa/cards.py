@@ -43,7 +43,8 @@ PRECEDENCE = {"type": 0, "oneOf": 1, "additionalProperties": 2, "required": 4}
 # ---- reading ---------------------------------------------------------------------------------------------
 
 
-class _Loader(yaml.SafeLoader):
+# in C, where PyYAML has it: hundreds of cards may be read at the start of every job on a cluster
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """YAML with unique keys, in which 1e-3 is a number (as in YAML 1.2; PyYAML reads text)."""
 
 
@@ -510,3 +511,25 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
             raise InputError(file, f"corpora.{name}", repr(name), f"a card of resources/corpora: {expected}")
     _check_roles(config["claims"]["models"], card_names("models", root), file)
     return canonical(config)
+
+
+def merged_config(root: str | Path, studies: list[str]) -> dict:
+    """The checked configuration of config.yaml and its overlays, as Snakemake merges them.
+
+    Parameters
+    ----------
+    root : project folder
+    studies : overlays in their order, as after `--configfile`
+    """
+
+    def merge(base: dict, over: dict) -> None:
+        for key, value in over.items():
+            if isinstance(value, dict) and isinstance(base.get(key), dict):
+                merge(base[key], value)
+            else:
+                base[key] = value
+
+    config = read_yaml(Path(root, "config.yaml"), "config.yaml")
+    for study in studies:
+        merge(config, read_yaml(study, study))
+    return load_config_checked(config, root, studies[-1] if studies else "config.yaml")

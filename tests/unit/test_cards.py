@@ -405,6 +405,12 @@ BAD_CARDS = [
         "voxels: 3",
         "rois.V1.voxels: found 3, expected a whole number >= 10",
     ),
+    (
+        "datasets/world",
+        "loader: simulated",
+        "loader: simulated\nshards: 0",
+        "shards: found 0, expected a whole number >= 1",
+    ),
     ("datasets/world", "V1:", "V 1:", "rois: found 'V 1', expected a ROI label of letters"),
     ("datasets/world", "V1:", "1:", "rois: found the key 1, expected text as key; put it in quotes"),
     (

@@ -1,0 +1,183 @@
+"""A study as an RO-Crate: code, cards, configuration and results, which another machine can check."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from cortexrsa.code import fingerprint
+from cortexrsa.files import InputError, atomic_path, checksum
+
+CODE = ("Snakefile", "config.yaml", "rules", "scripts", "envs", "profiles", "resources", "studies", "docs")
+PAPERS = ("README.md", "LICENSE", "CITATION.cff", "CHANGELOG.md", "Makefile", "requirements.txt")
+METADATA = "ro-crate-metadata.json"
+MANIFEST = "manifest-sha256.txt"
+IGNORED = {"__pycache__", ".snakemake", ".snakemake_timestamp"}
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_of(root: Path, datasets: list[str], models: list[str], studies: list[str]) -> list[Path]:
+    """What belongs to a study, as sorted paths below the project folder `root`.
+
+    Activations are left out: they can be made again, and may be hundreds of gigabytes; downloads too, which
+    belong to others.
+
+    Parameters
+    ----------
+    root : project folder
+    datasets, models : names in the configuration
+    studies : overlays of config.yaml, below `root`
+    """
+    results = [root / "results" / name for name in datasets]
+    results += [root / "results/networks" / name for name in models]
+    results += [root / "results" / part for part in ("corpora", "logs", "benchmarks")]
+    results.append(root / "results/downloads/checksums.lock")
+    places = [root / name for name in (*CODE, *PAPERS, *studies)] + results
+    found = set()
+    for place in places:
+        found |= {path for path in place.rglob("*") if path.is_file()} if place.is_dir() else {place}
+    return sorted(
+        relative
+        for path in found
+        if path.is_file()
+        and not IGNORED & set((relative := path.relative_to(root)).parts)
+        and not (relative.parts[0] == "results" and relative.parts[2:3] == ("activations",))
+    )
+
+
+def write_archive(path: Path, root: Path, files: list[Path], name: str) -> None:
+    """Write a zipped RO-Crate (https://w3id.org/ro/crate) with a SHA-256 of every file.
+
+    Parameters
+    ----------
+    path : the archive
+    root : project folder
+    files : paths below it, see `files_of`
+    name : of the study
+    """
+    from rocrate.rocrate import ROCrate
+
+    citation = yaml.safe_load((root / "CITATION.cff").read_text())
+    crate = ROCrate()
+    crate.name = f"{citation['title']}: {name}"
+    crate.description = (
+        "Code, cards, configuration and results of a study. Left out are activations, which the workflow "
+        "makes again, and downloaded files, which it fetches and checks against their checksums."
+    )
+    crate.license = citation["license"]
+    workflow = None
+    results = []
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        manifest = Path(folder, MANIFEST)
+        with open(manifest, "w") as lines:
+            for file in files:
+                source, digest = root / file, _sha256(root / file)
+                lines.write(f"{digest}  {file.as_posix()}\n")
+                properties = {"sha256": digest, "contentSize": str(source.stat().st_size)}
+                if file.as_posix() == "Snakefile":
+                    workflow = crate.add_workflow(
+                        source, "Snakefile", main=True, lang="snakemake", properties=properties
+                    )
+                else:
+                    entity = crate.add_file(source, file.as_posix(), properties=properties)
+                    if file.parts[0] == "results" and file.parts[1] not in ("logs", "benchmarks"):
+                        results.append(entity)
+        crate.add_file(
+            manifest, MANIFEST, properties={"name": "SHA-256 of every file, for sha256sum --check"}
+        )
+        last = max((root / file).stat().st_mtime for file in files if file.parts[0] == "results")
+        ended = datetime.datetime.fromtimestamp(last, datetime.UTC).isoformat(timespec="seconds")
+        crate.add_action(workflow, result=results, properties={"name": f"Run of {name}", "endTime": ended})
+        with atomic_path(path) as temporary:
+            crate.write_zip(temporary)
+
+
+def _records(folder: Path) -> Iterator[tuple[Path, dict]]:
+    """Every result below a folder that says what made it, with what it says."""
+    import h5py
+
+    for path in sorted((folder / "results").rglob("*")):
+        if path.suffix in (".h5", ".nc"):
+            with h5py.File(path) as file:
+                holder = file if path.suffix == ".nc" else file["descriptors"]
+                yield path, json.loads(holder.attrs["provenance"])
+        elif path.suffix == ".json" and path.with_suffix("").is_file():
+            yield path.with_suffix(""), json.loads(path.read_text())
+
+
+def check_archive(path: Path) -> str:
+    """Check an archive: every file as its checksum says, every result made by this code from these inputs.
+
+    Returns
+    -------
+    summary : one line
+
+    Raises
+    ------
+    InputError : no such archive; a file that is missing, changed or not listed; a result made by other code,
+        or from other inputs, than the archive holds.
+    """
+    if not zipfile.is_zipfile(path):
+        raise InputError(path, "archive", "no zip file", "what `make archive` wrote")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with zipfile.ZipFile(path) as file:
+            damaged = file.testzip()
+            if damaged:
+                raise InputError(path, damaged, "another content", "that of its CRC-32")
+            file.extractall(folder)
+        return _check_folder(folder, path)
+
+
+def _check_folder(folder: Path, source: Path) -> str:
+    for name in (METADATA, MANIFEST):
+        if not (folder / name).exists():
+            raise InputError(source, name, "no such file", "that of an archive")
+    graph = json.loads((folder / METADATA).read_text())["@graph"]
+    listed = {entity["@id"]: entity["sha256"] for entity in graph if "sha256" in entity}
+    manifest = (line.split("  ", 1) for line in (folder / MANIFEST).read_text().splitlines())
+    if listed != {file: digest for digest, file in manifest}:
+        raise InputError(source, MANIFEST, "other checksums", f"those of {METADATA}")
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    extra = sorted(present - listed.keys() - {METADATA, MANIFEST})
+    if extra:
+        raise InputError(source, extra[0], "a file that is not listed", f"the files of {MANIFEST}")
+    for file, digest in listed.items():
+        found = _sha256(folder / file) if file in present else "no such file"
+        if found != digest:
+            raise InputError(source, file, found, digest)
+
+    records, inputs, absent = 0, 0, 0
+    scripts = {}
+    for path, record in _records(folder):
+        result = path.relative_to(folder).as_posix()
+        records += 1
+        script = record.get("script")
+        if script is None:
+            raise InputError(source, result, "no word of the code that made it", "a result of the workflow")
+        if script not in scripts:
+            scripts[script] = fingerprint(folder / "scripts" / script, folder)
+        if record["code"] != scripts[script]:
+            here = f"{scripts[script]}, as {script} is here"
+            raise InputError(source, result, f"made by code {record['code']}", here)
+        for name, expected in record["inputs"].items():
+            inputs += 1
+            if not (folder / name).exists() or name.startswith("results/downloads/"):
+                absent += 1
+            elif (found := checksum(folder / name)) != expected:
+                raise InputError(source, result, f"made from {name} of {expected}", found)
+    return (
+        f"{source}: {len(listed)} files as listed; {records} results made by the code here, from "
+        f"{inputs - absent} inputs as they are here and {absent} that are left out (activations, downloads)"
+    )

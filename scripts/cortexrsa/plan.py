@@ -1,0 +1,117 @@
+"""What a run will take, from the cards alone: stimuli, features of the layers, gigabytes."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from cortexrsa.cards import card_files
+
+
+def count_stimuli(name: str, card: dict, results: Path) -> int | None:
+    """Number of stimuli of a data set.
+
+    Parameters
+    ----------
+    name, card : of the data set
+    results : folder in which `{name}/stimuli.tsv` may already stand
+
+    Returns
+    -------
+    n : None where the card does not tell and the stimuli have not been read
+    """
+    table = results / name / "stimuli.tsv"
+    if table.exists():
+        return len(pd.read_csv(table, sep="\t"))
+    options = card["options"]
+    if "train" in options and "test" in options:
+        return options["train"] + options["test"]
+    if card["loader"] == "rdms":
+        return sum(file.startswith(options["stimuli"] + "/") for file in card_files(card)) or None
+    return None
+
+
+def count_features(card: dict, source: str) -> list[int]:
+    """Features of each layer of a network, by a forward pass without numbers (PyTorch's meta device).
+
+    Raises
+    ------
+    InputError : a network or layer that does not exist.
+    """
+    import torch
+
+    from cortexrsa.networks.layers import recorded
+    from cortexrsa.networks.zoo import build
+
+    features = []
+
+    def run(device: str) -> None:
+        features.clear()
+        with torch.device(device):
+            network = build(card["network"], source=source).eval()
+            image = torch.zeros(1, 3, card["preprocessing"]["size"], card["preprocessing"]["size"])
+        with (
+            torch.inference_mode(),
+            recorded(network, card["layers"], lambda _, out: features.append(out[0].numel()), source),
+        ):
+            network(image)
+
+    try:
+        run("meta")
+    except (NotImplementedError, RuntimeError):
+        # a network that looks at its numbers, or makes some of them outside of PyTorch
+        run("cpu")
+    return features
+
+
+def traced(models: dict[str, dict], projection: int | None = None) -> dict[str, list[int]]:
+    """`count_features` of every model, at most `projection` each; each architecture is traced once."""
+    known, features = {}, {}
+    for name, card in models.items():
+        parts = {key: card[key] for key in ("network", "preprocessing", "layers")}
+        architecture = json.dumps(parts, sort_keys=True)
+        if architecture not in known:
+            known[architecture] = count_features(card, f"resources/models/{name}.yaml")
+        features[name] = [min(count, projection or count) for count in known[architecture]]
+    return features
+
+
+def disk(
+    datasets: dict[str, dict], models: dict[str, list[int]], inference: dict, results: Path
+) -> pd.DataFrame:
+    """Bytes that a study will occupy.
+
+    Parameters
+    ----------
+    datasets : cards
+    models : name -> features of each layer
+    inference : `bootstrap` and `permutations` of the configuration
+    results : folder of the results
+
+    Returns
+    -------
+    table : one row a data set: dataset, stimuli, activations (float32), largest (of one network), rdms
+        (float64), scores (resamples and permutations of all layers and ROIs, for one subject); stimuli is
+        <NA> and sizes NaN where the number of stimuli is not known yet
+    """
+    rows = []
+    for name, card in datasets.items():
+        n = count_stimuli(name, card, results)
+        count = math.nan if n is None else n
+        layers = sum(map(len, models.values()))
+        per_network = [4 * count * sum(features) for features in models.values()]
+        draws = inference["bootstrap"] + inference["permutations"]
+        rows.append(
+            {
+                "dataset": name,
+                "stimuli": n,
+                "activations": sum(per_network),
+                "largest": max(per_network),
+                "rdms": 8 * layers * count * (count - 1) / 2,
+                "scores": 8.0 * layers * len(card["rois"]) * draws,
+            }
+        )
+    return pd.DataFrame(rows).astype({"stimuli": "Int64"})

@@ -1,0 +1,173 @@
+"""The archive of a study, and what its check finds; and the plan before a study."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pandas as pd
+import pytest
+from conftest import ROOT, copy_project
+
+from cortexrsa.archive import METADATA, PAPERS, check_archive
+from cortexrsa.files import InputError
+
+
+def run(project, script, *arguments):
+    command = [sys.executable, f"scripts/{script}.py", *arguments]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def archived(finished, tmp_path_factory):
+    """A finished study with its archive."""
+    project = shutil.copytree(finished, tmp_path_factory.mktemp("archived") / "project", symlinks=True)
+    for name in PAPERS:
+        shutil.copy2(ROOT / name, project)
+    made = run(project, "archive", "write", "tiny.yaml")
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith("results/archives/tiny.crate.zip (")
+    return project
+
+
+@pytest.fixture
+def archive(archived, tmp_path):
+    return shutil.copy2(archived / "results/archives/tiny.crate.zip", tmp_path)
+
+
+def test_an_archive_holds_the_study_and_passes_its_check(archived, archive):
+    checked = run(archived, "archive", "check", str(archive))
+    assert checked.returncode == 0, checked.stderr
+    assert "results made by the code here" in checked.stdout
+    names = set(zipfile.ZipFile(archive).namelist())
+    results = {
+        "scores.csv",
+        "claims.csv",
+        "report.html",
+        "rdms/tiny_vae.h5",
+        "rsa/pixels.nc",
+        "figures/rois.svg",
+    }
+    assert {f"results/tiny/{name}" for name in results} <= names
+    assert {"Snakefile", "tiny.yaml", "config.yaml", "scripts/scores.py", "rules/common.smk"} <= names
+    assert {"resources/models/tiny_vae.yaml", "requirements.txt", "LICENSE"} <= names
+    assert any(name.startswith("results/networks/tiny_vae/") for name in names)
+    assert not [name for name in names if "/activations/" in name or "/.snakemake" in name]
+
+
+def test_it_is_an_ro_crate(archive):
+    from rocrate.rocrate import ROCrate
+
+    crate = ROCrate(archive)
+    assert crate.mainEntity.id == "Snakefile"
+    assert "ComputationalWorkflow" in crate.mainEntity.type
+    (action,) = crate.get_by_type("CreateAction")
+    assert action["instrument"].id == "Snakefile"
+    assert "results/tiny/scores.csv" in {result.id for result in action["result"]}
+
+
+def test_another_machine_needs_nothing_but_sha256sum(archive, tmp_path):
+    zipfile.ZipFile(archive).extractall(tmp_path / "there")
+    command = ["sha256sum", "--check", "--quiet", "manifest-sha256.txt"]
+    assert subprocess.run(command, cwd=tmp_path / "there").returncode == 0
+
+
+def change(archive, name, content):
+    """Another content (None: no file) under a name, and in the lists of checksums: a careful forgery."""
+    with zipfile.ZipFile(archive) as file:
+        files = {other: file.read(other) for other in file.namelist()}
+    before = hashlib.sha256(files.get(name, b"")).hexdigest().encode()
+    if content is None:
+        del files[name]
+    else:
+        files[name] = content(files[name])
+        after = hashlib.sha256(files[name]).hexdigest().encode()
+        for listing in (METADATA, "manifest-sha256.txt"):
+            files[listing] = files[listing].replace(before, after)
+    with zipfile.ZipFile(archive, "w") as file:
+        for other, data in files.items():
+            file.writestr(other, data)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("results/tiny/scores.csv", None, r"results/tiny/scores\.csv: found no such file"),
+        ("results/tiny/rdms/brain.h5", lambda data: data + b" ", r"made from results/tiny/rdms/brain\.h5"),
+        ("results/tiny/stimuli.tsv", lambda data: data + b"\n", r"made from results/tiny/stimuli\.tsv"),
+        (
+            "scripts/cortexrsa/geometry/gram.py",
+            lambda data: data.replace(b"CHUNK_BYTES = 64", b"CHUNK_BYTES = 63"),
+            r"made by code \w{16}, expected \w{16}, as \w+\.py is here",
+        ),
+    ],
+)
+def test_what_was_changed_is_found(archive, name, content, expected):
+    change(archive, name, content)
+    with pytest.raises(InputError, match=expected):
+        check_archive(archive)
+
+
+def test_changed_bytes_missing_lists_and_strange_files_are_found(archive, tmp_path):
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr("results/tiny/more.csv", "x")
+    with pytest.raises(InputError, match=r"more\.csv: found a file that is not listed"):
+        check_archive(archive)
+    (tmp_path / "text").write_text("no archive")
+    with pytest.raises(InputError, match="archive: found no zip file"):
+        check_archive(tmp_path / "text")
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w") as file:
+        file.writestr("x", "x")
+    with pytest.raises(InputError, match=r"ro-crate-metadata\.json: found no such file"):
+        check_archive(tmp_path / "empty.zip")
+
+
+def test_an_unfinished_study_is_not_archived(archived):
+    (archived / "more.yaml").write_text("inference: {bootstrap: 41}\n")
+    refused = run(archived, "archive", "write", "tiny.yaml", "more.yaml")
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "Error: more.yaml: results: found jobs still to be run, expected a finished study; run it first\n"
+    )
+
+
+def test_the_plan_says_what_the_study_then_took(archived, tmp_path):
+    project = copy_project(tmp_path / "project")
+    (project / "results").mkdir()
+    planned = run(project, "plan", "tiny.yaml")
+    assert planned.returncode == 0, planned.stderr
+    text = planned.stdout
+    benchmarks = list((archived / "results/benchmarks").rglob("*.tsv"))
+    # one job for each run-time file, and `all`
+    assert f"Jobs to run: {len(benchmarks) + 1}\n" in text
+    assert "extract 4, extract_baseline 1," in text
+    assert "GPU jobs among them: 7\n" in text
+    (row,) = (line.split() for line in text.splitlines() if line.startswith("tiny "))
+    assert int(row[1]) == 44
+    activations, _, rdms, scores = map(float, row[2:])
+    results = archived / "results/tiny"
+    for planned_size, pattern in ((activations, "activations/**/*.npy"), (rdms, "rdms/tiny*.h5")):
+        taken = sum(path.stat().st_size for path in results.glob(pattern)) / 1e9
+        assert planned_size == pytest.approx(taken, abs=2e-3, rel=0.1)
+    assert scores >= 0
+
+
+def test_the_plan_of_a_data_set_whose_stimuli_are_not_known(tmp_path, monkeypatch):
+    from cortexrsa.plan import disk
+
+    card = {"loader": "bids", "options": {}, "rois": {"V1": {}}}
+    inference = {"bootstrap": 10, "permutations": 10}
+    table = disk({"mine": card}, {"net": [100, 10]}, inference, tmp_path)
+    assert table["stimuli"].isna().all()
+    assert table["activations"].isna().all()
+    (tmp_path / "mine").mkdir()
+    stimuli = pd.DataFrame({"stimulus_id": range(50), "split": "test"})
+    stimuli.to_csv(tmp_path / "mine/stimuli.tsv", sep="\t", index=False)
+    (row,) = disk({"mine": card}, {"net": [100, 10]}, inference, tmp_path).to_dict("records")
+    assert row["activations"] == row["largest"] == 4 * 50 * 110
+    assert row["rdms"] == 8 * 2 * 50 * 49 / 2
+    json.dumps(row["stimuli"])
