@@ -9,6 +9,6 @@ with job_log(snakemake.log[0]):
     settings, wildcards = snakemake.params.settings, snakemake.wildcards
     world = World(settings["subjects"] if wildcards.population == "several" else 1, SIGNALS[wildcards.signal])
     truth = world.truth(settings["stimuli"], settings["studies"])
-    write_provenance(snakemake.output.truth, settings)
+    write_provenance(snakemake.output.truth, settings, {})
     with atomic_path(snakemake.output.truth) as temporary:
         np.save(temporary, truth, allow_pickle=False)
