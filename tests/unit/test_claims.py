@@ -87,6 +87,32 @@ def test_the_opposite_is_not_supported(claim, name, scores):
     assert found == ("inconclusive" if claim == "H6" else "contradicted")
 
 
+def test_the_control_is_averaged_over_the_seeds_of_the_untrained_network():
+    other = network(MIDDLE, FLAT + 0.1 * DEPTH, seed=6)
+    models = study().models | {"untrained_2": other}
+
+    def estimate(untrained):
+        rows = evaluate(study(models=models, roles=ROLES | {"untrained": untrained}))
+        row = rows[(rows["claim"] == "H6") & rows["models"].str.contains("resnet18")].iloc[0]
+        return row["estimate"], row["reason"]
+
+    alone = [estimate(name)[0] for name in ("untrained", "untrained_2")]
+    together, reason = estimate(["untrained", "untrained_2"])
+    assert together == pytest.approx(np.mean(alone), abs=1e-12)
+    assert "(mean of 2 seeds)" in reason
+    missing = evaluate(study(roles=ROLES | {"untrained": ["untrained", "untrained_9"]}))
+    assert "untrained_9 is not in this study" in missing[missing["claim"] == "H6"]["reason"].iloc[0]
+
+
+def test_claims_about_a_network_that_did_not_learn_are_untestable():
+    reason = "accuracy 0.12 is below the bar of 0.20"
+    table = evaluate(study(unlearned={"vae": reason}))
+    overall = table[table["statistic"] == "overall"].set_index("claim")
+    untestable = {"H4", "H5"}
+    assert set(overall.index[overall["verdict"] == "untestable"]) == untestable
+    assert all(f"vae did not learn ({reason})" in overall.loc[claim, "reason"] for claim in untestable)
+
+
 @pytest.mark.parametrize("claim", claims.CLAIMS)
 def test_large_errors_are_inconclusive_or_untestable(claim):
     noisy = {

@@ -1,5 +1,6 @@
 """Short trainings that learn, go on after a kill as if nothing had been, and do not depend on the memory."""
 
+import io
 import json
 import os
 import signal
@@ -201,8 +202,20 @@ def test_without_labels_there_are_losses_and_reconstructions_alone(corpus):
     blank = relabelled(corpus, category="")
     assert set(run("simclr", blank, images_seen=128)[1]["metric"]) == {"training_loss", "held_out_loss"}
     assert "reconstruction_r2" in set(run("autoencoder", blank, images_seen=128)[1]["metric"])
+    single = relabelled(corpus, category="cat")
+    assert "knn_accuracy" not in set(run("simclr", single, images_seen=128)[1]["metric"])
     with pytest.raises(InputError, match="images without categories"):
         run("supervised", blank)
+
+
+def test_the_progress_bar_is_on_the_terminal_and_not_in_the_log(corpus, monkeypatch, capsys):
+    terminal = io.StringIO()
+    monkeypatch.setattr(sys, "__stderr__", terminal)
+    recipe = RECIPES["supervised"] | {"images_seen": 128}
+    train(NETWORKS["supervised"], recipe, corpus, PREPROCESSING, device="cpu", progress=True)
+    assert "4/4" in terminal.getvalue()
+    logged = capsys.readouterr()
+    assert "4/4" not in logged.out + logged.err
 
 
 def test_grey_and_colour_corpora_give_the_same(corpus):

@@ -45,7 +45,12 @@ def plot_centroids(profiles: pd.DataFrame, models: dict[str, dict]) -> plt.Figur
 
 def _evidence(part: pd.Series, models: dict[str, dict]) -> str:
     """One part of a claim in words: networks, ROI, estimate and interval, or why there is none."""
-    names = [models[name]["label"] if name in models else name for name in part["models"].split(", ")]
+    members = part["models"].split(", ")
+    seeds = [name for name in members if name in models and models[name]["family"] == "untrained"]
+    names = [models[name]["label"] if name in models else name for name in members]
+    if len(seeds) > 1:
+        names = [name for name, member in zip(names, members, strict=True) if member not in seeds]
+        names.append(f"{len(seeds)} untrained networks")
     where = " in ".join(filter(None, (" / ".join(names), part["roi"])))
     if not np.isfinite(part["estimate"]):
         return f"{where}: {part['reason']}" if where else part["reason"]

@@ -110,7 +110,8 @@ def probe(
     preprocessing: dict,
     device: torch.device,
 ) -> dict[str, float]:
-    """`PROBES` on a layer, and `chance` (share of the most frequent category); nothing without labels.
+    """`PROBES` on a layer, and `chance` (share of the most frequent category); nothing without two
+    categories.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ def probe(
     parts : train and validation images
     """
     model.eval()
-    if not corpus.categories:
+    if len(corpus.categories) < 2:
         return {}
     train, codes = embeddings(model, parts["train"], preprocessing, layer, device)
     test, test_codes = embeddings(model, parts["validation"], preprocessing, layer, device)

@@ -285,6 +285,8 @@ class Bar(TQDMProgressBar):
     def init_train_tqdm(self):
         bar = super().init_train_tqdm()
         bar.fp = sys.__stderr__
+        # the printer was bound to the other stream when the bar was made
+        bar.sp = bar.status_printer(bar.fp)
         return bar
 
 
