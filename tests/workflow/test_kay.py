@@ -95,19 +95,6 @@ def test_averages_go_through_the_whole_workflow(kay):
     assert not list(results.glob("activations/*/*/*.npy"))
 
 
-def test_a_package_that_changed_since_its_first_download_is_refused(kay):
-    run = snakemake(kay, "results/small/stimuli.npy", "--configfile", "study.yaml")
-    assert run.returncode == 0, run.stderr[-3000:]
-    content = dict(np.load(kay / "kay_images.npz"))
-    content["responses"][0, 0] += 1
-    np.savez(kay / "kay_images.npz", **content)
-    for path in ("downloads/small", "small"):
-        (kay / "results" / path).rename(kay / path.replace("/", "_"))
-    line = refuse(kay, "results/small/stimuli.npy", "--configfile", "study.yaml")
-    assert "sha256: found" in line
-    assert "recorded in results/downloads/checksums.lock" in line
-
-
 def test_swapped_splits_leave_nothing_behind(kay):
     content = dict(np.load(kay / "kay_images.npz"))
     for key in ("stimuli", "responses"):
