@@ -45,6 +45,13 @@ def edit(path, old, new):
             "tiny_simlcr, ",
             r"models\[1\]: found 'tiny_simlcr'.*did you mean tiny_simclr",
         ),
+        (
+            "tiny.yaml",
+            "datasets: [tiny]",
+            "datasets: [tiny, algonauts92]\nmeasures: {dissimilarity: crossnobis}",
+            r"tiny\.yaml: measures\.dissimilarity: found crossnobis.*algonauts92 has RDMs only",
+        ),
+        ("tiny.yaml", "bootstrap: 40", "standard_error: jack", r"inference\.standard_error: found 'jack'"),
         ("tiny.yaml", "datasets: [tiny]", "datasets: [tinny]", r"datasets\[0\].*did you mean tiny\?"),
         ("tiny.yaml", "models: [", "models: [pixels, pixels, ", r"models: found 'pixels' twice"),
         ("tiny.yaml", "claims:\n", "claims:\n  equivalence: -1\n", r"claims\.equivalence: found -1"),
