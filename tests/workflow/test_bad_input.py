@@ -146,7 +146,7 @@ def test_truncated_weights(rerun):
     assert "weights.safetensors: content: found sha256:" in line
     # of a file without a record the reader tells as well
     path.with_name("weights.safetensors.json").unlink()
-    line = refuse(rerun, *TINY, "--", "results/tiny/rdms/tiny_simclr.h5")
+    line = refuse(rerun, *TINY, "--", "results/tiny/activations/tiny_simclr/1-of-1")
     assert "weights.safetensors" in line
     assert not (rerun / "results/tiny/activations/tiny_simclr/1-of-1").exists()
 
