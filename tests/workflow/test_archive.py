@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT, copy_project
 
+from cortexrsa import cards
 from cortexrsa.archive import METADATA, PAPERS, check_archive
-from cortexrsa.files import InputError
+from cortexrsa.files import InputError, read_rdms
+from cortexrsa.plan import disk, traced
 
 
 def run(project, script, *arguments):
@@ -148,17 +150,20 @@ def test_the_plan_says_what_the_study_then_took(archived, tmp_path):
     assert "GPU jobs among them: 7\n" in text
     (row,) = (line.split() for line in text.splitlines() if line.startswith("tiny "))
     assert int(row[1]) == 44
-    activations, _, rdms, scores = map(float, row[2:])
-    results = archived / "results/tiny"
-    for planned_size, pattern in ((activations, "activations/**/*.npy"), (rdms, "rdms/tiny*.h5")):
-        taken = sum(path.stat().st_size for path in results.glob(pattern)) / 1e9
-        assert planned_size == pytest.approx(taken, abs=2e-3, rel=0.1)
-    assert scores >= 0
+    # to the byte, but for the headers of the files
+    datasets = {"tiny": cards.load_card("datasets", "tiny", project)}
+    names = ("tiny_resnet18", "tiny_simclr", "tiny_vae", "tiny_untrained", "pixels")
+    features = traced({name: cards.load_card("models", name, project) for name in names})
+    settings = {"bootstrap": 40, "permutations": 99}
+    (planned,) = disk(datasets, features, settings, project / "results").to_dict("records")
+    arrays = list((archived / "results/tiny").glob("activations/*/*/*.npy"))
+    assert planned["activations"] == sum(path.stat().st_size - 128 for path in arrays)
+    assert planned["rdms"] == sum(
+        read_rdms(archived / f"results/tiny/rdms/{name}.h5").dissimilarities.nbytes for name in names
+    )
 
 
 def test_the_plan_of_a_data_set_whose_stimuli_are_not_known(tmp_path, monkeypatch):
-    from cortexrsa.plan import disk
-
     card = {"loader": "bids", "options": {}, "rois": {"V1": {}}}
     inference = {"bootstrap": 10, "permutations": 10}
     table = disk({"mine": card}, {"net": [100, 10]}, inference, tmp_path)
