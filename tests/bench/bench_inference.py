@@ -80,7 +80,7 @@ def rsatoolbox_permutations(permutations: int):
 
 CASES = [
     bootstrap("bootstrap, 120 stimuli", "spearman", "spearman", 120, 1000, 20, ROIS, 1000),
-    bootstrap("bootstrap, 1,750 stimuli", "spearman", "spearman", 1750, 8, 2, 1, 700),
+    bootstrap("bootstrap, 1,750 stimuli", "spearman", "spearman", 1750, 48, 2, 1, 700),
     bootstrap("Pearson bootstrap, 1,750 stimuli", "pearson", "corr", 1750, 256, 2, 1, 500),
     Case(
         name="permutations, 120 stimuli",
