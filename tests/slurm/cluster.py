@@ -70,8 +70,8 @@ AccountingStoragePort={ports[1]}
 AccountingStoragePass={root}/munge/socket
 AccountingStorageTRES=gres/gpu
 AccountingStoreFlags=job_comment
-NodeName=c1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=3 RealMemory=16000
-NodeName=g1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[3]} CPUs=2 RealMemory=16000 Gres=gpu:{gpus}
+NodeName=c1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=32000
+NodeName=g1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[3]} CPUs=8 RealMemory=16000 Gres=gpu:{gpus}
 PartitionName=cpu Nodes=c1 Default=YES MaxTime=1-0 State=UP
 PartitionName=gpu Nodes=g1 MaxTime=1-0 State=UP
 """
