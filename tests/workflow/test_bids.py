@@ -85,7 +85,7 @@ def test_two_subjects_from_nifti_files_to_scores(studied):
     voxels = pd.Series(responses["subject"].values + " " + responses["roi"].values).value_counts()
     assert voxels.to_dict() == {"sub-01 V1": 20, "sub-02 V1": 19, "sub-01 LO": 16, "sub-02 LO": 16}
     rdms = read_rdms(folder / "rdms/brain.h5")
-    assert sorted(rdms.rdms.itertuples(index=False, name=None)) == [
+    assert sorted(rdms.rdms[["subject", "roi"]].itertuples(index=False, name=None)) == [
         (f"sub-0{subject}", roi) for subject in (1, 2) for roi in ("LO", "V1")
     ]
     scores = pd.read_csv(folder / "scores.csv")
