@@ -47,6 +47,12 @@ rule network_rdms:
         runtime=scaled(30),
     params:
         settings={"dissimilarity": CONFIG["measures"]["dissimilarity"]},
+        # a failed extraction leaves neither activations nor a record of its settings: without them here, RDMs of
+        # the settings before would pass for current
+        recipe=lambda wildcards: {
+            "settings": extraction_settings(wildcards),
+            "code": code("extract.py"),
+        },
         code=code("network_rdms.py"),
     message:
         "RDMs of the layers of {wildcards.model} for {wildcards.dataset}"

@@ -46,6 +46,15 @@ def test_one_card_edited(rerun):
     assert pending(rerun) == jobs_of("tiny_untrained") | AGGREGATES
 
 
+def test_rdms_of_a_card_before_a_failed_extraction_are_not_current(rerun):
+    edit(rerun / "resources/models/tiny_untrained.yaml", "layers: [relu,", "layers: [relu, nowhere,")
+    run = snakemake(rerun, *TINY, "--", "results/tiny/rdms/tiny_untrained.h5")
+    assert run.returncode != 0
+    assert "nowhere" in run.stderr
+    assert not (rerun / "results/tiny/activations/tiny_untrained/1-of-1").exists()
+    assert pending(rerun) == jobs_of("tiny_untrained") | AGGREGATES
+
+
 def test_a_recipe_edited_trains_that_network_again(rerun):
     edit(rerun / "resources/models/tiny_vae.yaml", "images_seen: 96", "images_seen: 192")
     trained = {"networks/tiny_vae/weights.safetensors", "networks/tiny_vae/metrics.csv"}

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numba
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from cortexrsa.geometry.threads import in_threads
 
-CHUNK_BYTES = 64 * 2**20
+CHUNK_BYTES = 32 * 2**20
 
 
-def feature_chunks(features: np.ndarray, chunk_bytes: int = CHUNK_BYTES):
-    """Yield (n, c) slices of `features` (n, p) that hold at most `chunk_bytes` each."""
+def feature_slices(features: np.ndarray, chunk_bytes: int = CHUNK_BYTES) -> list[slice]:
+    """Slices over the features of (n, p) patterns, of which each chunk (n, c) holds at most `chunk_bytes`."""
     n, p = features.shape
     width = max(1, chunk_bytes // (n * features.dtype.itemsize))
-    for start in range(0, p, width):
-        yield features[:, start : start + width]
+    return [slice(start, min(start + width, p)) for start in range(0, p, width)]
+
+
+def _accumulated(
+    features: np.ndarray, product: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], threads: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over chunks of features of a Gram matrix (n, n) and of row sums (n,), in float64.
+
+    The same bits for any number of threads: each chunk's product is made by one of them (several threads of
+    BLAS would round differently), and the products are added in the order of the chunks.
+    """
+    n, slices = len(features), feature_slices(features)
+    gram, sums = np.zeros((n, n)), np.zeros(n)
+    with threadpool_limits(1, "blas"):
+        for start in range(0, len(slices), threads):
+            group = slices[start : start + threads]
+            for part, total in in_threads(lambda columns: product(features[:, columns]), group, threads):
+                gram += part
+                sums += total
+    return gram, sums
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
@@ -33,15 +54,15 @@ def _subtract(chunk, shift, out, sums):
 def centred_gram(features: np.ndarray, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Gram matrix of the patterns, each centred across its features.
 
-    The mean of a pattern is subtracted in two steps so that one pass over the features suffices and large
-    constant offsets do no harm: first a provisional mean (of the first chunk), then, from the sums, what that
+    The mean of a pattern is subtracted in two steps, so that large constant offsets do no harm and features
+    are held a chunk at a time: first a provisional mean (of the first chunk), then, from the sums, what that
     left over (Chan, Golub & LeVeque 1983, shifted data). Products are formed in the dtype of the features
     (float32, or float64) and accumulated in float64.
 
     Parameters
     ----------
     features : (n, p) array or memory map; n patterns of p features
-    threads : of the subtraction; those of the product are BLAS's own
+    threads : the result does not depend on it
 
     Returns
     -------
@@ -50,40 +71,33 @@ def centred_gram(features: np.ndarray, threads: int = 1) -> tuple[np.ndarray, np
     """
     n, p = features.shape
     dtype = np.float32 if features.dtype == np.float32 else np.float64
-    shift = np.zeros(n, dtype)
-    gram, sums = np.zeros((n, n)), np.zeros(n)
-    bounds = np.linspace(0, n, threads + 1).astype(int)
-    shifted = None
-    for k, chunk in enumerate(feature_chunks(features)):
-        chunk = np.asarray(chunk, dtype)
-        if k == 0:
-            shift = chunk.mean(axis=1, dtype=np.float64).astype(dtype)
-        if shifted is None or shifted.shape != chunk.shape:
-            shifted = np.empty(chunk.shape, dtype)
+    first = features[:, feature_slices(features)[0]]
+    shift = np.asarray(first, dtype).mean(axis=1, dtype=np.float64).astype(dtype)
 
-        def subtract(part: int, chunk=chunk, shift=shift, shifted=shifted) -> None:
-            rows = slice(bounds[part], bounds[part + 1])
-            _subtract(chunk[rows], shift[rows], shifted[rows], sums[rows])
+    def product(chunk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shifted, sums = np.empty(chunk.shape, dtype), np.zeros(n)
+        _subtract(np.asarray(chunk, dtype), shift, shifted, sums)
+        return shifted @ shifted.T, sums  # NumPy makes this a SYRK: half of the products
 
-        in_threads(subtract, range(threads), threads)
-        gram += shifted @ shifted.T  # NumPy makes this a SYRK: half of the products
+    gram, sums = _accumulated(features, product, threads)
     for row, total in zip(gram, sums, strict=True):
         row -= total / p * sums
     rounding = 4 * np.finfo(dtype).eps * np.abs(shift.astype(np.float64))
     return gram, np.diag(gram) <= p * rounding**2
 
 
-def gram(features: np.ndarray, centre_features: bool = False) -> np.ndarray:
+def gram(features: np.ndarray, centre_features: bool = False, threads: int = 1) -> np.ndarray:
     """Gram matrix (n, n) float64 of patterns (n, p), uncentred or with each feature centred over patterns.
 
     Centring the features changes no distance between patterns, and keeps small distances between patterns
-    that share a large offset.
+    that share a large offset. The result does not depend on the number of threads.
     """
     dtype = np.float32 if features.dtype == np.float32 else np.float64
-    total = np.zeros((len(features), len(features)))
-    for chunk in feature_chunks(features):
+
+    def product(chunk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if centre_features:
             chunk = chunk - chunk.mean(axis=0, dtype=np.float64)
         chunk = chunk.astype(dtype, copy=False)
-        total += chunk @ chunk.T
-    return total
+        return chunk @ chunk.T, np.zeros(len(chunk))
+
+    return _accumulated(features, product, threads)[0]

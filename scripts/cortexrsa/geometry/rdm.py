@@ -78,7 +78,7 @@ def _correlation(features: np.ndarray, threads: int) -> np.ndarray:
 
 
 def _cosine(features: np.ndarray, threads: int) -> np.ndarray:
-    products = gram(features)
+    products = gram(features, threads=threads)
     scale = np.sqrt(np.diag(products))
     scale[scale == 0] = np.nan
     return _one_less(products, scale)
@@ -92,7 +92,7 @@ def squared_distances(products: np.ndarray) -> np.ndarray:
 
 
 def _euclidean(features: np.ndarray, threads: int) -> np.ndarray:
-    return np.maximum(squared_distances(gram(features, centre_features=True)), 0) / features.shape[1]
+    return np.maximum(squared_distances(gram(features, True, threads)), 0) / features.shape[1]
 
 
 DISSIMILARITIES = {"correlation": _correlation, "cosine": _cosine, "euclidean": _euclidean}
@@ -118,7 +118,7 @@ def rdm(features: np.ndarray, dissimilarity: str = "correlation", threads: int =
     features : (n, p) array or memory map, float32 or float64; peak memory does not grow with p
     dissimilarity : correlation (1 - Pearson r across features), cosine (1 - cosine), or euclidean (squared
         Euclidean distance divided by p, as in rsatoolbox); for those of noisy patterns see `noise`
-    threads : of what is not BLAS's
+    threads : the result does not depend on it
 
     Returns
     -------
