@@ -28,6 +28,7 @@ rule all:
     default_target: True
     input:
         [results_of(dataset) for dataset in DATASETS],
+        intermediates(),
 
 
 onsuccess:

@@ -138,6 +138,7 @@ rule read_rdm_dataset:
         runtime=scaled(30),
     params:
         settings=lambda wildcards: {key: DATASETS[wildcards.dataset][key] for key in ("rois", "options")},
+        files=lambda wildcards: cards.card_files(DATASETS[wildcards.dataset]),
         code=code("read_rdm_dataset.py"),
     message:
         "Reading the stimuli and brain RDMs of {wildcards.dataset}"
@@ -168,6 +169,7 @@ rule read_kay:
         settings=lambda wildcards: {
             key: DATASETS[wildcards.dataset][key] for key in ("loader", "rois", "options")
         },
+        files=lambda wildcards: cards.card_files(DATASETS[wildcards.dataset]),
         code=code("read_kay.py"),
     message:
         "Reading the stimuli and responses of {wildcards.dataset}"

@@ -256,6 +256,33 @@ def results_of(dataset: str) -> list[str]:
     ]
 
 
+def intermediates() -> list[str]:
+    """What stages make for later ones, and keep.
+
+    Asked for by name: a failed or killed job takes its former outputs with it, and Snakemake does not miss a file
+    that nobody asks for. Tables of the settings before would pass for current. Activations, which may be temporary,
+    and downloads, which are what their checksum says, are left out: those who read them know their settings.
+    """
+    files = []
+    for dataset, card in DATASETS.items():
+        kept = ["stimuli.npy", "stimuli.tsv", "inputs.nc", "rdms/brain.h5"]
+        kept += [
+            f"{folder}/{model}.{suffix}"
+            for model in MODELS
+            for folder, suffix in (("rdms", "h5"), ("rsa", "nc"))
+        ]
+        if has_responses(dataset):
+            kept.append("responses.nc")
+        if card["loader"] == "simulated":
+            kept += ["bids", "truth.nc"]
+        if dataset in BIDS:
+            kept += [f"glm/sub-{subject}_betas.nc" for subject in BIDS[dataset]["subjects"]]
+        files += [f"results/{dataset}/{file}" for file in kept]
+    for model in TRAINED:
+        files += [f"results/networks/{model}/{file}" for file in ("weights.safetensors", "metrics.csv")]
+    return files + [f"results/corpora/{corpus}/index.tsv" for corpus in CORPORA]
+
+
 def inference_settings(*keys: str):
     """Function of the wildcards: comparison, the given keys of `inference`, and how to take the subjects."""
     return lambda wildcards: {
@@ -298,15 +325,22 @@ def make_report(dataset: str) -> None:
     if not all(os.path.exists(target) for target in targets):
         return
     path = f"results/{dataset}/report.html"
+    temporary = f"results/{dataset}/.report.html"
     # the same configuration, whatever files and options it came from
     with tempfile.NamedTemporaryFile("w", suffix=".json") as effective:
         json.dump(config, effective)
         effective.flush()
         command = [sys.executable, "-m", "snakemake", "--quiet", "rules", "progress", "--nolock"]
         command += ["--snakefile", str(workflow.main_snakefile), "--configfile", effective.name]
-        run = subprocess.run([*command, "--report", path, "--", *targets], capture_output=True, text=True)
+        run = subprocess.run(
+            [*command, "--report", temporary, "--", *targets], capture_output=True, text=True
+        )
     if run.returncode:
-        raise WorkflowError(f"{path} could not be made: " + " ".join(run.stderr.splitlines()[-3:]))
+        Path(temporary).unlink(missing_ok=True)
+        again = f"snakemake --configfile {' '.join(CONFIG_FILES)} --report {path}"
+        reason = " ".join(run.stderr.splitlines()[-3:])
+        raise WorkflowError(f"{path} could not be made: {reason}. All else is there; make it by: {again}")
+    os.replace(temporary, path)
     logger.info(f"Results of {dataset}: {path}, and the tables and figures beside it in results/{dataset}/")
 
 

@@ -23,6 +23,7 @@ rule corpus:
         runtime=scaled(30),
     params:
         settings=lambda wildcards: {key: CORPORA[wildcards.corpus][key] for key in ("kind", "options")},
+        files=lambda wildcards: cards.card_files(CORPORA[wildcards.corpus]),
         code=code("corpus.py"),
     message:
         "Making the training corpus {wildcards.corpus}"

@@ -169,7 +169,7 @@ def test_a_wrong_layer_writes_nothing(images, network, tmp_path):
 def test_a_disk_too_small_is_told_after_the_first_batch(images, network, tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("cortexrsa.networks.extraction.shutil.disk_usage", lambda _: usage)
-    with pytest.raises(InputError, match="free disk space: found 0.0 GB"):
+    with pytest.raises(InputError, match="free disk space: found 0 MB"):
         extract(network, images, PREPROCESSING, LAYERS, tmp_path, device="cpu")
 
 
@@ -209,7 +209,7 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
     for n in (64, 256):
         np.save(tmp_path / f"stimuli{n}.npy", np.broadcast_to(image, (n, *image.shape)))
-    # freed arrays go back at once, so that what glibc keeps in hand, which differs from run to run, is not counted
+    # freed arrays go back at once: what glibc keeps in hand differs from run to run
     malloc = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
     environment = {**os.environ, **malloc, "PYTHONPATH": str(ROOT / "scripts"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", MEASURE, str(tmp_path)]

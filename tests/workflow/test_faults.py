@@ -1,4 +1,4 @@
-"""Snakemake killed, its job an orphan: the next run makes the same results."""
+"""Jobs or Snakemake killed, two runs at once, a full disk: the next run makes the same results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import TINY, snakemake
+from conftest import HERE, ROOT, TINY, snakemake
+
+# what runs in the tiny study
+STAGES = {path.stem for path in (ROOT / "scripts").glob("*.py")} - {
+    *("archive", "plan", "new_model_card"),
+    *("calibration", "calibration_truth", "plot_calibration", "recovery", "plot_recovery"),
+    *("fetch", "read_kay", "read_rdm_dataset", "index_corpus"),
+}
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="jobs are found in /proc")
 
@@ -35,12 +42,13 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def start(project: Path, *arguments: str) -> subprocess.Popen:
+def start(project: Path, *arguments: str, **environment: str) -> subprocess.Popen:
     """Snakemake in the background, in a session of its own."""
     with open(project / "snakemake.log", "w") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--cores", "2", "--retries", "1", *TINY, *arguments],
+            [sys.executable, "-m", "snakemake", "--cores", "2", *TINY, *arguments],
             cwd=project,
+            env=os.environ | environment,
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -76,6 +84,9 @@ def test_an_orphan_cannot_harm_what_the_next_run_made(rerun, finished):
         assert run.poll() is None
     (orphan,) = orphans()
     os.kill(orphan, signal.SIGSTOP)
+    second = snakemake(project, *TINY)
+    assert second.returncode == 1
+    assert "another Snakemake process" in second.stderr or "--unlock" in second.stderr
     kill(run.pid)
     run.wait()
     # nothing stands under the final name, half or whole
@@ -87,3 +98,58 @@ def test_an_orphan_cannot_harm_what_the_next_run_made(rerun, finished):
     while orphan in jobs_of(project):
         time.sleep(0.05)
     assert differences(project, finished) == []
+
+
+def hidden(project: Path) -> list[Path]:
+    """Half-made files, and what else begins with a dot; not Snakemake's marks of folders."""
+    return [path for path in (project / "results").rglob(".*") if path.name != ".snakemake_timestamp"]
+
+
+def test_jobs_and_snakemake_killed_at_every_stage(project, finished, tmp_path):
+    """Every stage is killed twice, see killed/sitecustomize.py: with Snakemake, and alone, to be retried."""
+    deaths = tmp_path / "deaths"
+    deaths.mkdir()
+    environment = {"PYTHONPATH": str(HERE / "killed"), "FAULTS_FOLDER": str(deaths)}
+    while (run := start(project, "--retries", "1", **environment)).wait() == -signal.SIGKILL:
+        locks = project / ".snakemake/locks"
+        assert list(locks.iterdir())
+        if len(list(deaths.iterdir())) == 1:
+            refused = snakemake(project, *TINY)
+            assert refused.returncode == 1
+            assert "--unlock" in refused.stderr
+        shutil.rmtree(locks)
+    assert run.returncode == 0, (project / "snakemake.log").read_text()[-3000:]
+    assert {path.name for path in deaths.iterdir()} == {f"{stage}.{k}" for stage in STAGES for k in (1, 2)}
+    assert differences(project, finished) == []
+    assert hidden(project) == []
+
+
+def mount(project: Path, *options: str) -> bool:
+    """Mount or remount a disk in memory on the results of a project, where this machine lets us."""
+    command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "cortexrsa", str(project / "results")]
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def test_a_full_disk_is_told_and_the_next_run_goes_on(project, finished):
+    results = project / "results"
+    results.mkdir(exist_ok=True)
+    needed = sum(path.stat().st_size for path in (finished / "results").rglob("*") if path.is_file())
+    size, refused = needed // 16, 0
+    if not mount(project, f"size={size}"):
+        pytest.skip("mounting a small disk needs root")
+    try:
+        while (run := snakemake(project, *TINY)).returncode:
+            told = r"^(Error: results\S*: (free )?disk|results/tiny/report\.html could not .*No space left)"
+            assert re.search(told, run.stderr, re.MULTILINE), run.stderr[-3000:]
+            assert hidden(project) == []
+            size, refused = 2 * size, refused + 1
+            assert mount(project, "remount", f"size={size}")
+        assert refused > 2
+        if not (results / "tiny/report.html").exists():
+            # all was made before, but the report, for which the message gave the command
+            report = snakemake(project, *TINY, "--report", "results/tiny/report.html")
+            assert report.returncode == 0, report.stderr[-3000:]
+        assert differences(project, finished) == []
+        assert hidden(project) == []
+    finally:
+        subprocess.run(["umount", "--lazy", str(results)], check=True)

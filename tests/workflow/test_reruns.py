@@ -55,6 +55,30 @@ def test_rdms_of_a_card_before_a_failed_extraction_are_not_current(rerun):
     assert pending(rerun) == jobs_of("tiny_untrained") | AGGREGATES
 
 
+def test_responses_before_a_failed_glm_are_not_current(rerun):
+    (rerun / "tiny.yaml").write_text(
+        (rerun / "tiny.yaml").read_text() + "glm: {drift: polynomial, drift_order: 999}\n"
+    )
+    run = snakemake(rerun, *TINY, "--", "results/tiny/responses.nc")
+    assert run.returncode != 0
+    assert run.stderr.count("Error: ") == 1
+    assert not (rerun / "results/tiny/glm/sub-01_betas.nc").exists()
+    assert {"tiny/glm/sub-01_betas.nc", "tiny/responses.nc", "tiny/claims.csv"} <= pending(rerun)
+
+
+def test_what_a_failed_job_took_away_is_made_again(rerun):
+    """Snakemake removes the former outputs of a job that fails, and does not miss what nobody asks for."""
+    results = rerun / "results"
+    made = ("bids", "truth.nc", "stimuli.npy", "glm/sub-01_betas.nc", "responses.nc", "rdms/brain.h5")
+    made += ("rdms/tiny_vae.h5", "rsa/tiny_vae.nc")
+    lost = [f"tiny/{name}" for name in made]
+    for name in [*lost, "networks/tiny_vae/weights.safetensors", "corpora/few/index.tsv"]:
+        (results / name).rename(rerun / "away")
+        assert {name, "tiny/claims.csv", "tiny/figures/profiles.svg"} <= pending(rerun), name
+        (rerun / "away").rename(results / name)
+    assert pending(rerun) == set()
+
+
 def test_a_recipe_edited_trains_that_network_again(rerun):
     edit(rerun / "resources/models/tiny_vae.yaml", "images_seen: 96", "images_seen: 192")
     trained = {"networks/tiny_vae/weights.safetensors", "networks/tiny_vae/metrics.csv"}

@@ -61,22 +61,24 @@ def plot_rdms(
     regions = _mean_rdms(brain, comparison)
     rois = list(regions)
     order = stimulus_order(regions[rois[-1]])
-    rows, first_row = [], [(roi, regions[roi]) for roi in rois]
+    rows, baselines = [], []
     for name in ordered(models):
         rdms, layers = _test_rdms(networks[name]), list(networks[name].rdms["layer"])
         if len(layers) == 1:
-            first_row.append((models[name]["label"], rdms[0]))
+            baselines.append((models[name]["label"], rdms[0]))
             continue
         shown = _shown_layers(scores[scores["model"] == name], layers, rois)
         titles = [f"{layers[layer]} ({', '.join(why)})" for layer, why in shown.items()]
         rows.append((models[name]["label"], list(zip(titles, rdms[list(shown)], strict=True))))
-    rows.insert(0, ("Brain, baselines", first_row))
+    if baselines:
+        rows.insert(0, ("Baselines", baselines))
+    rows.insert(0, ("Brain", list(regions.items())))
     columns = max(len(cells) for _, cells in rows)
     figure, grid = plt.subplots(
-        len(rows), columns, figsize=(WIDTH, (WIDTH / columns + 0.05) * len(rows)), squeeze=False
+        len(rows), columns, figsize=(WIDTH, (WIDTH / columns + 0.15) * len(rows)), squeeze=False
     )
     for axes_row, (label, cells) in zip(grid, rows, strict=True):
-        axes_row[0].set_ylabel(label, fontsize=7)
+        axes_row[0].set_ylabel("\n".join(textwrap.wrap(label, 16)), fontsize=7)
         for axes, (title, rdm) in zip(axes_row, cells, strict=False):
             ranks = (
                 squareform(rankdata(rdm) / len(rdm))
@@ -127,8 +129,9 @@ def plot_mds(
         sizes = np.linspace(12, 45, len(path))
         axes.scatter(path[:, 0], path[:, 1], s=sizes, zorder=2, **style)
     for roi, point in zip(regions, points[start:], strict=True):
-        axes.scatter(*point, s=170, marker="*", color=roi_colours(list(regions))[roi], ec="black", zorder=3)
-        axes.annotate(roi, point, xytext=(7, 5), textcoords="offset points", weight="bold")
+        axes.scatter(*point, s=90, marker="*", color=roi_colours(list(regions))[roi], ec="black", zorder=3)
+        place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
+        axes.annotate(roi, point, **place, fontsize=7, weight="bold", zorder=4)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set(xlabel="dimension 1 (1 - similarity)", ylabel="dimension 2 (1 - similarity)")
     axes.set_title(f"stress-1 = {stress:.2f}; markers grow from the first to the last layer", fontsize=8)

@@ -7,6 +7,7 @@ import pandas as pd
 import seaborn as sns
 import xarray
 from matplotlib import pyplot as plt
+from matplotlib.transforms import ScaledTranslation
 
 from cortexrsa.figures.style import WIDTH, model_styles, ordered, ordered_rois, placeholder, roi_colours
 
@@ -25,7 +26,9 @@ def plot_reliability(reliability: pd.DataFrame) -> plt.Figure:
         return placeholder("No stimulus was repeated: the reliability of the voxels is not known.")
     rois = ordered_rois(reliability["roi"])
     splits = sorted(set(reliability["split"]), key=lambda split: split != "test")
-    figure, grid = plt.subplots(1, len(splits), figsize=(WIDTH, 2.6), sharex=True, sharey=True, squeeze=False)
+    # a line of the legend for each ROI
+    size = (WIDTH, 2.3 + 0.15 * len(rois))
+    figure, grid = plt.subplots(1, len(splits), figsize=size, sharex=True, sharey=True, squeeze=False)
     for axes, split in zip(grid[0], splits, strict=True):
         for roi, colour in roi_colours(rois).items():
             values = reliability.loc[
@@ -37,7 +40,9 @@ def plot_reliability(reliability: pd.DataFrame) -> plt.Figure:
                 bins=np.linspace(-0.6, 1, 41),
                 color=colour,
                 element="step",
-                alpha=0.3,
+                # many areas over one another hide more than they show
+                fill=len(rois) <= 3,
+                alpha=0.3 if len(rois) <= 3 else 1,
                 ax=axes,
                 label=f"{roi} (median {median:.2f}, {len(values)} voxels)",
             )
@@ -46,7 +51,10 @@ def plot_reliability(reliability: pd.DataFrame) -> plt.Figure:
         axes.set(
             title=f"{split} stimuli, {repeats} repeats", xlabel="reliability of the mean", ylabel="voxels"
         )
-        axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.28))
+        # below the axis label, whatever the height of the panel
+        below = axes.transAxes + ScaledTranslation(0, -0.4, figure.dpi_scale_trans)
+        anchor = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": below}
+        axes.legend(frameon=False, fontsize=7, **anchor)
     return figure
 
 

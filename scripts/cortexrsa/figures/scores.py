@@ -39,6 +39,18 @@ def _ceiling_band(axes, ceiling: dict, colour, label: str | None = None) -> None
         axes.axhspan(ceiling["lower"], ceiling["upper"], color=colour, alpha=0.18, lw=0, label=label)
 
 
+def _label_outer(grid: np.ndarray, panels: int, score: str) -> None:
+    """Switch off what is not one of the first `panels`; label the lowest of each column and the left ones."""
+    for axes in grid.flat[panels:]:
+        axes.set_axis_off()
+    for column in grid.T:
+        for axes in [axes for axes in column if axes.axison][-1:]:
+            axes.set_xlabel("relative depth (input 0, output 1)", fontsize=7)
+            axes.xaxis.set_tick_params(labelbottom=True)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(score, fontsize=8)
+
+
 def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     """One panel a network: score over relative depth in every ROI, with interval and noise ceiling.
 
@@ -78,14 +90,7 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
             )
         axes.axhline(0, color="0.6", lw=0.6, zorder=0)
         axes.set_title(models[name]["label"], fontsize=8)
-    for axes in grid.flat[len(names) :]:
-        axes.set_axis_off()
-    for column in grid.T:
-        for axes in [axes for axes in column if axes.axison][-1:]:
-            axes.set_xlabel("relative depth")
-            axes.xaxis.set_tick_params(labelbottom=True)
-    for axes in grid[:, 0]:
-        axes.set_ylabel(score_label(scores), fontsize=8)
+    _label_outer(grid, len(names), score_label(scores))
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(
         handles,
@@ -122,11 +127,7 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
             axes.plot(line["depth"], line["score"], ms=3.5, lw=1.2, **style)
         axes.axhline(0, color="0.6", lw=0.6, zorder=0)
         axes.set_title(roi)
-        axes.set_xlabel("relative depth (input 0, output 1)")
-    for axes in grid.flat[len(rois) :]:
-        axes.set_axis_off()
-    for axes in grid[:, 0]:
-        axes.set_ylabel(score_label(scores))
+    _label_outer(grid, len(rois), score_label(scores))
     handles, labels = grid.flat[0].get_legend_handles_labels()
     # long names in fewer columns and smaller, so that none is cut off
     long = max(map(len, labels)) > 24

@@ -139,8 +139,8 @@ class _Writer:
             raise InputError(
                 self.folder,
                 "free disk space",
-                f"{free / 1e9:.1f} GB",
-                f"{needed / 1e9:.1f} GB for activations",
+                f"{free / 1e6:,.0f} MB",
+                f"{needed / 1e6:,.0f} MB for activations",
             )
 
     def close(self) -> None:
