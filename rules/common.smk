@@ -1,5 +1,6 @@
 # Configuration, cards and helpers that the rules share.
 
+import functools
 import json
 import os
 import subprocess
@@ -125,6 +126,7 @@ def either(names) -> str:
     return "|".join(names) or "(?!)"
 
 
+@functools.cache
 def code(script: str) -> str:
     """Fingerprint of a script and of the library modules it imports: a change reruns its rule."""
     try:

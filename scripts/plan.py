@@ -60,7 +60,7 @@ def show(studies: list[str]) -> None:
         print(f"Not counted: {', '.join(unknown)}, until the stimuli have been read")
     kept = columns if config["keep_activations"] else ["rdms", "scores"]
     needed = gigabytes[kept].drop(columns="largest", errors="ignore").sum().sum()
-    free = shutil.disk_usage(results).free / 1e9
+    free = shutil.disk_usage(results if results.exists() else ROOT).free / 1e9
     print(f"Together {needed:.3f} GB; free: {free:.1f} GB")
     if not config["keep_activations"]:
         print(

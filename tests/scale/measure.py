@@ -2,7 +2,7 @@
 
     python tests/scale/measure.py dag FOLDER      300 networks x 4 data sets: time until the DAG is built
     python tests/scale/measure.py run FOLDER      60 networks, run on two cores: overhead of a job
-    python tests/scale/measure.py large FOLDER    10,000 stimuli in 8 shards: time and memory of every stage
+    python tests/scale/measure.py large FOLDER    10,000 stimuli in 8 shards, to the report: time and memory of every stage
 
 FOLDER is made anew, and stays. Run them on a quiet machine.
 """
@@ -42,7 +42,8 @@ def benchmarks(project: Path) -> pd.DataFrame:
     for path in sorted(folder.rglob("*.tsv")):
         parts = path.relative_to(folder).with_suffix("").parts
         rule = next(
-            (part for part in parts if part in ("extract", "network_rdms", "rsa", "train")), parts[-1]
+            (part for part in parts if part in ("extract", "fetch", "network_rdms", "rsa", "train")),
+            parts[-1],
         )
         job = pd.read_csv(path, sep="\t").iloc[0]
         rows.append({"rule": rule, "s": job["s"], "cpu_s": job["cpu_time"], "rss_mb": job["max_rss"]})
@@ -77,7 +78,7 @@ def large(project: Path) -> None:
     inference = {"bootstrap": 10, "permutations": 20, "ceiling_splits": 2, "halves": 1}
     write_study(project, models=1, layers=4, shards=8, inference=inference)
     write_package(project, train=9880, test=120)
-    seconds, _ = snakemake(project, "--cores", "1", "--", "results/world0/rsa/net0.nc")
+    seconds, _ = snakemake(project, "--cores", "1")
     jobs = benchmarks(project)
     print(f"{seconds:.0f} s on 1 core")
     print(jobs.groupby("rule").agg(jobs=("s", "size"), s=("s", "max"), rss_mb=("rss_mb", "max")).round(1))

@@ -139,7 +139,6 @@ def test_an_unfinished_study_is_not_archived(archived):
 
 def test_the_plan_says_what_the_study_then_took(archived, tmp_path):
     project = copy_project(tmp_path / "project")
-    (project / "results").mkdir()
     planned = run(project, "plan", "tiny.yaml")
     assert planned.returncode == 0, planned.stderr
     text = planned.stdout
