@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cortexrsa.figures.geometry import plot_mds, plot_rdms
+from cortexrsa.figures.geometry import of_test_stimuli, plot_mds, plot_rdms
 from cortexrsa.figures.style import marked, save
 from cortexrsa.files import job_log, read_rdms, read_table
 
@@ -10,8 +10,10 @@ with job_log(snakemake.log[0]):
     settings, out = snakemake.params.settings, snakemake.output
     models = marked(settings["models"], snakemake.input.get("learning"))
     comparison = settings["comparison"]
-    brain = read_rdms(snakemake.input.brain)
-    networks = {Path(path).stem: read_rdms(path) for path in snakemake.input.networks}
+    brain = of_test_stimuli(read_rdms(snakemake.input.brain))
+    # one file at a time: those of all networks together may not fit into memory
+    networks = {Path(path).stem: of_test_stimuli(read_rdms(path)) for path in snakemake.input.networks}
     scores = read_table(snakemake.input.scores)
     save(plot_rdms(brain, networks, scores, models, comparison), out.rdms_svg, out.rdms_png)
-    save(plot_mds(brain, networks, models, comparison, settings["seed"]), out.mds_svg, out.mds_png)
+    figure = plot_mds(brain, networks, scores, models, comparison, settings["seed"])
+    save(figure, out.mds_svg, out.mds_png)

@@ -2,7 +2,7 @@
 
     python tests/scale/measure.py dag FOLDER      300 networks x 4 data sets: time until the DAG is built
     python tests/scale/measure.py run FOLDER      60 networks, run on two cores: overhead of a job
-    python tests/scale/measure.py large FOLDER    10,000 stimuli in 8 shards, to the report: time and memory of every stage
+    python tests/scale/measure.py large FOLDER    10,000 stimuli in 8 shards: time and memory of every stage
 
 FOLDER is made anew, and stays. Run them on a quiet machine.
 """

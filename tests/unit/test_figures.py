@@ -10,33 +10,41 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.text import Text
 
-from cortexrsa.figures.geometry import plot_rdms
+from cortexrsa.figures.claims import plot_centroids
+from cortexrsa.figures.geometry import plot_mds, plot_rdms
 from cortexrsa.figures.quality import plot_reliability
-from cortexrsa.figures.scores import plot_profiles, plot_rois
+from cortexrsa.figures.scores import plot_heatmap, plot_profiles, plot_rois
 from cortexrsa.files import RDMs
 
 ROIS = ("V1", "V2", "V3", "V3A", "V3B", "V4", "LatOcc")
-MODELS = {
+FEW = {
     "deep": {"label": "ResNet-50, untrained, seed 1", "family": "untrained"},
     "other": {"label": "EfficientNet-Lite0", "family": "task-optimised"},
     "gabor": {"label": "Gabor pyramid", "family": "baseline"},
 }
-LAYERS = {
-    "deep": ["relu", "layer1.0", "avgpool"],
-    "other": ["blocks.0", "blocks.1", "pool"],
-    "gabor": ["all"],
+MANY = FEW | {
+    f"net{k}": {"label": f"Network {k}, self-supervised", "family": "self-supervised"} for k in range(300)
 }
+LAYERS = {"deep": ["relu", "layer1.0", "avgpool"], "gabor": ["all"]}
 
 
-def scores() -> pd.DataFrame:
+SEVERAL_LAYERS = ("profiles",)  # shows no network of one layer
+
+
+def layers_of(model: str) -> list[str]:
+    return LAYERS.get(model, ["blocks.0", "blocks.1", "pool"])
+
+
+def scores(models) -> pd.DataFrame:
     rows = [
-        {"model": model, "roi": roi, "layer": layer, "layer_index": k, "depth": k / 2, "score": 0.1 * k}
-        for model, layers in LAYERS.items()
+        {"model": model, "roi": roi, "layer": layer, "layer_index": k, "depth": k / 2}
+        for model in models
         for roi in ROIS
-        for k, layer in enumerate(layers)
+        for k, layer in enumerate(layers_of(model))
     ]
     same = {"split": "test", "subject": "sub-01", "measure": "spearman", "ci_low": 0.0, "ci_high": 0.3}
-    return pd.DataFrame(rows).assign(**same)
+    values = np.random.default_rng(0).normal(0.1, 0.05, len(rows))
+    return pd.DataFrame(rows).assign(**same, score=values, p_fwe=0.01)
 
 
 def ceilings() -> pd.DataFrame:
@@ -58,23 +66,36 @@ def rdms(names: dict) -> RDMs:
     return RDMs(values, pd.DataFrame(names), patterns, "correlation")
 
 
+def profiles(models) -> pd.DataFrame:
+    rows = [
+        {"model": model, "roi": roi, "statistic": statistic}
+        for model in models
+        for roi in ROIS
+        for statistic in ("depth centroid", "held-out best layer")
+    ]
+    return pd.DataFrame(rows).assign(estimate=0.5, ci_low=0.3, ci_high=0.6)
+
+
+def geometry(plot, models, *options):
+    networks = {name: rdms({"layer": layers_of(name)}) for name in models}
+    return plot(rdms({"roi": ROIS}), networks, scores(models), models, "spearman", *options)
+
+
 FIGURES = {
-    "reliability": lambda: plot_reliability(reliability()),
-    "rdms": lambda: plot_rdms(
-        rdms({"roi": ROIS}),
-        {name: rdms({"layer": layers}) for name, layers in LAYERS.items()},
-        scores(),
-        MODELS,
-        "spearman",
-    ),
-    "profiles": lambda: plot_profiles(scores(), ceilings(), MODELS),
-    "rois": lambda: plot_rois(scores(), ceilings(), MODELS),
+    "reliability": lambda models: plot_reliability(reliability()),
+    "rdms": lambda models: geometry(plot_rdms, models),
+    "mds": lambda models: geometry(plot_mds, models, 1),
+    "profiles": lambda models: plot_profiles(scores(models), ceilings(), models),
+    "rois": lambda models: plot_rois(scores(models), ceilings(), models),
+    "heatmap": lambda models: plot_heatmap(scores(models), models),
+    "centroids": lambda models: plot_centroids(profiles(models), models),
 }
 
 
+@pytest.mark.parametrize("models", [FEW, MANY], ids=["few", "many"])
 @pytest.mark.parametrize("name", FIGURES)
-def test_text_is_whole_and_apart(name):
-    figure = FIGURES[name]()
+def test_text_is_whole_and_apart(name, models):
+    figure = FIGURES[name](models)
     figure.canvas.draw()
     boxes = {
         text: text.get_window_extent().padded(-1)
@@ -92,7 +113,17 @@ def test_text_is_whole_and_apart(name):
         for (one, box), (other, box2) in itertools.combinations(shown.items(), 2)
         if box.overlaps(box2)
     ]
+    size = figure.get_size_inches()
     plt.close(figure)
+    if name == "mds":
+        touching = []  # where a ROI lies is what the figure shows
+    if models is MANY and name != "reliability":
+        assert (
+            figure.get_suptitle()
+            == f"20 of {len(MANY) - (name in SEVERAL_LAYERS)} networks: baselines, and "
+            + ("those with the highest scores")
+        )
+    assert max(size) < 60
     assert (outside, touching) == ([], [])
 
 

@@ -9,7 +9,16 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from cortexrsa.figures.style import MARKERS, WIDTH, ordered, ordered_rois, placeholder, roi_colours
+from cortexrsa.figures.style import (
+    MARKERS,
+    WIDTH,
+    ordered,
+    ordered_rois,
+    placeholder,
+    roi_colours,
+    say_how_many,
+    shown,
+)
 
 PALETTE = sns.color_palette("colorblind")
 # from the colour-blind safe palette; the verdict is written out too
@@ -27,7 +36,10 @@ def plot_centroids(profiles: pd.DataFrame, models: dict[str, dict]) -> plt.Figur
     if centroids.empty:
         return placeholder("No network of this study has enough layers for a depth centroid.")
     rois = ordered_rois(centroids["roi"])
-    names = [name for name in ordered(models) if name in set(centroids["model"])]
+    known = {name: models[name] for name in models if name in set(centroids["model"])}
+    best = profiles[profiles["statistic"] == "held-out best layer"].set_index("model")["estimate"]
+    drawn = shown(known, best)
+    names = ordered(drawn)
     figure, axes = plt.subplots(figsize=(WIDTH * 0.75, 0.42 * len(names) + 1.2))
     offsets = np.linspace(-0.14, 0.14, len(rois)) if len(rois) > 1 else [0]
     for k, (roi, colour) in enumerate(roi_colours(rois).items()):
@@ -40,6 +52,7 @@ def plot_centroids(profiles: pd.DataFrame, models: dict[str, dict]) -> plt.Figur
     axes.set(xlabel="depth centroid of the profile (input 0, output 1)")
     axes.xaxis.grid(True, color="0.9")
     axes.legend(title="ROI", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    say_how_many(figure, drawn, known)
     return figure
 
 

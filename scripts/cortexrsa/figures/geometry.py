@@ -12,19 +12,29 @@ from scipy.stats import rankdata
 from sklearn.manifold import MDS
 
 from cortexrsa.figures.scores import primary_scores
-from cortexrsa.figures.style import WIDTH, model_styles, ordered, ordered_rois, roi_colours
+from cortexrsa.figures.style import (
+    WIDTH,
+    model_styles,
+    ordered,
+    ordered_rois,
+    roi_colours,
+    say_how_many,
+    shown,
+)
 from cortexrsa.files import RDMs
 from cortexrsa.geometry.compare import compare, normalise
 from cortexrsa.geometry.rdm import select_stimuli, squareform
 
 
-def _test_rdms(rdms: RDMs) -> np.ndarray:
-    return select_stimuli(rdms.dissimilarities, (rdms.patterns["split"] == "test").to_numpy())
+def of_test_stimuli(rdms: RDMs) -> RDMs:
+    """RDMs of the test stimuli alone: all that figures show, and a small part of a large data set."""
+    test = (rdms.patterns["split"] == "test").to_numpy()
+    return RDMs(select_stimuli(rdms.dissimilarities, test), rdms.rdms, rdms.patterns[test], rdms.measure)
 
 
 def _mean_rdms(brain: RDMs, comparison: str) -> dict[str, np.ndarray]:
-    """Mean over subjects of the normalised RDMs of every ROI, in the test split."""
-    normalised = normalise(_test_rdms(brain), comparison)
+    """Mean over subjects of the normalised RDMs of every ROI."""
+    normalised = normalise(brain.dissimilarities, comparison)
     rois = brain.rdms["roi"].to_numpy()
     return {roi: normalised[rois == roi].mean(axis=0) for roi in ordered_rois(rois)}
 
@@ -52,7 +62,7 @@ def plot_rdms(
 
     Parameters
     ----------
-    brain, networks : RDMs, the latter by model name
+    brain, networks : RDMs, the latter by model name, see `of_test_stimuli`
     scores : table of the data set
     models : label and family by model name
     comparison : see `geometry.compare.normalise`
@@ -62,14 +72,15 @@ def plot_rdms(
     rois = list(regions)
     order = stimulus_order(regions[rois[-1]])
     rows, baselines = [], []
-    for name in ordered(models):
-        rdms, layers = _test_rdms(networks[name]), list(networks[name].rdms["layer"])
+    drawn = shown(models, scores.set_index("model")["score"])
+    for name in ordered(drawn):
+        rdms, layers = networks[name].dissimilarities, list(networks[name].rdms["layer"])
         if len(layers) == 1:
             baselines.append((models[name]["label"], rdms[0]))
             continue
-        shown = _shown_layers(scores[scores["model"] == name], layers, rois)
-        titles = [f"{layers[layer]} ({', '.join(why)})" for layer, why in shown.items()]
-        rows.append((models[name]["label"], list(zip(titles, rdms[list(shown)], strict=True))))
+        chosen = _shown_layers(scores[scores["model"] == name], layers, rois)
+        titles = [f"{layers[layer]} ({', '.join(why)})" for layer, why in chosen.items()]
+        rows.append((models[name]["label"], list(zip(titles, rdms[list(chosen)], strict=True))))
     if baselines:
         rows.insert(0, ("Baselines", baselines))
     rows.insert(0, ("Brain", list(regions.items())))
@@ -94,16 +105,28 @@ def plot_rdms(
     figure.colorbar(
         image, ax=grid, label="dissimilarity (rank)", location="bottom", shrink=0.4, aspect=30, pad=0.01
     )
+    say_how_many(figure, drawn, models)
     return figure
 
 
 def plot_mds(
-    brain: RDMs, networks: dict[str, RDMs], models: dict[str, dict], comparison: str, seed: int
+    brain: RDMs,
+    networks: dict[str, RDMs],
+    scores: pd.DataFrame,
+    models: dict[str, dict],
+    comparison: str,
+    seed: int,
 ) -> plt.Figure:
-    """Layers of all networks and the ROIs in the plane, by the similarity of their RDMs (metric MDS)."""
+    """Layers of the networks and the ROIs in the plane, by the similarity of their RDMs (metric MDS).
+
+    Parameters
+    ----------
+    brain, networks, scores, models, comparison : see `plot_rdms`
+    seed : of the scaling
+    """
     regions = _mean_rdms(brain, comparison)
-    names = ordered(models)
-    layers = {name: _test_rdms(networks[name]) for name in names}
+    drawn = shown(models, primary_scores(scores).set_index("model")["score"])
+    layers = {name: networks[name].dissimilarities for name in ordered(drawn)}
     stacked = np.concatenate([*layers.values(), np.stack(list(regions.values()))])
     sound = np.isfinite(stacked).all(axis=1)
     distance = np.clip(1 - compare(stacked[sound], stacked[sound], comparison), 0, None)
@@ -122,7 +145,7 @@ def plot_mds(
     stress = np.sqrt(scaling.stress_ * 2 / (distance**2).sum())
     figure, axes = plt.subplots(figsize=(WIDTH * 0.8, WIDTH * 0.66))
     start = 0
-    for name, style in model_styles(models).items():
+    for name, style in model_styles(drawn).items():
         path = points[start : start + len(layers[name])]
         start += len(path)
         axes.plot(path[:, 0], path[:, 1], "-", color=style["color"], lw=0.8, alpha=0.6)
@@ -136,4 +159,5 @@ def plot_mds(
     axes.set(xlabel="dimension 1 (1 - similarity)", ylabel="dimension 2 (1 - similarity)")
     axes.set_title(f"stress-1 = {stress:.2f}; markers grow from the first to the last layer", fontsize=8)
     figure.legend(loc="outside right center", frameon=False)
+    say_how_many(figure, drawn, models)
     return figure

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -103,7 +105,9 @@ def plot_inputs(inputs: xarray.Dataset, models: dict[str, dict]) -> plt.Figure:
             # one map for the row: what differs in contrast or luminance stays different
             axes.imshow((image - low) / max(high - low, 1e-9), interpolation="nearest")
             axes.set_axis_off()
-        names = ", ".join(dict.fromkeys(labels))
+        names = textwrap.shorten(
+            ", ".join(dict.fromkeys(labels)), 130, placeholder=f" ... ({len(labels)} in all)"
+        )
         what = f"{values.attrs['resize']}; {values.attrs['scale']}: {low:.2f} to {high:.2f}"
         part.suptitle(f"{names}\n{what}", x=0.01, ha="left", fontsize=6.5)
     return figure

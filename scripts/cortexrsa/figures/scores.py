@@ -14,6 +14,8 @@ from cortexrsa.figures.style import (
     ordered_rois,
     placeholder,
     roi_colours,
+    say_how_many,
+    shown,
 )
 from cortexrsa.inference.ceilings import primary_ceilings
 from cortexrsa.inference.rsa import GROUP, PRIMARY
@@ -63,7 +65,9 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
     rois = ordered_rois(scores["roi"])
     colours = roi_colours(rois)
     counts = scores.groupby("model")["layer"].nunique()
-    names = [name for name in ordered(models) if counts[name] > 1]
+    deep = {name: model for name, model in models.items() if counts[name] > 1}
+    drawn = shown(deep, scores.set_index("model")["score"])
+    names = ordered(drawn)
     if not names:
         return placeholder("No network of this study has more than one layer.")
     # four panels look better in two columns
@@ -91,6 +95,7 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
         axes.axhline(0, color="0.6", lw=0.6, zorder=0)
         axes.set_title(models[name]["label"], fontsize=8)
     _label_outer(grid, len(names), score_label(scores))
+    say_how_many(figure, drawn, deep)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(
         handles,
@@ -107,11 +112,16 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
     """One panel a ROI: the profiles of all networks together, with the noise ceiling; baselines as lines."""
     scores, bounds = primary_scores(scores), primary_ceilings(ceilings)
     rois = ordered_rois(scores["roi"])
-    styles = model_styles(models)
+    drawn = shown(models, scores.set_index("model")["score"])
+    styles = model_styles(drawn)
     columns = min(len(rois), PANEL_COLUMNS)
     rows = -(-len(rois) // columns)
+    # long names in fewer columns and smaller, so that none is cut off
+    long = max(len(model["label"]) for model in drawn.values()) > 24
+    entries = 3 if long else 4
+    legend = 0.18 * -(-(len(drawn) + 1) // entries)
     figure, grid = plt.subplots(
-        rows, columns, figsize=(WIDTH, 3.0 * rows + 0.7), sharex=True, sharey=True, squeeze=False
+        rows, columns, figsize=(WIDTH, 3.0 * rows + 0.3 + legend), sharex=True, sharey=True, squeeze=False
     )
     for axes, roi in zip(grid.flat, rois, strict=False):
         _ceiling_band(axes, bounds[roi], "0.3", label="noise ceiling")
@@ -129,16 +139,15 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
         axes.set_title(roi)
     _label_outer(grid, len(rois), score_label(scores))
     handles, labels = grid.flat[0].get_legend_handles_labels()
-    # long names in fewer columns and smaller, so that none is cut off
-    long = max(map(len, labels)) > 24
     figure.legend(
         handles,
         labels,
         loc="outside lower center",
-        ncols=3 if long else 4,
+        ncols=entries,
         fontsize=6.5 if long else 8,
         frameon=False,
     )
+    say_how_many(figure, drawn, models)
     return figure
 
 
@@ -146,7 +155,8 @@ def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     """One panel a network: ROI x layer, the score as colour; a dot where it is above 0 (FWE)."""
     scores = primary_scores(scores)
     rois = ordered_rois(scores["roi"])
-    names = ordered(models)
+    drawn = shown(models, scores.set_index("model")["score"])
+    names = ordered(drawn)
     lowest, highest = min(0, scores["score"].min()), scores["score"].max()
     sizes = [scores.loc[scores["model"] == name, "layer"].nunique() for name in names]
     # networks of one layer share the last row
@@ -168,4 +178,5 @@ def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
         axes.set_yticks(range(len(rois)), rois)
         axes.set_title(models[members[0]]["label"] if len(members) == 1 else "Baselines", fontsize=8)
     figure.colorbar(image, ax=grid, label=score_label(scores), shrink=min(1, 2 / rows))
+    say_how_many(figure, drawn, models)
     return figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import matplotlib.pyplot
+import pandas as pd
 import seaborn as sns
 
 from cortexrsa.files import atomic_path, provenance, read_table
@@ -17,6 +18,8 @@ HIERARCHY = ("V1", "EVC", "V2", "V3", "V3A", "V3B", "V4", "LO", "LatOcc", "IT")
 FAMILIES = ("task-optimised", "self-supervised", "generative", "untrained", "baseline")
 WIDTH = 7.2  # inches, two columns of a journal page
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
+# models in one figure: more are neither legible nor, in the end, an image
+MOST = 20
 ROI_STYLES = ("-", "--", "-.", ":")
 
 sns.set_theme(
@@ -55,6 +58,28 @@ def marked(models: dict[str, dict], learning: str | None) -> dict[str, dict]:
 def ordered(models: dict[str, dict]) -> list[str]:
     """Model names by family, then by label: an order that does not depend on the configuration."""
     return sorted(models, key=lambda name: (FAMILIES.index(models[name]["family"]), models[name]["label"]))
+
+
+def shown(models: dict[str, dict], scores: pd.Series) -> dict[str, dict]:
+    """At most `MOST` of the models: baselines, and the networks with the highest scores.
+
+    Parameters
+    ----------
+    models : label and family by model name
+    scores : of models, by name; the highest of each counts
+    """
+    best = scores.groupby(level=0).max().fillna(-1)
+    ranked = sorted(
+        models, key=lambda name: (models[name]["family"] != "baseline", -best.get(name, -1), name)
+    )
+    return {name: models[name] for name in ranked[:MOST]}
+
+
+def say_how_many(figure, drawn: dict, models: dict) -> None:
+    """Title a figure that leaves models out."""
+    if len(drawn) < len(models):
+        text = f"{len(drawn)} of {len(models)} networks: baselines, and those with the highest scores"
+        figure.suptitle(text, fontsize=8)
 
 
 def ordered_rois(rois) -> list[str]:
