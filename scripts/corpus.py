@@ -1,11 +1,13 @@
 """Make a training corpus that is one array of images."""
 
+from cortexrsa.downloads import check
 from cortexrsa.files import job_log, write_corpus
 from cortexrsa.networks.corpora import cifar10_corpus, procedural_corpus
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     if settings["kind"] == "cifar10":
+        check(snakemake.input[0], snakemake.params.files)
         images, index = cifar10_corpus(snakemake.input[0])
     else:
         images, index = procedural_corpus(settings["options"])

@@ -2,14 +2,8 @@
 
 import sys
 
-from cortexrsa.files import (
-    atomic_folder,
-    check_unchanged,
-    job_log,
-    read_stimuli,
-    shard_rows,
-    write_provenance,
-)
+from cortexrsa.downloads import check
+from cortexrsa.files import atomic_folder, check_unchanged, job_log, read_stimuli, shard_rows
 from cortexrsa.networks.extraction import Projection, extract
 from cortexrsa.networks.zoo import build_with_weights
 
@@ -21,6 +15,9 @@ with job_log(snakemake.log[0]):
     rows = shard_rows(len(images), snakemake.wildcards.shard, card)
     if snakemake.input.get("weights"):
         check_unchanged(snakemake.input.weights)
+    if snakemake.input.get("downloads"):
+        file = settings["weights"]["file"]
+        check(snakemake.input.downloads, {file: {"sha256": settings["weights"].get("sha256")}})
     network = build_with_weights(
         settings["network"],
         settings["weights"],
@@ -38,7 +35,7 @@ with job_log(snakemake.log[0]):
             batch_size=snakemake.resources.batch_size,
             projection=Projection(**settings["projection"]) if "projection" in settings else None,
             progress=sys.__stderr__.isatty(),
+            settings=settings,
             source=source,
         )
-        write_provenance(folder / "layers.tsv", settings, {path.name: path for path in folder.iterdir()})
     print(layers.to_string(index=False))

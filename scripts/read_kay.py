@@ -2,10 +2,12 @@
 
 from cortexrsa.brain.kay import LOADERS
 from cortexrsa.brain.responses import clean_responses
+from cortexrsa.downloads import check
 from cortexrsa.files import job_log, write_responses, write_stimuli
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
+    check(snakemake.input.downloads, snakemake.params.files)
     images, stimuli, responses = LOADERS[settings["loader"]](settings, snakemake.input.downloads)
     # what later stages will drop is counted, and refused if too little is left, before anything is written
     _, counts = clean_responses(responses, snakemake.input.downloads)

@@ -1,10 +1,12 @@
 """Read the stimuli and brain RDMs of a data set that comes as RDMs."""
 
 from cortexrsa.brain.datasets import load_rdm_dataset
+from cortexrsa.downloads import check
 from cortexrsa.files import job_log, write_rdms, write_stimuli
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
+    check(snakemake.input.downloads, snakemake.params.files)
     images, stimuli, rdms = load_rdm_dataset(settings, snakemake.input.downloads)
     write_stimuli(snakemake.output.images, snakemake.output.stimuli, images, stimuli, settings)
     write_rdms(snakemake.output.rdms, rdms, settings)

@@ -84,6 +84,29 @@ def fetch(
     os.replace(partial, folder)
 
 
+def check(folder: str | Path, files: dict[str, dict]) -> None:
+    """Refuse downloaded files that are no longer as they came; whoever reads them asks first.
+
+    Parameters
+    ----------
+    folder : that `fetch` made, named like the card, with `checksums.lock` beside it
+    files : of the card, as for `fetch`
+
+    Raises
+    ------
+    InputError : another sha256 than the card says, or than was recorded when the file came.
+    """
+    import pooch
+
+    folder = Path(folder)
+    recorded = _read_lock(folder.parent / "checksums.lock")
+    for name, entry in files.items():
+        expected = entry["sha256"] or recorded.get(f"{folder.name}/{name}", "")
+        found = pooch.file_hash(str(folder / name), alg="sha256")
+        if not found.startswith(expected.lower()):
+            raise InputError(folder / name, "sha256", found, f"{expected}, as it came; delete {folder}")
+
+
 def _mirror_folder(configured: str | Path | None) -> Path | None:
     variable = os.environ.get("CORTEXRSA_MIRROR")
     mirror = variable or configured

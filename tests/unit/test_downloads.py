@@ -455,3 +455,18 @@ def test_disk_that_is_full(server, fetch, tmp_path, kind):
     message = refused(fetch, {"a.bin": {"url": url, "sha256": SHA256}})
     assert message == "card/a.bin: disk: found No space left on device, expected room for the file"
     assert not (tmp_path / "out/card").exists()
+
+
+@pytest.mark.parametrize("sha256", [SHA256, SHA256[:8], None])
+def test_a_file_that_changed_after_it_came_is_refused_by_its_readers(tmp_path, sha256):
+    source = tmp_path / "a.bin"
+    source.write_bytes(DATA)
+    files = {"part/a.bin": {"url": source.as_uri(), "sha256": sha256}}
+    folder, lock = tmp_path / "downloads/card", tmp_path / "downloads/checksums.lock"
+    downloads.fetch("card", files, folder, None, lock)
+    downloads.check(folder, files)
+    changed = bytearray(DATA)
+    changed[500_000] ^= 4
+    (folder / "part/a.bin").write_bytes(changed)
+    with pytest.raises(InputError, match=r"part/a\.bin: sha256: found .*, as it came; delete"):
+        downloads.check(folder, files)

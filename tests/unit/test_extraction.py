@@ -1,5 +1,6 @@
 """Extraction against forward passes, within bounds of memory, and under failures."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from cortexrsa.figures.quality import plot_inputs
-from cortexrsa.files import InputError
+from cortexrsa.files import InputError, checksum
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.networks.extraction import Projection, choose_device, extract
 from cortexrsa.networks.preprocessing import effective_inputs, prepare
@@ -122,6 +123,17 @@ def test_out_of_memory_halves_the_batch_and_goes_on(images, tmp_path, error):
     expected = prepare(images, {"size": 8}).flatten(1)
     for layer in ("first", "second"):
         np.testing.assert_array_equal(np.load(tmp_path / f"{layer}.npy"), expected)
+
+
+@pytest.mark.parametrize("most", [64, 3])
+def test_large_files_are_recorded_as_they_are_written(images, tmp_path, monkeypatch, most):
+    for module in ("files", "networks.extraction"):
+        monkeypatch.setattr(f"cortexrsa.{module}.LARGE", 100)
+    extract(Limited(most), images, {"size": 8}, ["first", "second"], tmp_path, batch_size=5, device="cpu")
+    recorded = json.loads((tmp_path / "layers.tsv.json").read_text())["files"]
+    assert set(recorded) == {"layers.tsv", "first.npy", "second.npy"}
+    assert recorded == {name: checksum(tmp_path / name) for name in recorded}
+    assert recorded["second.npy"].startswith("xxh3-128:")
 
 
 def test_out_of_memory_for_one_image_is_an_error(images, tmp_path):

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import rsatoolbox
 import xarray
+import xxhash
 
 from cortexrsa import files
 from cortexrsa.files import InputError
@@ -155,23 +156,18 @@ def test_checksum_of_a_file_and_of_a_folder(tmp_path):
     assert len({before, added, renamed, files.checksum(tmp_path / "a")}) == 4
 
 
-def test_checksum_of_a_large_file_is_of_its_size_and_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "SAMPLED_ABOVE", 100)
-    monkeypatch.setattr(files, "SAMPLE", 10)
+def test_checksum_of_a_large_file_sees_every_byte(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LARGE", 100)
+    monkeypatch.setattr(files, "READ", 32)
     path = tmp_path / "x.npy"
+    contents = [b"a" * 101, b"a" * 102, *(b"a" * k + b"b" + b"a" * (100 - k) for k in range(101))]
     checksums = set()
-    for content in (
-        b"a" * 101,
-        b"b" + b"a" * 100,
-        b"a" * 100 + b"b",
-        b"a" * 102,
-        b"a" * 50 + b"b" + b"a" * 50,
-    ):
+    for k, content in enumerate(contents):
         path.write_bytes(content)
+        os.utime(path, (k, k))
         checksums.add(files.checksum(path))
-    # a change in the middle alone is not seen, and the name says that it would not be
-    assert len(checksums) == 4
-    assert all(checksum.startswith("sampled-sha256:") for checksum in checksums)
+        assert files.checksum(path) == "xxh3-128:" + xxhash.xxh3_128(content).hexdigest()
+    assert len(checksums) == len(contents)
 
 
 def test_job_that_fails_says_one_line_and_logs_the_rest(tmp_path, capfd):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cortexrsa import files
 from cortexrsa.files import Activations, InputError, read_layers, shard_rows, write_provenance
 from cortexrsa.geometry.gram import feature_slices
 from cortexrsa.geometry.rdm import DISSIMILARITIES
@@ -181,3 +182,16 @@ def test_shards_are_read_by_slices_of_features(tmp_path):
     for columns in feature_slices(features, 80):
         ours, expected = activations[:, columns], features[:, columns]
         np.testing.assert_array_equal(ours, expected)
+
+
+def test_a_byte_that_changed_in_the_middle_of_large_activations_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LARGE", 1000)
+    folders = write_shards(tmp_path, np.arange(3000, dtype=np.float32).reshape(10, 300), 1)
+    path = folders[0] / "conv.npy"
+    files.write_provenance(folders[0] / "layers.tsv", None, {path.name: path})
+    Activations([path], 10)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="conv.npy: content: found xxh3-128"):
+        Activations([path], 10)

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+import xxhash
 from tqdm import tqdm
 
-from cortexrsa.files import InputError
+from cortexrsa.files import LARGE, InputError, write_provenance
 from cortexrsa.networks.layers import recorded, relative_depth
 from cortexrsa.networks.preprocessing import prepare
 
@@ -78,6 +79,8 @@ class _Writer:
     def __init__(self, folder: Path, n: int, source: str, projection: Projection | None = None):
         self.folder, self.n, self.source, self.projection = folder, n, source, projection
         self.files, self.offsets, self.shapes = {}, {}, {}
+        # of what was written to each file so far, if from its beginning to its end
+        self.digests = {}
         self.thread = concurrent.futures.ThreadPoolExecutor(max_workers=1)
         self.pending: collections.deque[concurrent.futures.Future] = collections.deque()
 
@@ -86,7 +89,7 @@ class _Writer:
         return min(features, self.projection.dimensions) if self.projection else features
 
     def _open(self, layer: str) -> None:
-        file = open(self.folder / f"{layer}.npy", "wb")  # noqa: SIM115 (closed by `close`)
+        file = open(self.folder / f"{layer}.npy", "wb+")  # noqa: SIM115 (closed by `close`)
         self.files[layer] = file
         header = {
             "descr": "<f4",
@@ -95,6 +98,8 @@ class _Writer:
         }
         np.lib.format.write_array_header_1_0(file, header)
         self.offsets[layer] = file.tell()
+        file.seek(0)
+        self.digests[layer] = xxhash.xxh3_128(file.read())
 
     def write(self, layer: str, start: int, output: torch.Tensor) -> None:
         """Hand over `output` (b, ...), to be rows `start` to `start + b` of `layer`, as float32.
@@ -127,9 +132,15 @@ class _Writer:
         if self.projection:
             rows = self.projection.apply(layer, rows)
         file = self.files[layer]
-        # a batch that ran out of memory half-way is written again from its first row
-        file.seek(self.offsets[layer] + start * rows.shape[1] * 4)
-        file.write(np.ascontiguousarray(rows, dtype="<f4"))
+        content = np.ascontiguousarray(rows, dtype="<f4")
+        place = self.offsets[layer] + start * rows.shape[1] * 4
+        if place != file.tell():
+            # a batch that ran out of memory half-way is written again from its first row
+            self.digests[layer] = None
+            file.seek(place)
+        file.write(content)
+        if self.digests[layer]:
+            self.digests[layer].update(content)
 
     def check_space(self) -> None:
         """Refuse a disk too small for all rows, once the shapes are known."""
@@ -142,6 +153,15 @@ class _Writer:
                 f"{free / 1e6:,.0f} MB",
                 f"{needed / 1e6:,.0f} MB for activations",
             )
+
+    def checksums(self) -> dict[str, str | Path]:
+        """Name -> checksum of a large file, which need not be read again for it; else where it lies."""
+        known = {}
+        for layer, digest in self.digests.items():
+            path = self.folder / f"{layer}.npy"
+            large = digest and path.stat().st_size > LARGE
+            known[path.name] = f"xxh3-128:{digest.hexdigest()}" if large else path
+        return known
 
     def close(self) -> None:
         self.thread.shutdown(cancel_futures=True)
@@ -171,6 +191,7 @@ def extract(
     progress: bool = False,
     precision: str = "float32",
     projection: Projection | None = None,
+    settings: dict | None = None,
     source: str = "model card",
 ) -> pd.DataFrame:
     """Run the network once over all images and write each layer's activations.
@@ -184,12 +205,14 @@ def extract(
     images : (n, H, W, 3) uint8, possibly memory-mapped
     preprocessing : of the model card, see `prepare`
     layers : names of modules, from input to output
-    folder : existing folder, in which `{layer}.npy` (n, features) float32 and `layers.tsv` are written
+    folder : existing folder, in which `{layer}.npy` (n, features) float32, `layers.tsv` and its record with
+        all checksums are written
     batch_size : images at a time, to begin with
     device : `choose_device()` by default
     progress : show a progress bar
     projection : of layers with more features than it keeps
     precision : float32, or bfloat16 / float16 for automatic mixed precision where asked for
+    settings : for the record
     source : file to name in an error
 
     Returns
@@ -261,4 +284,7 @@ def extract(
         }
     )
     table.to_csv(folder / "layers.tsv", sep="\t", index=False)
+    write_provenance(
+        folder / "layers.tsv", settings, {"layers.tsv": folder / "layers.tsv"} | writer.checksums()
+    )
     return table
