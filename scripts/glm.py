@@ -1,10 +1,12 @@
 """Betas of one subject's runs, with the images and the design that the figures show."""
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 
 from cortexrsa.brain.betas import fit_subject
-from cortexrsa.files import atomic_path, job_log, write_dataset, write_table
+from cortexrsa.files import atomic_path, job_log, write_dataset, write_provenance, write_table
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
@@ -23,5 +25,6 @@ with job_log(snakemake.log[0]):
     ):
         with atomic_path(path) as temporary:
             nib.save(nib.Nifti1Image(values, fitted.affine), temporary)
+            write_provenance(path, settings, {Path(path).name: temporary})
     write_table(snakemake.output.design, fitted.design.reset_index(names="time"), settings)
     write_dataset(snakemake.output.betas, fitted.betas.to_dataset(), settings)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cortexrsa import cards
 from cortexrsa.files import InputError
-from cortexrsa.plan import disk, traced
+from cortexrsa.plan import disk, needed, traced
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -58,17 +58,18 @@ def show(studies: list[str]) -> None:
     unknown = sizes["dataset"][sizes["stimuli"].isna()]
     if len(unknown):
         print(f"Not counted: {', '.join(unknown)}, until the stimuli have been read")
-    kept = columns if config["keep_activations"] else ["rdms", "scores"]
-    needed = gigabytes[kept].drop(columns="largest", errors="ignore").sum().sum()
+    keep = config["keep_activations"]
+    together = needed(sizes, keep) / 1e9
     free = shutil.disk_usage(results if results.exists() else ROOT).free / 1e9
-    print(f"Together {needed:.3f} GB; free: {free:.1f} GB")
-    if not config["keep_activations"]:
+    print(f"At once {together:.3f} GB, beside downloads, stimuli and responses; free: {free:.1f} GB")
+    if not keep:
         print(
-            f"Activations are deleted once their RDMs are made: up to {gigabytes['largest'].max():.3f} GB"
-            " more for each network whose RDMs are still to be made"
+            f"Activations go once their RDMs are made: up to {gigabytes['largest'].max():.3f} GB for each"
+            " network that waits for its RDMs, of which one is counted"
         )
-    if needed > free:
-        print("Warning: the disk is too small; `keep_activations: false` keeps RDMs alone")
+    if together > free:
+        advice = "`keep_activations: false` keeps RDMs alone" if keep else "`projection` keeps fewer features"
+        print(f"Warning: the disk is too small; {advice}")
 
 
 if __name__ == "__main__":

@@ -53,6 +53,8 @@ def files_of(root: Path, datasets: list[str], models: list[str], studies: list[s
         if path.is_file()
         and not IGNORED & set((relative := path.relative_to(root)).parts)
         and not (relative.parts[0] == "results" and relative.parts[2:3] == ("activations",))
+        # of a network that the study no longer has
+        and not (relative.parts[2:3] in (("rdms",), ("rsa",)) and relative.stem not in (*models, "brain"))
     )
 
 

@@ -142,7 +142,7 @@ def provenance(settings: dict | None) -> dict:
 
     Parameters
     ----------
-    settings : of the job, seed included
+    settings : of the job, seed included; None for all that its rule gives it
 
     Returns
     -------
@@ -153,9 +153,11 @@ def provenance(settings: dict | None) -> dict:
     for package in RECORDED_PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
-    record = {"versions": versions, "settings": settings}
     # the script that Snakemake runs finds its job under this name
     job = getattr(sys.modules["__main__"], "snakemake", None)
+    if settings is None and job is not None:
+        settings = job.params.get("settings")
+    record = {"versions": versions, "settings": settings}
     if job is not None:
         inputs = {path: _checksum_of_input(path) for path in job.input}
         # it runs as .snakemake/scripts/tmpXXXX.NAME.py

@@ -115,3 +115,15 @@ def disk(
             }
         )
     return pd.DataFrame(rows).astype({"stimuli": "Int64"})
+
+
+def needed(sizes: pd.DataFrame, keep_activations: bool) -> float:
+    """Bytes that a study's results take at once, of those that are known.
+
+    Parameters
+    ----------
+    sizes : of `disk`
+    keep_activations : of the configuration; if not kept, those of the largest network count once
+    """
+    activations = sizes["activations"].sum() if keep_activations else sizes["largest"].max()
+    return float(sizes[["rdms", "scores"]].sum().sum() + (0 if math.isnan(activations) else activations))

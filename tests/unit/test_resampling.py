@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import rsatoolbox
 
+from cortexrsa.files import InputError
 from cortexrsa.geometry.compare import COMPARISONS, compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference import resampling
@@ -109,3 +110,12 @@ def test_an_rdm_that_does_not_vary_in_a_resample_is_undefined_there(comparison):
         assert similarity[1] == 0  # no pair of dissimilarities is concordant or discordant
     else:
         assert np.isnan(similarity[1])
+
+
+def test_more_stimuli_than_ranks_can_count_are_refused(monkeypatch):
+    monkeypatch.setattr(resampling, "MOST_STIMULI", 9)
+    rdms = np.random.default_rng(0).random((2, 45))
+    counts = np.ones((1, 10), np.int32)
+    assert resampled_similarity(rdms, rdms, counts, "pearson").shape == (1, 2, 2)
+    with pytest.raises(InputError, match="stimuli: found 10, expected at most 9 for spearman"):
+        resampled_similarity(rdms, rdms, counts, "spearman")

@@ -16,7 +16,7 @@ from conftest import ROOT, copy_project
 from cortexrsa import cards
 from cortexrsa.archive import METADATA, PAPERS, check_archive
 from cortexrsa.files import InputError, read_rdms
-from cortexrsa.plan import disk, traced
+from cortexrsa.plan import disk, needed, traced
 
 
 def run(project, script, *arguments):
@@ -174,4 +174,10 @@ def test_the_plan_of_a_data_set_whose_stimuli_are_not_known(tmp_path, monkeypatc
     (row,) = disk({"mine": card}, {"net": [100, 10]}, inference, tmp_path).to_dict("records")
     assert row["activations"] == row["largest"] == 4 * 50 * 110
     assert row["rdms"] == 8 * 2 * 50 * 49 / 2
+    rest = row["rdms"] + row["scores"]
+    assert needed(table, True) == needed(table, False) == 320  # scores alone
+    table = pd.DataFrame([row, row | {"activations": 5e9, "largest": 2e9}])
+    assert needed(table, True) == 2 * rest + row["activations"] + 5e9
+    # whose activations go: room for those of the largest network is needed all the same
+    assert needed(table, False) == 2 * rest + 2e9
     json.dumps(row["stimuli"])

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from cortexrsa.files import InputError
 from cortexrsa.geometry import kendall
 from cortexrsa.geometry.compare import CENTRED, RANKED, WHITENED, usable
 from cortexrsa.geometry.ranks import ascending, dense_ranks, tie_groups
@@ -15,6 +16,8 @@ from cortexrsa.geometry.rdm import n_stimuli, pair_indices, squareform
 from cortexrsa.geometry.threads import in_threads
 from cortexrsa.progress import progress
 
+# twice the number of pairs of a ranking must fit into 32 bits
+MOST_STIMULI = 46_340
 # what the sorted RDMs may take beside the inputs, and what all threads together may
 SORTED_BYTES, WORKSPACE_BYTES = 3 * 2**30, 2 * 2**30
 # sizes of the products of the GEMM form
@@ -55,6 +58,10 @@ def resampled_similarity(
     and the result it takes at most 5 GiB at 10,000 stimuli, whatever the number of RDMs and resamples (for
     rankings: 12 bytes a pair and RDM, models in blocks of as many as fit).
 
+    Raises
+    ------
+    InputError : more stimuli than rankings can count.
+
     References
     ----------
     Nili et al. 2014, doi:10.1371/journal.pcbi.1003553; Schütt et al. 2023, doi:10.7554/eLife.82566
@@ -63,6 +70,8 @@ def resampled_similarity(
     counts = np.ascontiguousarray(counts, np.int32)
     rows, columns = (np.flatnonzero([usable(rdm) for rdm in rdms]) for rdms in (brain, models))
     out = np.full((len(counts), len(brain), len(models)), np.nan)
+    if counts.shape[1] > MOST_STIMULI and comparison in RANKED:
+        raise InputError("RDMs", "stimuli", counts.shape[1], f"at most {MOST_STIMULI} for {comparison}")
     if len(rows) and len(columns):
         method = {"tau-a": _concordances}.get(comparison, _rankings if comparison in RANKED else _products)
         with threadpool_limits(1):  # the threads are ours: a product's rounding then does not depend on them
