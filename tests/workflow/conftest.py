@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,34 @@ def snakemake(project: Path, *arguments: str, **environment: str) -> subprocess.
         text=True,
         timeout=900,
     )
+
+
+def start(project: Path, *arguments: str, **environment: str) -> subprocess.Popen:
+    """Snakemake in the background, in a session of its own."""
+    with open(project / "snakemake.log", "w") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            cwd=project,
+            env=os.environ | environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def killed_twice(project: Path, *arguments: str, **environment: str) -> set[str]:
+    """Run Snakemake to its end, while every script is killed twice, see killed/sitecustomize.py.
+
+    Once it dies with Snakemake, which is then started again, once alone, to be retried. Returns the deaths,
+    as `script.1` and `script.2`.
+    """
+    deaths = project / "deaths"
+    deaths.mkdir()
+    environment |= {"PYTHONPATH": str(HERE / "killed"), "FAULTS_FOLDER": str(deaths)}
+    while (run := start(project, "--retries", "1", *arguments, **environment)).wait() == -signal.SIGKILL:
+        shutil.rmtree(project / ".snakemake/locks")
+    assert run.returncode == 0, (project / "snakemake.log").read_text()[-3000:]
+    return {path.name for path in deaths.iterdir()}
 
 
 def pending(project: Path, *arguments: str) -> set[str]:

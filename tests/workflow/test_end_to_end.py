@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import rsatoolbox
 import xarray
-from conftest import ROOT, TINY, snakemake
+from conftest import ROOT, TINY, killed_twice, snakemake
 from PIL import Image
 
 from cortexrsa.code import fingerprint
@@ -243,6 +243,9 @@ def test_real_study(project):
     )
     study = ("--configfile", "studies/algonauts92.yaml", "small.yaml")
     mirror = {"CORTEXRSA_MIRROR": str(MIRROR)} if MIRROR.is_dir() else {}
+    # the reading stages killed, with Snakemake and alone: what follows is as if they had not been
+    deaths = killed_twice(project, *study, "--", "results/algonauts92/rdms/brain.h5", **mirror)
+    assert deaths == {f"{stage}.{k}" for stage in ("fetch", "read_rdm_dataset") for k in (1, 2)}
     run = snakemake(project, *study, **mirror)
     assert run.returncode == 0, run.stderr[-5000:]
 

@@ -8,14 +8,14 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import HERE, ROOT, TINY, snakemake
+from conftest import ROOT, TINY, killed_twice, snakemake, start
+from PIL import Image
 
-# what runs in the tiny study
+# what runs in the tiny study; those that read other data are killed where their studies run
 STAGES = {path.stem for path in (ROOT / "scripts").glob("*.py")} - {
     *("archive", "plan", "new_model_card"),
     *("calibration", "calibration_truth", "plot_calibration", "recovery", "plot_recovery"),
@@ -42,19 +42,6 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def start(project: Path, *arguments: str, **environment: str) -> subprocess.Popen:
-    """Snakemake in the background, in a session of its own."""
-    with open(project / "snakemake.log", "w") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *TINY, *arguments],
-            cwd=project,
-            env=os.environ | environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-
-
 def results_of(project: Path) -> dict[str, bytes]:
     """Content of all results; not of logs, run times and the report that shows them."""
     folder = project / "results"
@@ -75,7 +62,7 @@ def test_an_orphan_cannot_harm_what_the_next_run_made(rerun, finished):
     """The orphan stands still until the next run has done its work; then it goes on."""
     project = rerun.resolve()
     target = "results/tiny/activations/tiny_untrained/1-of-1"
-    run = start(project, "--forcerun", target, "--", target)
+    run = start(project, *TINY, "--forcerun", target, "--", target)
 
     def orphans() -> list[int]:
         return [pid for pid, script in jobs_of(project).items() if script == "extract"]
@@ -105,21 +92,8 @@ def hidden(project: Path) -> list[Path]:
     return [path for path in (project / "results").rglob(".*") if path.name != ".snakemake_timestamp"]
 
 
-def test_jobs_and_snakemake_killed_at_every_stage(project, finished, tmp_path):
-    """Every stage is killed twice, see killed/sitecustomize.py: with Snakemake, and alone, to be retried."""
-    deaths = tmp_path / "deaths"
-    deaths.mkdir()
-    environment = {"PYTHONPATH": str(HERE / "killed"), "FAULTS_FOLDER": str(deaths)}
-    while (run := start(project, "--retries", "1", **environment)).wait() == -signal.SIGKILL:
-        locks = project / ".snakemake/locks"
-        assert list(locks.iterdir())
-        if len(list(deaths.iterdir())) == 1:
-            refused = snakemake(project, *TINY)
-            assert refused.returncode == 1
-            assert "--unlock" in refused.stderr
-        shutil.rmtree(locks)
-    assert run.returncode == 0, (project / "snakemake.log").read_text()[-3000:]
-    assert {path.name for path in deaths.iterdir()} == {f"{stage}.{k}" for stage in STAGES for k in (1, 2)}
+def test_jobs_and_snakemake_killed_at_every_stage(project, finished):
+    assert killed_twice(project, *TINY) == {f"{stage}.{k}" for stage in STAGES for k in (1, 2)}
     assert differences(project, finished) == []
     assert hidden(project) == []
 
@@ -153,3 +127,24 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(project, finished):
         assert hidden(project) == []
     finally:
         subprocess.run(["umount", "--lazy", str(results)], check=True)
+
+
+def test_the_list_of_a_folder_of_images_killed(project, tmp_path):
+    for k in range(200):
+        path = tmp_path / "pictures" / f"kind{k % 2}" / f"{k}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (k, k, k)).save(path)
+    cards = project / "resources"
+    shutil.copy(cards / "corpora/imagefolder.yaml", cards / "corpora/pictures.yaml")
+    card = (cards / "models/tiny_vae.yaml").read_text().replace("corpus: few", "corpus: pictures")
+    (cards / "models/other_vae.yaml").write_text(card)
+    (project / "other.yaml").write_text(
+        f"models: [other_vae, pixels]\ncorpora: {{pictures: {tmp_path / 'pictures'}}}\n"
+        "claims: {models: {task_optimised: [], generative: other_vae, self_supervised: null, "
+        "untrained: null}}\n"
+    )
+    target = "results/corpora/pictures/index.tsv"
+    deaths = killed_twice(project, *TINY, "other.yaml", "--", target)
+    assert deaths == {"index_corpus.1", "index_corpus.2"}
+    assert len((project / target).read_text().splitlines()) == 201
+    assert hidden(project) == []

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import snakemake
+from conftest import killed_twice, snakemake
 from test_bad_input import leftovers, refuse
 
 TRAIN, TEST, SIZE, VOXELS = 40, 24, 32, 30
@@ -70,6 +70,9 @@ def kay(project):
 
 
 def test_averages_go_through_the_whole_workflow(kay):
+    # the reading stages killed, with Snakemake and alone
+    deaths = killed_twice(kay, "--configfile", "study.yaml", "--", "results/small/responses.nc")
+    assert deaths == {f"{stage}.{k}" for stage in ("fetch", "read_kay") for k in (1, 2)}
     run = snakemake(kay, "--configfile", "study.yaml")
     assert run.returncode == 0, run.stderr[-3000:]
     results = kay / "results" / "small"
