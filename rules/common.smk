@@ -228,6 +228,19 @@ def scaled_from_card(stage: str, name: str):
     )
 
 
+def scaled_with_input(least: int, factor: float):
+    """Memory of a job (MB): `factor` times the size of its inputs, `least` or more; as much again at every retry."""
+    return lambda wildcards, input, attempt: attempt * max(least, int(factor * input.size_mb))
+
+
+def memory_of_network_rdms(wildcards, input, attempt) -> int:
+    """Memory of the RDMs of a network (MB): the RDMs, and the Gram matrix of one layer; more at every retry."""
+    with open(input.stimuli) as table:
+        n = sum(1 for _ in table) - 1
+    layers = len(MODELS[wildcards.model]["layers"])
+    return attempt * max(2000, int((4 * layers + 24) * n**2 / 1e6))
+
+
 def has_responses(dataset: str) -> bool:
     """Whether a data set has responses of voxels (else RDMs only)."""
     return DATASETS[dataset]["loader"] != "rdms"

@@ -15,7 +15,8 @@ rule rsa:
         "../envs/analysis.yaml"
     threads: CONFIG["inference"]["threads"]
     resources:
-        mem_mb=scaled(4000),
+        # the RDMs, those of one split, the same once sorted, and working space
+        mem_mb=scaled_with_input(4000, 4.2),
         runtime=scaled(120),
     params:
         settings=inference_settings("bootstrap", "permutations", "halves", "fitted", "seed"),
@@ -67,7 +68,7 @@ rule ceilings:
         "../envs/analysis.yaml"
     threads: CONFIG["inference"]["threads"]
     resources:
-        mem_mb=scaled(4000),
+        mem_mb=scaled_with_input(4000, 7),
         runtime=scaled(60),
     params:
         settings=inference_settings("bootstrap", "ceiling_splits", "confidence", "seed"),

@@ -44,8 +44,9 @@ def brain_rdms(
     regions = pd.DataFrame(
         {"subject": responses["subject"].to_numpy(), "roi": responses["roi"].to_numpy()}
     ).drop_duplicates(ignore_index=True)
-    dissimilarities = []
-    for subject, roi in regions.itertuples(index=False):
+    n = responses.sizes["stimulus"]
+    dissimilarities = np.empty((len(regions), n * (n - 1) // 2))
+    for values, (subject, roi) in zip(dissimilarities, regions.itertuples(index=False), strict=True):
         trials = trials_of(responses, subject, roi)
         repeats = np.isfinite(trials).any(axis=2).sum(axis=1)
         if dissimilarity == "crossnobis" and repeats.min() < 2:
@@ -53,11 +54,11 @@ def brain_rdms(
             found = f"{repeats.min()} trial of {stimulus!r} for {subject} (or an average)"
             expected = "two or more single trials of each stimulus: crossnobis multiplies different repeats"
             raise InputError(source, "repeats", found, expected)
-        dissimilarities.append(rdm_of_trials(prepared(trials, dissimilarity), dissimilarity, threads))
+        values[:] = rdm_of_trials(prepared(trials, dissimilarity), dissimilarity, threads)
     patterns = pd.DataFrame({name: responses[name].to_numpy() for name in ("stimulus_id", "split")})
     for (subject, roi), values in zip(regions.itertuples(index=False), dissimilarities, strict=True):
-        undefined = np.isnan(squareform(values)).sum(axis=1)
-        if undefined.any():
+        if np.isnan(values).any():
+            undefined = np.isnan(squareform(values)).sum(axis=1)
             stimulus = patterns["stimulus_id"][int(undefined.argmax())]
             raise InputError(
                 source,
@@ -65,7 +66,7 @@ def brain_rdms(
                 f"a constant or missing pattern in {roi} of {subject}",
                 "finite responses that vary over voxels",
             )
-    return RDMs(np.stack(dissimilarities), regions, patterns, dissimilarity)
+    return RDMs(dissimilarities, regions, patterns, dissimilarity)
 
 
 def network_rdms(
@@ -88,17 +89,18 @@ def network_rdms(
     dissimilarity = of_networks(dissimilarity)
     layers = read_layers(activations)
     patterns = read_table(stimuli, ["stimulus_id", "split"])[["stimulus_id", "split"]]
-    dissimilarities = []
+    n = len(patterns)
+    dissimilarities = np.empty((len(layers), n * (n - 1) // 2))
     with progress(len(layers), "layers") as bar:
-        for layer in layers["layer"]:
+        for values, layer in zip(dissimilarities, layers["layer"], strict=True):
             paths = [Path(folder, f"{layer}.npy") for folder in activations]
-            features = Activations(paths, len(patterns))
-            dissimilarities.append(rdm(features, dissimilarity, threads))
+            features = Activations(paths, n)
+            values[:] = rdm(features, dissimilarity, threads)
             # a constant pattern leaves NaN too, rightly
-            if np.isnan(dissimilarities[-1]).any():
+            if np.isnan(values).any():
                 for path, part in zip(paths, features.parts, strict=True):
                     if not np.isfinite(part).all():
                         raise InputError(path, "activations", "NaN or infinite values", "finite values")
             bar.update(1)
     columns = layers.rename(columns={"index": "layer_index"})[["layer", "layer_index", "depth"]]
-    return RDMs(np.stack(dissimilarities), columns, patterns, dissimilarity)
+    return RDMs(dissimilarities, columns, patterns, dissimilarity)
