@@ -85,7 +85,7 @@ def run(project: Path, cores: int) -> tuple[int, float]:
 
 
 def benchmarks(project: Path) -> pd.DataFrame:
-    """One row for each job: rule, model, seconds, peak RSS in MiB, from Snakemake's benchmark files."""
+    """One row for each job: rule, model, seconds, CPU seconds, peak RSS (MiB), from the benchmark files."""
     rows = []
     folder = project / "results" / "benchmarks"
     for path in sorted(folder.rglob("*.tsv")):
@@ -97,6 +97,7 @@ def benchmarks(project: Path) -> pd.DataFrame:
                 "rule": rule,
                 "job": "/".join(job),
                 "seconds": table["s"].iloc[-1],
+                "cpu": pd.to_numeric(table["cpu_time"], errors="coerce").iloc[-1],
                 "peak_rss_mib": pd.to_numeric(table["max_rss"], errors="coerce").iloc[-1],
             }
         )
@@ -113,9 +114,9 @@ def main() -> None:
     start = time.time()
     status, largest = run(project, arguments.cores)
     jobs = benchmarks(project)
-    print("\n| rule | job | seconds | peak RSS, MiB |\n|---|---|---|---|")
+    print("\n| rule | job | seconds | CPU seconds | peak RSS, MiB |\n|---|---|---|---|---|")
     for row in jobs.itertuples():
-        print(f"| {row.rule} | {row.job} | {row.seconds:.0f} | {row.peak_rss_mib:.0f} |")
+        print(f"| {row.rule} | {row.job} | {row.seconds:.0f} | {row.cpu:.0f} | {row.peak_rss_mib:.0f} |")
     print(
         f"\nlargest RSS {jobs['peak_rss_mib'].max():.0f} MiB; results/ held at most {largest / 1e9:.1f} GB, "
     )
