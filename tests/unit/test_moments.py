@@ -12,10 +12,9 @@ from cortexrsa.brain.reliability import reliability_table, repeats_of, signal_an
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.files import RDMs
 from cortexrsa.geometry.regions_and_layers import brain_rdms
-from cortexrsa.inference.bootstrap import group_scores, sampling_variance
+from cortexrsa.inference.bootstrap import Resamples, group_scores, sampling_variance
 from cortexrsa.inference.ceilings import ceiling_table, primary_ceilings
 from cortexrsa.inference.moments import moment_ceiling, voxel_half_ceiling
-from cortexrsa.inference.resampling import draw_counts
 
 VALIDATION = Path(__file__).resolve().parents[1] / "validation" / "moment_ceilings.py"
 specification = importlib.util.spec_from_file_location("moment_ceilings", VALIDATION)
@@ -119,10 +118,10 @@ def split_patterns(responses, roi="V1"):
 @pytest.mark.parametrize("dissimilarity", ["correlation", "euclidean", "cosine"])
 def test_training_images_are_bounded_lower(dissimilarity):
     patterns = split_patterns(averages())
-    counts = {split: draw_counts(len(values), 50, 1) for split, values in patterns.items()}
+    resamples = {split: Resamples.of(len(values), 50, 1) for split, values in patterns.items()}
     bounds = {
         split: moment_ceiling(
-            patterns, {"train": 2, "test": 13}, split, counts, dissimilarity, "spearman", 1, 0.95
+            patterns, {"train": 2, "test": 13}, split, resamples, dissimilarity, "spearman", 1, 0.95
         )
         for split in patterns
     }
@@ -135,9 +134,9 @@ def test_training_images_are_bounded_lower(dissimilarity):
 
 def test_without_signal_the_interval_reaches_zero():
     patterns = split_patterns(averages(), "noise")
-    counts = {split: draw_counts(len(values), 200, 1) for split, values in patterns.items()}
+    resamples = {split: Resamples.of(len(values), 200, 1) for split, values in patterns.items()}
     row = moment_ceiling(
-        patterns, {"train": 2, "test": 13}, "test", counts, "correlation", "spearman", 1, 0.95
+        patterns, {"train": 2, "test": 13}, "test", resamples, "correlation", "spearman", 1, 0.95
     )
     assert row["ci_low"] < 0
     assert row["lower"] < 0.2
@@ -145,13 +144,15 @@ def test_without_signal_the_interval_reaches_zero():
 
 def test_the_same_seed_gives_the_same_bounds():
     patterns = split_patterns(averages())
-    counts = {split: draw_counts(len(values), 20, 1) for split, values in patterns.items()}
+    resamples = {split: Resamples.of(len(values), 20, 1) for split, values in patterns.items()}
     arguments = ("correlation", "spearman", 3, 0.95)
     first, second = (
-        moment_ceiling(patterns, {"train": 2, "test": 13}, "test", counts, *arguments) for _ in range(2)
+        moment_ceiling(patterns, {"train": 2, "test": 13}, "test", resamples, *arguments) for _ in range(2)
     )
     assert first == second
-    halves = [voxel_half_ceiling(patterns["test"], counts["test"], 3, 3, *arguments[:2], 0.95) for _ in "ab"]
+    halves = [
+        voxel_half_ceiling(patterns["test"], resamples["test"], 3, 3, *arguments[:2], 0.95) for _ in "ab"
+    ]
     assert halves[0] == halves[1]
 
 

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference.bootstrap import draw_counts
+from cortexrsa.inference.bootstrap import Resamples
 from cortexrsa.inference.moments import moment_ceiling, voxel_half_ceiling
 
 REPEATS = {"train": 2, "test": 13}
@@ -83,13 +83,13 @@ def bounds(seed, draws=200, halves=10, **options):
     """True and estimated bounds of one world, and whether the intervals reach the true ones."""
     train, test, noiseless = world(seed=seed, **options)
     lower, upper = true_bounds(test, noiseless)
-    counts = {
-        "train": draw_counts(len(train), draws, [seed, 1]),
-        "test": draw_counts(len(test[0]), draws, seed),
+    resamples = {
+        "train": Resamples.of(len(train), draws, seed, 1),
+        "test": Resamples.of(len(test[0]), draws, seed),
     }
     patterns = {"train": train, "test": test[0]}
-    moments = moment_ceiling(patterns, REPEATS, "test", counts, "correlation", "spearman", seed, 0.95)
-    optimistic = voxel_half_ceiling(test[0], counts["test"], halves, seed, "correlation", "spearman", 0.95)
+    moments = moment_ceiling(patterns, REPEATS, "test", resamples, "correlation", "spearman", seed, 0.95)
+    optimistic = voxel_half_ceiling(test[0], resamples["test"], halves, seed, "correlation", "spearman", 0.95)
     return {
         "true lower": lower,
         "lower": moments["lower"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,9 +78,14 @@ class Resamples:
     left_out: np.ndarray
 
     @classmethod
-    def of(cls, n: int, draws: int, seed: int) -> Resamples:
-        """Those of n stimuli; the groups that are left out have a stream of random numbers of their own."""
-        return cls(draw_counts(n, draws, seed), left_out_counts(n, [seed, 7]))
+    def of(cls, n: int, draws: int, seed: int, *stream: int) -> Resamples:
+        """Those of n stimuli; the groups that are left out have a stream of random numbers of their own.
+
+        Sets with another `stream` are independent of each other.
+        """
+        return cls(
+            draw_counts(n, draws, [seed, *stream] if stream else seed), left_out_counts(n, [seed, *stream, 7])
+        )
 
     @property
     def counts(self) -> np.ndarray:
@@ -305,6 +310,25 @@ def interval(resampled: Resampled, confidence: float = 0.95) -> tuple[np.ndarray
     se = np.sqrt(variance)
     half = stats.t.ppf(0.5 + confidence / 2, dof) * se
     return se, resampled.estimate - half, resampled.estimate + half
+
+
+def interval_of_samples(
+    parts: Sequence[Resampled], confidence: float = 0.95
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `interval`, of a statistic of several independent samples of stimuli.
+
+    Parameters
+    ----------
+    parts : the statistic with one of the samples resampled each, and all others as they are; variances add
+        up, with the degrees of freedom of Welch & Satterthwaite
+    """
+    variances, dofs = map(np.array, zip(*map(sampling_variance, parts), strict=True))
+    variance = variances.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        dof = variance**2 / (variances**2 / dofs).sum(axis=0)
+    se = np.sqrt(variance)
+    half = stats.t.ppf(0.5 + confidence / 2, np.where(variance > 0, dof, dofs.min(axis=0))) * se
+    return se, parts[0].estimate - half, parts[0].estimate + half
 
 
 def p_value(resampled: Resampled, null: float = 0.0) -> np.ndarray:

@@ -15,7 +15,7 @@ from cortexrsa.geometry.rdm import of_networks
 from cortexrsa.geometry.regions_and_layers import trials_of
 from cortexrsa.inference.bootstrap import Resampled, Resamples, group_scores, interval
 from cortexrsa.inference.moments import moment_ceiling, voxel_half_ceiling
-from cortexrsa.inference.resampling import draw_counts, resampled_similarity
+from cortexrsa.inference.resampling import resampled_similarity
 from cortexrsa.inference.rsa import GROUP, PRIMARY, brain_array, splits_of
 
 ASSUMES = {
@@ -164,7 +164,7 @@ def average_ceilings(
     subject: str,
     roi: str,
     split: str,
-    counts: dict[str, np.ndarray],
+    resamples: dict[str, Resamples],
     dissimilarity: str,
     comparison: str,
     inference: dict,
@@ -180,10 +180,10 @@ def average_ceilings(
     patterns = {name: own[responses["split"].to_numpy() == name] for name in repeats}
     dissimilarity = of_networks(dissimilarity)  # whitened patterns are compared by it
     seed, confidence = inference["seed"], inference["confidence"]
-    moments = moment_ceiling(patterns, repeats, split, counts, dissimilarity, comparison, seed, confidence)
+    moments = moment_ceiling(patterns, repeats, split, resamples, dissimilarity, comparison, seed, confidence)
     halves = voxel_half_ceiling(
         patterns[split],
-        counts[split],
+        resamples[split],
         inference["ceiling_splits"],
         seed,
         dissimilarity,
@@ -228,12 +228,12 @@ def ceiling_table(
     """
     rows = []
     fixed = inference.get("subject_effect") == "fixed"
-    counts_of = {}
+    resamples_of = {}
     for index, split in enumerate(splits_of(brain)):
         n = int((brain.patterns["split"] == split).sum())
         # the first as every score's; splits are resampled independently of each other
-        seed = [inference["seed"], 6] if index else inference["seed"]
-        counts_of[split] = draw_counts(n, inference["bootstrap"], seed)
+        stream = (6,) if index else ()
+        resamples_of[split] = Resamples.of(n, inference["bootstrap"], inference["seed"], *stream)
     for split in splits_of(brain):
         targets, subjects, rois = brain_array(brain, split)
         n = int((brain.patterns["split"] == split).sum())
@@ -266,7 +266,7 @@ def ceiling_table(
                     found += [
                         {"subject": subject} | bounds
                         for bounds in average_ceilings(
-                            responses, subject, roi, split, counts_of, brain.measure, comparison, inference
+                            responses, subject, roi, split, resamples_of, brain.measure, comparison, inference
                         )
                     ]
             if len(subjects) > 1 and fixed:

@@ -9,7 +9,7 @@ import numpy as np
 from cortexrsa.brain.reliability import signal_and_noise
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference.bootstrap import Resampled, interval
+from cortexrsa.inference.bootstrap import Resampled, Resamples, interval, interval_of_samples
 from cortexrsa.inference.resampling import resampled_similarity
 
 # Monte Carlo patterns in all, so that few stimuli are simulated more often
@@ -48,7 +48,7 @@ def moment_ceiling(
     patterns: dict[str, np.ndarray],
     repeats: dict[str, float],
     split: str,
-    counts: dict[str, np.ndarray],
+    resamples: dict[str, Resamples],
     dissimilarity: str,
     comparison: str,
     seed: int,
@@ -61,14 +61,14 @@ def moment_ceiling(
     dimensions either has and so how far noise disturbs an RDM. RDMs of signal patterns, and of two noisy
     measurements of them, are then simulated with these moments: lower is the similarity of the two
     measurements, upper that of the noiseless RDM with one. The interval is that of the signal's share in the
-    variance of inner products in resamples of the stimuli of both splits, on the scale of the bound.
+    variance of inner products over samples of the stimuli of both splits, on the scale of the bound.
 
     Parameters
     ----------
     patterns : per split (train, test) averages (n, voxels)
     repeats : per split presentations in an average, of different number
     split : whose RDM is bounded
-    counts : per split (draws, n) resamples of its stimuli
+    resamples : per split, of its stimuli
     dissimilarity, comparison : see `geometry.rdm.rdm` and `geometry.compare.normalise`
     seed : of the simulation
     confidence : of the interval
@@ -89,19 +89,22 @@ def moment_ceiling(
         lower, upper = _simulated_bounds(found, repeats[split], dissimilarity, comparison, seed)
     else:
         lower, upper = min(share, 0.0), 0.0
-    # the same moments in resamples of the stimuli of both splits
-    drawn = {name: _off_diagonal_variance(gram, counts[name]) for name, gram in grams.items()}
-    weights = {name: count / count.shape[1] for name, count in counts.items()}
-    products = np.einsum("bi,bi->b", weights["train"] @ cross, weights["test"])
-    shares = _signal_squared(drawn, products, repeats) / drawn[split]
-    n = len(patterns[split])
-    bounds = {
-        "lower": Resampled(np.asarray(share), shares, n),
-        "upper": Resampled(np.sqrt(max(share, 0.0)), np.sqrt(np.maximum(shares, 0)), n),
+    # the same moments in resamples of the stimuli of one split, with the other as it is
+    parts = []
+    for resampled, others in (("train", "test"), ("test", "train")):
+        counts = resamples[resampled].counts
+        drawn = {resampled: _off_diagonal_variance(grams[resampled], counts), others: squares[others]}
+        by_stimulus = cross.mean(axis=1 if resampled == "train" else 0)
+        products = counts @ by_stimulus / counts.sum(axis=1)
+        shares = _signal_squared(drawn, products, repeats) / drawn[split]
+        parts.append(resamples[resampled].resampled(shares))
+    roots = [part.apply(lambda shares: np.sqrt(np.maximum(shares, 0))) for part in parts]
+    errors = {
+        "lower": interval_of_samples(parts, confidence),
+        "upper": interval_of_samples(roots, confidence),
     }
-    errors = {name: interval(bound, confidence) for name, bound in bounds.items()}
     # the interval of the share, on the scale of the bound; as it is where there is no signal to simulate
-    slope = dict.fromkeys(bounds, 1.0)
+    slope = {"lower": 1.0, "upper": 1.0}
     if upper > 0:
         slope = {"lower": lower / share, "upper": upper / np.sqrt(share)}
     return {
@@ -204,7 +207,7 @@ def _simulated_bounds(
 
 def voxel_half_ceiling(
     patterns: np.ndarray,
-    counts: np.ndarray,
+    resamples: Resamples,
     splits: int,
     seed: int,
     dissimilarity: str,
@@ -219,7 +222,7 @@ def voxel_half_ceiling(
     Parameters
     ----------
     patterns : (n, voxels) averages over repeats
-    counts : (draws, n) resamples of the stimuli, dealt out over the splits
+    resamples : of the stimuli, dealt out over the splits
     splits : number of random halvings
     seed : of the halvings
     dissimilarity, comparison : see `moment_ceiling`
@@ -230,23 +233,25 @@ def voxel_half_ceiling(
     """
     generator = np.random.default_rng([seed, 5])
     voxels = patterns.shape[1]
-    splits = min(splits, len(counts))
-    estimates, deviations = [], np.empty(len(counts))
+    resampled = {"draws": resamples.draws, "left_out": resamples.left_out}
+    deviations = {name: np.empty(len(counts)) for name, counts in resampled.items()}
+    splits, estimates = min(splits, *map(len, resampled.values())), []
     for number in range(splits):
         order = generator.permutation(voxels)
         halves = [rdm(patterns[:, np.sort(part)], dissimilarity)[None] for part in np.array_split(order, 2)]
         estimates.append(compare(halves[0], halves[1], comparison)[0, 0])
         # one resample serves one split: what differs between splits is taken off
-        drawn = resampled_similarity(*halves, counts[number::splits], comparison)[:, 0, 0]
-        deviations[number::splits] = drawn - estimates[-1]
+        for name, counts in resampled.items():
+            drawn = resampled_similarity(*halves, counts[number::splits], comparison)[:, 0, 0]
+            deviations[name][number::splits] = drawn - estimates[-1]
     half = float(np.mean(estimates))
-    n = len(patterns)
 
     def stepped_up(values):
         return 2 * values / (1 + values)
 
-    draws = stepped_up(np.maximum(half + deviations, -0.9))
-    lower = Resampled(np.asarray(stepped_up(max(half, -0.9))), draws, n)
+    values = {name: stepped_up(np.maximum(half + deviation, -0.9)) for name, deviation in deviations.items()}
+    estimate = np.asarray(stepped_up(max(half, -0.9)))
+    lower = Resampled(estimate, n_stimuli=len(patterns), shares=resamples.shares, **values)
     upper = lower.apply(lambda reliability: np.sqrt(np.maximum(reliability, 0)))
     return {
         "lower": float(lower.estimate),
