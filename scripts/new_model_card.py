@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from cortexrsa.cards import check_card_name
 from cortexrsa.files import InputError, atomic_path
 from cortexrsa.networks import new_card
 
@@ -30,6 +31,8 @@ def main() -> None:
         source.add_argument("--out", metavar="CARD", help="write resources/models/CARD.yaml, else print it")
     arguments = parser.parse_args()
     try:
+        if arguments.out is not None:
+            check_card_name("models", arguments.out, "new_model_card.py", "--out")
         if arguments.source == "torchvision":
             card = new_card.torchvision_card(arguments.name, arguments.weights)
         elif arguments.source == "timm":
@@ -37,7 +40,7 @@ def main() -> None:
         else:
             card = new_card.hub_card(arguments.repo, arguments.name)
         text = new_card.card_text(card, arguments.size)
-        if not arguments.out:
+        if arguments.out is None:
             print(text, end="")
             return
         path = CARDS / f"{arguments.out}.yaml"

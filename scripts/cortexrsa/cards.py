@@ -16,13 +16,17 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from cortexrsa.files import InputError
+from cortexrsa.patterns import check_patterns
 
 SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "resources" / "schemas"
 SCHEMAS = {"models": "model", "datasets": "dataset", "corpora": "corpus", "config": "config"}
 
 # names of files and folders of results/, which a card of that name would overwrite
 RESERVED = {
-    "datasets": {"downloads", "corpora", "networks", "logs", "benchmarks", "calibration"},
+    "datasets": {
+        *("downloads", "corpora", "networks", "logs", "benchmarks"),
+        *("calibration", "recovery", "bench", "archives"),
+    },
     "models": {"brain"},
 }
 
@@ -198,7 +202,7 @@ def _input_error(error: ValidationError, validator: Draft202012Validator, file: 
             near = [suggestion(key, keys) for key in found if key not in keys]
             near = next((text for text in near if "did you mean" in text), suggestion("", keys))
             return InputError(file, _dotted(path), _show(found), f"exactly {near}")
-        case "enum":
+        case "enum" if "description" not in schema:
             return InputError(file, _dotted(path), _show(found), suggestion(found, error.validator_value))
         case "uniqueItems":
             twice = next(item for index, item in enumerate(found) if item in found[:index])
@@ -286,6 +290,22 @@ def card_names(kind: str, root: str | Path) -> list[str]:
     return sorted(path.stem for path in Path(root, "resources", kind).glob("*.yaml"))
 
 
+def check_card_name(kind: str, name: str, file: str | Path, field: str) -> None:
+    """Refuse what cannot name a card, since files and folders are called after it.
+
+    Parameters
+    ----------
+    kind : models or datasets
+    name : of a card
+    file, field : where the name stands, for an error
+    """
+    schema = _validator("config").schema["$defs"]["name"]
+    if not re.search(schema["pattern"], name):
+        raise InputError(file, field, repr(name), schema["description"])
+    if name in RESERVED[kind]:
+        raise InputError(file, field, repr(name), "a name that no file or folder of results/ has")
+
+
 def load_card(kind: str, name: str, root: str | Path) -> dict:
     """Read `resources/KIND/NAME.yaml` below `root`, check it and fill in its defaults.
 
@@ -308,6 +328,8 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
     if name not in names:
         raise InputError(file, "card", "no such file", suggestion(name, names))
     card = validate(kind, read_yaml(Path(root, file), file), file)
+    if kind == "models":
+        check_patterns(card.get("weights", {}), file)
     corpus = card.get("weights", {}).get("training", {}).get("corpus") if kind == "models" else None
     if corpus is not None and corpus not in card_names("corpora", root):
         expected = suggestion(corpus, card_names("corpora", root))
@@ -497,8 +519,7 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
                 raise InputError(
                     file, field, repr(name), f"a card of resources/{kind}: {suggestion(name, names)}"
                 )
-            if name in RESERVED[kind]:
-                raise InputError(file, field, repr(name), "a name that no file or folder of results/ has")
+            check_card_name(kind, name, file, field)
             if kind == "models" and name in config["datasets"]:
                 raise InputError(file, field, f"{name!r}, also a data set", "names that differ")
     rois = {roi for name in config["datasets"] for roi in load_card("datasets", name, root)["rois"]}

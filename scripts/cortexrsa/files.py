@@ -8,13 +8,17 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import lzma
 import os
 import platform
 import re
 import shutil
 import sys
 import tempfile
+import tokenize
 import traceback
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +34,11 @@ RECORDED_PACKAGES = (
 # larger files have a faster checksum: activations may be hundreds of gigabytes
 LARGE = 64 * 2**20
 READ = 2**20
+# what NumPy and the libraries below it raise at a damaged .npy or .npz file
+ARRAY_ERRORS = (
+    *(OSError, ValueError, TypeError, SyntaxError, EOFError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError),
+)
 
 
 class InputError(ValueError):
@@ -45,6 +54,12 @@ class InputError(ValueError):
     def __init__(self, file: str | Path, field: str, found: object, expected: object):
         self.file, self.field, self.found, self.expected = str(file), field, found, expected
         super().__init__(f"{file}: {field}: found {found}, expected {expected}")
+
+
+def reason(error: BaseException) -> str:
+    """What an exception says, in one line; of an OSError without the path, which `InputError` names."""
+    text = getattr(error, "strerror", None) or error
+    return " ".join(str(text).split()) or type(error).__name__
 
 
 # ---- writing ---------------------------------------------------------------------------------------------
@@ -351,10 +366,14 @@ def load_array(path: str | Path, mmap_mode: str | None = None) -> np.ndarray:
     ------
     InputError : the file is cut short, is no `.npy`, or holds pickled objects.
     """
+    expected = "an .npy file with a plain array"
     try:
-        return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(path, "array", error, "an .npy file with a plain numeric array") from error
+        array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+    except ARRAY_ERRORS as error:
+        raise InputError(path, "array", reason(error), expected) from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(path, "array", "an .npz archive", expected)
+    return array
 
 
 # ---- activations -----------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Cards and configuration: defaults, and one line for every fault."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,15 @@ licence: CC0
 loader: simulated
 rois: {V1: {voxels: 300}, LO: {voxels: 200}}
 """
+BOLD = """\
+description: raw
+citation: none
+licence: CC0
+loader: bids
+path: bids
+rois: {V1: {mask: v1.nii.gz}}
+options: {task: images}
+"""
 SHAPES = """\
 description: shapes
 kind: procedural
@@ -75,6 +85,7 @@ CARDS = {
     "models/pixels": PIXELS,
     "datasets/objects": OBJECTS,
     "datasets/world": WORLD,
+    "datasets/bold": BOLD,
     "corpora/shapes": SHAPES,
 }
 CONFIG = {
@@ -399,6 +410,64 @@ BAD_CARDS = [
         "weights: found a mapping with random, expected no such key here",
     ),
     ("models/pixels", "name: pixels", "name: pixel", "did you mean pixels?"),
+    *(
+        (
+            "models/resnet18",
+            "name: resnet18}",
+            f"name: resnet18, options: {{{key}: {value}}}}}",
+            f"network.options.{key}: found {shown}, expected null or false: the card's own key `weights`",
+        )
+        for key, value, shown in [
+            ("weights", "IMAGENET1K_V1", "'IMAGENET1K_V1'"),
+            ("weights_backbone", "DEFAULT", "'DEFAULT'"),
+            ("pretrained", "true", "True"),
+            ("pretrained_backbone", "true", "True"),
+            ("pretrained_cfg_overlay", "{}", "a mapping with no keys"),
+            ("checkpoint_path", "x.pth", "'x.pth'"),
+        ]
+    ),
+    (
+        "models/resnet18",
+        "torchvision, name: resnet18}",
+        "hub, name: x, options: {repo: a/b:c, pretrained: true}}",
+        "network.options.pretrained: found True, expected null or false",
+    ),
+    (
+        "models/resnet18",
+        "  licence:",
+        "  ignore: [fc, 'fc(']\n  licence:",
+        "weights.ignore[1]: found 'fc(' (missing ), unterminated subpattern at position 2), expected a",
+    ),
+    (
+        "models/resnet18",
+        "  licence:",
+        "  rename: {'*a': b}\n  licence:",
+        "weights.rename: found '*a': 'b' (nothing to repeat at position 0), expected a regular",
+    ),
+    (
+        "models/resnet18",
+        "  licence:",
+        "  rename: {'(a)': '\\9'}\n  licence:",
+        r"weights.rename: found '(a)': '\\9' (invalid group reference 9 at position 1), expected",
+    ),
+    (
+        "models/resnet18",
+        "  licence:",
+        "  rename: {'(a)': '\\g<b>'}\n  licence:",
+        r"weights.rename: found '(a)': '\\g<b>' (unknown group name 'b'), expected",
+    ),
+    (
+        "datasets/world",
+        "loader: simulated",
+        "loader: simulated\npath: x",
+        "yaml: path: found 'x', expected no such key here",
+    ),
+    (
+        "datasets/bold",
+        "rois:",
+        "files: [{file: a.nii, url: https://example.org/a.nii}]\nrois:",
+        "yaml: files: found [{'file': 'a.nii', 'url': 'https://example.org/a.nii'}], expected no such key",
+    ),
     (
         "datasets/world",
         "voxels: 300",
@@ -527,6 +596,26 @@ def test_fault_in_the_configuration_is_one_line(root, change, expected):
 def test_configuration_without_what_it_needs(root, key):
     config = {name: value for name, value in CONFIG.items() if name != key}
     assert f"config.yaml: {key}: found nothing" in message_of(cards.load_config_checked, config, root)
+
+
+@pytest.mark.parametrize("options", ["{pretrained: false}", "{weights: null}"])
+def test_a_card_may_say_that_a_library_is_not_to_load_weights(root, options):
+    path = root / "resources/models/resnet18.yaml"
+    path.write_text(RESNET.replace("name: resnet18}", f"name: resnet18, options: {options}}}"))
+    assert cards.load_card("models", "resnet18", root)["network"]["options"]
+
+
+def folders_of_results():
+    """Names of files and folders of results/, as its README lists them."""
+    text = (ROOT / "results/README.md").read_text()
+    return sorted(set(re.findall(r"^\| `([a-z]+)/", text, re.MULTILINE)) | {"benchmarks"})
+
+
+@pytest.mark.parametrize("name", folders_of_results())
+def test_no_data_set_has_the_name_of_a_folder_of_results(root, name):
+    (root / f"resources/datasets/{name}.yaml").write_text(WORLD)
+    message = message_of(cards.load_config_checked, CONFIG | {"datasets": [name]}, root)
+    assert f"datasets[0]: found {name!r}, expected a name that no file or folder of results/ has" in message
 
 
 def test_names_that_would_overwrite_other_results_are_refused(root):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -188,7 +189,9 @@ def test_wrong_key_lists_those_there(tmp_path):
     )
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "text", "html", "empty", "missing", "npy", "pickle"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "flipped", "text", "html", "empty", "missing", "npy", "pickle", "method", "member"]
+)
 def test_damaged_npz(tmp_path, damage):
     path = save_rdms(tmp_path / "v1.npz", make_rdms())
     content = bytearray(path.read_bytes())
@@ -199,13 +202,20 @@ def test_damaged_npz(tmp_path, damage):
             np.save(file, make_rdms())
     elif damage == "pickle":
         make_rdms().dump(path)
+    elif damage == "member":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("rdm", "0 1 2")
+    elif damage == "method":
+        # the way of compression, in the directory at the end
+        content[content.rindex(b"PK\x01\x02") + 10] = 99
+        path.write_bytes(content)
     else:
         content[len(content) // 2] ^= 255
         kinds = {"cut": content[:1000], "flipped": content, "text": b"1 2", "html": b"<html>", "empty": b""}
         path.write_bytes(kinds[damage])
     message = message_of(datasets.load_rdm_npz, path, "rdm")
     assert message.startswith(f"{path}: ")
-    assert message.endswith("expected an .npz file of plain numeric arrays")
+    assert message.endswith("expected an .npz file of plain arrays")
 
 
 CARD = {

@@ -245,20 +245,28 @@ def test_wrong_stimuli_are_refused_and_nothing_is_written(tmp_path, edit, expect
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "pickle", "text", "missing"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "empty", "pickle", "text", "missing", "npz", "cut npz", "bracket", "dtype"]
+)
 def test_damaged_array(tmp_path, damage):
     path = tmp_path / "stimuli.npy"
     images, _ = stimuli()
     if damage == "pickle":
         np.save(path, np.array([{"a": 1}], dtype=object))
+    elif "npz" in damage:
+        with open(path, "wb") as file:
+            np.savez(file, images=images)
+        path.write_bytes(path.read_bytes()[: -50 if damage == "cut npz" else None])
     elif damage != "missing":
         np.save(path, images)
         content = path.read_bytes()
-        path.write_bytes({"cut": content[:300], "empty": b"", "text": b"hello"}[damage])
+        # NumPy reads the header as Python: errors of its tokenizer and its syntax
+        headers = {"bracket": content.replace(b"}", b"(", 1), "dtype": content.replace(b"|u1", b"|01", 1)}
+        path.write_bytes(({"cut": content[:300], "empty": b"", "text": b"hello"} | headers)[damage])
     for mode in (None, "r"):
         message = message_of(files.load_array, path, mode)
         assert message.startswith(f"{path}: array: found ")
-        assert message.endswith("expected an .npy file with a plain numeric array")
+        assert message.endswith("expected an .npy file with a plain array")
 
 
 # ---- responses ---------------------------------------------------------------------------------------------

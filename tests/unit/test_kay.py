@@ -1,12 +1,15 @@
 """Kay et al. (2008), packaged and raw: read as it is, or refused in one line."""
 
 import os
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from scipy.io import savemat
+from scipy.sparse import csc_matrix
 
 from cortexrsa import cards
 from cortexrsa.brain import kay
@@ -111,6 +114,20 @@ def test_labels_are_optional_columns_with_the_predicted_one_marked(tmp_path):
     assert "labels: found <U9 (4, 5)" in refusal(kay.load_kay2008, card, tmp_path)
 
 
+@pytest.mark.parametrize("damage", ["npz", "cut npz", "missing"])
+def test_damaged_labels_are_one_line(tmp_path, damage):
+    package(tmp_path)
+    path = tmp_path / "labels.npy"
+    if damage != "missing":
+        with open(path, "wb") as file:
+            np.savez(file, labels=np.full((4, TRAIN), "x"))
+        path.write_bytes(path.read_bytes()[: -50 if damage == "cut npz" else None])
+    card = {"rois": ROIS, "options": OPTIONS | {"labels": {"train": "labels.npy"}}}
+    message = refusal(kay.load_kay2008, card, tmp_path)
+    assert message.startswith(f"{path}: array: found ")
+    assert message.endswith("expected an .npy file with a plain array")
+
+
 def test_the_real_labels_are_read():
     path = MIRROR / "kay2008" / "kay_labels.npy"
     if not path.is_file():
@@ -167,6 +184,13 @@ def normalised_one_by_one():
         (lambda: {"roi_names": np.arange(8)}, "roi_names: found int64"),
         (lambda: {"stimuli": arrays()["stimuli"][:, :20]}, r"stimuli: found shape \(30, 20, 32\), expected"),
         (lambda: {"stimuli": arrays()["stimuli"].astype(str)}, "stimuli: found dtype <U"),
+        (lambda: {"stimuli": np.float32(1)}, r"stimuli: found shape \(\), expected \(30, 32, 32\)"),
+        (lambda: {"responses": np.float64(1)}, r"responses: found shape \(\), expected"),
+        (
+            lambda: {"stimuli": np.rint(255 * (arrays()["stimuli"] + 0.55)).astype(np.uint8)},
+            "stimuli: found dtype uint8, expected float32 grey values",
+        ),
+        (lambda: {"roi_names": np.array(["Other", "V2", *"abcdef"], "S")}, "found 'V2', expected 'V1'"),
         (
             lambda: changed("stimuli_test", lambda v: v.__setitem__((2, 5, 5), np.nan)),
             "stimuli_test: found NaN or infinite values in 1 images, first in image 2",
@@ -194,7 +218,12 @@ def test_a_field_without_aperture_passes_where_the_card_says_so(tmp_path):
     assert len(kay.load_kay2008(card, tmp_path)[0]) == TRAIN + TEST
 
 
-@pytest.mark.parametrize("damage", ["truncated", "html", "npy", "missing"])
+def test_names_of_rois_may_be_bytes(tmp_path):
+    package(tmp_path, roi_names=np.array(list(kay.ROI_CODES), "S"))
+    assert len(kay.load_kay2008(CARD, tmp_path)[0]) == TRAIN + TEST
+
+
+@pytest.mark.parametrize("damage", ["truncated", "html", "npy", "missing", "member"])
 def test_a_damaged_package_is_one_line(tmp_path, damage):
     package(tmp_path)
     path = tmp_path / "kay_images.npz"
@@ -205,6 +234,10 @@ def test_a_damaged_package_is_one_line(tmp_path, damage):
     elif damage == "npy":
         np.save(tmp_path / "one.npy", np.ones(3))
         path.write_bytes((tmp_path / "one.npy").read_bytes())
+    elif damage == "member":
+        package(tmp_path, roi=None)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("roi", "1 1 1 7")
     else:
         path.unlink()
     assert str(path) in refusal(kay.load_kay2008, CARD, tmp_path)
@@ -243,7 +276,9 @@ def raw(folder, **changes):
     variables |= changes
     with h5py.File(folder / "EstimatedResponses.mat", "w") as file:
         for name, value in variables.items():
-            if value is not None:
+            if isinstance(value, dict):
+                file.create_group(name).update(value)
+            elif value is not None:
                 file[name] = value
     return variables
 
@@ -265,19 +300,84 @@ def test_the_raw_release_is_read_and_nan_voxels_are_counted(tmp_path):
     assert cleaned.sizes["voxel"] == responses.sizes["voxel"] - 2
 
 
+FULL = {**RAW, "options": RAW["options"] | {"full_resolution": True}}
+
+
+def full_resolution(folder, train, test):
+    """The files of the stimuli at full resolution, with their axes as MATLAB has them."""
+    for number, part in enumerate(np.array_split(train, kay.FULL_SIZE_PARTS), start=1):
+        with h5py.File(folder / f"Stimuli_Trn_FullRes_{number:02d}.mat", "w") as file:
+            file["stimTrn"] = part.T
+    with h5py.File(folder / "Stimuli_Val_FullRes.mat", "w") as file:
+        file["stimVal"] = test.T
+
+
 def test_full_resolution_stimuli_are_optional(tmp_path):
     raw(tmp_path)
     content = arrays()
-    parts = np.array_split(content["stimuli"], kay.FULL_SIZE_PARTS)
-    for number, part in enumerate(parts, start=1):
-        with h5py.File(tmp_path / f"Stimuli_Trn_FullRes_{number:02d}.mat", "w") as file:
-            file["stimTrn"] = part.T
-    with h5py.File(tmp_path / "Stimuli_Val_FullRes.mat", "w") as file:
-        file["stimVal"] = content["stimuli_test"].T
-    card = {**RAW, "options": RAW["options"] | {"full_resolution": True}}
-    np.testing.assert_array_equal(kay.load_vim1(card, tmp_path)[0], kay.load_vim1(RAW, tmp_path)[0])
+    full_resolution(tmp_path, content["stimuli"], content["stimuli_test"])
+    np.testing.assert_array_equal(kay.load_vim1(FULL, tmp_path)[0], kay.load_vim1(RAW, tmp_path)[0])
     (tmp_path / "Stimuli_Trn_FullRes_07.mat").unlink()
-    assert "FullRes_07.mat: content" in refusal(kay.load_vim1, card, tmp_path)
+    assert "FullRes_07.mat: content" in refusal(kay.load_vim1, FULL, tmp_path)
+
+
+def with_image(index, change):
+    values = arrays()["stimuli"]
+    values[index] = change(values[index])
+    return {"train": values}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        # two images in each of the 15 files
+        (
+            lambda: with_image(13, lambda v: v * np.nan),
+            "Trn_FullRes_07.mat: stimTrn: found NaN .* in image 1",
+        ),
+        (
+            lambda: with_image(4, lambda v: 0 * v),
+            "Trn_FullRes_03.mat: stimTrn: found image 0 of a single grey",
+        ),
+        (
+            lambda: with_image(29, lambda v: 0.3 * v - 0.2),
+            "Trn_FullRes_15.mat: stimTrn: found corners that differ .* in image 1",
+        ),
+        (
+            lambda: {"test": arrays()["stimuli_test"][:, :20]},
+            r"Val_FullRes.mat: stimVal: found shape \(12, 20, 32\), expected \(images, 32, 32\)",
+        ),
+        (lambda: {"train": arrays()["stimuli"] + 0j}, "Trn_FullRes_01.mat: stimTrn: found dtype complex64"),
+        (lambda: {"train": arrays()["stimuli"][:-1]}, r"Trn_FullRes_\*.mat: stimTrn: found 29 images, .* 30"),
+        (
+            lambda: {"test": images(13, np.random.default_rng(2))},
+            "Val_FullRes.mat: .* 13 images, expected 12",
+        ),
+    ],
+)
+def test_a_fault_at_full_resolution_names_its_file(tmp_path, changes, message):
+    raw(tmp_path)
+    content = {"train": arrays()["stimuli"], "test": arrays()["stimuli_test"]} | changes()
+    full_resolution(tmp_path, **content)
+    with pytest.raises(InputError, match=message):
+        kay.load_vim1(FULL, tmp_path)
+
+
+def test_full_resolution_stimuli_are_in_memory_once(tmp_path):
+    generator, size = np.random.default_rng(3), 96
+    train, test = (generator.normal(size=(n, size, size)).astype(np.float32) for n in (150, 12))
+    full_resolution(tmp_path, train, test)
+    options = {"train": 150, "test": 12, "size": size, "aperture": False}
+    # what is imported at the first call is not counted
+    kay._read_hdf5(tmp_path / "Stimuli_Val_FullRes.mat", ["stimVal"])
+    tracemalloc.start()
+    try:
+        images, places = kay._full_resolution(tmp_path, options)
+        kay.check_grey_stimuli(images, options, places)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.3 * (train.nbytes + test.nbytes)
 
 
 @pytest.mark.parametrize(
@@ -287,12 +387,30 @@ def test_full_resolution_stimuli_are_optional(tmp_path):
         ({"dataValS1": np.ones((70, TEST))}, r"dataValS1: found shape \(70, 12\), transposed"),
         ({"roiS1": np.repeat([0.0, 1, 8], [10, 30, 30])[None]}, "roiS1: found the code 8"),
         ({"roiS1": np.repeat([0.0, 1], [10, 60])[None]}, r"found 0 voxels of code 7 \(LatOcc\)"),
+        ({"dataTrnS1": b"none"}, r"dataTrnS1: found dtype \|S4"),
+        ({"dataTrnS1": {"part": np.ones(3)}}, "dataTrnS1: found a group .*, expected an array"),
     ],
 )
 def test_wrong_raw_variables_are_one_line(tmp_path, changes, message):
     raw(tmp_path, **changes)
     with pytest.raises(InputError, match=message):
         kay.load_vim1(RAW, tmp_path)
+
+
+@pytest.mark.parametrize("rois", [{"V1": 7, "LatOcc": 1}, {"Mine": 1, "V2": 1}])
+def test_a_card_cannot_call_one_area_by_the_name_of_another(tmp_path, rois):
+    raw(tmp_path)
+    card = {**RAW, "rois": {roi: {"code": code} for roi, code in rois.items()}}
+    message = refusal(kay.load_vim1, card, tmp_path)
+    roi = next(roi for roi in rois if roi != "Mine")
+    code = kay.ROI_CODES[roi]
+    assert message.startswith(f"data set card: rois.{roi}.code: found {rois[roi]}, expected {code}, the code")
+
+
+def test_a_card_may_have_labels_of_its_own(tmp_path):
+    raw(tmp_path)
+    responses = kay.load_vim1({**RAW, "rois": {"striate": {"code": 1}}}, tmp_path)[2]
+    assert set(responses["roi"].to_numpy()) == {"striate"}
 
 
 @pytest.mark.parametrize("name", ["Stimuli.mat", "EstimatedResponses.mat"])
@@ -313,6 +431,13 @@ def test_stimuli_without_their_variables_are_refused(tmp_path):
     raw(tmp_path)
     savemat(tmp_path / "Stimuli.mat", {"stimTrn": arrays()["stimuli"]})
     assert "no 'stimVal'" in refusal(kay.load_vim1, RAW, tmp_path)
+
+
+def test_sparse_stimuli_are_refused(tmp_path):
+    raw(tmp_path)
+    sparse = {"stimTrn": csc_matrix(np.eye(TRAIN)), "stimVal": arrays()["stimuli_test"]}
+    savemat(tmp_path / "Stimuli.mat", sparse)
+    assert "Stimuli.mat: stimTrn: found a csc_" in refusal(kay.load_vim1, RAW, tmp_path)
 
 
 # ---- files that need an account ----------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The command that writes cards: layers found by tracing, ready to use, valid."""
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,23 @@ def test_a_hub_network_is_traced_too(tmp_path):
 def test_a_size_at_which_a_network_does_not_run_is_one_line():
     with pytest.raises(InputError, match="vit_b_16: preprocessing.size: found .*a size at which it runs"):
         new_card.card_text(new_card.torchvision_card("vit_b_16"), size=100)
+
+
+@pytest.mark.parametrize("size", [0, -3])
+def test_a_size_is_at_least_one(size):
+    with pytest.raises(InputError, match=f"preprocessing.size: found {size}, expected a whole number >= 1"):
+        new_card.card_text(new_card.torchvision_card("alexnet"), size)
+
+
+@pytest.mark.parametrize("name", ["a.b", "../x", "", "-x", "brain"])
+def test_a_card_cannot_have_any_name(monkeypatch, name):
+    monkeypatch.setattr(sys, "argv", ["new_model_card.py", "torchvision", "alexnet", f"--out={name}"])
+    monkeypatch.setattr(new_card, "torchvision_card", lambda *_: pytest.fail("asked for the network first"))
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    message = str(caught.value)
+    assert message.startswith(f"Error: new_model_card.py: --out: found {name!r}, expected a name ")
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize(

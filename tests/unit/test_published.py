@@ -262,7 +262,7 @@ def test_wrong_patterns_are_one_line(tmp_path):
     torch.save(network.state_dict(), tmp_path / "weights.pth")
     for field in ("ignore", "rename"):
         value = {"(": ""} if field == "rename" else ["("]
-        with pytest.raises(InputError, match=f"weights: {field}: found '\\('.*a regular expression"):
+        with pytest.raises(InputError, match=rf"weights\.{field}.*: found '\('.*a regular expression"):
             load_weights(network, {field: value}, tmp_path / "weights.pth")
 
 

@@ -3,6 +3,7 @@
 import collections
 import os
 import pickle
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +220,105 @@ def test_wrong_keys_and_shapes_are_listed(tmp_path):
     nested = saved({"epoch": 3, "state_dict": prefixed}, tmp_path / "nested.pth")
     with pytest.raises(InputError, match=r"no tensors: 2 \(epoch, state_dict\).*entry"):
         load_weights(network, {}, nested)
+
+
+@pytest.mark.parametrize(
+    ("weights", "keys", "new"),
+    [
+        ({"strip_prefix": "module."}, ("fc.bias", "module.fc.bias"), "fc.bias"),
+        ({"rename": {"^head": "fc"}}, ("fc.bias", "head.bias"), "fc.bias"),
+        ({"strip_prefix": "a.", "rename": {"^b": "fc"}}, ("a.b.bias", "fc.bias"), "fc.bias"),
+    ],
+)
+def test_no_two_keys_become_one(tmp_path, weights, keys, new):
+    network = build(NARROW, seed=1)
+    state = {key: value for key, value in network.state_dict().items() if key != new}
+    path = saved(state | {key: torch.full((3,), float(k)) for k, key in enumerate(keys)}, tmp_path / "w.pth")
+    with pytest.raises(InputError) as error:
+        load_weights(network, weights, path)
+    assert f"found {keys[0]!r} and {keys[1]!r}, which both become {new!r}" in str(error.value)
+
+
+def test_keys_without_the_prefix_and_twins_that_are_ignored_may_stay(tmp_path):
+    network, state = build(NARROW, seed=1), build(NARROW, seed=2).state_dict()
+    mixed = {("" if key == "fc.bias" else "module.") + key: value for key, value in state.items()}
+    path = saved(mixed | {"head": torch.ones(1), "module.head": torch.ones(1)}, tmp_path / "w.pth")
+    load_weights(network, {"strip_prefix": "module.", "ignore": ["head"]}, path)
+    assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
+
+
+def quantised(shape):
+    return torch.quantize_per_tensor(torch.ones(shape), 0.1, 0, torch.qint8)
+
+
+# quantised tensors are on their way out of PyTorch
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: {3: torch.ones(3)}, r"found keys that are no text: 1 \(3\), expected names of tensors"),
+        (lambda: {"fc.bias": torch.ones(3, dtype=torch.int64)}, "1 .fc.bias whole numbers not floating"),
+        (lambda: {"fc.bias": torch.ones(3, dtype=torch.complex64)}, "1 .fc.bias complex not floating-point"),
+        (lambda: {"fc.bias": torch.ones(3).to_sparse()}, "1 .fc.bias sparse or nested not floating-point"),
+        (lambda: {"fc.bias": torch.ones(3, device="meta")}, "1 .fc.bias without values not floating-point"),
+        (lambda: {"fc.bias": quantised(3)}, "1 .fc.bias quantised not floating-point"),
+        (lambda: {"fc.bias": quantised(4)}, "1 .fc.bias quantised not floating-point"),
+    ],
+)
+def test_other_kinds_of_tensor_are_refused(tmp_path, make, message):
+    network = build(NARROW, seed=1)
+    path = saved(network.state_dict() | make(), tmp_path / "weights.pth")
+    with pytest.raises(InputError, match=message) as error:
+        load_weights(network, {}, path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_another_precision_loads(tmp_path, dtype):
+    network, state = build(NARROW, seed=1), build(NARROW, seed=2).state_dict()
+    # counters of batches too, as in averages of checkpoints
+    converted = {key: value.to(dtype) for key, value in state.items()}
+    load_weights(network, {}, saved(converted, tmp_path / "weights.pth"))
+    loaded = network.state_dict()
+    torch.testing.assert_close(loaded, state, rtol=1e-2, atol=1e-4)
+    assert loaded["bn1.num_batches_tracked"].dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("rename", "found"), [({"(a)": r"\9"}, "group reference 9"), ({"a": r"\g<b>"}, "'b'")]
+)
+def test_a_replacement_without_its_group_is_one_line(tmp_path, rename, found):
+    path = saved({"a": torch.ones(1)}, tmp_path / "weights.pth")
+    with pytest.raises(InputError, match=f"weights.rename: found .*{found}"):
+        load_weights(build(NARROW, seed=0), {"rename": rename}, path)
+
+
+@pytest.mark.parametrize("error", [AssertionError("storage key"), struct.error("unpack"), TypeError()])
+def test_whatever_a_damaged_checkpoint_raises_is_one_line(tmp_path, monkeypatch, error):
+    path = saved({"a": torch.ones(1)}, tmp_path / "weights.pth")
+
+    def load(*_, **__):
+        raise error
+
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(InputError, match=f"an unreadable file .{type(error).__name__}: {error}"):
+        load_weights(build(NARROW, seed=0), {}, path)
+
+
+# a flipped bit may also name another version of pickle
+@pytest.mark.filterwarnings("ignore")
+def test_flipped_bits_in_the_old_format_are_one_line(tmp_path):
+    path = tmp_path / "weights.pth"
+    torch.save({"a": torch.ones(3, 4)}, path, _use_new_zipfile_serialization=False)
+    content, network = path.read_bytes(), torch.nn.Linear(4, 3)
+    for place in range(0, len(content), 2):
+        damaged = bytearray(content)
+        damaged[place] ^= 4
+        path.write_bytes(damaged)
+        # the network has other keys: nothing loads
+        with pytest.raises(InputError) as error:
+            load_weights(network, {}, path)
+        assert "\n" not in str(error.value)
 
 
 class Payload:

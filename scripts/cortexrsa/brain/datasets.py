@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from cortexrsa.cards import suggestion
-from cortexrsa.files import MINIMUM_STIMULI, InputError, RDMs, check_stimuli
+from cortexrsa.files import ARRAY_ERRORS, MINIMUM_STIMULI, InputError, RDMs, check_stimuli, reason
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 IMAGE_MODES = {"1", "L", "P", "RGB"}  # those with 8 bits a channel and without transparency
@@ -52,8 +51,7 @@ def load_images(folder: str | Path, names: list[str]) -> np.ndarray:
             raise
         # Pillow raises SyntaxError for a broken PNG
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            found = getattr(error, "strerror", None) or error
-            raise InputError(path, "image", found, "a readable JPEG or PNG") from error
+            raise InputError(path, "image", reason(error), "a readable JPEG or PNG") from error
         if images is None:
             images = np.empty((len(names), *pixels.shape), np.uint8)
         if pixels.shape != images.shape[1:]:
@@ -85,6 +83,39 @@ def image_names(folder: str | Path) -> list[str]:
     return sorted(names, key=lambda name: [int(x) if x.isdecimal() else x for x in re.split(r"(\d+)", name)])
 
 
+# ---- arrays ----------------------------------------------------------------------------------------------
+
+
+def read_npz(path: str | Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
+    """Arrays of an .npz file by their keys.
+
+    Raises
+    ------
+    InputError : the file is damaged, is no .npz, holds objects, or lacks a key (those there are listed).
+    """
+    expected = "an .npz file of plain arrays"
+    try:
+        with open(path, "rb") as handle:
+            archive = np.load(handle, allow_pickle=False)
+            # an .npy file
+            if isinstance(archive, np.ndarray):
+                raise InputError(path, "format", "a single array", expected)
+            for key in keys:
+                if key not in archive.files:
+                    raise InputError(path, "key", f"no {key!r}", suggestion(key, archive.files))
+            arrays = {key: archive[key] for key in keys}
+    except InputError:
+        raise
+    # object arrays are a ValueError here
+    except ARRAY_ERRORS as error:
+        raise InputError(path, "content", reason(error), expected) from error
+    for key, value in arrays.items():
+        # NumPy returns the bytes of a member that is no .npy file
+        if not isinstance(value, np.ndarray):
+            raise InputError(path, key, "no array", expected)
+    return arrays
+
+
 # ---- RDMs ------------------------------------------------------------------------------------------------
 
 
@@ -102,26 +133,10 @@ def load_rdm_npz(file: str | Path, key: str) -> np.ndarray:
 
     Raises
     ------
-    InputError : the file is damaged, is no .npz, or lacks the key (those there are listed); the array holds
-        objects or other than numbers, is not square, not finite, not symmetric or not zero on the diagonal
-        (to 1e-6 of its largest value), is constant, or has fewer than 8 stimuli.
+    InputError : see `read_npz`; the array holds other than numbers, is not square, not finite, not symmetric
+        or not zero on the diagonal (to 1e-6 of its largest value), is constant, or has fewer than 8 stimuli.
     """
-    expected = "an .npz file of plain numeric arrays"
-    try:
-        with open(file, "rb") as handle:
-            archive = np.load(handle, allow_pickle=False)
-            # an .npy file
-            if isinstance(archive, np.ndarray):
-                raise InputError(file, "format", "a single array", expected)
-            if key not in archive.files:
-                raise InputError(file, "key", f"no {key!r}", suggestion(key, archive.files))
-            rdms = archive[key]
-    except InputError:
-        raise
-    # object arrays are a ValueError here
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(file, "content", getattr(error, "strerror", None) or error, expected) from error
-    return _check_rdms(rdms, file, key)
+    return _check_rdms(read_npz(file, [key])[key], file, key)
 
 
 def _check_rdms(rdms: np.ndarray, file: str | Path, key: str) -> np.ndarray:

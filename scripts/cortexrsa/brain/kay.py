@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray
 
+from cortexrsa.brain.datasets import read_npz
 from cortexrsa.cards import suggestion
-from cortexrsa.files import InputError, check_stimuli
+from cortexrsa.files import InputError, check_stimuli, load_array, reason
 
 PACKAGE_KEYS = ("stimuli", "stimuli_test", "responses", "responses_test", "roi", "roi_names")
 # levels of WordNet from coarse to fine, then the class that a network predicted, which is no truth
@@ -23,57 +23,81 @@ FULL_SIZE_PARTS = 15
 # share of the range of grey values by which the field around the aperture may vary
 FIELD_TOLERANCE = 0.03
 
+# the files that hold the images of each split: path, field and number of images, in their order
+Places = dict[str, list[tuple[Path, str, int]]]
+
 
 # ---- stimuli ---------------------------------------------------------------------------------------------
 
 
-def check_grey_stimuli(images: dict[str, np.ndarray], options: dict, file: dict[str, tuple]) -> None:
+def check_grey_stimuli(images: dict[str, np.ndarray], options: dict, places: Places) -> None:
     """Refuse grey images that are not those of the experiment.
 
     Parameters
     ----------
     images : per split (n, size, size) numbers
     options : of the card: train, test (numbers of stimuli), size (pixels), aperture (whether to look for it)
-    file : per split (file, field) to name in an error
+    places : to name in an error
 
     Raises
     ------
-    InputError : dtype, shape (swapped splits are named), values that are not finite, an image that does not
-        vary, one in both splits, and, with `aperture`, a field around the aperture that is not the same
-        grey in all images (as after a normalisation of every image by itself, or without an aperture).
+    InputError : dtype (whole numbers are refused: published are float32), shape (swapped splits are named),
+        values that are not finite, an image that does not vary, one in both splits, and, with `aperture`, a
+        field around the aperture that is not the same grey in all images (as after a normalisation of every
+        image by itself, or without an aperture).
     """
     size = options["size"]
     for split in SPLITS:
-        values, (path, field) = images[split], file[split]
+        values, (path, field, _) = images[split], places[split][0]
         shape = (options[split], size, size)
-        if values.dtype.kind not in "fu":
+        if values.dtype.kind != "f":
             raise InputError(path, field, f"dtype {values.dtype}", "float32 grey values")
         if values.shape != shape:
-            note = _swapped(values, options) if len(values) != options[split] else ""
+            note = _swapped(values.shape, shape, options)
             raise InputError(path, field, f"shape {values.shape}{note}", shape)
         # sums are finite only if every value is, and need no array of that size
         broken = np.flatnonzero(~np.isfinite(values.sum(axis=(1, 2), dtype=np.float64)))
         if len(broken):
-            found = f"NaN or infinite values in {len(broken)} images, first in image {broken[0]}"
+            path, field, index = _place(places[split], broken[0])
+            found = f"NaN or infinite values in {len(broken)} images, first in image {index}"
             raise InputError(path, field, found, "finite grey values")
         flat = np.flatnonzero(np.ptp(values.reshape(len(values), -1), axis=1) == 0)
         if len(flat):
-            raise InputError(path, field, f"image {flat[0]} of a single grey value", "images")
-    seen = {image.tobytes(): index for index, image in enumerate(images["train"])}
+            path, field, index = _place(places[split], flat[0])
+            raise InputError(path, field, f"image {index} of a single grey value", "images")
+    seen = {_digest(image): index for index, image in enumerate(images["train"])}
     for index, image in enumerate(images["test"]):
-        if (twin := seen.get(image.tobytes())) is not None:
+        if (twin := seen.get(_digest(image))) is not None:
+            path, field, index = _place(places["test"], index)
             found = f"image {index}, which is training image {twin}"
-            raise InputError(*file["test"], found, "images of their own: layers are chosen on the others")
+            raise InputError(path, field, found, "images of their own: layers are chosen on the others")
     if options["aperture"]:
-        _check_aperture(images, size, file)
+        _check_aperture(images, size, places)
 
 
-def _swapped(values: np.ndarray, options: dict) -> str:
-    other = {options["train"]: "train", options["test"]: "test"}.get(len(values))
-    return f", as many as the {other} split has (are the splits swapped?)" if other else ""
+def _place(files: list[tuple[Path, str, int]], index: int) -> tuple[Path, str, int]:
+    """The file and field that hold an image of a split, and its index there."""
+    for path, field, n in files[:-1]:
+        if index < n:
+            return path, field, index
+        index -= n
+    return *files[-1][:2], index
 
 
-def _check_aperture(images: dict[str, np.ndarray], size: int, file: dict[str, tuple]) -> None:
+def _digest(image: np.ndarray) -> bytes:
+    """Stands for an image where its bytes would take the memory of all images again."""
+    return hashlib.blake2b(image.tobytes()).digest()
+
+
+def _swapped(found: tuple[int, ...], expected: tuple[int, ...], options: dict) -> str:
+    """A note on a shape that would be right for the other split."""
+    splits = {options["train"]: "train", options["test"]: "test"}
+    if not found or found[1:] != expected[1:] or found[0] not in splits:
+        return ""
+    return f", as many as the {splits[found[0]]} split has (are the splits swapped?)"
+
+
+def _check_aperture(images: dict[str, np.ndarray], size: int, places: Places) -> None:
     """The corners, outside the inscribed circle, are one grey in all images."""
     low = min(values.min() for values in images.values())
     high = max(values.max() for values in images.values())
@@ -85,9 +109,10 @@ def _check_aperture(images: dict[str, np.ndarray], size: int, file: dict[str, tu
         departure = np.abs(images[split][:, corners] - field).max(axis=1) / (float(high) - float(low))
         worst = int(departure.argmax())
         if departure[worst] > FIELD_TOLERANCE:
-            found = f"corners that differ by {departure[worst]:.0%} of the range of grey in image {worst}"
+            path, key, index = _place(places[split], worst)
+            found = f"corners that differ by {departure[worst]:.0%} of the range of grey in image {index}"
             expected = "one grey around the aperture in all images (no normalisation of single images)"
-            raise InputError(*file[split], found, f"{expected}; options: aperture: false skips this check")
+            raise InputError(path, key, found, f"{expected}; options: aperture: false skips this check")
 
 
 def to_bytes(images: dict[str, np.ndarray]) -> np.ndarray:
@@ -106,10 +131,10 @@ def to_bytes(images: dict[str, np.ndarray]) -> np.ndarray:
     low = min(float(values.min()) for values in images.values())
     high = max(float(values.max()) for values in images.values())
     total = sum(len(images[split]) for split in SPLITS)
-    grey = np.empty((total, *images["train"].shape[1:]), np.uint8)
+    pixels = np.empty((total, *images["train"].shape[1:], 3), np.uint8)
     for index, image in enumerate(image for split in SPLITS for image in images[split]):
-        grey[index] = np.rint((image.astype(np.float64) - low) * (255 / (high - low)))
-    return np.repeat(grey[..., None], 3, axis=-1)
+        pixels[index] = np.rint((image.astype(np.float64) - low) * (255 / (high - low)))[..., None]
+    return pixels
 
 
 def stimulus_table(options: dict, labels: dict[str, np.ndarray] | None = None) -> pd.DataFrame:
@@ -156,7 +181,7 @@ def check_responses(
     if values.shape == (n_voxels, n_stimuli) and n_voxels != n_stimuli:
         raise InputError(path, field, f"shape {values.shape}, transposed", expected)
     if values.shape != (n_stimuli, n_voxels):
-        note = _swapped(values, options) if values.ndim == 2 and values.shape[1] == n_voxels else ""
+        note = _swapped(values.shape, (n_stimuli, n_voxels), options)
         raise InputError(path, field, f"shape {values.shape}{note}", expected)
     if not np.isfinite(values).any():
         raise InputError(path, field, "no finite value", "responses")
@@ -173,8 +198,10 @@ def select_rois(codes: np.ndarray, card_rois: dict, path: str | Path, field: str
 
     Raises
     ------
-    InputError : codes that are no whole numbers or that no ROI has, no voxels in a ROI, or another number.
+    InputError : a known ROI with another's code in the card; codes that are no whole numbers or that no ROI
+        has, no voxels in a ROI, or another number.
     """
+    _check_codes(card_rois)
     codes = np.asarray(codes)
     if codes.dtype.kind not in "iuf" or not np.array_equal(codes, np.round(codes)):
         raise InputError(path, field, f"dtype {codes.dtype} with other than whole numbers", "codes of ROIs")
@@ -191,6 +218,14 @@ def select_rois(codes: np.ndarray, card_rois: dict, path: str | Path, field: str
                 path, field, f"{len(chosen[roi])} voxels of code {entry['code']} ({roi})", expected or "some"
             )
     return chosen
+
+
+def _check_codes(card_rois: dict) -> None:
+    """Refuse a card that gives the name of one area to another's voxels; labels of one's own are free."""
+    for roi, entry in card_rois.items():
+        if entry["code"] != ROI_CODES.get(roi, entry["code"]):
+            expected = f"{ROI_CODES[roi]}, the code of {roi} in these data"
+            raise InputError("data set card", f"rois.{roi}.code", entry["code"], expected)
 
 
 def responses_array(parts: list[tuple], stimuli: pd.DataFrame) -> xarray.DataArray:
@@ -243,10 +278,10 @@ def load_kay2008(card: dict, folder: str | Path) -> tuple[np.ndarray, pd.DataFra
     """
     options = card["options"]
     path = Path(folder, options["package"])
-    arrays = _read_package(path)
-    field = dict(zip(SPLITS, ((path, "stimuli"), (path, "stimuli_test")), strict=True))
-    images = {"train": arrays["stimuli"], "test": arrays["stimuli_test"]}
-    check_grey_stimuli(images, options, field)
+    arrays = read_npz(path, PACKAGE_KEYS)
+    keys = {"train": "stimuli", "test": "stimuli_test"}
+    images = {split: arrays[key] for split, key in keys.items()}
+    check_grey_stimuli(images, options, {split: [(path, key, options[split])] for split, key in keys.items()})
     regions = _package_rois(arrays, card["rois"], path)
     values = {"train": arrays["responses"], "test": arrays["responses_test"]}
     for split, key in zip(SPLITS, ("responses", "responses_test"), strict=True):
@@ -261,24 +296,6 @@ def load_kay2008(card: dict, folder: str | Path) -> tuple[np.ndarray, pd.DataFra
     return pixels, stimuli, responses_array([("sub-01", regions, values)], stimuli)
 
 
-def _read_package(path: Path) -> dict[str, np.ndarray]:
-    expected = "an .npz file of plain arrays"
-    try:
-        with open(path, "rb") as handle:
-            archive = np.load(handle, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise InputError(path, "format", "a single array", expected)
-            for key in PACKAGE_KEYS:
-                if key not in archive.files:
-                    raise InputError(path, "key", f"no {key!r}", suggestion(key, archive.files))
-            return {key: archive[key] for key in PACKAGE_KEYS}
-    except InputError:
-        raise
-    # object arrays are a ValueError here
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(path, "content", getattr(error, "strerror", None) or error, expected) from error
-
-
 def _package_rois(arrays: dict, card_rois: dict, path: Path) -> dict[str, np.ndarray]:
     """Voxels of every ROI, after the file's own names of the codes agree with the card's."""
     names, codes = arrays["roi_names"], arrays["roi"]
@@ -286,6 +303,9 @@ def _package_rois(arrays: dict, card_rois: dict, path: Path) -> dict[str, np.nda
         raise InputError(path, "roi_names", f"{names.dtype} {names.shape}", "a list of names")
     if codes.ndim != 1:
         raise InputError(path, "roi", f"shape {codes.shape}", "one code for each voxel")
+    # Python 2 wrote text as bytes
+    if names.dtype.kind == "S":
+        names = np.char.decode(names, "utf-8", "replace")
     for roi, entry in card_rois.items():
         code = entry["code"]
         found = str(names[code]) if code < len(names) else "nothing"
@@ -295,11 +315,7 @@ def _package_rois(arrays: dict, card_rois: dict, path: Path) -> dict[str, np.nda
 
 
 def _read_labels(path: Path, n: int) -> np.ndarray:
-    try:
-        labels = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        found = getattr(error, "strerror", None) or error
-        raise InputError(path, "labels", found, "an .npy file of text") from error
+    labels = load_array(path)
     if labels.dtype.kind != "U" or labels.shape != (len(LABELS), n):
         raise InputError(path, "labels", f"{labels.dtype} {labels.shape}", f"text ({len(LABELS)}, {n})")
     return labels
@@ -330,10 +346,10 @@ def load_vim1(card: dict, folder: str | Path) -> tuple[np.ndarray, pd.DataFrame,
     """
     folder, options = Path(folder), card["options"]
     if options["full_resolution"]:
-        images, field = _full_resolution(folder)
+        images, places = _full_resolution(folder, options)
     else:
-        images, field = _mat5_stimuli(folder / "Stimuli.mat")
-    check_grey_stimuli(images, options, field)
+        images, places = _mat5_stimuli(folder / "Stimuli.mat", options)
+    check_grey_stimuli(images, options, places)
     path = folder / "EstimatedResponses.mat"
     parts = []
     for subject in options["subjects"]:
@@ -351,42 +367,53 @@ def load_vim1(card: dict, folder: str | Path) -> tuple[np.ndarray, pd.DataFrame,
     return pixels, stimuli, responses_array(parts, stimuli)
 
 
-def _mat5_stimuli(path: Path) -> tuple[dict, dict]:
+def _mat5_stimuli(path: Path, options: dict) -> tuple[dict[str, np.ndarray], Places]:
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     names = {"train": "stimTrn", "test": "stimVal"}
     try:
         content = loadmat(path, variable_names=list(names.values()))
     # scipy has an error of its own for each way a file can be damaged
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        IndexError,
-        MatReadError,
-        NotImplementedError,
-        zlib.error,
-    ) as error:
-        found = getattr(error, "strerror", None) or error
-        raise InputError(path, "content", found, "a MATLAB 5 file") from error
+    except Exception as error:
+        raise InputError(path, "content", reason(error), "a MATLAB 5 file") from error
     for name in names.values():
         if name not in content:
             raise InputError(path, "variable", f"no {name!r}", suggestion(name, content))
-    return {s: content[name] for s, name in names.items()}, {s: (path, name) for s, name in names.items()}
+        if not isinstance(content[name], np.ndarray):
+            raise InputError(path, name, f"a {type(content[name]).__name__}", "a full array")
+    images = {split: content[name] for split, name in names.items()}
+    return images, {split: [(path, name, options[split])] for split, name in names.items()}
 
 
-def _full_resolution(folder: Path) -> tuple[dict, dict]:
+def _full_resolution(folder: Path, options: dict) -> tuple[dict[str, np.ndarray], Places]:
+    """The 500 x 500 pixel stimuli as float32, filled into one array for each split file by file."""
+    names = [f"Stimuli_Trn_FullRes_{part:02d}.mat" for part in range(1, FULL_SIZE_PARTS + 1)]
+    parts = {"train": [(name, "stimTrn") for name in names], "test": [("Stimuli_Val_FullRes.mat", "stimVal")]}
+    images, places = {}, {}
+    for split in SPLITS:
+        images[split] = np.empty((options[split], options["size"], options["size"]), np.float32)
+        places[split], filled = [], 0
+        for name, field in parts[split]:
+            part = _full_size_part(folder / name, field, options["size"])
+            if filled + len(part) <= options[split]:
+                images[split][filled : filled + len(part)] = part
+            filled += len(part)
+            places[split].append((folder / name, field, len(part)))
+        if filled != options[split]:
+            where = folder / parts[split][0][0].replace("_01", "_*")
+            raise InputError(where, parts[split][0][1], f"{filled} images", options[split])
+    return images, places
+
+
+def _full_size_part(path: Path, field: str, size: int) -> np.ndarray:
+    """(n, size, size) real numbers of one file."""
     # MATLAB's order of the axes is reversed in HDF5: (image, row, column) there
-    def read(path: Path, name: str) -> np.ndarray:
-        return _read_hdf5(path, [name])[name].T.astype(np.float32)
-
-    parts = [folder / f"Stimuli_Trn_FullRes_{part:02d}.mat" for part in range(1, FULL_SIZE_PARTS + 1)]
-    images = {
-        "train": np.concatenate([read(path, "stimTrn") for path in parts]),
-        "test": read(folder / "Stimuli_Val_FullRes.mat", "stimVal"),
-    }
-    return images, {"train": (parts[0], "stimTrn"), "test": (folder / "Stimuli_Val_FullRes.mat", "stimVal")}
+    part = _read_hdf5(path, [field])[field].T
+    if part.dtype.kind not in "fu":
+        raise InputError(path, field, f"dtype {part.dtype}", "grey values")
+    if part.ndim != 3 or part.shape[1:] != (size, size):
+        raise InputError(path, field, f"shape {part.shape}", f"(images, {size}, {size})")
+    return part
 
 
 def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
@@ -397,12 +424,14 @@ def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
             for name in names:
                 if name not in file:
                     raise InputError(path, "variable", f"no {name!r}", suggestion(name, file))
-            return {name: file[name][()] for name in names}
+                if not isinstance(file[name], h5py.Dataset):
+                    raise InputError(path, name, "a group (a MATLAB structure)", "an array")
+            # a scalar comes out as no array
+            return {name: np.asarray(file[name][()]) for name in names}
     except InputError:
         raise
-    except (OSError, KeyError, RuntimeError) as error:
-        found = " ".join(str(getattr(error, "strerror", None) or error).split())
-        raise InputError(path, "content", found, "a MATLAB 7.3 file (HDF5)") from error
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(path, "content", reason(error), "a MATLAB 7.3 file (HDF5)") from error
 
 
 LOADERS = {"kay2008": load_kay2008, "vim1": load_vim1}

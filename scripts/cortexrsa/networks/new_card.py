@@ -225,7 +225,9 @@ def card_text(card: dict, size: int | None = None) -> str:
     ------
     InputError : the network cannot be built, or does not run at that size.
     """
-    if size:
+    if size is not None:
+        if size < 1:
+            raise InputError(card["label"], "preprocessing.size", size, "a whole number >= 1")
         card["preprocessing"]["size"] = size
     network = build(card["network"], source=card["network"]["name"])
     try:

@@ -18,10 +18,11 @@ import torchvision
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from cortexrsa.files import InputError
+from cortexrsa.files import InputError, reason
 from cortexrsa.networks.baselines import GaborPyramid, Pixels
 from cortexrsa.networks.cornet import CORnetS
 from cortexrsa.networks.published import AutoencoderKLEncoder, BoltsVAE, BurgessVAE
+from cortexrsa.patterns import check_patterns
 
 RESNETS = {
     "resnet18": (BasicBlock, (2, 2, 2, 2)),
@@ -294,7 +295,7 @@ def _read(file: Path, placeholders: Sequence[str] = ()) -> object:
         with open(file, "rb") as handle:
             start = handle.read(512).lstrip().lower()
     except OSError as error:
-        raise InputError(file, "weights", error.strerror, expected) from error
+        raise InputError(file, "weights", reason(error), expected) from error
     if not start:
         raise InputError(file, "weights", "an empty file", expected)
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
@@ -306,17 +307,18 @@ def _read(file: Path, placeholders: Sequence[str] = ()) -> object:
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+) was not an allowed", str(error))
-        found = named[1] if named else str(error).splitlines()[0]
+        found = named[1] if named else _first_line(error)
         advice = "; a class whose objects are not needed can be named in `placeholders`" if named else ""
         raise InputError(file, "weights", f"other or pickled objects: {found}", expected + advice) from error
-    except (
-        *(RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, OSError),
-        safetensors.SafetensorError,
-    ) as error:
-        found = (
-            f"an unreadable file ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
-        )
+    # the old format has no checksums: a flipped bit may raise anything
+    except Exception as error:
+        found = f"an unreadable file ({type(error).__name__}: {_first_line(error)})"
         raise InputError(file, "weights", found, expected) from error
+
+
+def _first_line(error: Exception) -> str:
+    """PyTorch goes on with advice that does not hold here."""
+    return next(iter(str(error).splitlines()), "")
 
 
 def _listed(items: list[str], most: int = 5) -> str:
@@ -333,24 +335,46 @@ def _state_dict(content: object, weights: dict, file: Path) -> dict[str, torch.T
         content = content[key]
     if not isinstance(content, dict):
         raise InputError(file, "weights", type(content).__name__, "a state dict (name: tensor)")
-    other = [str(key) for key, value in content.items() if not isinstance(value, torch.Tensor)]
+    if numbered := [repr(key) for key in content if not isinstance(key, str)]:
+        raise InputError(file, "weights", f"keys that are no text: {_listed(numbered)}", "names of tensors")
+    other = [key for key, value in content.items() if not isinstance(value, torch.Tensor)]
     if other:
         raise InputError(
             file, "weights", f"entries that are no tensors: {_listed(other)}", "a state dict; set `entry`?"
         )
     prefix, ignored = weights.get("strip_prefix") or "", weights.get("ignore") or []
     renamed = weights.get("rename") or {}
-    for field, patterns in (("ignore", ignored), ("rename", renamed)):
-        for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                found = f"{pattern!r} ({error})"
-                raise InputError("model card", f"weights: {field}", found, "a regular expression") from None
-    state = {key.removeprefix(prefix): value for key, value in content.items()}
-    for pattern, replacement in renamed.items():
-        state = {re.sub(pattern, replacement, key): value for key, value in state.items()}
-    return {k: v for k, v in state.items() if not any(re.fullmatch(pattern, k) for pattern in ignored)}
+    check_patterns(weights, "model card")
+    published = {}
+    for key in content:
+        name = key.removeprefix(prefix)
+        for pattern, replacement in renamed.items():
+            name = re.sub(pattern, replacement, name)
+        if any(re.fullmatch(pattern, name) for pattern in ignored):
+            continue
+        if name in published:
+            found = f"{published[name]!r} and {key!r}, which both become {name!r}"
+            raise InputError(file, "weights: keys", found, "one tensor of each name; see `ignore`")
+        published[name] = key
+    return {name: content[key] for name, key in published.items()}
+
+
+def _kind(tensor: torch.Tensor) -> str:
+    """What a tensor holds, where values would be lost, or not be copied at all, by another kind."""
+    if tensor.is_quantized:
+        return "quantised"
+    if tensor.layout != torch.strided or tensor.is_nested:
+        return "sparse or nested"
+    if tensor.is_meta:
+        return "without values"
+    if tensor.is_complex():
+        return "complex"
+    return "floating-point" if tensor.is_floating_point() else "whole numbers"
+
+
+def _fits(found: str, wanted: str) -> bool:
+    """Whether one `_kind` can stand for another: averaged checkpoints have counters in floating point."""
+    return found == wanted or (found, wanted) == ("floating-point", "whole numbers")
 
 
 def load_weights(model: nn.Module, weights: dict, file: str | Path) -> None:
@@ -368,7 +392,8 @@ def load_weights(model: nn.Module, weights: dict, file: str | Path) -> None:
     Raises
     ------
     InputError : the file is no PyTorch file of tensors (an HTML page, pickled objects, cut short), an entry
-        is not there, or keys are missing, unexpected, or of another shape; the first of them are listed.
+        is not there, two keys become one, or keys are missing, unexpected, of another shape or kind (sparse,
+        quantised, complex; whole numbers for floating-point ones); the first of them are listed.
     """
     file = Path(file)
     state = _state_dict(_read(file, weights.get("placeholders") or ()), weights, file)
@@ -378,10 +403,14 @@ def load_weights(model: nn.Module, weights: dict, file: str | Path) -> None:
         faults.append(f"missing {_listed(missing)}")
     if unexpected := [key for key in state if key not in wanted]:
         faults.append(f"unexpected {_listed(unexpected)}")
+    kinds = {key: (_kind(state[key]), _kind(wanted[key])) for key in wanted if key in state}
+    if others := [key for key, pair in kinds.items() if not _fits(*pair)]:
+        named = [f"{key} {kinds[key][0]} not {kinds[key][1]}" for key in others]
+        faults.append(f"other kinds of tensor {_listed(named)}")
     shapes = [
         f"{key} {tuple(state[key].shape)} not {tuple(wanted[key].shape)}"
-        for key in wanted
-        if key in state and state[key].shape != wanted[key].shape
+        for key in kinds
+        if key not in others and state[key].shape != wanted[key].shape
     ]
     if shapes:
         faults.append(f"other shapes {_listed(shapes)}")
