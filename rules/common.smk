@@ -233,12 +233,16 @@ def scaled_with_input(least: int, factor: float):
     return lambda wildcards, input, attempt: attempt * max(least, int(factor * input.size_mb))
 
 
-def memory_of_network_rdms(wildcards, input, attempt) -> int:
-    """Memory of the RDMs of a network (MB): the RDMs, and the Gram matrix of one layer; more at every retry."""
-    with open(input.stimuli) as table:
-        n = sum(1 for _ in table) - 1
-    layers = len(MODELS[wildcards.model]["layers"])
-    return attempt * max(2000, int((4 * layers + 24) * n**2 / 1e6))
+def scaled_with_rdms(least: int):
+    """Memory of a network's RDMs (MB): all layers' RDMs and the Gram matrix of one; as much again at every retry."""
+
+    def memory(wildcards, input, attempt) -> int:
+        with open(input.stimuli) as table:
+            n = sum(1 for _ in table) - 1
+        layers = len(MODELS[wildcards.model]["layers"])
+        return attempt * max(least, int((4 * layers + 24) * n**2 / 1e6))
+
+    return memory
 
 
 def has_responses(dataset: str) -> bool:

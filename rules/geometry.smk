@@ -43,7 +43,7 @@ rule network_rdms:
         "../envs/analysis.yaml"
     threads: CONFIG["inference"]["threads"]
     resources:
-        mem_mb=memory_of_network_rdms,
+        mem_mb=scaled_with_rdms(2000),
         runtime=scaled(30),
     params:
         settings={"dissimilarity": CONFIG["measures"]["dissimilarity"]},
