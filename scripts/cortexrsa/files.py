@@ -283,8 +283,11 @@ def _one_line(error: BaseException) -> tuple[str, int]:
     text = " ".join(str(error).split())
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", 130
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{error.filename or 'results'}: disk: found it full, expected free space", 1
+    # libraries say it in words of their own; PyTorch only that a checkpoint was written in part
+    told = re.search(r"No space left on device|errno = 28|inline_container.*unexpected pos", text)
+    if told or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+        place = getattr(error, "filename", None) or "results"
+        return f"{place}: disk: found it full, expected free space", 1
     return (text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"), 1
 
 

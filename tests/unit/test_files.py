@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import rsatoolbox
+import torch
 import xarray
 import xxhash
 
@@ -406,6 +407,14 @@ def test_full_disk_is_told_as_such(tmp_path, capfd):
         raise OSError(errno.ENOSPC, "No space left on device", "results/x.npy")
     error = capfd.readouterr().err
     assert error.startswith("Error: results/x.npy: disk: found it full")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="writes to /dev/full")
+def test_full_disk_is_told_as_such_by_pytorch_too(tmp_path, capfd):
+    state = {"weight": torch.zeros(1_000_000)}
+    with pytest.raises(SystemExit), files.job_log(tmp_path / "job.log"), open("/dev/full", "wb") as file:
+        torch.save(state, file)
+    assert capfd.readouterr().err.startswith("Error: results: disk: found it full")
 
 
 def test_a_log_that_cannot_be_written_does_not_hide_the_error(capfd):
