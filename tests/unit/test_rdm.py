@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from cortexrsa.files import RDMs, read_rdms, write_rdms
 from cortexrsa.geometry import gram
-from cortexrsa.geometry.rdm import condense, rdm, select_stimuli, squareform
+from cortexrsa.geometry.rdm import rdm, select_stimuli, squareform
 
 RSATOOLBOX = {"correlation": "correlation", "euclidean": "euclidean"}
 
@@ -86,11 +86,8 @@ def test_a_constant_pattern_is_undefined(constant):
 def test_condensed_order_is_that_of_scipy():
     from scipy.spatial.distance import squareform as scipy_squareform
 
-    square = np.random.default_rng(4).random((6, 6))
-    square = square + square.T
-    np.fill_diagonal(square, 0)
-    assert (condense(square) == scipy_squareform(square)).all()
-    assert (squareform(condense(square)) == square).all()
+    condensed = np.random.default_rng(4).random(15)
+    assert (squareform(condensed) == scipy_squareform(condensed)).all()
 
 
 def test_select_stimuli():

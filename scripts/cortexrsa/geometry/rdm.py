@@ -27,11 +27,6 @@ def pair_indices(n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat(stimuli, later), np.concatenate([stimuli[i + 1 :] for i in range(n)])
 
 
-def condense(square: np.ndarray) -> np.ndarray:
-    """Upper triangle, i < j, row by row, of a (n, n) matrix: (n (n - 1) / 2,)."""
-    return np.concatenate([square[i, i + 1 :] for i in range(len(square))])
-
-
 def squareform(condensed: np.ndarray) -> np.ndarray:
     """Symmetric (n, n) matrix with zero diagonal of a condensed RDM (pairs,)."""
     n, start = n_stimuli(len(condensed)), 0
