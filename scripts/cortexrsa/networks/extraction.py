@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import io
 import math
 import mmap
 import shutil
@@ -89,17 +90,15 @@ class _Writer:
         return min(features, self.projection.dimensions) if self.projection else features
 
     def _open(self, layer: str) -> None:
-        file = open(self.folder / f"{layer}.npy", "wb+")  # noqa: SIM115 (closed by `close`)
+        file = open(self.folder / f"{layer}.npy", "wb")  # noqa: SIM115 (closed by `close`)
         self.files[layer] = file
-        header = {
-            "descr": "<f4",
-            "fortran_order": False,
-            "shape": (self.n, self._features(self.shapes[layer])),
-        }
-        np.lib.format.write_array_header_1_0(file, header)
+        shape = (self.n, self._features(self.shapes[layer]))
+        header = io.BytesIO()
+        described = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(header, described)
+        file.write(header.getvalue())
         self.offsets[layer] = file.tell()
-        file.seek(0)
-        self.digests[layer] = xxhash.xxh3_128(file.read())
+        self.digests[layer] = xxhash.xxh3_128(header.getvalue())
 
     def write(self, layer: str, start: int, output: torch.Tensor) -> None:
         """Hand over `output` (b, ...), to be rows `start` to `start + b` of `layer`, as float32.
