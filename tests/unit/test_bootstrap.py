@@ -12,6 +12,7 @@ from cortexrsa.inference.bootstrap import (
     Resamples,
     group_scores,
     interval,
+    interval_of_samples,
     left_out_counts,
     noise_shares,
     p_value,
@@ -195,3 +196,20 @@ def test_a_statistic_undefined_in_few_resamples_has_an_error_and_in_many_has_non
     expected = draws[12:, 1].std() * np.sqrt(40 / 39)
     assert error[1] == pytest.approx(expected)
     assert np.isnan(error).tolist() == [False, False, True]
+
+
+def test_interval_of_two_samples_is_that_of_welch():
+    """The difference of two means of independent samples, against scipy."""
+    generator = np.random.default_rng(3)
+    samples = [generator.normal(1, 1, 15), generator.normal(0, 3, 40)]
+    parts = []
+    for index, own in enumerate(samples):
+        resamples = Resamples.of(len(own), 4000, 1, index)
+        means = resamples.counts @ own / resamples.counts.sum(axis=1)
+        parts.append(
+            resamples.resampled(means - samples[1].mean() if index == 0 else samples[0].mean() - means)
+        )
+    _, low, high = interval_of_samples(parts, 0.95)
+    expected = stats.ttest_ind(*samples, equal_var=False).confidence_interval(0.95)
+    # the bootstrap's own error, from 4,000 draws
+    np.testing.assert_allclose([low, high], expected, rtol=0, atol=0.03 * (expected.high - expected.low))

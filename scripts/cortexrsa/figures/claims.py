@@ -12,12 +12,12 @@ from matplotlib import pyplot as plt
 from cortexrsa.figures.style import (
     MARKERS,
     WIDTH,
+    models_to_draw,
     ordered,
     ordered_rois,
     placeholder,
     roi_colours,
     say_how_many,
-    shown,
 )
 
 PALETTE = sns.color_palette("colorblind")
@@ -38,7 +38,7 @@ def plot_centroids(profiles: pd.DataFrame, models: dict[str, dict]) -> plt.Figur
     rois = ordered_rois(centroids["roi"])
     known = {name: models[name] for name in models if name in set(centroids["model"])}
     best = profiles[profiles["statistic"] == "held-out best layer"].set_index("model")["estimate"]
-    drawn = shown(known, best)
+    drawn = models_to_draw(known, best)
     names = ordered(drawn)
     figure, axes = plt.subplots(figsize=(WIDTH * 0.75, 0.42 * len(names) + 1.2))
     offsets = np.linspace(-0.14, 0.14, len(rois)) if len(rois) > 1 else [0]

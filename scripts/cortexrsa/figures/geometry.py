@@ -15,11 +15,11 @@ from cortexrsa.figures.scores import primary_scores
 from cortexrsa.figures.style import (
     WIDTH,
     model_styles,
+    models_to_draw,
     ordered,
     ordered_rois,
     roi_colours,
     say_how_many,
-    shown,
 )
 from cortexrsa.files import RDMs
 from cortexrsa.geometry.compare import compare, normalise
@@ -72,7 +72,7 @@ def plot_rdms(
     rois = list(regions)
     order = stimulus_order(regions[rois[-1]])
     rows, baselines = [], []
-    drawn = shown(models, scores.set_index("model")["score"])
+    drawn = models_to_draw(models, scores.set_index("model")["score"])
     for name in ordered(drawn):
         rdms, layers = networks[name].dissimilarities, list(networks[name].rdms["layer"])
         if len(layers) == 1:
@@ -125,7 +125,7 @@ def plot_mds(
     seed : of the scaling
     """
     regions = _mean_rdms(brain, comparison)
-    drawn = shown(models, primary_scores(scores).set_index("model")["score"])
+    drawn = models_to_draw(models, primary_scores(scores).set_index("model")["score"])
     layers = {name: networks[name].dissimilarities for name in ordered(drawn)}
     stacked = np.concatenate([*layers.values(), np.stack(list(regions.values()))])
     sound = np.isfinite(stacked).all(axis=1)

@@ -10,12 +10,12 @@ from cortexrsa.figures.style import (
     ROI_STYLES,
     WIDTH,
     model_styles,
+    models_to_draw,
     ordered,
     ordered_rois,
     placeholder,
     roi_colours,
     say_how_many,
-    shown,
 )
 from cortexrsa.inference.ceilings import primary_ceilings
 from cortexrsa.inference.rsa import GROUP, PRIMARY
@@ -66,7 +66,7 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
     colours = roi_colours(rois)
     counts = scores.groupby("model")["layer"].nunique()
     deep = {name: model for name, model in models.items() if counts[name] > 1}
-    drawn = shown(deep, scores.set_index("model")["score"])
+    drawn = models_to_draw(deep, scores.set_index("model")["score"])
     names = ordered(drawn)
     if not names:
         return placeholder("No network of this study has more than one layer.")
@@ -112,7 +112,7 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
     """One panel a ROI: the profiles of all networks together, with the noise ceiling; baselines as lines."""
     scores, bounds = primary_scores(scores), primary_ceilings(ceilings)
     rois = ordered_rois(scores["roi"])
-    drawn = shown(models, scores.set_index("model")["score"])
+    drawn = models_to_draw(models, scores.set_index("model")["score"])
     styles = model_styles(drawn)
     columns = min(len(rois), PANEL_COLUMNS)
     rows = -(-len(rois) // columns)
@@ -155,7 +155,7 @@ def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     """One panel a network: ROI x layer, the score as colour; a dot where it is above 0 (FWE)."""
     scores = primary_scores(scores)
     rois = ordered_rois(scores["roi"])
-    drawn = shown(models, scores.set_index("model")["score"])
+    drawn = models_to_draw(models, scores.set_index("model")["score"])
     names = ordered(drawn)
     lowest, highest = min(0, scores["score"].min()), scores["score"].max()
     sizes = [scores.loc[scores["model"] == name, "layer"].nunique() for name in names]

@@ -60,7 +60,7 @@ def ordered(models: dict[str, dict]) -> list[str]:
     return sorted(models, key=lambda name: (FAMILIES.index(models[name]["family"]), models[name]["label"]))
 
 
-def shown(models: dict[str, dict], scores: pd.Series) -> dict[str, dict]:
+def models_to_draw(models: dict[str, dict], scores: pd.Series) -> dict[str, dict]:
     """At most `MOST` of the models: baselines, and the networks with the highest scores.
 
     Parameters
