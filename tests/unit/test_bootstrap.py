@@ -203,12 +203,10 @@ def test_interval_of_two_samples_is_that_of_welch():
     generator = np.random.default_rng(3)
     samples = [generator.normal(1, 1, 15), generator.normal(0, 3, 40)]
     parts = []
-    for index, own in enumerate(samples):
+    for index, (own, other) in enumerate((samples, samples[::-1])):
         resamples = Resamples.of(len(own), 4000, 1, index)
-        means = resamples.counts @ own / resamples.counts.sum(axis=1)
-        parts.append(
-            resamples.resampled(means - samples[1].mean() if index == 0 else samples[0].mean() - means)
-        )
+        difference = resamples.counts @ own / resamples.counts.sum(axis=1) - other.mean()
+        parts.append(resamples.resampled(-difference if index else difference))
     _, low, high = interval_of_samples(parts, 0.95)
     expected = stats.ttest_ind(*samples, equal_var=False).confidence_interval(0.95)
     # the bootstrap's own error, from 4,000 draws
