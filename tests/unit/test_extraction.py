@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 from cortexrsa.figures.quality import plot_inputs
 from cortexrsa.files import InputError, checksum
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.networks.extraction import Projection, choose_device, extract
+from cortexrsa.networks.extraction import Projection, _row_major, choose_device, extract
 from cortexrsa.networks.preprocessing import effective_inputs, prepare
 from cortexrsa.networks.zoo import build
 
@@ -118,11 +119,19 @@ class Limited(torch.nn.Module):
 def test_out_of_memory_halves_the_batch_and_goes_on(images, tmp_path, error):
     network = Limited(3, error)
     extract(network, images, {"size": 8}, ["first", "second"], tmp_path, batch_size=64, device="cpu")
-    # 13 images at once, then 6, then 3
-    assert network.batches == [3, 3, 3, 3, 1]
+    # two to learn the shapes; 13 images at once, then 6, then 3
+    assert network.batches == [2, 3, 3, 3, 3, 1]
     expected = prepare(images, {"size": 8}).flatten(1)
     for layer in ("first", "second"):
         np.testing.assert_array_equal(np.load(tmp_path / f"{layer}.npy"), expected)
+
+
+def test_memory_for_a_single_image_is_enough(images, tmp_path):
+    network = Limited(1)
+    extract(network, images, {"size": 8}, ["first", "second"], tmp_path, device="cpu")
+    assert network.batches == [1] * 14
+    expected = prepare(images, {"size": 8}).flatten(1)
+    np.testing.assert_array_equal(np.load(tmp_path / "second.npy"), expected)
 
 
 @pytest.mark.parametrize("most", [64, 3])
@@ -178,11 +187,69 @@ def test_a_wrong_layer_writes_nothing(images, network, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_disk_too_small_is_told_after_the_first_batch(images, network, tmp_path, monkeypatch):
+def test_a_disk_too_small_is_told_before_anything_is_written(images, network, tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("cortexrsa.networks.extraction.shutil.disk_usage", lambda _: usage)
     with pytest.raises(InputError, match="free disk space: found 0 MB"):
         extract(network, images, PREPROCESSING, LAYERS, tmp_path, device="cpu")
+    assert not list(tmp_path.iterdir())
+
+
+class Overwriting(torch.nn.Module):
+    """Changes the outputs of two of its three layers in place, one of them through a view."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(4, 5, 3)
+        self.third, self.relu = torch.nn.Flatten(), torch.nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        x = self.second(self.relu(self.first(x)))
+        x[:, :, 1:].mul_(2)
+        return self.third(x)
+
+
+def test_outputs_that_later_modules_overwrite_are_written_as_they_were(images, tmp_path, monkeypatch):
+    network, over = Overwriting(), threading.Event()
+    network.register_forward_hook(lambda _, __, output: over.set() if len(output) == len(images) else None)
+    copied = []
+
+    def late(output):
+        # the writer is so late that the whole network has run
+        assert over.wait(60)
+        return _row_major(output)
+
+    def clone(output, clone=torch.Tensor.clone):
+        copied.append(tuple(output.shape[1:]))
+        return clone(output)
+
+    monkeypatch.setattr("cortexrsa.networks.extraction._row_major", late)
+    monkeypatch.setattr(torch.Tensor, "clone", clone)
+    extract(network, images, {"size": 8}, ["first", "second", "third"], tmp_path, device="cpu")
+    assert copied == [(4, 6, 6), (5, 4, 4)]
+    with torch.no_grad():
+        first = network.first(prepare(images, {"size": 8}))
+        second = network.second(first.relu())
+        third = torch.cat([second[:, :, :1], 2 * second[:, :, 1:]], dim=2)
+    for layer, expected in [("first", first), ("second", second), ("third", third)]:
+        np.testing.assert_allclose(np.load(tmp_path / f"{layer}.npy"), expected.flatten(1), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(3, 70, 9, 11), (2, 1, 5, 5), (4, 6, 1, 1), (3, 7, 5), (5, 8)])
+@pytest.mark.parametrize("order", ["contiguous", "channels_last", "transposed", "sliced"])
+def test_rows_are_in_c_order_whatever_the_memory_format(shape, dtype, order):
+    output = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    if order == "channels_last" and len(shape) == 4:
+        output = output.to(memory_format=torch.channels_last)
+    elif order == "transposed":
+        output = output.transpose(0, 1).contiguous().transpose(0, 1)
+    elif order == "sliced":
+        output = torch.cat([output, output], dim=1)[:, : shape[1]]
+    rows = _row_major(output)
+    assert rows.dtype == np.float32
+    expected = np.array([[float(value) for value in image.reshape(-1)] for image in output], np.float32)
+    np.testing.assert_array_equal(rows, expected)
 
 
 def test_precision_is_float32_unless_asked(images, network, tmp_path):

@@ -11,7 +11,7 @@ import mmap
 import shutil
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,8 @@ from cortexrsa.networks.preprocessing import prepare
 
 # outputs that wait to be written
 PENDING = 4
+# bytes that are transposed, checked and written at a time: they stay in the processor's cache meanwhile
+CHUNK = 4 << 20
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -69,19 +71,54 @@ class Projection:
         return np.ascontiguousarray((self._matrices[layer] @ rows.T).T)
 
 
+def _row_major(output: torch.Tensor) -> np.ndarray:
+    """Rows (b, features) float32 in C order of an output (b, ...) on the CPU, in whichever memory format."""
+    output = output.float()
+    if output.is_contiguous() or not output.is_contiguous(memory_format=torch.channels_last):
+        return output.flatten(1).numpy()
+    pixels = output.permute(0, 2, 3, 1).flatten(1, 2)
+    rows = torch.empty(pixels.transpose(1, 2).shape)
+    for row, image in zip(rows, pixels, strict=True):
+        # a matrix, which PyTorch transposes block by block: four axes it would copy value by value
+        row.copy_(image.T)
+    return rows.flatten(1).numpy()
+
+
 class _Writer:
     """The `.npy` files of all layers, open for writing row by row.
 
     Plain writes instead of memory maps: written pages never count as the job's memory, and a full disk is an
     error instead of a bus error. A thread checks and writes while the network goes on; it lags at most
     `PENDING` outputs behind, which bounds the memory.
+
+    Parameters
+    ----------
+    folder, n : of the files, and the number of their rows
+    shapes : layer -> shape of its output for one image
+    overwritten : layers whose output does not last, see `_probe`
+    source : file to name in an error
+    projection : of layers with more features than it keeps
+
+    Raises
+    ------
+    InputError : a disk too small for all rows
     """
 
-    def __init__(self, folder: Path, n: int, source: str, projection: Projection | None = None):
-        self.folder, self.n, self.source, self.projection = folder, n, source, projection
-        self.files, self.offsets, self.shapes = {}, {}, {}
+    def __init__(
+        self,
+        folder: Path,
+        n: int,
+        shapes: dict[str, tuple[int, ...]],
+        overwritten: set[str],
+        source: str,
+        projection: Projection | None = None,
+    ):
+        self.folder, self.n, self.shapes, self.overwritten = folder, n, shapes, overwritten
+        self.source, self.projection = source, projection
+        self.files, self.offsets = {}, {}
         # of what was written to each file so far, if from its beginning to its end
         self.digests = {}
+        self._check_space()
         self.thread = concurrent.futures.ThreadPoolExecutor(max_workers=1)
         self.pending: collections.deque[concurrent.futures.Future] = collections.deque()
 
@@ -106,13 +143,15 @@ class _Writer:
         Raises what went wrong with an earlier output.
         """
         shape = tuple(output.shape[1:])
-        if shape != self.shapes.setdefault(layer, shape):
+        if shape != self.shapes[layer]:
             raise InputError(self.source, f"layer {layer!r}", shape, f"{self.shapes[layer]}, as before")
         while len(self.pending) >= PENDING:
             self.pending.popleft().result()
-        # a copy, since later modules may overwrite the output in place
-        copy = output.clone() if output.device.type == "cpu" else output.cpu()
-        self.pending.append(self.thread.submit(self._write, layer, start, copy))
+        if output.device.type != "cpu":
+            output = output.flatten(1).cpu()
+        elif layer in self.overwritten:
+            output = output.clone()
+        self.pending.append(self.thread.submit(self._write, layer, start, output))
 
     def flush(self) -> None:
         """Wait for all that was handed over."""
@@ -120,29 +159,33 @@ class _Writer:
             self.pending.popleft().result()
 
     def _write(self, layer: str, start: int, output: torch.Tensor) -> None:
-        # the sum is finite unless a value is not (or it overflows, hence the second look)
-        if not torch.isfinite(output.sum()) and not torch.isfinite(output).all():
-            raise InputError(
-                self.source, f"activations of layer {layer!r}", "NaN or infinite values", "finite values"
-            )
         if layer not in self.files:
             self._open(layer)
-        rows = output.float().flatten(1).numpy()
-        if self.projection:
-            rows = self.projection.apply(layer, rows)
         file = self.files[layer]
-        content = np.ascontiguousarray(rows, dtype="<f4")
-        place = self.offsets[layer] + start * rows.shape[1] * 4
+        place = self.offsets[layer] + start * self._features(self.shapes[layer]) * 4
         if place != file.tell():
             # a batch that ran out of memory half-way is written again from its first row
             self.digests[layer] = None
             file.seek(place)
-        file.write(content)
-        if self.digests[layer]:
-            self.digests[layer].update(content)
+        # a projection takes the whole batch, since it reads all of its matrix each time
+        step = len(output) if self.projection else max(1, CHUNK // (4 * output[0].numel()))
+        for chunk in output.split(step):
+            rows = _row_major(chunk)
+            # the sum is finite unless a value is not (or it overflows, hence the second look)
+            with np.errstate(over="ignore", invalid="ignore"):
+                suspicious = not np.isfinite(rows.sum())
+            if suspicious and not np.isfinite(rows).all():
+                raise InputError(
+                    self.source, f"activations of layer {layer!r}", "NaN or infinite values", "finite values"
+                )
+            if self.projection:
+                rows = self.projection.apply(layer, rows)
+            content = np.ascontiguousarray(rows, dtype="<f4")
+            file.write(content)
+            if self.digests[layer]:
+                self.digests[layer].update(content)
 
-    def check_space(self) -> None:
-        """Refuse a disk too small for all rows, once the shapes are known."""
+    def _check_space(self) -> None:
         needed = sum(4 * self.n * self._features(shape) for shape in self.shapes.values())
         free = shutil.disk_usage(self.folder).free
         if needed > free:
@@ -177,6 +220,31 @@ def _drop_pages(images: np.ndarray) -> None:
 def is_out_of_memory(error: RuntimeError) -> bool:
     """GPU memory has an exception of its own; the CPU's allocator only a message."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _probe(
+    model: torch.nn.Module,
+    layers: Sequence[str],
+    fits: Callable[[np.ndarray], bool],
+    images: np.ndarray,
+    source: str,
+) -> tuple[dict[str, tuple[int, ...]], set[str]]:
+    """Shapes of the layers' outputs for one image, and the layers whose output later modules overwrite.
+
+    PyTorch counts the changes of a tensor, such as by a ReLU in place (but not in inference mode).
+    """
+    outputs = {}
+
+    def receive(layer: str, output: torch.Tensor) -> None:
+        outputs[layer] = (output, output._version)
+
+    with recorded(model, layers, receive, source), torch.no_grad():
+        # two images, since some networks lose the first axis of a single one
+        if not fits(images[:2]):
+            outputs.clear()
+            fits(images[:1])
+    shapes = {layer: tuple(output.shape[1:]) for layer, (output, _) in outputs.items()}
+    return shapes, {layer for layer, (output, version) in outputs.items() if output._version != version}
 
 
 def extract(
@@ -227,11 +295,24 @@ def extract(
     folder, device = Path(folder), torch.device(device or choose_device())
     if precision not in PRECISIONS:
         raise InputError(source, "precision", repr(precision), f"one of {list(PRECISIONS)}")
-    n, start, writer = len(images), 0, _Writer(folder, len(images), source, projection)
     model = model.to(device, memory_format=torch.channels_last).eval()
+    n, start = len(images), 0
     mixed = torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "float32")
     # cuDNN would otherwise round float32 convolutions to TF32 (10 bits of mantissa)
     exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
+    def fits(batch: np.ndarray) -> bool:
+        """Run the network, and tell whether there was memory for it."""
+        try:
+            model(prepare(batch, preprocessing, device, source))
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(batch) == 1:
+                found = f"out of memory on {device} at 1"
+                raise InputError(source, "batch_size", found, "more memory") from None
+            return False
+        return True
 
     def receive(layer: str, output: torch.Tensor) -> None:
         # some transformers put tokens first
@@ -241,39 +322,26 @@ def extract(
             )
         writer.write(layer, start, output)
 
-    with (
-        contextlib.closing(writer),
-        recorded(model, layers, receive, source),
-        torch.inference_mode(),
-        mixed,
-        exact,
-        tqdm(total=n, unit="image", disable=not progress, file=sys.__stderr__) as bar,
-    ):
-        while start < n:
-            # read by `receive`
-            batch = images[start : start + batch_size]
-            exhausted = False
-            try:
-                model(prepare(batch, preprocessing, device, source))
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-                exhausted = True
-            if exhausted:
-                # outside the handler, so that the failed pass's tensors are no longer referenced
-                if batch_size == 1:
-                    raise InputError(source, "batch_size", f"out of memory on {device} at 1", "more memory")
-                batch_size = max(1, min(batch_size, n - start) // 2)
-                if device.type == "cuda":
-                    torch.cuda.empty_cache()
-                continue
-            if start == 0:
-                writer.flush()
-                writer.check_space()
-            start += len(batch)
-            bar.update(len(batch))
-            _drop_pages(images)
-        writer.flush()
+    with mixed, exact:
+        shapes, overwritten = _probe(model, layers, fits, images, source)
+        with (
+            contextlib.closing(_Writer(folder, n, shapes, overwritten, source, projection)) as writer,
+            recorded(model, layers, receive, source),
+            torch.inference_mode(),
+            tqdm(total=n, unit="image", disable=not progress, file=sys.__stderr__) as bar,
+        ):
+            while start < n:
+                # read by `receive`
+                batch = images[start : start + batch_size]
+                if not fits(batch):
+                    batch_size = len(batch) // 2
+                    if device.type == "cuda":
+                        torch.cuda.empty_cache()
+                    continue
+                start += len(batch)
+                bar.update(len(batch))
+                _drop_pages(images)
+            writer.flush()
     table = pd.DataFrame(
         {
             "layer": list(layers),

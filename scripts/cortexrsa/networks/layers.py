@@ -52,7 +52,8 @@ def recorded(
     model : network
     layers : names of its modules, as in `model.named_modules()`
     receive : gets a layer's name and its output (b, ...) at the moment the layer has run. Whoever keeps the
-        output must copy it there and then: later in-place operations (torchvision's ReLU) overwrite it.
+        output must copy it there and then, unless it is known that no later operation (torchvision's ReLU in
+        place) overwrites it.
     source : file to name in an error
 
     Raises
