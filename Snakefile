@@ -21,7 +21,9 @@ report: "resources/captions/workflow.rst"
 
 localrules:
     all,
+    calibration,
     fetch,
+    recovery,
 
 
 rule all:

@@ -1,4 +1,5 @@
-# Do the methods keep what they promise? Not part of a study: `snakemake calibration` asks for it.
+# Do the methods keep what they promise? Not part of a study: `snakemake calibration` and `snakemake recovery` ask for it.
+# Both ask for every table by name, for the reason that `intermediates` gives.
 
 CALIBRATION = {"subjects": (1, 4, 15), "stimuli": (40, 120), "signal": ("strong", "weak", "faint", "none")}
 
@@ -56,7 +57,7 @@ rule calibration_study:
         "../scripts/calibration.py"
 
 
-rule calibration:
+rule plot_calibration:
     input:
         tables=expand(rules.calibration_study.output.table, **CALIBRATION),
     output:
@@ -65,9 +66,9 @@ rule calibration:
         svg="results/calibration/calibration.svg",
         png="results/calibration/calibration.png",
     log:
-        "results/logs/calibration/calibration.log",
+        "results/logs/calibration/plot_calibration.log",
     benchmark:
-        "results/benchmarks/calibration/calibration.tsv"
+        "results/benchmarks/calibration/plot_calibration.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -81,6 +82,17 @@ rule calibration:
         "Figure and table of the calibration"
     script:
         "../scripts/plot_calibration.py"
+
+
+rule calibration:
+    input:
+        expand(
+            rules.calibration_truth.output.truth,
+            population=("one", "several"),
+            signal=[signal for signal in CALIBRATION["signal"] if signal != "none"],
+        ),
+        rules.plot_calibration.input.tables,
+        rules.plot_calibration.output,
 
 
 # simulated experiments by scenario: more where the question is an error rate
@@ -121,7 +133,7 @@ rule recovery_experiments:
         "../scripts/recovery.py"
 
 
-rule recovery:
+rule plot_recovery:
     input:
         tables=expand(
             "results/recovery/{dataset}/{scenario}.csv", dataset=list(DATASETS)[:1], scenario=RECOVERY
@@ -131,9 +143,9 @@ rule recovery:
         svg="results/recovery/recovery.svg",
         png="results/recovery/recovery.png",
     log:
-        "results/logs/recovery/recovery.log",
+        "results/logs/recovery/plot_recovery.log",
     benchmark:
-        "results/benchmarks/recovery/recovery.tsv"
+        "results/benchmarks/recovery/plot_recovery.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -147,3 +159,9 @@ rule recovery:
         "Figure and table of the recovery of planted truth"
     script:
         "../scripts/plot_recovery.py"
+
+
+rule recovery:
+    input:
+        rules.plot_recovery.input.tables,
+        rules.plot_recovery.output,

@@ -79,6 +79,22 @@ def test_what_a_failed_job_took_away_is_made_again(rerun):
     assert pending(rerun) == set()
 
 
+def test_tables_of_the_calibration_that_went_missing_are_made_again(project):
+    made = sorted(pending(project, "--", "calibration"))
+    # true scores first, then tables, then the figure: none older than what it is made from
+    made.sort(key=lambda name: (not name.startswith("calibration/truth"), "-subjects-" not in name))
+    for age, name in enumerate(made, -len(made)):
+        path = project / "results" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (time.time() + age, time.time() + age))
+    assert pending(project, "--", "calibration") == set()
+    for name in ("calibration/truth-one-weak.npy", "calibration/4-subjects-40-stimuli-none.csv"):
+        (project / "results" / name).rename(project / "away")
+        assert {name, "calibration/calibration.csv"} <= pending(project, "--", "calibration"), name
+        (project / "away").rename(project / "results" / name)
+
+
 def test_a_recipe_edited_trains_that_network_again(rerun):
     edit(rerun / "resources/models/tiny_vae.yaml", "images_seen: 96", "images_seen: 192")
     trained = {"networks/tiny_vae/weights.safetensors", "networks/tiny_vae/metrics.csv"}
