@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import yaml
 
@@ -105,6 +106,19 @@ def write_archive(path: Path, root: Path, files: list[Path], name: str) -> None:
             crate.write_zip(temporary)
 
 
+def _record_of_figure(path: Path) -> dict:
+    """What `figures.style.save` wrote as its description; nothing where there is none."""
+    if path.suffix == ".png":
+        from PIL import Image
+
+        with Image.open(path) as image:
+            described = image.info.get("Description")
+    else:
+        elements = ElementTree.parse(path).iter("{http://purl.org/dc/elements/1.1/}description")
+        described = next((element.text for element in elements), None)
+    return json.loads(described) if described else {}
+
+
 def _records(folder: Path) -> Iterator[tuple[Path, dict]]:
     """Every result below a folder that says what made it, with what it says."""
     import h5py
@@ -116,6 +130,8 @@ def _records(folder: Path) -> Iterator[tuple[Path, dict]]:
                 yield path, json.loads(holder.attrs["provenance"])
         elif path.suffix == ".json" and path.with_suffix("").is_file():
             yield path.with_suffix(""), json.loads(path.read_text())
+        elif path.parent.name == "figures":
+            yield path, _record_of_figure(path)
 
 
 def check_archive(path: Path) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import zipfile
 import pandas as pd
 import pytest
 from conftest import ROOT, copy_project
+from PIL import Image
 
 from cortexrsa import cards
 from cortexrsa.archive import METADATA, PAPERS, check_archive
@@ -95,12 +98,34 @@ def change(archive, name, content):
             file.writestr(other, data)
 
 
+def drawn_elsewhere(data: bytes) -> bytes:
+    """An empty picture of the same size, without a word of what made it."""
+    picture = io.BytesIO()
+    Image.new("RGB", Image.open(io.BytesIO(data)).size).save(picture, format="png")
+    return picture.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
         ("results/tiny/scores.csv", None, r"results/tiny/scores\.csv: found no such file"),
         ("results/tiny/rdms/brain.h5", lambda data: data + b" ", r"made from results/tiny/rdms/brain\.h5"),
         ("results/tiny/stimuli.tsv", lambda data: data + b"\n", r"made from results/tiny/stimuli\.tsv"),
+        (
+            "results/tiny/figures/rois.svg",
+            lambda data: re.sub(b"<dc:description>.*</dc:description>", b"", data),
+            r"figures/rois\.svg: found no word of the code that made it",
+        ),
+        (
+            "results/tiny/figures/rois.png",
+            drawn_elsewhere,
+            r"figures/rois\.png: found no word of the code that made it",
+        ),
+        (
+            "scripts/plot_claims.py",
+            lambda data: data + b"\nprint()\n",
+            r"figures/centroids\.png: found made by code \w{16}, expected \w{16}, as plot_claims\.py is here",
+        ),
         (
             "scripts/cortexrsa/geometry/gram.py",
             lambda data: data.replace(b"CHUNK_BYTES = 32", b"CHUNK_BYTES = 31"),
