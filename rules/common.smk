@@ -229,7 +229,7 @@ def scaled_from_card(stage: str, name: str):
 
 
 def scaled_with_input(least: int, factor: float):
-    """Memory of a job (MB): `factor` times the size of its inputs, `least` or more; as much again at every retry."""
+    """Memory (MB) or run time (minutes) of a job: `factor` for each MB it reads, `least` or more; more at every retry."""
     return lambda wildcards, input, attempt: attempt * max(least, int(factor * input.size_mb))
 
 

@@ -17,7 +17,8 @@ rule rsa:
     resources:
         # the RDMs, those of one split, the same once sorted, and working space
         mem_mb=scaled_with_input(4000, 4.2),
-        runtime=scaled(120),
+        # 0.12 minutes for each MB and 1,000 resamples on one core, jackknife groups included (docs/scale.md)
+        runtime=scaled_with_input(120, 0.2 * (CONFIG["inference"]["bootstrap"] + 200) / 1000),
     params:
         settings=inference_settings("bootstrap", "permutations", "halves", "fitted", "seed"),
         code=code("rsa.py"),

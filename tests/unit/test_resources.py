@@ -15,7 +15,8 @@ def blocks() -> dict[str, str]:
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-@pytest.mark.parametrize("rule", blocks())
+# targets such as `calibration` make nothing
+@pytest.mark.parametrize("rule", [name for name, block in blocks().items() if "    output:\n" in block])
 def test_memory_and_run_time_of_every_rule_grow_with_the_retries(rule):
     for resource in ("mem_mb", "runtime"):
         value = re.search(rf"^        {resource}=(\w+)\(", blocks()[rule], re.MULTILINE)
