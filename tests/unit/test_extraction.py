@@ -220,7 +220,8 @@ def test_outputs_that_later_modules_overwrite_are_written_as_they_were(images, t
         return _row_major(output)
 
     def clone(output, clone=torch.Tensor.clone):
-        copied.append(tuple(output.shape[1:]))
+        if len(output) == len(images):
+            copied.append(tuple(output.shape[1:]))
         return clone(output)
 
     monkeypatch.setattr("cortexrsa.networks.extraction._row_major", late)
@@ -233,6 +234,91 @@ def test_outputs_that_later_modules_overwrite_are_written_as_they_were(images, t
         third = torch.cat([second[:, :, :1], 2 * second[:, :, 1:]], dim=2)
     for layer, expected in [("first", first), ("second", second), ("third", third)]:
         np.testing.assert_allclose(np.load(tmp_path / f"{layer}.npy"), expected.flatten(1), atol=1e-5)
+
+
+class Reusing(torch.nn.Module):
+    """Changes its first layer's output where PyTorch does not count it, and has one memory for all passes."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = torch.nn.Conv2d(3, 4, 3), torch.nn.Identity()
+        self.memory = torch.empty(2, 4, 6, 6)
+
+    def forward(self, x):
+        x = self.first(x)
+        x.detach().numpy()[:, 0] = 0
+        self.memory[: len(x)] = x
+        return self.second(self.memory[: len(x)])
+
+
+def test_memory_that_a_network_uses_again_is_written_before(images, tmp_path):
+    network = Reusing()
+    extract(network, images, {"size": 8}, ["first", "second"], tmp_path, batch_size=2, device="cpu")
+    with torch.no_grad():
+        first = network.first(prepare(images, {"size": 8})).flatten(1)
+    second = torch.cat([torch.zeros(len(images), 36), first[:, 36:]], dim=1)
+    for layer, expected in [("first", first), ("second", second)]:
+        np.testing.assert_allclose(np.load(tmp_path / f"{layer}.npy"), expected, atol=1e-5)
+
+
+class OverwritingLargeBatches(Overwriting):
+    def forward(self, x):
+        x = self.first(x)
+        y = x[:, :1].clone()
+        if len(x) > 2:
+            x.zero_()
+        return y
+
+
+def test_an_output_that_is_overwritten_in_large_batches_alone_is_refused(images, tmp_path, monkeypatch):
+    network, over = OverwritingLargeBatches(), threading.Event()
+    network.register_forward_hook(lambda *_: over.set())
+    monkeypatch.setattr(
+        "cortexrsa.networks.extraction._row_major", lambda output: over.wait(60) and _row_major(output)
+    )
+    with pytest.raises(
+        InputError, match=r"layer 'first': found an output that is overwritten in batches of 13"
+    ):
+        extract(network, images, {"size": 8}, ["first"], tmp_path, device="cpu")
+
+
+class Giving(torch.nn.Module):
+    """A network whose last layer gives what a function makes of its input."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.inner, self.outer, self.function = torch.nn.Identity(), torch.nn.Identity(), function
+
+    def forward(self, x):
+        return self.outer(self.function(self.inner(x)))
+
+
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        (lambda x: x.mean(), r"an output of shape \(\)"),
+        (lambda x: x.mean((1, 2, 3)), r"an output of shape \(2,\)"),
+        (lambda x: x[:, :0], r"an output of shape \(2, 0, 8, 8\)"),
+        (lambda x: torch.fft.fft2(x), "torch.complex64 values"),
+        (lambda x: x.flatten(1).to_sparse(), "torch.float32 values of layout torch.sparse_coo"),
+    ],
+)
+def test_outputs_that_are_no_rows_of_real_numbers_are_refused(images, tmp_path, function, found):
+    with pytest.raises(InputError, match=rf"card.yaml: layer 'outer': found {found}"):
+        extract(Giving(function), images, {"size": 8}, ["outer"], tmp_path, device="cpu", source="card.yaml")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_that_is_a_parameter_is_written(images, tmp_path):
+    parameter = torch.nn.Parameter(torch.arange(39.0).reshape(13, 3))
+    extract(Giving(lambda x: parameter[: len(x)]), images, {"size": 8}, ["outer"], tmp_path, device="cpu")
+    np.testing.assert_array_equal(np.load(tmp_path / "outer.npy"), parameter.detach())
+
+
+def test_a_network_in_inference_mode_is_read(images, network, tmp_path):
+    network.forward = torch.inference_mode()(network.forward)
+    extract(network, images, PREPROCESSING, LAYERS, tmp_path, device="cpu")
+    assert np.load(tmp_path / "avgpool.npy").shape == (13, 32)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

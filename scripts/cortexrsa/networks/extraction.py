@@ -73,7 +73,7 @@ class Projection:
 
 def _row_major(output: torch.Tensor) -> np.ndarray:
     """Rows (b, features) float32 in C order of an output (b, ...) on the CPU, in whichever memory format."""
-    output = output.float()
+    output = output.detach().float()
     if output.is_contiguous() or not output.is_contiguous(memory_format=torch.channels_last):
         return output.flatten(1).numpy()
     pixels = output.permute(0, 2, 3, 1).flatten(1, 2)
@@ -95,7 +95,7 @@ class _Writer:
     ----------
     folder, n : of the files, and the number of their rows
     shapes : layer -> shape of its output for one image
-    overwritten : layers whose output does not last, see `_probe`
+    overwritten : layers whose output does not last until the pass ends, see `_probe`
     source : file to name in an error
     projection : of layers with more features than it keeps
 
@@ -151,14 +151,15 @@ class _Writer:
             output = output.flatten(1).cpu()
         elif layer in self.overwritten:
             output = output.clone()
-        self.pending.append(self.thread.submit(self._write, layer, start, output))
+        first = output[0].clone()
+        self.pending.append(self.thread.submit(self._write, layer, start, output, first))
 
     def flush(self) -> None:
         """Wait for all that was handed over."""
         while self.pending:
             self.pending.popleft().result()
 
-    def _write(self, layer: str, start: int, output: torch.Tensor) -> None:
+    def _write(self, layer: str, start: int, output: torch.Tensor, first: torch.Tensor) -> None:
         if layer not in self.files:
             self._open(layer)
         file = self.files[layer]
@@ -184,6 +185,9 @@ class _Writer:
             file.write(content)
             if self.digests[layer]:
                 self.digests[layer].update(content)
+        if not torch.equal(output[0], first):
+            found = f"an output that is overwritten in batches of {len(output)}, but not in one of two images"
+            raise InputError(self.source, f"layer {layer!r}", found, "always or never; see batch_size")
 
     def _check_space(self) -> None:
         needed = sum(4 * self.n * self._features(shape) for shape in self.shapes.values())
@@ -222,6 +226,22 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
+def _check_output(layer: str, output: torch.Tensor, images: int, source: str) -> None:
+    """Refuse an output that is no row of real numbers for each image."""
+    found = None
+    if output.layout != torch.strided or output.is_complex():
+        found = f"{output.dtype} values of layout {output.layout}"
+    elif output.ndim < 2 or not output.numel():
+        found = f"an output of shape {tuple(output.shape)}"
+    elif len(output) != images:
+        # some transformers put tokens first
+        found = f"{len(output)} rows"
+    if found:
+        raise InputError(
+            source, f"layer {layer!r}", found, f"real numbers for {images}, the images of a batch"
+        )
+
+
 def _probe(
     model: torch.nn.Module,
     layers: Sequence[str],
@@ -231,20 +251,34 @@ def _probe(
 ) -> tuple[dict[str, tuple[int, ...]], set[str]]:
     """Shapes of the layers' outputs for one image, and the layers whose output later modules overwrite.
 
-    PyTorch counts the changes of a tensor, such as by a ReLU in place (but not in inference mode).
+    Whether values or PyTorch's count of changes differ at the end of a pass of two images (one, if there is
+    no memory for two) tells.
     """
     outputs = {}
 
     def receive(layer: str, output: torch.Tensor) -> None:
-        outputs[layer] = (output, output._version)
+        _check_output(layer, output, count, source)
+        outputs[layer] = (output, output.clone(), _changes(output))
 
     with recorded(model, layers, receive, source), torch.no_grad():
         # two images, since some networks lose the first axis of a single one
-        if not fits(images[:2]):
+        count = min(2, len(images))
+        if not fits(images[:count]):
             outputs.clear()
-            fits(images[:1])
-    shapes = {layer: tuple(output.shape[1:]) for layer, (output, _) in outputs.items()}
-    return shapes, {layer for layer, (output, version) in outputs.items() if output._version != version}
+            count = 1
+            fits(images[:count])
+    shapes = {layer: tuple(output.shape[1:]) for layer, (output, _, _) in outputs.items()}
+    overwritten = {
+        layer
+        for layer, (output, copy, changes) in outputs.items()
+        if _changes(output) != changes or not torch.equal(output, copy)
+    }
+    return shapes, overwritten
+
+
+def _changes(tensor: torch.Tensor) -> int:
+    """How often PyTorch saw it changed; it does not count in inference mode, which a network may ask for."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def extract(
@@ -315,11 +349,7 @@ def extract(
         return True
 
     def receive(layer: str, output: torch.Tensor) -> None:
-        # some transformers put tokens first
-        if len(output) != len(batch):
-            raise InputError(
-                source, f"layer {layer!r}", f"{len(output)} rows", f"{len(batch)}, the images of a batch"
-            )
+        _check_output(layer, output, len(batch), source)
         writer.write(layer, start, output)
 
     with mixed, exact:
@@ -338,10 +368,11 @@ def extract(
                     if device.type == "cuda":
                         torch.cuda.empty_cache()
                     continue
+                # the next pass may write into the same memory
+                writer.flush()
                 start += len(batch)
                 bar.update(len(batch))
                 _drop_pages(images)
-            writer.flush()
     table = pd.DataFrame(
         {
             "layer": list(layers),
