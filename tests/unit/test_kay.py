@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 from scipy.sparse import csc_matrix
+from scipy.stats import zscore
 
 from cortexrsa import cards
 from cortexrsa.brain import kay
@@ -48,7 +49,8 @@ def arrays():
         "stimuli": images(TRAIN, generator),
         "stimuli_test": images(TEST, generator),
         "responses": generator.normal(size=(TRAIN, VOXELS)),
-        "responses_test": generator.normal(size=(TEST, VOXELS)),
+        # averages over more repeats vary less
+        "responses_test": 0.6 * generator.normal(size=(TEST, VOXELS)),
         "roi": np.repeat([1, 7, 2], [24, 20, 20]).astype(np.int64),
         "roi_names": np.array(list(kay.ROI_CODES)),
     }
@@ -163,6 +165,11 @@ def normalised_one_by_one():
     return {"stimuli": values}
 
 
+def each_z_scored():
+    content = arrays()
+    return {key: zscore(content[key], axis=0) for key in ("responses", "responses_test")}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -202,6 +209,12 @@ def normalised_one_by_one():
         ),
         (normalised_one_by_one, "stimuli: found corners that differ by .* in image 4"),
         (lambda: {"responses": np.full((TRAIN, VOXELS), np.nan)}, "responses: found no finite value"),
+        (lambda: {"responses": np.rint(arrays()["responses"])}, "responses: found whole numbers only"),
+        (each_z_scored, r"responses: found a variance of 1 over 13 repeats \(test\) and 1 over 2 \(train\)"),
+        (
+            lambda: {"stimuli_test": 10 * arrays()["stimuli_test"]},
+            "stimuli_test: found images whose grey values span 10 times those of the training images",
+        ),
     ],
 )
 def test_a_wrong_package_is_one_line(tmp_path, changes, message):
@@ -210,6 +223,20 @@ def test_a_wrong_package_is_one_line(tmp_path, changes, message):
         kay.load_kay2008(CARD, tmp_path)
     assert str(caught.value).startswith(str(tmp_path / "kay_images.npz"))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("repeats", "message"),
+    [
+        ((13, 2), r"responses: found a variance of .* over 13 repeats \(train\) and .* over 2 \(test\)"),
+        ((2, 2), "options: train_repeats, test_repeats: found 2 and 2, expected different numbers"),
+    ],
+)
+def test_repeats_that_the_responses_contradict_are_refused(tmp_path, repeats, message):
+    package(tmp_path)
+    options = OPTIONS | dict(zip(("train_repeats", "test_repeats"), repeats, strict=True))
+    with pytest.raises(InputError, match=message):
+        kay.load_kay2008(CARD | {"options": options}, tmp_path)
 
 
 def test_a_field_without_aperture_passes_where_the_card_says_so(tmp_path):
@@ -268,7 +295,7 @@ def raw(folder, **changes):
     variables = {}
     for subject, voxels in (("S1", 70), ("S2", 60)):
         variables[f"dataTrn{subject}"] = generator.normal(size=(TRAIN, voxels))
-        variables[f"dataVal{subject}"] = generator.normal(size=(TEST, voxels))
+        variables[f"dataVal{subject}"] = 0.6 * generator.normal(size=(TEST, voxels))
         variables[f"roi{subject}"] = np.repeat([0.0, 1, 7], [10, 30, voxels - 40])[None]
         variables[f"voxIdx{subject}"] = np.arange(voxels, dtype=float)[None]
     variables["dataTrnS1"][:, 12] = np.nan

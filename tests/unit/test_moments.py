@@ -171,6 +171,32 @@ def test_averages_get_both_ends_of_the_bracket_in_the_table():
     assert bounds["V1"]["ci_low"] > 0 > bounds["noise"]["ci_low"]
 
 
+def noiseless(responses, subject):
+    """As if there were no noise: the test images of one subject vary as much as the training images."""
+    own = (responses["subject"] == subject) & (responses["split"] == "test")
+    return responses.where(~own, 3 * responses)
+
+
+def test_averages_that_tell_no_noise_leave_the_ceiling_unknown():
+    responses, _ = clean_responses(noiseless(averages(), "sub-01"), "responses")
+    table = ceiling_table(brain_rdms(responses, "correlation"), responses, "kay", "spearman", INFERENCE)
+    assert set(table["kind"]) == {"unknown", "voxel-halves"}
+    assert (
+        table.loc[table["kind"] == "unknown", ["lower", "upper", "ci_low", "ci_high"]].isna().all(axis=None)
+    )
+    assert {row["kind"] for row in primary_ceilings(table).values()} == {"unknown"}
+
+
+def test_a_group_with_an_unknown_ceiling_has_none():
+    responses, _ = clean_responses(noiseless(averages(subjects=("sub-S1", "sub-S2")), "sub-S1"), "responses")
+    settings = INFERENCE | {"subject_effect": "fixed"}
+    table = ceiling_table(brain_rdms(responses, "correlation"), responses, "vim1", "spearman", settings)
+    assert "moments" in set(table.loc[table["subject"] == "sub-S2", "kind"])
+    assert set(table.loc[table["subject"] == "group", "kind"]) == {"unknown", "voxel-halves"}
+    bounds = primary_ceilings(table)["V1"]
+    assert (bounds["subject"], bounds["kind"]) == ("group", "unknown")
+
+
 def test_fixed_subjects_have_the_mean_of_their_ceilings():
     responses, _ = clean_responses(averages(subjects=("sub-S1", "sub-S2")), "responses")
     rdms = brain_rdms(responses, "correlation")

@@ -22,6 +22,8 @@ SPLITS = ("train", "test")
 FULL_SIZE_PARTS = 15
 # share of the range of grey values by which the field around the aperture may vary
 FIELD_TOLERANCE = 0.03
+# factor by which the range of grey values of the median image may differ between the splits
+SCALE_TOLERANCE = 2
 
 # the files that hold the images of each split: path, field and number of images, in their order
 Places = dict[str, list[tuple[Path, str, int]]]
@@ -42,11 +44,11 @@ def check_grey_stimuli(images: dict[str, np.ndarray], options: dict, places: Pla
     Raises
     ------
     InputError : dtype (whole numbers are refused: published are float32), shape (swapped splits are named),
-        values that are not finite, an image that does not vary, one in both splits, and, with `aperture`, a
-        field around the aperture that is not the same grey in all images (as after a normalisation of every
-        image by itself, or without an aperture).
+        values that are not finite, an image that does not vary, one in both splits, splits on other scales,
+        and, with `aperture`, a field around the aperture that is not the same grey in all images (as after a
+        normalisation of every image by itself, or without an aperture).
     """
-    size = options["size"]
+    size, ranges = options["size"], {}
     for split in SPLITS:
         values, (path, field, _) = images[split], places[split][0]
         shape = (options[split], size, size)
@@ -65,6 +67,12 @@ def check_grey_stimuli(images: dict[str, np.ndarray], options: dict, places: Pla
         if len(flat):
             path, field, index = _place(places[split], flat[0])
             raise InputError(path, field, f"image {index} of a single grey value", "images")
+        ranges[split] = np.median(np.ptp(values.reshape(len(values), -1), axis=1))
+    ratio = ranges["test"] / ranges["train"]
+    if not 1 / SCALE_TOLERANCE < ratio < SCALE_TOLERANCE:
+        path, field, _ = places["test"][0]
+        found = f"images whose grey values span {ratio:.2g} times those of the training images"
+        raise InputError(path, field, found, "one scale of grey values for both splits")
     seen = {_digest(image): index for index, image in enumerate(images["train"])}
     for index, image in enumerate(images["test"]):
         if (twin := seen.get(_digest(image))) is not None:
@@ -172,7 +180,7 @@ def check_responses(
 
     Raises
     ------
-    InputError : integers (z-scores lose everything by rounding), a transposed array, other shapes, or no
+    InputError : whole numbers (z-scores lose everything by rounding), a transposed array, other shapes, or no
         finite value at all. Single NaN voxels are dropped and counted later.
     """
     if values.dtype.kind != "f":
@@ -185,6 +193,46 @@ def check_responses(
         raise InputError(path, field, f"shape {values.shape}{note}", expected)
     if not np.isfinite(values).any():
         raise InputError(path, field, "no finite value", "responses")
+    if not any(np.any(row != np.round(row), where=np.isfinite(row)) for row in values):
+        raise InputError(
+            path, field, "whole numbers only", "responses as published (rounding loses z-scores)"
+        )
+
+
+def check_averages(responses: xarray.DataArray, path: str | Path) -> None:
+    """Refuse averages over different repeats whose variances cannot be those of one signal and one noise.
+
+    Parameters
+    ----------
+    responses : (stimulus, voxel) of `responses_array`
+
+    Raises
+    ------
+    InputError : as many repeats in both splits, or no less variance over more repeats (mean over voxels), as
+        after z-scoring each split by itself, or with the repeats of the splits swapped in the card.
+    """
+    repeats = {
+        split: int(responses["repeats"].values[responses["split"].values == split][0]) for split in SPLITS
+    }
+    few, many = sorted(SPLITS, key=repeats.get)
+    if repeats[few] == repeats[many]:
+        found = f"{repeats['train']} and {repeats['test']}"
+        raise InputError("data set card", "options: train_repeats, test_repeats", found, "different numbers")
+    variances = {split: _mean_variance(responses, split) for split in SPLITS}
+    if variances[many] >= variances[few]:
+        found = (
+            f"a variance of {variances[many]:.3g} over {repeats[many]} repeats ({many}) "
+            f"and {variances[few]:.3g} over {repeats[few]} ({few})"
+        )
+        expected = "less over more repeats: both splits on one scale, not z-scored each by itself"
+        raise InputError(path, "responses", found, expected)
+
+
+def _mean_variance(responses: xarray.DataArray, split: str) -> float:
+    """Variance over the stimuli of a split, mean over the voxels without NaN (of which there may be none)."""
+    values = responses.values[responses["split"].values == split]
+    values = values[:, np.isfinite(values).all(axis=0)]
+    return float(values.var(axis=0, dtype=np.float64).mean()) if values.size else np.nan
 
 
 def select_rois(codes: np.ndarray, card_rois: dict, path: str | Path, field: str) -> dict[str, np.ndarray]:
@@ -274,7 +322,8 @@ def load_kay2008(card: dict, folder: str | Path) -> tuple[np.ndarray, pd.DataFra
     Raises
     ------
     InputError : a file that is cut short, no .npz, or holds objects; missing keys; see `check_grey_stimuli`,
-        `check_responses`, `select_rois`; names of ROIs that differ from the card's; labels of another shape.
+        `check_responses`, `check_averages`, `select_rois`; names of ROIs that differ from the card's; labels
+        of another shape.
     """
     options = card["options"]
     path = Path(folder, options["package"])
@@ -293,7 +342,9 @@ def load_kay2008(card: dict, folder: str | Path) -> tuple[np.ndarray, pd.DataFra
     stimuli = stimulus_table(options, labels)
     pixels = to_bytes(images)
     check_stimuli(pixels, stimuli, path)
-    return pixels, stimuli, responses_array([("sub-01", regions, values)], stimuli)
+    responses = responses_array([("sub-01", regions, values)], stimuli)
+    check_averages(responses, path)
+    return pixels, stimuli, responses
 
 
 def _package_rois(arrays: dict, card_rois: dict, path: Path) -> dict[str, np.ndarray]:
@@ -342,7 +393,8 @@ def load_vim1(card: dict, folder: str | Path) -> tuple[np.ndarray, pd.DataFrame,
     Raises
     ------
     InputError : a file or variable that is not there or cannot be read; see `check_grey_stimuli`,
-        `check_responses`, `select_rois`; images in one file whose number differs from the responses'.
+        `check_responses`, `check_averages`, `select_rois`; images in one file whose number differs from the
+        responses'.
     """
     folder, options = Path(folder), card["options"]
     if options["full_resolution"]:
@@ -364,7 +416,9 @@ def load_vim1(card: dict, folder: str | Path) -> tuple[np.ndarray, pd.DataFrame,
     stimuli = stimulus_table(options)
     pixels = to_bytes(images)
     check_stimuli(pixels, stimuli, folder)
-    return pixels, stimuli, responses_array(parts, stimuli)
+    responses = responses_array(parts, stimuli)
+    check_averages(responses, path)
+    return pixels, stimuli, responses
 
 
 def _mat5_stimuli(path: Path, options: dict) -> tuple[dict[str, np.ndarray], Places]:

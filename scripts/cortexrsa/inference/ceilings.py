@@ -26,7 +26,8 @@ ASSUMES = {
     "moments": "training and test images share the variance of signal and of noise; lower is the similarity "
     "of two measurements of this quality, upper that of the noiseless RDM with this one",
     "voxel-halves": "voxels have independent noise; optimistic, since noise that they share counts as signal",
-    "unknown": "one RDM and no repeats: no bound can be given",
+    "unknown": "one RDM and no repeats, or averages over more repeats that vary no less: no bound can be "
+    "given",
 }
 
 
@@ -171,7 +172,8 @@ def average_ceilings(
 ) -> list[dict]:
     """Ceilings of one subject, ROI and split from averages over different numbers of repeats; none without.
 
-    Two rows: of kind "moments", and of kind "voxel-halves", the optimistic end of the bracket.
+    Two rows: of kind "moments" ("unknown", without bounds, where these give no noise), and of kind
+    "voxel-halves", the optimistic end of the bracket.
     """
     repeats = repeats_of(responses)
     if repeats is None:
@@ -190,17 +192,25 @@ def average_ceilings(
         comparison,
         confidence,
     )
-    return [{"kind": "moments"} | moments, {"kind": "voxel-halves"} | halves]
+    known = {"kind": "moments"} | moments if moments else {"kind": "unknown"}
+    return [known, {"kind": "voxel-halves"} | halves]
 
 
 def mean_over_subjects(rows: list[dict]) -> list[dict]:
     """The group's ceilings where subjects are fixed: means of the subjects' bounds (and of their limits)."""
-    table = pd.DataFrame(rows)
-    table = table[table["kind"] != "unknown"] if len(rows) else table
-    if not len(table):
+    if not rows:
         return []
-    means = table.groupby("kind", sort=False)[["lower", "upper", "ci_low", "ci_high"]].mean()
-    return [{"subject": GROUP, "kind": kind} | row for kind, row in means.to_dict("index").items()]
+    table = pd.DataFrame(rows)
+    unknown = table["kind"] == "unknown"
+    # those of the kind that every subject has: a mean without one would be of another group
+    known = (
+        table[~unknown]
+        .groupby("kind", sort=False)
+        .filter(lambda kind: len(kind) == table["subject"].nunique())
+    )
+    means = known.groupby("kind", sort=False)[["lower", "upper", "ci_low", "ci_high"]].mean()
+    first = [{"subject": GROUP, "kind": "unknown"}] if unknown.any() else []
+    return first + [{"subject": GROUP, "kind": kind} | row for kind, row in means.to_dict("index").items()]
 
 
 def ceiling_table(
@@ -224,7 +234,8 @@ def ceiling_table(
     Returns
     -------
     table with columns dataset, subject, roi, split, measure, kind, lower, upper, ci_low, ci_high, assumes;
-    where neither several subjects nor repeats exist, one row of kind "unknown" without bounds.
+    where neither several subjects nor repeats exist, or these do not tell the noise, a row of kind "unknown"
+    without bounds.
     """
     rows = []
     fixed = inference.get("subject_effect") == "fixed"

@@ -53,7 +53,7 @@ def moment_ceiling(
     comparison: str,
     seed: int,
     confidence: float,
-) -> dict:
+) -> dict | None:
     """Ceiling from averages over different numbers of repeats in two splits.
 
     Averages over k repeats have covariance S + N / k over stimuli, so two splits give the moments of signal S
@@ -76,7 +76,8 @@ def moment_ceiling(
     Returns
     -------
     dict of lower, upper, ci_low (of the lower bound), ci_high (of the upper bound); without signal the lower
-    bound is the (negative) share, and the upper bound 0.
+    bound is the (negative) share, and the upper bound 0. None where averages over more repeats vary no less:
+    the noise cannot be told then.
     """
     prepared = {name: _prepared(values, dissimilarity) for name, values in patterns.items()}
     grams = {name: values @ values.T for name, (values, _) in prepared.items()}
@@ -84,6 +85,8 @@ def moment_ceiling(
     traces = {name: np.trace(gram) / (len(gram) - 1) for name, gram in grams.items()}
     squares = {name: _off_diagonal_variance(gram, None)[0] for name, gram in grams.items()}
     found = _moments(traces, squares, cross.mean(), repeats, split, np.diag(grams[split]), prepared)
+    if found.noise <= 0:
+        return None
     share = found.reliability
     if share > 0 and found.signal > 0:
         lower, upper = _simulated_bounds(found, repeats[split], dissimilarity, comparison, seed)
@@ -180,7 +183,7 @@ def _simulated_bounds(
     dimensions = max(2, round(moments.signal**2 / moments.signal_squared))
     energies = moments.energies * (moments.signal / max(moments.energies.mean(), np.finfo(float).tiny))
     # variance of the noise in each dimension of the signal, from tr S N = (tr S / d) tr N restricted to them
-    inside = float(np.clip(moments.signal_noise / moments.signal, 0, max(moments.noise, 0) / dimensions))
+    inside = float(np.clip(moments.signal_noise / moments.signal, 0, moments.noise / dimensions))
     rest = max(moments.noise - inside * dimensions, 0.0)
     rest_squared = max(moments.noise_squared - inside**2 * dimensions, rest**2 / SIMULATED)
     others = max(1, round(rest**2 / rest_squared)) if rest > 0 else 1

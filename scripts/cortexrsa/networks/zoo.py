@@ -398,6 +398,8 @@ def load_weights(model: nn.Module, weights: dict, file: str | Path) -> None:
     file = Path(file)
     state = _state_dict(_read(file, weights.get("placeholders") or ()), weights, file)
     wanted = model.state_dict()
+    # files from before PyTorch 0.4.1 (torchvision has many) lack these counters, which evaluation never reads
+    state = {key: value for key, value in wanted.items() if key.endswith("num_batches_tracked")} | state
     faults = []
     if missing := [key for key in wanted if key not in state]:
         faults.append(f"missing {_listed(missing)}")
