@@ -75,7 +75,7 @@ def fetch(
                 url = entry["url"]
             sha256, note = entry["sha256"], ""
             if sha256 is None and label in recorded:
-                sha256, note = recorded[label], f" (recorded in {lock})"
+                sha256, note = recorded[label], f" (recorded in {lock}: remove it there if the file is new)"
             found = _fetch_one(session, label, url, sha256, note, partial / name, progress)
             if sha256 is None:
                 _record(lock, label, found)
@@ -151,13 +151,13 @@ def _fetch_one(
         target.unlink()
         pooch.retrieve(url, None, fname=target.name, path=target.parent, downloader=download)
     found = pooch.file_hash(str(target), alg="sha256")
-    html = _is_html(target)
-    if sha256 is None and html and target.suffix not in (".html", ".htm"):
+    answer = disguised(target)
+    if sha256 is None and answer:
         target.unlink()
-        raise InputError(label, "content", f"an HTML page from {url}", "data")
+        raise InputError(label, "content", f"{answer} from {url}", "data")
     if sha256 and not found.startswith(sha256.lower()):
         target.unlink()
-        page = " (an HTML page)" if html else ""
+        page = f" ({answer})" if answer else ""
         raise InputError(label, "sha256", f"{found}{page} from {url}", f"{sha256}{note}")
     return found
 
@@ -168,10 +168,20 @@ def _matches(path: Path, sha256: str) -> bool:
     return pooch.file_hash(str(path), alg="sha256").startswith(sha256.lower())
 
 
-def _is_html(path: Path) -> bool:
+def disguised(path: Path) -> str | None:
+    """What a server sent in place of a file, by its first bytes and suffix; None if it may be the file."""
     with open(path, "rb") as file:
         head = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return head.startswith(b"<") and (b"<!doctype html" in head or b"<html" in head)
+    suffix = path.suffix.lower()
+    if head.startswith(b"<") and suffix not in (".html", ".htm", ".xml", ".svg"):
+        return "an XML page" if head.startswith(b"<?xml") and b"<html" not in head else "an HTML page"
+    if head.startswith((b'{"', b"{\n", b"{ ", b"{}")) and suffix not in (".json", ".jsonl"):
+        return "a JSON text"
+    if head.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer"
+    if head.startswith(b"\x1f\x8b") and suffix not in (".gz", ".tgz"):
+        return "gzip-compressed data"
+    return None
 
 
 # ---- transport ---------------------------------------------------------------------------------------------

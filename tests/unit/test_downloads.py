@@ -1,5 +1,6 @@
 """Downloads against a real HTTP server that cuts, lies, forgets and refuses."""
 
+import gzip
 import hashlib
 import http.server
 import json
@@ -279,7 +280,7 @@ def test_unknown_checksum_is_recorded_and_then_enforced(server, fetch, tmp_path)
     changed = hashlib.sha256(b"changed").hexdigest()
     assert message == (
         f"card/a.bin: sha256: found {changed} from {server.url('a.bin')}, expected {SHA256} "
-        f"(recorded in {tmp_path / 'lock.json'})"
+        f"(recorded in {tmp_path / 'lock.json'}: remove it there if the file is new)"
     )
     assert json.loads((tmp_path / "lock.json").read_text()) == {"card/a.bin": SHA256}
     # the earlier download is still whole
@@ -373,6 +374,27 @@ def test_html_page_instead_of_data(server, fetch, tmp_path, sha256):
     assert "HTML page" in message
     assert server.url("a.bin") in message
     assert_nothing_there(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>', "an XML page"),
+        (b"\xef\xbb\xbf<!-- page --><head></head>", "an HTML page"),
+        (b'{"error": "not found"}', "a JSON text"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer"),
+        (gzip.compress(b"<html></html>"), "gzip-compressed data"),
+    ],
+)
+def test_other_answers_are_neither_kept_nor_recorded(server, fetch, tmp_path, content, message):
+    server.files["/a.bin"] = content
+    entry = {"a.bin": {"url": server.url("a.bin"), "sha256": None}}
+    assert f"card/a.bin: content: found {message} from " in refused(fetch, entry)
+    assert_nothing_there(tmp_path)
+    assert not list(tmp_path.rglob("checksums.lock"))
+    # mended at its place: nothing of the answer is left to contradict it
+    server.files["/a.bin"] = DATA
+    assert (fetch(entry) / "a.bin").read_bytes() == DATA
 
 
 def test_html_page_that_is_wanted(server, fetch):

@@ -1,5 +1,6 @@
 """The command that writes cards: layers found by tracing, ready to use, valid."""
 
+import re
 import runpy
 import subprocess
 import sys
@@ -86,6 +87,83 @@ def test_a_hub_network_is_traced_too(tmp_path):
     assert card["layers"] == ["1", "3"]
     assert card["weights"] == {"random": {"seed": 1}}
     assert card["preprocessing"]["size"] == 32
+
+
+def test_a_local_hub_folder_is_found_from_anywhere(tmp_path, monkeypatch):
+    (tmp_path / "hub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert new_card.hub_card("hub", "tiny")["network"]["options"]["repo"] == str(tmp_path / "hub")
+
+
+def test_a_network_without_layers_of_its_own_is_one_line(tmp_path):
+    (tmp_path / "hubconf.py").write_text(
+        "import torch\n"
+        "class Sum(torch.nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        return x.sum((2, 3))\n"
+        "def total():\n"
+        "    return Sum()\n"
+    )
+    with pytest.raises(InputError, match="total: layers: found no module that runs once"):
+        new_card.card_text(new_card.hub_card(str(tmp_path), "total"), size=32)
+
+
+@pytest.mark.parametrize(
+    ("card", "first", "blocks"),
+    [
+        # parallel branches, blocks whose class occurs once, and stages that pass on their last block
+        (
+            lambda: new_card.torchvision_card("inception_v3"),
+            "Conv2d_1a_3x3",
+            ["Mixed_6a", "Mixed_7a", "Mixed_7c"],
+        ),
+        (
+            lambda: new_card.timm_card("efficientnet_lite0"),
+            "conv_stem",
+            ["blocks.0.0", "blocks.1.0", "blocks.6.0"],
+        ),
+        (lambda: new_card.timm_card("test_convnext"), "stem", ["stages.0.blocks.0", "stages.1.blocks.0"]),
+        (lambda: new_card.torchvision_card("mobilenet_v2"), "features.0", ["features.1", "features.17"]),
+        (
+            lambda: new_card.torchvision_card("efficientnet_b0"),
+            "features.0",
+            ["features.1.0", "features.7.0"],
+        ),
+    ],
+)
+def test_blocks_are_neither_their_parts_nor_their_stages(card, first, blocks):
+    _, written_card, _ = written(card())
+    layers = written_card["layers"]
+    assert layers[0] == first
+    assert set(blocks) <= set(layers)
+    assert not [layer for layer in layers for block in layers if layer.startswith(f"{block}.")]
+
+
+def test_what_torchvision_does_with_its_weights_is_in_the_card():
+    assert new_card.torchvision_card("googlenet")["network"]["options"] == {"transform_input": True}
+    _, card, _ = written(new_card.torchvision_card("vit_b_16", "IMAGENET1K_SWAG_E2E_V1"))
+    assert card["network"]["options"] == {"image_size": 384}
+    # the names in the file of 2017, as torchvision renames them
+    network = build({"source": "torchvision", "name": "densenet121"})
+    names = {
+        re.sub(r"(denselayer\d+\.(?:norm|relu|conv))([12])\.", r"\1.\2.", key) for key in network.state_dict()
+    }
+    ((pattern, replacement),) = new_card.torchvision_card("densenet121")["weights"]["rename"].items()
+    assert names != set(network.state_dict())
+    assert {re.sub(pattern, replacement, name) for name in names} == set(network.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("vit_small_patch16_224.dino", "self-supervised"),
+        ("convnextv2_atto.fcmae", "self-supervised"),
+        ("convnextv2_atto.fcmae_ft_in1k", "task-optimised"),
+        ("resnet18.a1_in1k", "task-optimised"),
+    ],
+)
+def test_the_family_is_a_guess_by_the_name(name, family):
+    assert new_card.timm_card(name)["family"] == family
 
 
 def test_a_size_at_which_a_network_does_not_run_is_one_line():

@@ -1,6 +1,7 @@
 """Networks against torchvision, published layouts and real weights."""
 
 import collections
+import gzip
 import os
 import pickle
 import struct
@@ -17,7 +18,7 @@ from cortexrsa.cards import card_names, load_card
 from cortexrsa.files import InputError
 from cortexrsa.networks.layers import recorded
 from cortexrsa.networks.preprocessing import prepare
-from cortexrsa.networks.zoo import build, load_weights, package_file
+from cortexrsa.networks.zoo import build, build_with_weights, load_weights, package_file
 
 ROOT = Path(__file__).resolve().parents[2]
 MIRROR = Path(os.environ.get("CORTEXRSA_MIRROR") or ROOT.parent / "shared" / "mirror")
@@ -332,6 +333,9 @@ class Payload:
     ("content", "message"),
     [
         (b"<!DOCTYPE html><html>404: Not Found</html>", "an HTML page"),
+        (b"<!-- page --><head></head>", "an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer"),
+        (gzip.compress(b"x"), "gzip-compressed data"),
         (b"", "an empty file"),
         (b"not a checkpoint at all", "expected a PyTorch file"),
         (pickle.dumps({"a": Payload()}, protocol=2), "pickled objects"),
@@ -344,6 +348,82 @@ def test_other_files_are_refused(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(InputError, match=message) as error:
         load_weights(build(NARROW, seed=0), {}, path)
+    assert "\n" not in str(error.value)
+    # PyTorch's advice to unpickle it after all
+    assert "Re-running" not in str(error.value)
+
+
+def test_weights_older_than_batch_counters_fit(tmp_path):
+    network = build(NARROW, seed=1)
+    old = {key: value for key, value in network.state_dict().items() if "num_batches_tracked" not in key}
+    loaded = build(NARROW, seed=2)
+    load_weights(loaded, {}, saved(old, tmp_path / "weights.pth"))
+    assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in old.items())
+
+
+HUB = """
+import torch
+def brings_its_own(pretrained=True):
+    network = torch.nn.Linear(3, 2)
+    if pretrained:
+        torch.nn.init.constant_(network.weight, 7), torch.nn.init.constant_(network.bias, 7)
+    return network
+def always_its_own():
+    network = torch.nn.Linear(3, 2)
+    torch.nn.init.constant_(network.weight, 7), torch.nn.init.constant_(network.bias, 7)
+    return network
+def plain():
+    return torch.nn.Linear(3, 2)
+def pair():
+    return torch.nn.Linear(3, 2), None
+"""
+
+
+def hub_network(folder, name):
+    (folder / "hubconf.py").write_text(HUB)
+    network = {"source": "hub", "name": name, "options": {"repo": str(folder)}}
+    return build_with_weights(network, {"random": {"seed": 1}})
+
+
+@pytest.mark.parametrize("name", ["brings_its_own", "plain"])
+def test_a_hub_network_with_random_weights_has_random_weights(tmp_path, name):
+    first, again = hub_network(tmp_path, name), hub_network(tmp_path, name)
+    assert first.weight.std() > 0
+    assert torch.equal(first.weight, again.weight)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("always_its_own", "weights: random: found the same weights from every seed"),
+        ("pair", "network: name: found 'pair' of .*, which returns tuple, expected .*torch.nn.Module"),
+    ],
+)
+def test_a_hub_network_that_is_none_or_not_random_is_refused(tmp_path, name, message):
+    with pytest.raises(InputError, match=message):
+        hub_network(tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (
+            {"source": "timm", "name": "test_vit.nothere"},
+            r"network: name: found 'test_vit.nothere' \(RuntimeError",
+        ),
+        (
+            {"source": "torchvision", "name": "vit_b_16", "options": {"image_size": 100}},
+            r"network: options: found .*image_size.*\(AssertionError",
+        ),
+        (
+            {"source": "timm", "name": "test_vit", "options": {"act_layer": "nope"}},
+            r"network: options: found .*act_layer.*\(KeyError",
+        ),
+    ],
+)
+def test_whatever_a_library_raises_names_the_field(network, message):
+    with pytest.raises(InputError, match=message) as error:
+        build(network)
     assert "\n" not in str(error.value)
 
 

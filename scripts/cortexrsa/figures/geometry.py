@@ -46,12 +46,12 @@ def stimulus_order(brain_rdm: np.ndarray) -> np.ndarray:
 
 
 def _shown_layers(scores: pd.DataFrame, layers: list[str], rois: list[str]) -> dict[int, list[str]]:
-    """Layers of a network to show, and why: the first, the best for the first and last ROI, the last."""
+    """Layers of a network to show, and why: first, last, highest score in the first and last ROI."""
     shown = {0: ["first"], len(layers) - 1: ["last"]}
     for roi in dict.fromkeys((rois[0], rois[-1])):
         line = scores[scores["roi"] == roi].set_index("layer")["score"].reindex(layers).to_numpy()
         if np.isfinite(line).any():
-            shown.setdefault(int(np.nanargmax(line)), []).append(f"best for {roi}")
+            shown.setdefault(int(np.nanargmax(line)), []).append(f"highest in {roi}")
     return dict(sorted(shown.items()))
 
 

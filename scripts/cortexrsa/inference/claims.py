@@ -437,7 +437,7 @@ def evaluate(study: Study) -> pd.DataFrame:
 
 
 def summarise(study: Study) -> pd.DataFrame:
-    """What is read off each profile: centroid, best layer and its held-out score, slope, curvature.
+    """What is read off each profile: centroid, highest and held-out score, slope, curvature.
 
     Returns
     -------
@@ -460,7 +460,7 @@ def summarise(study: Study) -> pd.DataFrame:
                 limits = centroid.interval(study.confidence)
                 rows.append((name, roi, "depth centroid", centroid.estimate, *limits))
                 best = model.depth[np.argmax(np.nan_to_num(scores.estimate, nan=-np.inf))]
-                rows.append((name, roi, "depth of the best layer", best, np.nan, np.nan))
+                rows.append((name, roi, "depth of the highest test score", best, np.nan, np.nan))
             for label, statistic in statistics.items():
                 _, low, high = interval(statistic, study.confidence)
                 rows.append((name, roi, label, float(statistic.estimate), float(low), float(high)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torchvision
@@ -32,6 +33,7 @@ class Layer:
     shape : of its output for one image; None if that is no tensor with images along its first axis
     started, ended : place among all starts and ends of modules
     runs : how often it ran in one pass
+    output : address and sum of its output, to know it again
     """
 
     name: str
@@ -40,6 +42,7 @@ class Layer:
     started: int
     ended: int
     runs: int
+    output: tuple[int, float] | None = None
 
     @property
     def recordable(self) -> bool:
@@ -73,6 +76,7 @@ def trace(network: nn.Module, size: int) -> list[Layer]:
             moment += 1
             if isinstance(output, torch.Tensor) and output.ndim > 1 and len(output) == batch:
                 found[name].shape = tuple(output.shape[1:])
+                found[name].output = (output.data_ptr(), float(output.sum()))
 
         return hook
 
@@ -94,7 +98,9 @@ def default_layers(layers: list[Layer]) -> list[str]:
     """A sensible choice: what comes before the first block, every block, and the last features.
 
     Blocks are the outermost modules of a class of the network's own (no part of `torch.nn`) that occurs at
-    least twice; a network without any (AlexNet, VGG) has its non-linearities instead.
+    least twice, and those whose names differ from a block's in numbers alone (`Mixed_6a`, `blocks.0.0`); a
+    stage that only runs its blocks one after another is none. A network without any (AlexNet, VGG) has its
+    non-linearities instead.
 
     Parameters
     ----------
@@ -106,14 +112,22 @@ def default_layers(layers: list[Layer]) -> list[str]:
         for layer in recordable
         if not type(layer.module).__module__.startswith("torch.nn") and any(layer.module.children())
     ]
+    blocks = {type(layer.module) for layer in own if not _is_stage(layer, own)}
+    own = [layer for layer in own if type(layer.module) in blocks]
     counts = Counter(type(layer.module) for layer in own)
     repeated = {layer.name for layer in own if counts[type(layer.module)] > 1}
+    alike = {_without_numbers(name) for name in repeated if not _inside(name, repeated)}
+    repeated |= {layer.name for layer in own if _without_numbers(layer.name) in alike}
     blocks = [layer for layer in own if layer.name in repeated and not _inside(layer.name, repeated)]
     if not blocks:
-        return [layer.name for layer in recordable if _is_activation(layer.module)] or [recordable[-1].name]
+        return [layer.name for layer in recordable if _is_activation(layer.module)] or [
+            layer.name for layer in recordable[-1:]
+        ]
     first, last = min(block.started for block in blocks), max(block.ended for block in blocks)
     chosen = [block.name for block in blocks]
-    before = [layer for layer in recordable if layer.ended < first]
+    before = [
+        layer for layer in recordable if layer.ended < first and not isinstance(layer.module, nn.Identity)
+    ]
     active = [layer for layer in before if _is_activation(layer.module)]
     if before and not any(_inside(name, {layer.name for layer in before}) for name in chosen):
         chosen.append((active or before)[-1].name)
@@ -130,6 +144,16 @@ def default_layers(layers: list[Layer]) -> list[str]:
 def _inside(name: str, others: set[str]) -> bool:
     parts = name.split(".")
     return any(".".join(parts[:k]) in others for k in range(1, len(parts)))
+
+
+def _is_stage(layer: Layer, own: list[Layer]) -> bool:
+    """Whether its output is that of a numbered module within, as if it ran blocks one after another."""
+    within = (other for other in own if _inside(other.name, {layer.name}))
+    return any(re.search(r"[.-]\d+$", other.name) and other.output == layer.output for other in within)
+
+
+def _without_numbers(name: str) -> str:
+    return re.sub(r"\d+[a-z]?", "0", name)
 
 
 def _is_activation(module: nn.Module) -> bool:
@@ -156,6 +180,13 @@ def torchvision_card(name: str, weights: str | None = None) -> dict:
     card["weights"] = _download(entry.url)
     transforms = entry.transforms()
     card["preprocessing"] = _preprocessing(transforms.crop_size[0], transforms.mean, transforms.std)
+    # what torchvision does with its weights, besides loading them
+    if name in ("googlenet", "inception_v3"):
+        card["network"]["options"] = {"transform_input": True}
+    if name.startswith("vit_") and "min_size" in entry.meta:
+        card["network"]["options"] = {"image_size": entry.meta["min_size"][0]}
+    if name.startswith("densenet"):
+        card["weights"]["rename"] = {r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.": r"\1\2."}
     return card
 
 
@@ -178,13 +209,22 @@ def timm_card(name: str) -> dict:
         card["weights"] = _download(config.url)
     if "url" in card["weights"]:
         card["description"] = f"{name} with the weights that timm names"
-        card["family"] = "task-optimised"
+        card["family"] = _family_of(name)
         card["licence"] = config.license or "not stated"
     return card
 
 
+def _family_of(name: str) -> str:
+    """The family that timm's name of a network speaks for: trained without labels, or at last with them."""
+    without_labels = re.search(r"dino|clip|siglip|\.mae|fcmae|ijepa|moco", name)
+    return "task-optimised" if not without_labels or re.search(r"_ft_|_in1k", name) else "self-supervised"
+
+
 def hub_card(repo: str, name: str) -> dict:
     """A network of a GitHub repository at a commit (OWNER/NAME:COMMIT), or of a local folder; no weights."""
+    if Path(repo).is_dir():
+        # the workflow runs elsewhere than this command
+        repo = str(Path(repo).resolve())
     return _skeleton("hub", name, {"repo": repo})
 
 
@@ -237,9 +277,12 @@ def card_text(card: dict, size: int | None = None) -> str:
         found = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise InputError(card["label"], "preprocessing.size", found, "a size at which it runs") from error
     chosen = default_layers(layers)
+    if not chosen:
+        found = "no module that runs once in a pass and gives a tensor with a row for each image"
+        raise InputError(card["label"], "layers", found, "modules that can be recorded")
     depth = dict(zip(chosen, relative_depth(len(chosen)), strict=True))
     lines = [
-        "# Written by scripts/new_model_card.py; please edit: label, description, citation, and the layers.",
+        "# Written by scripts/new_model_card.py; please edit: label, description, family, citation, layers.",
         # a checksum of digits and one e would be read as a number
         re.sub(r"sha256: '?(\w+)'?", r"sha256: '\1'", yaml.safe_dump(card, sort_keys=False)).rstrip(),
         "# Depth is the place among the chosen layers. Every other layer that can be recorded is a comment.",

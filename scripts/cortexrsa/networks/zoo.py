@@ -18,6 +18,7 @@ import torchvision
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from cortexrsa.downloads import disguised
 from cortexrsa.files import InputError, reason
 from cortexrsa.networks.baselines import GaborPyramid, Pixels
 from cortexrsa.networks.cornet import CORnetS
@@ -203,20 +204,29 @@ def _hub_model(repo: str, name: str, options: dict, source: str) -> nn.Module:
     """A network from the `hubconf.py` of a GitHub repository at a commit, or of a local folder.
 
     Its code runs here: that is what a card with `source: hub` asks for. Its weights do not come along; they
-    are downloaded and checked like all others.
+    are downloaded and checked like all others: an entry point that takes `pretrained` gets False, unless the
+    options say otherwise.
     """
     local = Path(repo).is_dir()
     if not local and not re.fullmatch(r"[\w.-]+/[\w.-]+:[\w./-]+", repo):
         expected = "OWNER/NAME:COMMIT on GitHub, or a folder with hubconf.py"
         raise InputError(source, "network: options: repo", repr(repo), expected)
+    where = {"source": "local" if local else "github", "trust_repo": True, "verbose": False}
     try:
-        return torch.hub.load(
-            repo, name, source="local" if local else "github", trust_repo=True, verbose=False, **options
-        )
+        try:
+            network = torch.hub.load(repo, name, **where, **({"pretrained": False} | options))
+        except TypeError as error:
+            if "pretrained" in options or "pretrained" not in str(error):
+                raise
+            network = torch.hub.load(repo, name, **where, **options)
     # a repository's code may raise anything
     except Exception as error:
         found = f"{name!r} of {repo}, which failed ({type(error).__name__}: {error})"
         raise InputError(source, "network: name", " ".join(found.split()), "an entry point") from error
+    if not isinstance(network, nn.Module):
+        found = f"{name!r} of {repo}, which returns {type(network).__name__}"
+        raise InputError(source, "network: name", found, "an entry point that returns a torch.nn.Module")
+    return network
 
 
 def build(network: dict, seed: int = 0, source: str = "model card") -> nn.Module:
@@ -248,10 +258,11 @@ def build(network: dict, seed: int = 0, source: str = "model card") -> nn.Module
             return constructor(**options)
         except InputError:
             raise
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                source, "network: options", f"{options} ({error})", "options that fit"
-            ) from error
+        # libraries assert, look up and convert what they are given
+        except Exception as error:
+            field, given = ("options", options) if options else ("name", repr(network.get("name")))
+            found = " ".join(f"{given} ({type(error).__name__}: {error})".split())
+            raise InputError(source, f"network: {field}", found, "a network that can be built") from error
 
 
 # ---- weights ---------------------------------------------------------------------------------------------
@@ -292,14 +303,14 @@ def _read(file: Path, placeholders: Sequence[str] = ()) -> object:
     """
     expected = "a PyTorch file of tensors (weights_only), or safetensors"
     try:
-        with open(file, "rb") as handle:
-            start = handle.read(512).lstrip().lower()
+        answer = disguised(file)
+        empty = file.stat().st_size == 0
     except OSError as error:
         raise InputError(file, "weights", reason(error), expected) from error
-    if not start:
+    if empty:
         raise InputError(file, "weights", "an empty file", expected)
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise InputError(file, "weights", "an HTML page (the server's answer, not the file)", expected)
+    if answer:
+        raise InputError(file, "weights", f"{answer} (the server's answer, not the file)", expected)
     try:
         if file.suffix == ".safetensors":
             return safetensors.torch.load_file(file)
@@ -307,7 +318,7 @@ def _read(file: Path, placeholders: Sequence[str] = ()) -> object:
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+) was not an allowed", str(error))
-        found = named[1] if named else _first_line(error)
+        found = named[1] if named else _cause(error)
         advice = "; a class whose objects are not needed can be named in `placeholders`" if named else ""
         raise InputError(file, "weights", f"other or pickled objects: {found}", expected + advice) from error
     # the old format has no checksums: a flipped bit may raise anything
@@ -317,8 +328,13 @@ def _read(file: Path, placeholders: Sequence[str] = ()) -> object:
 
 
 def _first_line(error: Exception) -> str:
-    """PyTorch goes on with advice that does not hold here."""
     return next(iter(str(error).splitlines()), "")
+
+
+def _cause(error: pickle.UnpicklingError) -> str:
+    """What PyTorch could not read, without its advice to unpickle the file after all."""
+    cause = re.search(r"WeightsUnpickler error: (.*)", str(error))
+    return cause[1] if cause else _first_line(error).split(". ")[0]
 
 
 def _listed(items: list[str], most: int = 5) -> str:
@@ -421,6 +437,14 @@ def load_weights(model: nn.Module, weights: dict, file: str | Path) -> None:
     model.load_state_dict(state, strict=True)
 
 
+def _check_random(model: nn.Module, other: nn.Module, source: str) -> None:
+    """Refuse a network of a foreign repository whose weights do not depend on the seed: it brings its own."""
+    pairs = zip(model.parameters(), other.parameters(), strict=True)
+    if any(True for _ in model.parameters()) and all(torch.equal(a, b) for a, b in pairs):
+        found = "the same weights from every seed: the entry point loads its own"
+        raise InputError(source, "weights: random", found, "an option that leaves them out, or their file")
+
+
 def build_with_weights(
     network: dict,
     weights: dict | None,
@@ -442,7 +466,10 @@ def build_with_weights(
     InputError : see `build` and `load_weights`; also a packaged file with another checksum.
     """
     weights = weights or {}
-    model = build(network, seed=weights.get("random", {}).get("seed", 0), source=source)
+    seed = weights.get("random", {}).get("seed", 0)
+    model = build(network, seed, source)
+    if "random" in weights and network["source"] == "hub":
+        _check_random(model, build(network, seed + 1, source), source)
     if trained:
         load_weights(model, {}, trained)
     elif downloads:
