@@ -25,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PARTS = ("Snakefile", "config.yaml", "rules", "scripts", "envs", "profiles", "resources", "studies")
 DATASET = "kay2008_standin"
+MOST_RSS = 4096  # MiB
 
 
 def prepare(images: Path, folder: Path) -> Path:
@@ -117,12 +118,13 @@ def main() -> None:
     print("\n| rule | job | seconds | CPU seconds | peak RSS, MiB |\n|---|---|---|---|---|")
     for row in jobs.itertuples():
         print(f"| {row.rule} | {row.job} | {row.seconds:.0f} | {row.cpu:.0f} | {row.peak_rss_mib:.0f} |")
-    print(
-        f"\nlargest RSS {jobs['peak_rss_mib'].max():.0f} MiB; results/ held at most {largest / 1e9:.1f} GB, "
-    )
+    peak = jobs["peak_rss_mib"].max()
+    print(f"\nlargest RSS {peak:.0f} MiB; results/ held at most {largest / 1e9:.1f} GB, ")
     print(
         f"and {size(project / 'results') / 1e9:.2f} GB at the end; this call took {time.time() - start:.0f} s"
     )
+    if peak > MOST_RSS:
+        sys.exit(f"Error: largest RSS: found {peak:.0f} MiB, expected at most {MOST_RSS}")
     sys.exit(status)
 
 

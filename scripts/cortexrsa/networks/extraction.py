@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import ctypes
 import io
 import math
 import mmap
@@ -221,6 +222,18 @@ def _drop_pages(images: np.ndarray) -> None:
         images._mmap.madvise(mmap.MADV_DONTNEED)
 
 
+def _reuse_freed_memory() -> None:
+    """Let glibc keep what was freed: mapping it anew for every output takes a fifth of a pass on the CPU.
+
+    For the rest of the process; other C libraries are left as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        # M_MMAP_MAX: no maps of their own for large blocks; M_TRIM_THRESHOLD: free blocks are not given back
+        mallopt(-4, 0)
+        mallopt(-1, 2**31 - 1)
+
+
 def is_out_of_memory(error: RuntimeError) -> bool:
     """GPU memory has an exception of its own; the CPU's allocator only a message."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
@@ -329,6 +342,8 @@ def extract(
     folder, device = Path(folder), torch.device(device or choose_device())
     if precision not in PRECISIONS:
         raise InputError(source, "precision", repr(precision), f"one of {list(PRECISIONS)}")
+    if device.type == "cpu":
+        _reuse_freed_memory()
     model = model.to(device, memory_format=torch.channels_last).eval()
     n, start = len(images), 0
     mixed = torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "float32")
