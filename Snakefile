@@ -33,6 +33,24 @@ rule all:
         intermediates(),
 
 
+# studies of the methods; every table by name, for the reason that `intermediates` gives
+rule calibration:
+    input:
+        expand(
+            rules.calibration_truth.output.truth,
+            population=("one", "several"),
+            signal=[signal for signal in CALIBRATION["signal"] if signal != "none"],
+        ),
+        rules.plot_calibration.input.tables,
+        rules.plot_calibration.output,
+
+
+rule recovery:
+    input:
+        rules.plot_recovery.input.tables,
+        rules.plot_recovery.output,
+
+
 onsuccess:
     for dataset in DATASETS:
         make_report(dataset)

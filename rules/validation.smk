@@ -1,5 +1,4 @@
 # Do the methods keep what they promise? Not part of a study: `snakemake calibration` and `snakemake recovery` ask for it.
-# Both ask for every table by name, for the reason that `intermediates` gives.
 
 CALIBRATION = {"subjects": (1, 4, 15), "stimuli": (40, 120), "signal": ("strong", "weak", "faint", "none")}
 
@@ -84,17 +83,6 @@ rule plot_calibration:
         "../scripts/plot_calibration.py"
 
 
-rule calibration:
-    input:
-        expand(
-            rules.calibration_truth.output.truth,
-            population=("one", "several"),
-            signal=[signal for signal in CALIBRATION["signal"] if signal != "none"],
-        ),
-        rules.plot_calibration.input.tables,
-        rules.plot_calibration.output,
-
-
 # simulated experiments by scenario: more where the question is an error rate
 RECOVERY = {
     "H1_true": 100,
@@ -159,9 +147,3 @@ rule plot_recovery:
         "Figure and table of the recovery of planted truth"
     script:
         "../scripts/plot_recovery.py"
-
-
-rule recovery:
-    input:
-        rules.plot_recovery.input.tables,
-        rules.plot_recovery.output,
