@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from cortexrsa.cards import card_files
+from cortexrsa.files import InputError
 
 
 def count_stimuli(name: str, card: dict, results: Path) -> int | None:
@@ -61,8 +62,8 @@ def count_features(card: dict, source: str) -> list[int]:
 
     try:
         run("meta")
-    except (NotImplementedError, RuntimeError):
-        # a network that looks at its numbers, or makes some of them outside of PyTorch
+    except (InputError, NotImplementedError, RuntimeError):
+        # a network that looks at its numbers, or makes some outside of PyTorch; a wrong card fails again
         run("cpu")
     return features
 

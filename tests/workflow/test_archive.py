@@ -206,3 +206,21 @@ def test_the_plan_of_a_data_set_whose_stimuli_are_not_known(tmp_path, monkeypatc
     # whose activations go: room for those of the largest network is needed all the same
     assert needed(table, False) == 2 * rest + 2e9
     json.dumps(row["stimuli"])
+
+
+def test_a_network_that_looks_at_its_numbers_while_it_is_built_is_planned(tmp_path):
+    (tmp_path / "hubconf.py").write_text(
+        "import torch\n"
+        "def looking():\n"
+        "    conv = torch.nn.Conv2d(3, 4, 3)\n"
+        "    assert conv.weight.abs().max().item() > 0\n"
+        "    return torch.nn.Sequential(conv, torch.nn.ReLU())\n"
+    )
+    card = {
+        "network": {"source": "hub", "name": "looking", "options": {"repo": str(tmp_path)}},
+        "preprocessing": {"size": 8},
+        "layers": ["0", "1"],
+    }
+    assert traced({"looking": card}) == {"looking": [144, 144]}
+    with pytest.raises(InputError, match="nowhere"):
+        traced({"looking": card | {"layers": ["nowhere"]}})

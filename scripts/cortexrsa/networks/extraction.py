@@ -187,8 +187,8 @@ class _Writer:
             if self.digests[layer]:
                 self.digests[layer].update(content)
         if not torch.equal(output[0], first):
-            found = f"an output that is overwritten in batches of {len(output)}, but not in one of two images"
-            raise InputError(self.source, f"layer {layer!r}", found, "always or never; see batch_size")
+            found = f"an output that is overwritten in batches of {len(output)}, but not of two images"
+            raise InputError(self.source, f"layer {layer!r}", found, "one that it always is, or never")
 
     def _check_space(self) -> None:
         needed = sum(4 * self.n * self._features(shape) for shape in self.shapes.values())
