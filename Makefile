@@ -25,7 +25,7 @@ lint: .venv/dev.stamp
 
 # every case against its peer, one after the other; takes some minutes and wants a quiet machine
 bench: .venv/dev.stamp
-	$(BIN)/python tests/bench/run.py
+	$(BIN)/python measurements/bench/run.py
 
 report: .venv/run.stamp
 	$(BIN)/snakemake --cores 1 --report results/simulated/report.html

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-BENCH = Path(__file__).resolve().parents[1] / "bench"
+BENCH = Path(__file__).resolve().parents[2] / "measurements/bench"
 sys.path.insert(0, str(BENCH))
 
 from harness import Case, load_cases, time_side  # noqa: E402

@@ -55,7 +55,8 @@ def test_links_and_named_files_exist(page):
     text = page.read_text()
     for link in re.findall(r"\]\(([^)#]+)\)", text):
         assert link.startswith("http") or (page.parent / link).exists(), link
-    for path in re.findall(r"`((?:scripts|tests|resources|rules|docs|studies|envs)/[\w./-]+)", text):
+    folders = "scripts|tests|measurements|resources|rules|docs|studies|envs"
+    for path in re.findall(rf"`(?:python )?((?:{folders})/[\w./-]+)", text):
         if "NAME" not in path:
             assert (ROOT / path.split("::")[0]).exists(), path
 

@@ -10,7 +10,7 @@ from conftest import ROOT, snakemake
 
 @pytest.fixture
 def jobs(project, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "tests/scale")
+    monkeypatch.syspath_prepend(ROOT / "measurements/scale")
     from generated import write_study
 
     def count(**study) -> dict[str, int]:

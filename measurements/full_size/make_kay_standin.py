@@ -1,6 +1,6 @@
 """Make a stand-in of `kay_images.npz`: the real layout and byte count, real images, simulated responses.
 
-    python tests/full_size/make_kay_standin.py IMAGES FOLDER
+    python measurements/full_size/make_kay_standin.py IMAGES FOLDER
 
 IMAGES is a folder with the 1,750 training images of Kay et al. (2008) as 0.jpg to 1749.jpg (128 x 128, grey),
 FOLDER the place of `kay_images.npz`, for example MIRROR/kay2008_standin. The images are lossy copies,

@@ -1,6 +1,6 @@
 """Run the whole workflow on a stand-in of Kay's data at full size, and report time, memory and disk.
 
-    python tests/full_size/run_kay_standin.py IMAGES FOLDER [--cores 1]
+    python measurements/full_size/run_kay_standin.py IMAGES FOLDER [--cores 1]
 
 IMAGES holds the 1,750 training images of Kay et al. (2008) as 0.jpg to 1749.jpg; FOLDER is made, and takes up
 to 60 GB while activations of ResNet-50 wait for their RDMs. What was finished is kept: run again to go on, or

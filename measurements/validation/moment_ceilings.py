@@ -1,6 +1,6 @@
 """Bias of the ceilings from moments, in simulated data whose true bounds are known.
 
-    python tests/validation/moment_ceilings.py [--worlds 20]
+    python measurements/validation/moment_ceilings.py [--worlds 20]
 
 Prints the table of docs/statistics.md. In every world 1,000 training images (2 repeats) and 120 test images
 (13) are shown to 300 voxels. The true bounds are means over measurements of the same test images: the

@@ -100,7 +100,7 @@ if __name__ == "__main__":
     # python harness.py MODULE CASE SIDE: one line of JSON, the last of the output
     module, name, side = sys.argv[1:]
     root = Path(__file__).resolve().parents[2]
-    sys.path[:0] = [str(root / "scripts"), str(root / "tests" / "bench")]
+    sys.path[:0] = [str(root / "scripts"), str(root / "measurements" / "bench")]
     # the module imports `Case` from `harness`, so that one is used here too
     (case,) = (case for case in importlib.import_module(module).CASES if case.name == name)
     print(json.dumps(importlib.import_module("harness").time_side(case, side)))

@@ -1,8 +1,8 @@
 """Measurements of docs/scale.md.
 
-    python tests/scale/measure.py dag FOLDER      300 networks x 4 data sets: time until the DAG is built
-    python tests/scale/measure.py run FOLDER      60 networks, run on two cores: overhead of a job
-    python tests/scale/measure.py large FOLDER    10,000 stimuli in 8 shards: time and memory of every stage
+    python measurements/scale/measure.py dag FOLDER   300 networks x 4 data sets: until the DAG is built
+    python measurements/scale/measure.py run FOLDER   60 networks, run on two cores: overhead of a job
+    python measurements/scale/measure.py large FOLDER 10,000 stimuli in 8 shards: time and memory of stages
 
 FOLDER is made anew, and stays. Run them on a quiet machine.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "workflow"), str(HERE)]
+sys.path[:0] = [str(HERE.parents[1] / "tests/workflow"), str(HERE)]
 
 from conftest import copy_project  # noqa: E402
 from generated import write_package, write_study  # noqa: E402

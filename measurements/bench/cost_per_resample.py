@@ -1,6 +1,6 @@
 """What one resample costs, and the memory it takes, against the number of stimuli.
 
-    python tests/bench/cost_per_resample.py [--stimuli 120 500 1750 5000 10000] [--draws 10]
+    python measurements/bench/cost_per_resample.py [--stimuli 120 500 1750 5000 10000] [--draws 10]
 
 For each number a process of its own makes RDMs of 4 layers and 2 ROIs (of 256 features) and scores them in
 a few resamples, by Spearman, in two threads. Prints the table of docs/statistics.md: processor seconds (of

@@ -1,4 +1,4 @@
-"""Time the cases against their peers: `make bench`, or `python tests/bench/run.py --only NAME ...`.
+"""Time the cases against their peers: `make bench`, or `python measurements/bench/run.py --only NAME ...`.
 
 Writes results/bench/bench.csv: seconds per unit of work of either side, ratio peer / ours, peak RSS in MB
 while the work runs (inputs included), and the seconds of a bare operation that bounds the work (`limit_s`),

@@ -1,6 +1,6 @@
 """Where the time of the comparisons and bootstraps of `make bench` goes, by cProfile, in one thread.
 
-python tests/bench/profile_inference.py
+python measurements/bench/profile_inference.py
 """
 
 import cProfile

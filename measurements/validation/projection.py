@@ -1,6 +1,6 @@
 """Error of RDMs after a random projection of the activations, with real weights on real images.
 
-    python tests/validation/projection.py IMAGES
+    python measurements/validation/projection.py IMAGES
 
 Prints the table of docs/kay2008.md: Spearman's rho of exact and projected RDMs, and the largest error of
 1 - r, of the layers of EfficientNet-Lite0 (ImageNet weights) for 120 photographs of the folder IMAGES (0.jpg
