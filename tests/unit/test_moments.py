@@ -16,7 +16,7 @@ from cortexrsa.inference.bootstrap import Resamples, group_scores, sampling_vari
 from cortexrsa.inference.ceilings import ceiling_table, primary_ceilings
 from cortexrsa.inference.moments import moment_ceiling, voxel_half_ceiling
 
-VALIDATION = Path(__file__).resolve().parents[1] / "validation" / "moment_ceilings.py"
+VALIDATION = Path(__file__).resolve().parents[2] / "measurements" / "validation" / "moment_ceilings.py"
 specification = importlib.util.spec_from_file_location("moment_ceilings", VALIDATION)
 validation = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(validation)
