@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from cortexrsa.geometry.ranks import ascending
+from cortexrsa.geometry.ranks import ascending, dense_ranks
 from cortexrsa.geometry.rdm import n_stimuli, pair_indices
 
 RUN = 16
@@ -133,3 +133,95 @@ def tau_a(first, second, ranks, others, counts, labels):
     tied_in_other = _ties(scratch if swapped else values, size)
     total = size * (size - 1) // 2
     return (total - tied - tied_in_other + tied_in_both - 2 * discordant) / total
+
+
+@numba.njit(nogil=True, cache=True)
+def _concordances(order, new, others, other_order, other_new, out):
+    """See `concordances`."""
+    size = order.size
+    total = np.int64(size)
+    keys, scratch = np.empty(size, np.uint64), np.empty(size, np.uint64)
+    counts, moved = np.zeros(size, np.uint32), np.empty(size, np.uint32)
+    sorted_order = np.empty(size, np.uint32)
+    # within ties of the one RDM in ascending order of the other
+    start = 0
+    while start < size:
+        stop = start + 1
+        while stop < size and not new[stop]:
+            stop += 1
+        group = order[start:stop]
+        if stop - start > 1:
+            group = group[np.argsort(others[group], kind="mergesort")]
+        for k in range(start, stop):
+            index = group[k - start]
+            sorted_order[k] = index
+            keys[k] = (np.uint64(others[index]) << np.uint64(32)) | np.uint64(k)
+        start = stop
+    # every element: twice the smaller and once the equal ones among those before it
+    width, shift = 1, np.uint64(32)
+    while width < size:
+        for first in range(0, size, 2 * width):
+            middle, last = min(size, first + width), min(size, first + 2 * width)
+            i, less, j = first, first, middle
+            for k in range(first, last):
+                if j < last and (i >= middle or keys[j] < keys[i]):
+                    while less < middle and keys[less] >> shift < keys[j] >> shift:
+                        less += 1
+                    scratch[k], moved[k] = keys[j], counts[j] + np.uint32(i - first + less - first)
+                    j += 1
+                else:
+                    scratch[k], moved[k] = keys[i], counts[i]
+                    i += 1
+        keys, scratch = scratch, keys
+        counts, moved = moved, counts
+        width *= 2
+    before = moved
+    mask = (np.uint64(1) << shift) - np.uint64(1)
+    for k in range(size):
+        before[keys[k] & mask] = counts[k]
+    # sign(x) sign(y) = (2 K - 1)(2 K' - 1), with K of 1, 1/2 or 0
+    start = 0
+    while start < size:
+        stop = start + 1
+        while stop < size and not new[stop]:
+            stop += 1
+        first = start
+        while first < stop:
+            last = first + 1
+            while last < stop and others[sorted_order[last]] == others[sorted_order[first]]:
+                last += 1
+            for k in range(first, last):
+                smaller = np.int64(before[k]) - 2 * (first - start) - (k - first)
+                out[sorted_order[k]] = (
+                    2 * smaller + 2 * (first - start) + (last - first) - (start + stop) + total
+                )
+            first = last
+        start = stop
+    start = 0
+    while start < size:
+        stop = start + 1
+        while stop < size and not other_new[stop]:
+            stop += 1
+        for k in range(start, stop):
+            out[other_order[k]] -= start + stop
+        start = stop
+
+
+def concordances(rdm: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """For every pair of stimuli: concordant less discordant pairs among all others, in n log n.
+
+    Parameters
+    ----------
+    rdm, other : (order, new) of `ranks.ascending` of two RDMs
+
+    Returns
+    -------
+    (pairs,) int64, sum over all pairs q of sign(x_p - x_q) sign(y_p - y_q)
+
+    References
+    ----------
+    Knight 1966, doi:10.2307/2282833 (merging)
+    """
+    out = np.empty(len(rdm[0]), np.int64)
+    _concordances(*rdm, dense_ranks(*other), *other, out)
+    return out

@@ -142,3 +142,24 @@ def tie_groups(order: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarr
     stop = np.empty(0 if new.all() else len(order), np.int32)
     _tie_groups(order, new, start, stop)
     return start, stop
+
+
+@numba.njit(nogil=True, cache=True)
+def _midranks(order, new, out):
+    size = order.size
+    start = 0
+    while start < size:
+        stop = start + 1
+        while stop < size and not new[stop]:
+            stop += 1
+        for k in range(start, stop):
+            out[order[k]] = start + stop
+        start = stop
+
+
+def midranks(values: np.ndarray, out: np.ndarray) -> None:
+    """Number of smaller values and of values not larger, added: (k,) finite -> (k,) uint32, into `out`.
+
+    That is twice the midrank (from 1) less 1; over 2 k it is P(X < x) + P(X = x) / 2.
+    """
+    _midranks(*ascending(values), out)
