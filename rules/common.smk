@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from cortexrsa import cards
 from cortexrsa.code import fingerprint
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 
 def parsed(value):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cortexrsa import cards
 from cortexrsa.archive import check_archive, files_of, write_archive
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,7 +22,7 @@ def write(studies: list[str]) -> Path:
     """Archive a study; only a finished one, so that code, cards and results belong together."""
     for study in studies:
         if not Path(study).resolve().is_relative_to(ROOT):
-            raise InputError(study, "study", "a file outside of the project", f"one below {ROOT}")
+            raise InputError("study", "a file outside of the project", f"one below {ROOT}", file=study)
     options = ["--configfile", *studies] if studies else []
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock", *options]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -30,7 +30,9 @@ def write(studies: list[str]) -> Path:
         lines = run.stderr.splitlines()
         error = next((line for line in lines if line.startswith("Error: ")), None)
         name = studies[-1] if studies else "config.yaml"
-        raise InputError(name, "results", error or "jobs still to be run", "a finished study; run it first")
+        raise InputError(
+            "results", error or "jobs still to be run", "a finished study; run it first", file=name
+        )
     config = cards.merged_config(ROOT, studies)
     name = Path(studies[-1]).stem if studies else "+".join(config["datasets"])
     files = files_of(

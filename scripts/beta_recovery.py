@@ -1,12 +1,16 @@
 """Recovered against planted betas, and noise ceilings against those that the truth gives."""
 
-from cortexrsa.brain.beta_recovery import align_truth, recovery_table, standardised_signal
 from cortexrsa.brain.reliability import reliability_table
 from cortexrsa.brain.responses import clean_responses
-from cortexrsa.files import job_log, read_dataset, read_rdms, read_responses, read_table, write_table
+from cortexrsa.formats.netcdf import read_dataset
+from cortexrsa.formats.rdms import read_rdms
+from cortexrsa.formats.responses import read_responses
+from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.geometry.rdm import of_networks
 from cortexrsa.geometry.regions_and_layers import brain_rdms
-from cortexrsa.inference.true_ceilings import add_true_ceilings
+from cortexrsa.jobs import job_log
+from cortexrsa.validation.beta_recovery import align_truth, recovery_table, standardised_signal
+from cortexrsa.validation.true_ceilings import add_true_ceilings
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

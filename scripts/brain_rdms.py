@@ -1,8 +1,10 @@
 """RDMs of every subject and ROI."""
 
 from cortexrsa.brain.responses import clean_responses
-from cortexrsa.files import job_log, read_responses, write_rdms
+from cortexrsa.formats.rdms import write_rdms
+from cortexrsa.formats.responses import read_responses
 from cortexrsa.geometry.regions_and_layers import brain_rdms
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

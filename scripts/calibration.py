@@ -1,7 +1,9 @@
 """Coverage of intervals, or error rates of tests, over simulated studies of one size and signal."""
 
-from cortexrsa.files import job_log, load_array, write_table
-from cortexrsa.inference.calibration import SIGNALS, coverage, false_positives
+from cortexrsa.formats.arrays import load_array
+from cortexrsa.formats.tables import write_table
+from cortexrsa.jobs import job_log
+from cortexrsa.validation.calibration import SIGNALS, coverage, false_positives
 
 with job_log(snakemake.log[0]):
     settings, wildcards = snakemake.params.settings, snakemake.wildcards

@@ -1,8 +1,11 @@
 """Noise ceilings of every ROI."""
 
 from cortexrsa.brain.responses import clean_responses
-from cortexrsa.files import job_log, read_rdms, read_responses, write_table
+from cortexrsa.formats.rdms import read_rdms
+from cortexrsa.formats.responses import read_responses
+from cortexrsa.formats.tables import write_table
 from cortexrsa.inference.ceilings import ceiling_table
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

@@ -1,9 +1,10 @@
 """Verdicts on the claims, and what is read off the profiles."""
 
-from cortexrsa.files import job_log, read_table, write_table
+from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.inference.ceilings import primary_ceilings
 from cortexrsa.inference.claims import Study, evaluate, summarise
 from cortexrsa.inference.rsa import model_scores, read_results
+from cortexrsa.jobs import job_log
 from cortexrsa.networks.learning import unlearned
 
 with job_log(snakemake.log[0]):

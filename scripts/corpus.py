@@ -1,7 +1,8 @@
 """Make a training corpus that is one array of images."""
 
-from cortexrsa.downloads import check
-from cortexrsa.files import job_log, write_corpus
+from cortexrsa.downloaded import check
+from cortexrsa.formats.stimuli import write_corpus
+from cortexrsa.jobs import job_log
 from cortexrsa.networks.corpora import cifar10_corpus, procedural_corpus
 
 with job_log(snakemake.log[0]):

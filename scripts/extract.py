@@ -2,10 +2,13 @@
 
 import sys
 
-from cortexrsa.downloads import check
-from cortexrsa.files import atomic_folder, check_unchanged, job_log, read_stimuli, shard_rows
+from cortexrsa.downloaded import check
+from cortexrsa.formats.activations import shard_rows
+from cortexrsa.formats.stimuli import read_stimuli
+from cortexrsa.jobs import job_log
 from cortexrsa.networks.extraction import Projection, extract
 from cortexrsa.networks.zoo import build_with_weights
+from cortexrsa.storage import atomic_folder, check_unchanged
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cortexrsa.downloads import fetch
-from cortexrsa.files import job_log
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     fetch(

@@ -6,7 +6,10 @@ import nibabel as nib
 import numpy as np
 
 from cortexrsa.brain.betas import fit_subject
-from cortexrsa.files import atomic_path, job_log, write_dataset, write_provenance, write_table
+from cortexrsa.formats.netcdf import write_dataset
+from cortexrsa.formats.tables import write_table
+from cortexrsa.jobs import job_log
+from cortexrsa.storage import atomic_path, write_provenance
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

@@ -1,6 +1,7 @@
 """List the images of a training corpus that lies in a folder."""
 
-from cortexrsa.files import job_log, write_table
+from cortexrsa.formats.tables import write_table
+from cortexrsa.jobs import job_log
 from cortexrsa.networks.corpora import index_folder
 
 with job_log(snakemake.log[0]):

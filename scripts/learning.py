@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from cortexrsa.files import job_log, read_table, write_table
+from cortexrsa.formats.tables import read_table, write_table
+from cortexrsa.jobs import job_log
 from cortexrsa.networks.learning import learning_table
 
 with job_log(snakemake.log[0]):

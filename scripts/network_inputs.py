@@ -1,6 +1,8 @@
 """What each network receives of some stimuli, after its preprocessing."""
 
-from cortexrsa.files import job_log, read_stimuli, write_dataset
+from cortexrsa.formats.netcdf import write_dataset
+from cortexrsa.formats.stimuli import read_stimuli
+from cortexrsa.jobs import job_log
 from cortexrsa.networks.preprocessing import effective_inputs
 
 with job_log(snakemake.log[0]):

@@ -1,7 +1,8 @@
 """RDMs of every layer of a network."""
 
-from cortexrsa.files import job_log, write_rdms
+from cortexrsa.formats.rdms import write_rdms
 from cortexrsa.geometry.regions_and_layers import network_rdms
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

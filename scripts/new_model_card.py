@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 from cortexrsa.cards import check_card_name
-from cortexrsa.files import InputError, atomic_path
+from cortexrsa.errors import InputError
 from cortexrsa.networks import new_card
+from cortexrsa.storage import atomic_path
 
 CARDS = Path(__file__).resolve().parents[1] / "resources" / "models"
 
@@ -45,7 +46,7 @@ def main() -> None:
             return
         path = CARDS / f"{arguments.out}.yaml"
         if path.exists():
-            raise InputError(path, "card", "one there already", "another name after --out")
+            raise InputError("card", "one there already", "another name after --out", file=path)
         with atomic_path(path) as temporary:
             temporary.write_text(text)
         print(f"{path} written; name it in `models` of your configuration")

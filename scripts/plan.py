@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from cortexrsa import cards
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 from cortexrsa.plan import disk, needed, traced
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -2,7 +2,8 @@
 
 from cortexrsa.figures.bold import plot_beta_recovery
 from cortexrsa.figures.style import save
-from cortexrsa.files import job_log, read_table
+from cortexrsa.formats.tables import read_table
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     table = read_table(snakemake.input.table)

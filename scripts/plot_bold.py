@@ -4,7 +4,8 @@ import nibabel as nib
 
 from cortexrsa.figures.bold import plot_design, plot_masks, plot_tsnr
 from cortexrsa.figures.style import save
-from cortexrsa.files import job_log, read_table
+from cortexrsa.formats.tables import read_table
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     subjects, rois = (snakemake.params.settings[key] for key in ("subjects", "rois"))

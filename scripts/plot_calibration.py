@@ -4,7 +4,9 @@ import pandas as pd
 
 from cortexrsa.figures.calibration import plot_calibration, summary
 from cortexrsa.figures.style import save
-from cortexrsa.files import atomic_path, job_log, read_table, write_table
+from cortexrsa.formats.tables import read_table, write_table
+from cortexrsa.jobs import job_log
+from cortexrsa.storage import atomic_path
 
 with job_log(snakemake.log[0]):
     table = pd.concat([read_table(path) for path in snakemake.input.tables], ignore_index=True)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from cortexrsa.figures.geometry import of_test_stimuli, plot_mds, plot_rdms
 from cortexrsa.figures.style import marked, save
-from cortexrsa.files import job_log, read_rdms, read_table
+from cortexrsa.formats.rdms import read_rdms
+from cortexrsa.formats.tables import read_table
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings, out = snakemake.params.settings, snakemake.output

@@ -2,7 +2,8 @@
 
 from cortexrsa.figures.quality import plot_inputs
 from cortexrsa.figures.style import save
-from cortexrsa.files import job_log, read_dataset
+from cortexrsa.formats.netcdf import read_dataset
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     inputs = read_dataset(snakemake.input.inputs)

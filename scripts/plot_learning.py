@@ -6,7 +6,8 @@ import pandas as pd
 
 from cortexrsa.figures.quality import plot_learning
 from cortexrsa.figures.style import marked, save
-from cortexrsa.files import job_log, read_table
+from cortexrsa.formats.tables import read_table
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     metrics = pd.concat(

@@ -4,8 +4,9 @@ import pandas as pd
 
 from cortexrsa.figures.recovery import plot_recovery
 from cortexrsa.figures.style import save
-from cortexrsa.files import job_log, read_table, write_table
-from cortexrsa.inference.recovery import summarise
+from cortexrsa.formats.tables import read_table, write_table
+from cortexrsa.jobs import job_log
+from cortexrsa.validation.recovery import summarise
 
 with job_log(snakemake.log[0]):
     results = pd.concat([read_table(path) for path in snakemake.input.tables], ignore_index=True)

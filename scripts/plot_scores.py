@@ -2,7 +2,8 @@
 
 from cortexrsa.figures.scores import plot_heatmap, plot_profiles, plot_rois
 from cortexrsa.figures.style import marked, save
-from cortexrsa.files import job_log, read_table
+from cortexrsa.formats.tables import read_table
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     out = snakemake.output

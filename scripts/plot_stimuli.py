@@ -2,7 +2,8 @@
 
 from cortexrsa.figures.quality import plot_stimuli
 from cortexrsa.figures.style import save
-from cortexrsa.files import job_log, read_stimuli
+from cortexrsa.formats.stimuli import read_stimuli
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     images, stimuli = read_stimuli(snakemake.input.images, snakemake.input.stimuli)

@@ -1,7 +1,8 @@
 """Read the stimuli of a BIDS folder, and check its events against them."""
 
-from cortexrsa.brain.bids import find_runs, read_events, read_stimuli
-from cortexrsa.files import job_log, write_stimuli
+from cortexrsa.brain.loaders.bids import find_runs, read_events, read_stimuli
+from cortexrsa.formats.stimuli import write_stimuli
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

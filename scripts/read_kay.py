@@ -1,9 +1,11 @@
 """Read the stimuli and responses of Kay et al. (2008), packaged or raw."""
 
-from cortexrsa.brain.kay import LOADERS
+from cortexrsa.brain.loaders.kay import LOADERS
 from cortexrsa.brain.responses import clean_responses
-from cortexrsa.downloads import check
-from cortexrsa.files import job_log, write_responses, write_stimuli
+from cortexrsa.downloaded import check
+from cortexrsa.formats.responses import write_responses
+from cortexrsa.formats.stimuli import write_stimuli
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

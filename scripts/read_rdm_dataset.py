@@ -1,8 +1,10 @@
 """Read the stimuli and brain RDMs of a data set that comes as RDMs."""
 
-from cortexrsa.brain.datasets import load_rdm_dataset
-from cortexrsa.downloads import check
-from cortexrsa.files import job_log, write_rdms, write_stimuli
+from cortexrsa.brain.loaders.rdms import load_rdm_dataset
+from cortexrsa.downloaded import check
+from cortexrsa.formats.rdms import write_rdms
+from cortexrsa.formats.stimuli import write_stimuli
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

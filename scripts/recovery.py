@@ -1,7 +1,8 @@
 """Simulated experiments of one scenario, with truth planted in the layers of a network."""
 
-from cortexrsa.files import job_log, write_table
-from cortexrsa.inference.recovery import Pool, experiments, read_layers
+from cortexrsa.formats.tables import write_table
+from cortexrsa.jobs import job_log
+from cortexrsa.validation.recovery import Pool, experiments, read_layers
 
 with job_log(snakemake.log[0]):
     settings, shards = snakemake.params.settings, snakemake.input

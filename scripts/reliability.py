@@ -1,7 +1,9 @@
 """Split-half reliability of every voxel."""
 
 from cortexrsa.brain.reliability import reliability_table
-from cortexrsa.files import job_log, read_responses, write_table
+from cortexrsa.formats.responses import read_responses
+from cortexrsa.formats.tables import write_table
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

@@ -1,7 +1,10 @@
 """Responses of all subjects to all stimuli, from their betas."""
 
 from cortexrsa.brain.betas import assemble, select_reliable
-from cortexrsa.files import job_log, read_dataset, read_table, write_responses
+from cortexrsa.formats.netcdf import read_dataset
+from cortexrsa.formats.responses import write_responses
+from cortexrsa.formats.tables import read_table
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

@@ -1,7 +1,9 @@
 """Scores of all layers of a network in all ROIs, with resamples and permutations."""
 
-from cortexrsa.files import job_log, read_rdms, write_dataset
+from cortexrsa.formats.netcdf import write_dataset
+from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.inference.rsa import score_network
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

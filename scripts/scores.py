@@ -1,7 +1,8 @@
 """Tidy table of the scores of all networks, corrected for the family of tests."""
 
-from cortexrsa.files import job_log, write_table
+from cortexrsa.formats.tables import write_table
 from cortexrsa.inference.rsa import read_results, score_table
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

@@ -1,7 +1,9 @@
 """Simulate the raw BOLD of a data set, as a BIDS folder."""
 
-from cortexrsa.brain.bold import simulate_bids
-from cortexrsa.files import atomic_folder, job_log, write_dataset
+from cortexrsa.brain.simulated.bold import simulate_bids
+from cortexrsa.formats.netcdf import write_dataset
+from cortexrsa.jobs import job_log
+from cortexrsa.storage import atomic_folder
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

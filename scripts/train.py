@@ -6,9 +6,11 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from cortexrsa.files import atomic_path, job_log, write_provenance, write_table
+from cortexrsa.formats.tables import write_table
+from cortexrsa.jobs import job_log
 from cortexrsa.networks.streaming import open_corpus
 from cortexrsa.networks.training import train
+from cortexrsa.storage import atomic_path, write_provenance
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

@@ -18,8 +18,8 @@ import pandas as pd
 from harness import Case
 from nilearn.glm.first_level import FirstLevelModel
 
-from cortexrsa.brain.bids import read_volumes
 from cortexrsa.brain.glm import frame_times, run_betas
+from cortexrsa.brain.loaders.bids import read_volumes
 
 SHAPE, SCANS, TR, TRIALS, ROI_VOXELS = (48, 48, 16), 180, 2.0, 83, 1500
 FITTED = 2  # trials that the peer fits by least squares separate; a run has `TRIALS`

@@ -14,7 +14,8 @@ from xml.etree import ElementTree
 import yaml
 
 from cortexrsa.code import fingerprint
-from cortexrsa.files import InputError, atomic_path, checksum
+from cortexrsa.errors import InputError
+from cortexrsa.storage import atomic_path, checksum
 
 CODE = ("Snakefile", "config.yaml", "rules", "scripts", "envs", "profiles", "resources", "studies", "docs")
 PAPERS = ("README.md", "LICENSE", "CITATION.cff", "CHANGELOG.md", "Makefile", "requirements.txt")
@@ -147,13 +148,13 @@ def check_archive(path: Path) -> str:
         or from other inputs, than the archive holds.
     """
     if not zipfile.is_zipfile(path):
-        raise InputError(path, "archive", "no zip file", "what `make archive` wrote")
+        raise InputError("archive", "no zip file", "what `make archive` wrote", file=path)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with zipfile.ZipFile(path) as file:
             damaged = file.testzip()
             if damaged:
-                raise InputError(path, damaged, "another content", "that of its CRC-32")
+                raise InputError(damaged, "another content", "that of its CRC-32", file=path)
             file.extractall(folder)
         return _check_folder(folder, path)
 
@@ -161,20 +162,20 @@ def check_archive(path: Path) -> str:
 def _check_folder(folder: Path, source: Path) -> str:
     for name in (METADATA, MANIFEST):
         if not (folder / name).exists():
-            raise InputError(source, name, "no such file", "that of an archive")
+            raise InputError(name, "no such file", "that of an archive", file=source)
     graph = json.loads((folder / METADATA).read_text())["@graph"]
     listed = {entity["@id"]: entity["sha256"] for entity in graph if "sha256" in entity}
     manifest = (line.split("  ", 1) for line in (folder / MANIFEST).read_text().splitlines())
     if listed != {file: digest for digest, file in manifest}:
-        raise InputError(source, MANIFEST, "other checksums", f"those of {METADATA}")
+        raise InputError(MANIFEST, "other checksums", f"those of {METADATA}", file=source)
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     extra = sorted(present - listed.keys() - {METADATA, MANIFEST})
     if extra:
-        raise InputError(source, extra[0], "a file that is not listed", f"the files of {MANIFEST}")
+        raise InputError(extra[0], "a file that is not listed", f"the files of {MANIFEST}", file=source)
     for file, digest in listed.items():
         found = _sha256(folder / file) if file in present else "no such file"
         if found != digest:
-            raise InputError(source, file, found, digest)
+            raise InputError(file, found, digest, file=source)
 
     records, inputs, absent = 0, 0, 0
     scripts = {}
@@ -183,18 +184,20 @@ def _check_folder(folder: Path, source: Path) -> str:
         records += 1
         script = record.get("script")
         if script is None:
-            raise InputError(source, result, "no word of the code that made it", "a result of the workflow")
+            raise InputError(
+                result, "no word of the code that made it", "a result of the workflow", file=source
+            )
         if script not in scripts:
             scripts[script] = fingerprint(folder / "scripts" / script, folder)
         if record["code"] != scripts[script]:
             here = f"{scripts[script]}, as {script} is here"
-            raise InputError(source, result, f"made by code {record['code']}", here)
+            raise InputError(result, f"made by code {record['code']}", here, file=source)
         for name, expected in record["inputs"].items():
             inputs += 1
             if not (folder / name).exists() or name.startswith("results/downloads/"):
                 absent += 1
             elif (found := checksum(folder / name)) != expected:
-                raise InputError(source, result, f"made from {name} of {expected}", found)
+                raise InputError(result, f"made from {name} of {expected}", found, file=source)
     return (
         f"{source}: {len(listed)} files as listed; {records} results made by the code here, from "
         f"{inputs - absent} inputs as they are here and {absent} that are left out (activations, downloads)"

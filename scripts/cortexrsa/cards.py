@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import functools
 import math
 import re
@@ -15,7 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError, suggestion
 from cortexrsa.patterns import check_patterns
 
 SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "resources" / "schemas"
@@ -93,11 +92,11 @@ def read_yaml(path: str | Path, shown: str | Path | None = None) -> object:
         field = f"line {mark.line + 1}" if mark else "YAML"
         syntax = isinstance(error, yaml.scanner.ScannerError | yaml.parser.ParserError)
         found = f"a syntax error ({error.problem})" if syntax else error.problem
-        raise InputError(shown, field, found, "valid YAML with unique keys") from error
+        raise InputError(field, found, "valid YAML with unique keys", file=shown) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(shown, "YAML", " ".join(str(error).split()), "valid YAML in UTF-8") from error
+        raise InputError("YAML", " ".join(str(error).split()), "valid YAML in UTF-8", file=shown) from error
     except OSError as error:
-        raise InputError(shown, "file", error.strerror, "a readable YAML file") from error
+        raise InputError("file", error.strerror, "a readable YAML file", file=shown) from error
 
 
 def canonical(value: object) -> object:
@@ -137,14 +136,6 @@ def _show(value: object) -> str:
         return "a mapping with " + (", ".join(map(str, value)) or "no keys")
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def suggestion(word: object, possible: Iterable[str]) -> str:
-    """The possibilities as text, and the nearest to `word` where one is near."""
-    possible = [str(item) for item in possible]
-    near = difflib.get_close_matches(str(word), possible, n=1, cutoff=0.5)
-    listed = "one of " + ", ".join(possible) if possible else "none here"
-    return listed + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _allowed(schema: dict) -> str:
@@ -189,34 +180,36 @@ def _input_error(error: ValidationError, validator: Draft202012Validator, file: 
             wrong = next(key for key in found if key not in allowed)
             # a misspelt key is one that is missing, unless all are there already (from config.yaml)
             free = [key for key in allowed if key not in found] or allowed
-            return InputError(file, _dotted([*path, wrong]), "an unknown key", suggestion(wrong, free))
+            return InputError(_dotted([*path, wrong]), "an unknown key", suggestion(wrong, free), file=file)
         case "required" | "dependentRequired":
             needed = error.validator_value
             if error.validator == "dependentRequired":
                 needed = [key for given, keys in needed.items() if given in found for key in keys]
             missing = next(key for key in needed if key not in found)
             allowed = _allowed(_resolve(validator, schema.get("properties", {}).get(missing, {})))
-            return InputError(file, _dotted([*path, missing]), "nothing", f"this key, {allowed}")
+            return InputError(_dotted([*path, missing]), "nothing", f"this key, {allowed}", file=file)
         case "oneOf":
             keys = [branch["required"][0] for branch in error.validator_value]
             near = [suggestion(key, keys) for key in found if key not in keys]
             near = next((text for text in near if "did you mean" in text), suggestion("", keys))
-            return InputError(file, _dotted(path), _show(found), f"exactly {near}")
+            return InputError(_dotted(path), _show(found), f"exactly {near}", file=file)
         case "enum" if "description" not in schema:
-            return InputError(file, _dotted(path), _show(found), suggestion(found, error.validator_value))
+            return InputError(
+                _dotted(path), _show(found), suggestion(found, error.validator_value), file=file
+            )
         case "uniqueItems":
             twice = next(item for index, item in enumerate(found) if item in found[:index])
-            return InputError(file, _dotted(path), f"{_show(twice)} twice", "each item once")
+            return InputError(_dotted(path), f"{_show(twice)} twice", "each item once", file=file)
         case "not":
             (key,) = error.validator_value["required"]
-            return InputError(file, _dotted([*path, key]), _show(found[key]), "no such key here")
+            return InputError(_dotted([*path, key]), _show(found[key]), "no such key here", file=file)
         case "minItems" if not found:
-            return InputError(file, _dotted(path), "an empty list", _allowed(schema))
+            return InputError(_dotted(path), "an empty list", _allowed(schema), file=file)
         case "minProperties":
-            return InputError(file, _dotted(path), "no keys", "at least one")
+            return InputError(_dotted(path), "no keys", "at least one", file=file)
         case _:
             expected = _allowed(schema) + _type_hint(found, schema)
-            return InputError(file, _dotted(path), _show(found), expected)
+            return InputError(_dotted(path), _show(found), expected, file=file)
 
 
 def _check_plain(value: object, file: str, path: tuple = ()) -> None:
@@ -224,13 +217,15 @@ def _check_plain(value: object, file: str, path: tuple = ()) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise InputError(file, _dotted(path), f"the key {key!r}", "text as key; put it in quotes")
+                raise InputError(
+                    _dotted(path), f"the key {key!r}", "text as key; put it in quotes", file=file
+                )
             _check_plain(item, file, (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _check_plain(item, file, (*path, index))
     elif isinstance(value, float) and not math.isfinite(value):
-        raise InputError(file, _dotted(path), value, "a finite number")
+        raise InputError(_dotted(path), value, "a finite number", file=file)
 
 
 def _fill(validator: Draft202012Validator, schema: dict, value: object) -> object:
@@ -301,9 +296,9 @@ def check_card_name(kind: str, name: str, file: str | Path, field: str) -> None:
     """
     schema = _validator("config").schema["$defs"]["name"]
     if not re.search(schema["pattern"], name):
-        raise InputError(file, field, repr(name), schema["description"])
+        raise InputError(field, repr(name), schema["description"], file=file)
     if name in RESERVED[kind]:
-        raise InputError(file, field, repr(name), "a name that no file or folder of results/ has")
+        raise InputError(field, repr(name), "a name that no file or folder of results/ has", file=file)
 
 
 def load_card(kind: str, name: str, root: str | Path) -> dict:
@@ -326,14 +321,14 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
     file = f"resources/{kind}/{name}.yaml"
     names = card_names(kind, root)
     if name not in names:
-        raise InputError(file, "card", "no such file", suggestion(name, names))
+        raise InputError("card", "no such file", suggestion(name, names), file=file)
     card = validate(kind, read_yaml(Path(root, file), file), file)
     if kind == "models":
         check_patterns(card.get("weights", {}), file)
     corpus = card.get("weights", {}).get("training", {}).get("corpus") if kind == "models" else None
     if corpus is not None and corpus not in card_names("corpora", root):
         expected = suggestion(corpus, card_names("corpora", root))
-        raise InputError(file, "weights.training.corpus", repr(corpus), expected)
+        raise InputError("weights.training.corpus", repr(corpus), expected, file=file)
     return canonical(card)
 
 
@@ -399,15 +394,15 @@ def bids_source(name: str, card: dict) -> dict:
         folder = str(Path(card["path"]).expanduser())
         file = f"resources/datasets/{name}.yaml"
         if not Path(folder).is_dir():
-            raise InputError(file, "path", f"no folder {card['path']}", "a BIDS folder")
+            raise InputError("path", f"no folder {card['path']}", "a BIDS folder", file=file)
         present = sorted(p.name.removeprefix("sub-") for p in Path(folder).glob("sub-*") if p.is_dir())
         if not present:
-            raise InputError(file, "path", f"no folder sub-* in {card['path']}", "a BIDS folder")
+            raise InputError("path", f"no folder sub-* in {card['path']}", "a BIDS folder", file=file)
         subjects = card["options"]["subjects"] or present
         for index, subject in enumerate(subjects):
             if subject not in present:
                 expected = suggestion(subject, present)
-                raise InputError(file, f"options.subjects[{index}]", repr(subject), expected)
+                raise InputError(f"options.subjects[{index}]", repr(subject), expected, file=file)
     source = {"folder": folder, "subjects": subjects, "rois": card["rois"], "options": card["options"]}
     return canonical(source | made_by)
 
@@ -459,14 +454,14 @@ def place_corpus(card: dict, name: str, folder: str | None, source: str) -> dict
     """
     field = f"corpora.{name}"
     if folder and card["kind"] == "procedural":
-        raise InputError(source, field, repr(folder), "no folder: these images are made here")
+        raise InputError(field, repr(folder), "no folder: these images are made here", file=source)
     folder = folder or card["options"].get("folder")
     if folder is None:
         if card["kind"] == "imagefolder":
-            raise InputError(source, field, "nothing", "the folder of the images")
+            raise InputError(field, "nothing", "the folder of the images", file=source)
         return card
     if not Path(folder).expanduser().is_dir():
-        raise InputError(source, field, repr(folder), "an existing folder")
+        raise InputError(field, repr(folder), "an existing folder", file=source)
     options = card["options"] | {"folder": str(Path(folder).expanduser())}
     return card | {"kind": "imagefolder", "options": options, "files": []}
 
@@ -484,11 +479,11 @@ def _check_roles(roles: dict, names: list[str], file: str | Path) -> None:
             field = f"claims.models.{role}"
             if name not in names:
                 raise InputError(
-                    file, field, repr(name), f"a card of resources/models: {suggestion(name, names)}"
+                    field, repr(name), f"a card of resources/models: {suggestion(name, names)}", file=file
                 )
             if name in parts:
                 raise InputError(
-                    file, field, f"{name!r}, also {parts[name]}", "another network for each part"
+                    field, f"{name!r}, also {parts[name]}", "another network for each part", file=file
                 )
             parts[name] = role
 
@@ -517,19 +512,21 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
             field = f"{kind}[{index}]"
             if name not in names:
                 raise InputError(
-                    file, field, repr(name), f"a card of resources/{kind}: {suggestion(name, names)}"
+                    field, repr(name), f"a card of resources/{kind}: {suggestion(name, names)}", file=file
                 )
             check_card_name(kind, name, file, field)
             if kind == "models" and name in config["datasets"]:
-                raise InputError(file, field, f"{name!r}, also a data set", "names that differ")
+                raise InputError(field, f"{name!r}, also a data set", "names that differ", file=file)
     rois = {roi for name in config["datasets"] for roi in load_card("datasets", name, root)["rois"]}
     for place, roi in config["claims"]["rois"].items():
         if roi not in rois:
-            raise InputError(file, f"claims.rois.{place}", repr(roi), suggestion(roi, sorted(rois)))
+            raise InputError(f"claims.rois.{place}", repr(roi), suggestion(roi, sorted(rois)), file=file)
     for name in config["corpora"]:
         if name not in card_names("corpora", root):
             expected = suggestion(name, card_names("corpora", root))
-            raise InputError(file, f"corpora.{name}", repr(name), f"a card of resources/corpora: {expected}")
+            raise InputError(
+                f"corpora.{name}", repr(name), f"a card of resources/corpora: {expected}", file=file
+            )
     _check_roles(config["claims"]["models"], card_names("models", root), file)
     return canonical(config)
 

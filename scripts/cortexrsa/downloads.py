@@ -14,7 +14,9 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from cortexrsa.files import InputError, atomic_path
+from cortexrsa.downloaded import disguised, read_lock
+from cortexrsa.errors import InputError
+from cortexrsa.storage import atomic_path
 
 CHUNK = 1 << 18  # bytes
 TIMEOUT = (10, 60)  # seconds to connect, and between two packets
@@ -58,7 +60,7 @@ def fetch(
 
     folder, lock, mirror = Path(folder), Path(lock), _mirror_folder(mirror)
     partial = folder.parent / ".partial" / card_name
-    recorded = _read_lock(lock)
+    recorded = read_lock(lock)
     partial.mkdir(parents=True, exist_ok=True)
     with requests.Session() as session:
         for name, entry in files.items():
@@ -70,7 +72,7 @@ def fetch(
                 place = copy or f"MIRROR/{label} with CORTEXRSA_MIRROR=MIRROR"
                 found = f"no copy ({'a mirror folder without it' if mirror else 'no mirror folder is set'})"
                 expected = f"the file from {entry['account']}, which asks for an account, placed as {place}"
-                raise InputError(label, "file", found, expected)
+                raise InputError("file", found, expected, file=label)
             else:
                 url = entry["url"]
             sha256, note = entry["sha256"], ""
@@ -84,29 +86,6 @@ def fetch(
     os.replace(partial, folder)
 
 
-def check(folder: str | Path, files: dict[str, dict]) -> None:
-    """Refuse downloaded files that are no longer as they came; whoever reads them asks first.
-
-    Parameters
-    ----------
-    folder : that `fetch` made, named like the card, with `checksums.lock` beside it
-    files : of the card, as for `fetch`
-
-    Raises
-    ------
-    InputError : another sha256 than the card says, or than was recorded when the file came.
-    """
-    import pooch
-
-    folder = Path(folder)
-    recorded = _read_lock(folder.parent / "checksums.lock")
-    for name, entry in files.items():
-        expected = entry["sha256"] or recorded.get(f"{folder.name}/{name}", "")
-        found = pooch.file_hash(str(folder / name), alg="sha256")
-        if not found.startswith(expected.lower()):
-            raise InputError(folder / name, "sha256", found, f"{expected}, as it came; delete {folder}")
-
-
 def _mirror_folder(configured: str | Path | None) -> Path | None:
     variable = os.environ.get("CORTEXRSA_MIRROR")
     mirror = variable or configured
@@ -115,7 +94,7 @@ def _mirror_folder(configured: str | Path | None) -> Path | None:
     path = Path(mirror).expanduser()
     if not path.is_dir():
         origin = "CORTEXRSA_MIRROR" if variable else "configuration"
-        raise InputError(origin, "mirror", repr(str(mirror)), "an existing folder, or none")
+        raise InputError("mirror", repr(str(mirror)), "an existing folder, or none", file=origin)
     return path
 
 
@@ -139,7 +118,7 @@ def _fetch_one(
         os.replace(part, output)
 
     if urllib.parse.urlsplit(url).scheme not in ("http", "https", "file"):
-        raise InputError(label, "url", url, "an http, https or file url")
+        raise InputError("url", url, "an http, https or file url", file=label)
     if target.is_file() and sha256 and not _matches(target, sha256):
         target.unlink()
     if sha256 is None:
@@ -154,11 +133,11 @@ def _fetch_one(
     answer = disguised(target)
     if sha256 is None and answer:
         target.unlink()
-        raise InputError(label, "content", f"{answer} from {url}", "data")
+        raise InputError("content", f"{answer} from {url}", "data", file=label)
     if sha256 and not found.startswith(sha256.lower()):
         target.unlink()
         page = f" ({answer})" if answer else ""
-        raise InputError(label, "sha256", f"{found}{page} from {url}", f"{sha256}{note}")
+        raise InputError("sha256", f"{found}{page} from {url}", f"{sha256}{note}", file=label)
     return found
 
 
@@ -168,32 +147,13 @@ def _matches(path: Path, sha256: str) -> bool:
     return pooch.file_hash(str(path), alg="sha256").startswith(sha256.lower())
 
 
-def disguised(path: Path) -> str | None:
-    """What a server sent in place of a file, by its first bytes and suffix; None if it may be the file."""
-    with open(path, "rb") as file:
-        head = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    suffix = path.suffix.lower()
-    if head.startswith(b"<") and suffix not in (".html", ".htm", ".xml", ".svg"):
-        return "an XML page" if head.startswith(b"<?xml") and b"<html" not in head else "an HTML page"
-    if head.startswith((b'{"', b"{\n", b"{ ", b"{}")) and suffix not in (".json", ".jsonl"):
-        return "a JSON text"
-    if head.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer"
-    if head.startswith(b"\x1f\x8b") and suffix not in (".gz", ".tgz"):
-        return "gzip-compressed data"
-    return None
-
-
-# ---- transport ---------------------------------------------------------------------------------------------
-
-
 @contextlib.contextmanager
 def _disk_errors(label: str):
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InputError(label, "disk", error.strerror, "room for the file") from error
+            raise InputError("disk", error.strerror, "room for the file", file=label) from error
         raise
 
 
@@ -217,7 +177,7 @@ def _copy(label: str, url: str, part: Path, progress: bool) -> None:
     """Copy the file of a file url to `part`."""
     source = Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path))
     if not source.is_file():
-        raise InputError(label, "url", f"no file {source}", "an existing file")
+        raise InputError("url", f"no file {source}", "an existing file", file=label)
     bar = _bar(label, source.stat().st_size, 0, progress)
     with bar, _disk_errors(label), open(source, "rb") as file, open(part, "wb") as output:
         while chunk := file.read(CHUNK):
@@ -248,7 +208,7 @@ def _download(session, label: str, url: str, part: Path, progress: bool) -> None
         if attempts >= ATTEMPTS:
             found = f"{problem} after {size} bytes of {url}, {attempts} times without progress"
             raise InputError(
-                label, "url", found, f"a complete file (run again to go on, or use MIRROR/{label})"
+                "url", found, f"a complete file (run again to go on, or use MIRROR/{label})", file=label
             )
         time.sleep(WAIT * attempts)
 
@@ -277,7 +237,9 @@ def _request(session, label: str, url: str, part: Path, headers: dict[str, str],
             return False
         if not reply.ok:
             found = f"HTTP {reply.status_code} {reply.reason} from {url}"
-            raise InputError(label, "url", found, f"a file there, or as MIRROR/{label} in a mirror folder")
+            raise InputError(
+                "url", found, f"a file there, or as MIRROR/{label} in a mirror folder", file=label
+            )
         # a weak ETag does not promise the same bytes
         if (etag := reply.headers.get("ETag", "")).startswith('"'):
             headers["If-Range"] = etag
@@ -306,24 +268,12 @@ def _start(content_range: str) -> int | None:
 # ---- lock and folders --------------------------------------------------------------------------------------
 
 
-def _read_lock(lock: Path) -> dict[str, str]:
-    if not lock.is_file():
-        return {}
-    try:
-        recorded = json.loads(lock.read_text())
-    except ValueError as error:
-        raise InputError(lock, "JSON", error, "{CARD/NAME: sha256}") from error
-    if not isinstance(recorded, dict) or not all(isinstance(value, str) for value in recorded.values()):
-        raise InputError(lock, "content", "something else", "{CARD/NAME: sha256}")
-    return recorded
-
-
 def _record(lock: Path, label: str, sha256: str) -> None:
     """Add a checksum; several jobs may do so at the same time."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with open(lock.with_name(f".{lock.name}.guard"), "w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        recorded = _read_lock(lock) | {label: sha256}
+        recorded = read_lock(lock) | {label: sha256}
         with atomic_path(lock) as temporary:
             temporary.write_text(json.dumps(recorded, indent=1, sort_keys=True) + "\n")
 

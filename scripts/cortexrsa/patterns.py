@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 
 def check_patterns(weights: dict, file: str | Path) -> None:
@@ -21,7 +21,7 @@ def check_patterns(weights: dict, file: str | Path) -> None:
             re.compile(pattern)
         except re.error as error:
             found = f"{pattern!r} ({error})"
-            raise InputError(file, f"weights.ignore[{index}]", found, "a regular expression") from error
+            raise InputError(f"weights.ignore[{index}]", found, "a regular expression", file=file) from error
     for pattern, replacement in (weights.get("rename") or {}).items():
         try:
             # reads the replacement too, though there is nothing to replace
@@ -30,5 +30,5 @@ def check_patterns(weights: dict, file: str | Path) -> None:
         except (re.error, IndexError) as error:
             found = f"{pattern!r}: {replacement!r} ({error})"
             raise InputError(
-                file, "weights.rename", found, "a regular expression and what replaces it"
+                "weights.rename", found, "a regular expression and what replaces it", file=file
             ) from error

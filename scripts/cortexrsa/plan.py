@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from cortexrsa.cards import card_files
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 
 def count_stimuli(name: str, card: dict, results: Path) -> int | None:

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 from cortexrsa import cards
-from cortexrsa.brain import bids, bold
 from cortexrsa.brain.betas import assemble, fit_subject, select_reliable
-from cortexrsa.files import InputError
+from cortexrsa.brain.loaders import bids
+from cortexrsa.brain.simulated import bold
+from cortexrsa.errors import InputError
 
 EXPERIMENT = {
     "train": 8,

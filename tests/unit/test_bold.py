@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 import xarray
 
-from cortexrsa.brain import bold, simulation
-from cortexrsa.brain.beta_recovery import align_truth, recovery_table, standardised_signal
 from cortexrsa.brain.reliability import reliability_table
-from cortexrsa.files import InputError, RDMs
+from cortexrsa.brain.simulated import bold
+from cortexrsa.brain.simulated import voxels as simulation
+from cortexrsa.errors import InputError
+from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference.true_ceilings import add_true_ceilings
+from cortexrsa.validation.beta_recovery import align_truth, recovery_table, standardised_signal
+from cortexrsa.validation.true_ceilings import add_true_ceilings
 
 OPTIONS = {
     "train": 10,

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cortexrsa.figures.calibration import plot_calibration, summary
-from cortexrsa.inference.calibration import SIGNALS, World, coverage, false_positives
+from cortexrsa.validation.calibration import SIGNALS, World, coverage, false_positives
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cortexrsa import cards
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,7 +7,7 @@ import rsatoolbox
 import xarray
 from rsatoolbox.inference.noise_ceiling import boot_noise_ceiling
 
-from cortexrsa.files import RDMs
+from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import COMPARISONS, compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.bootstrap import Resamples

@@ -3,7 +3,7 @@
 import pytest
 
 from cortexrsa.code import fingerprint
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 PROJECT = {
     "scripts/rdm.py": "from cortexrsa.geometry.rdm import rdm\n\nprint(rdm(3))\n",

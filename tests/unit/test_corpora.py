@@ -12,7 +12,7 @@ from PIL import Image
 from test_cards import ROOT
 
 from cortexrsa.cards import load_card, place_corpus
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 from cortexrsa.networks.corpora import cifar10_corpus, index_folder, procedural_corpus, split_of
 from cortexrsa.networks.streaming import Batches, Corpus, loader, open_corpus
 

@@ -8,15 +8,18 @@ import pandas as pd
 import pytest
 import xarray
 
-from cortexrsa import files
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
+from cortexrsa.formats.rdms import RDMs, read_rdms, write_rdms
+from cortexrsa.formats.responses import read_responses, write_responses
+from cortexrsa.formats.stimuli import read_stimuli, write_stimuli
+from cortexrsa.formats.tables import read_table, write_table
 
 
 def write_array(folder):
     images = np.random.default_rng(0).integers(0, 256, (9, 6, 6, 3), np.uint8)
     table = pd.DataFrame({"stimulus_id": [f"s{k}" for k in range(9)], "split": "test", "repeats": 2})
-    files.write_stimuli(folder / "stimuli.npy", folder / "stimuli.tsv", images, table, {"seed": 1})
-    return folder / "stimuli.npy", lambda: files.read_stimuli(folder / "stimuli.npy", folder / "stimuli.tsv")
+    write_stimuli(folder / "stimuli.npy", folder / "stimuli.tsv", images, table, {"seed": 1})
+    return folder / "stimuli.npy", lambda: read_stimuli(folder / "stimuli.npy", folder / "stimuli.tsv")
 
 
 def write_tsv(folder):
@@ -26,22 +29,22 @@ def write_tsv(folder):
 
 def write_csv(folder):
     table = pd.DataFrame({"roi": ["V1", "LO"] * 20, "score": np.linspace(0, 1, 40)})
-    files.write_table(folder / "scores.csv", table, {"seed": 1})
-    return folder / "scores.csv", lambda: files.read_table(folder / "scores.csv", ["roi"])
+    write_table(folder / "scores.csv", table, {"seed": 1})
+    return folder / "scores.csv", lambda: read_table(folder / "scores.csv", ["roi"])
 
 
 def write_h5(folder):
-    rdms = files.RDMs(
+    rdms = RDMs(
         np.random.default_rng(0).random((3, 28)),
         pd.DataFrame({"layer": ["a", "b", "c"], "depth": [0, 0.5, 1]}),
         pd.DataFrame({"stimulus_id": [f"s{k}" for k in range(8)], "split": "test"}),
         "correlation",
     )
-    files.write_rdms(folder / "a.h5", rdms, {"seed": 1})
-    return folder / "a.h5", lambda: files.read_rdms(folder / "a.h5")
+    write_rdms(folder / "a.h5", rdms, {"seed": 1})
+    return folder / "a.h5", lambda: read_rdms(folder / "a.h5")
 
 
-def write_responses(folder):
+def write_netcdf(folder):
     coords = {
         "stimulus_id": ("stimulus", [f"s{k}" for k in range(8)]),
         "split": ("stimulus", ["test"] * 8),
@@ -50,11 +53,11 @@ def write_responses(folder):
     }
     values = np.random.default_rng(0).normal(size=(8, 20))
     responses = xarray.DataArray(values, dims=("stimulus", "voxel"), coords=coords)
-    files.write_responses(folder / "responses.nc", responses, {"seed": 1})
-    return folder / "responses.nc", lambda: files.read_responses(folder / "responses.nc")
+    write_responses(folder / "responses.nc", responses, {"seed": 1})
+    return folder / "responses.nc", lambda: read_responses(folder / "responses.nc")
 
 
-FORMATS = [write_array, write_tsv, write_csv, write_h5, write_responses]
+FORMATS = [write_array, write_tsv, write_csv, write_h5, write_netcdf]
 
 
 @pytest.mark.parametrize("write", FORMATS)
@@ -82,7 +85,7 @@ def test_a_single_bit_that_changed_is_refused(tmp_path, write):
             read()
 
 
-@pytest.mark.parametrize(("write", "name"), [(write_h5, "dissimilarities"), (write_responses, "responses")])
+@pytest.mark.parametrize(("write", "name"), [(write_h5, "dissimilarities"), (write_netcdf, "responses")])
 def test_a_number_that_changed_in_hdf5_is_refused(tmp_path, write, name):
     path, read = write(tmp_path)
     with h5py.File(path) as file:

@@ -13,9 +13,9 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
 from cortexrsa import cards
-from cortexrsa.brain import datasets
+from cortexrsa.brain.loaders import rdms as datasets
 from cortexrsa.brain.responses import clean_responses
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from cortexrsa import downloads
-from cortexrsa.files import InputError
+from cortexrsa.downloaded import check
+from cortexrsa.errors import InputError
 
 DATA = bytes(range(256)) * 4000  # 1 MB
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -486,9 +487,9 @@ def test_a_file_that_changed_after_it_came_is_refused_by_its_readers(tmp_path, s
     files = {"part/a.bin": {"url": source.as_uri(), "sha256": sha256}}
     folder, lock = tmp_path / "downloads/card", tmp_path / "downloads/checksums.lock"
     downloads.fetch("card", files, folder, None, lock)
-    downloads.check(folder, files)
+    check(folder, files)
     changed = bytearray(DATA)
     changed[500_000] ^= 4
     (folder / "part/a.bin").write_bytes(changed)
     with pytest.raises(InputError, match=r"part/a\.bin: sha256: found .*, as it came; delete"):
-        downloads.check(folder, files)
+        check(folder, files)

@@ -13,12 +13,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from cortexrsa.errors import InputError
 from cortexrsa.figures.quality import plot_inputs
-from cortexrsa.files import InputError, checksum
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.networks.extraction import Projection, _row_major, choose_device, extract
 from cortexrsa.networks.preprocessing import effective_inputs, prepare
 from cortexrsa.networks.zoo import build
+from cortexrsa.storage import checksum
 
 ROOT = Path(__file__).resolve().parents[2]
 PREPROCESSING = {"size": 32, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]}

@@ -14,7 +14,7 @@ from cortexrsa.figures.claims import plot_centroids
 from cortexrsa.figures.geometry import plot_mds, plot_rdms
 from cortexrsa.figures.quality import plot_reliability
 from cortexrsa.figures.scores import plot_heatmap, plot_profiles, plot_rois
-from cortexrsa.files import RDMs
+from cortexrsa.formats.rdms import RDMs
 
 ROIS = ("V1", "V2", "V3", "V3A", "V3B", "V4", "LatOcc")
 FEW = {

@@ -18,8 +18,16 @@ import torch
 import xarray
 import xxhash
 
-from cortexrsa import files
-from cortexrsa.files import InputError
+from cortexrsa import storage
+from cortexrsa.errors import InputError
+from cortexrsa.formats.arrays import load_array
+from cortexrsa.formats.netcdf import read_dataset, write_dataset
+from cortexrsa.formats.rdms import RDMs, read_rdms, write_rdms
+from cortexrsa.formats.responses import read_responses, write_responses
+from cortexrsa.formats.stimuli import read_stimuli, write_stimuli
+from cortexrsa.formats.tables import read_table, write_table
+from cortexrsa.jobs import job_log
+from cortexrsa.storage import atomic_folder, atomic_path, checksum
 
 
 def names(folder):
@@ -41,7 +49,7 @@ def test_half_written_file_never_has_its_name(tmp_path):
     path = tmp_path / "sub/table.csv"
 
     def killed():
-        with files.atomic_path(path) as temporary:
+        with atomic_path(path) as temporary:
             temporary.write_text("half")
             assert not path.exists()
             assert temporary.parent == path.parent
@@ -55,8 +63,8 @@ def test_half_written_file_never_has_its_name(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from cortexrsa import files
-with getattr(files, sys.argv[1])(sys.argv[2]) as temporary:
+from cortexrsa import storage
+with getattr(storage, sys.argv[1])(sys.argv[2]) as temporary:
     (temporary / "half" if temporary.is_dir() else temporary).write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -68,11 +76,11 @@ def test_what_a_killed_job_left_is_removed_by_the_next(tmp_path, writer):
     others = [".a.csv.json.abcdefgh.json", ".b.csv.abcdefgh.csv", "a.csv.json"]
     for name in others:
         (tmp_path / name).write_text("another file's")
-    environment = os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(storage.__file__).parents[1])}
     subprocess.run([sys.executable, "-c", KILLED, writer, str(path)], env=environment)
     assert not path.exists()
     assert len(names(tmp_path)) == len(others) + 1
-    with getattr(files, writer)(path):
+    with getattr(storage, writer)(path):
         pass
     assert names(tmp_path) == sorted([*others, "a.csv"])
 
@@ -82,14 +90,14 @@ def test_failure_leaves_the_former_file(tmp_path):
     path.write_text("old")
 
     def fail():
-        with files.atomic_path(path) as temporary:
+        with atomic_path(path) as temporary:
             temporary.write_text("new")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
     assert path.read_text() == "old"
-    with files.atomic_path(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_text("new")
     assert path.read_text() == "new"
     assert names(tmp_path) == ["a.txt"]
@@ -98,9 +106,9 @@ def test_failure_leaves_the_former_file(tmp_path):
 def test_written_files_follow_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
-        with files.atomic_path(tmp_path / "a.txt") as temporary:
+        with atomic_path(tmp_path / "a.txt") as temporary:
             temporary.write_text("x")
-        with files.atomic_folder(tmp_path / "b") as temporary:
+        with atomic_folder(tmp_path / "b") as temporary:
             (temporary / "x").write_text("x")
     finally:
         os.umask(before)
@@ -112,7 +120,7 @@ def test_folder_appears_whole_or_not_at_all(tmp_path):
     folder = tmp_path / "activations"
 
     def fail():
-        with files.atomic_folder(folder) as temporary:
+        with atomic_folder(folder) as temporary:
             (temporary / "a.npy").write_text("half")
             raise RuntimeError
 
@@ -120,7 +128,7 @@ def test_folder_appears_whole_or_not_at_all(tmp_path):
         fail()
     assert names(tmp_path) == []
     for content in ("a", "b"):
-        with files.atomic_folder(folder) as temporary:
+        with atomic_folder(folder) as temporary:
             (temporary / content).write_text(content)
     # nothing of the former folder is mixed in
     assert names(folder) == ["b"]
@@ -129,12 +137,12 @@ def test_folder_appears_whole_or_not_at_all(tmp_path):
 
 def test_table_has_its_provenance_beside_it(tmp_path):
     table = pd.DataFrame({"roi": ["V1", "LO"], "score": [1 / 3, np.nan]})
-    files.write_table(tmp_path / "scores.csv", table, {"seed": 7})
+    write_table(tmp_path / "scores.csv", table, {"seed": 7})
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "scores.csv"), table, rtol=1e-9)
     record = json.loads((tmp_path / "scores.csv.json").read_text())
     assert record["settings"] == {"seed": 7}
     assert record["versions"]["numpy"] == np.__version__
-    files.write_table(tmp_path / "scores.tsv", table, {})
+    write_table(tmp_path / "scores.tsv", table, {})
     assert (tmp_path / "scores.tsv").read_text().startswith("roi\tscore\n")
 
 
@@ -142,32 +150,32 @@ def test_checksum_of_a_file_and_of_a_folder(tmp_path):
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/x.npy").write_bytes(b"content")
     expected = "sha256:" + hashlib.sha256(b"content").hexdigest()
-    assert files.checksum(tmp_path / "a/b/x.npy") == expected
-    before = files.checksum(tmp_path / "a")
+    assert checksum(tmp_path / "a/b/x.npy") == expected
+    before = checksum(tmp_path / "a")
     assert before.startswith("sha256:")
     # another content, another name or another file makes another folder; the time does not
     os.utime(tmp_path / "a/b/x.npy", (1, 1))
     (tmp_path / "a/.snakemake_timestamp").touch()
-    assert files.checksum(tmp_path / "a") == before
+    assert checksum(tmp_path / "a") == before
     (tmp_path / "a/y").write_bytes(b"")
-    added = files.checksum(tmp_path / "a")
+    added = checksum(tmp_path / "a")
     (tmp_path / "a/y").rename(tmp_path / "a/z")
-    renamed = files.checksum(tmp_path / "a")
+    renamed = checksum(tmp_path / "a")
     (tmp_path / "a/z").write_bytes(b"1")
-    assert len({before, added, renamed, files.checksum(tmp_path / "a")}) == 4
+    assert len({before, added, renamed, checksum(tmp_path / "a")}) == 4
 
 
 def test_checksum_of_a_large_file_sees_every_byte(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LARGE", 100)
-    monkeypatch.setattr(files, "READ", 32)
+    monkeypatch.setattr(storage, "LARGE", 100)
+    monkeypatch.setattr(storage, "READ", 32)
     path = tmp_path / "x.npy"
     contents = [b"a" * 101, b"a" * 102, *(b"a" * k + b"b" + b"a" * (100 - k) for k in range(101))]
     checksums = set()
     for k, content in enumerate(contents):
         path.write_bytes(content)
         os.utime(path, (k, k))
-        checksums.add(files.checksum(path))
-        assert files.checksum(path) == "xxh3-128:" + xxhash.xxh3_128(content).hexdigest()
+        checksums.add(checksum(path))
+        assert checksum(path) == "xxh3-128:" + xxhash.xxh3_128(content).hexdigest()
     assert len(checksums) == len(contents)
 
 
@@ -175,10 +183,10 @@ def test_job_that_fails_says_one_line_and_logs_the_rest(tmp_path, capfd):
     log = tmp_path / "logs/rule.log"
 
     def job():
-        with files.job_log(log):
+        with job_log(log):
             print("working")
             print("warning", file=sys.stderr)
-            raise InputError("card.yaml", "layers", "layre1", "layer1")
+            raise InputError("layers", "layre1", "layer1", file="card.yaml")
 
     with pytest.raises(SystemExit) as caught:
         job()
@@ -192,13 +200,13 @@ def test_job_that_fails_says_one_line_and_logs_the_rest(tmp_path, capfd):
 
 
 def test_job_that_fails_otherwise_names_the_kind_of_error(tmp_path, capfd):
-    with pytest.raises(SystemExit), files.job_log(tmp_path / "rule.log"):
+    with pytest.raises(SystemExit), job_log(tmp_path / "rule.log"):
         raise ZeroDivisionError("two\nlines")
     assert capfd.readouterr().err.startswith("Error: ZeroDivisionError: two lines (details: ")
 
 
 def test_job_that_succeeds_leaves_its_log(tmp_path, capfd):
-    with files.job_log(tmp_path / "rule.log"):
+    with job_log(tmp_path / "rule.log"):
         print("done")
     assert (tmp_path / "rule.log").read_text() == "done\n"
     assert capfd.readouterr().err == ""
@@ -218,8 +226,8 @@ def stimuli(n=9):
 def test_stimuli_round_trip(tmp_path):
     images, table = stimuli()
     paths = tmp_path / "stimuli.npy", tmp_path / "stimuli.tsv"
-    files.write_stimuli(*paths, images, table, {})
-    read, read_table = files.read_stimuli(*paths)
+    write_stimuli(*paths, images, table, {})
+    read, read_table = read_stimuli(*paths)
     np.testing.assert_array_equal(read, images)
     # 000 stays text
     assert read_table["stimulus_id"].tolist() == table["stimulus_id"].tolist()
@@ -240,7 +248,7 @@ BAD_STIMULI = [
 @pytest.mark.parametrize(("edit", "expected"), BAD_STIMULI)
 def test_wrong_stimuli_are_refused_and_nothing_is_written(tmp_path, edit, expected):
     paths = tmp_path / "stimuli.npy", tmp_path / "stimuli.tsv"
-    message = message_of(files.write_stimuli, *paths, *edit(*stimuli()), {})
+    message = message_of(write_stimuli, *paths, *edit(*stimuli()), {})
     assert message.startswith(f"{paths[0]}: ")
     assert expected in message
     assert names(tmp_path) == []
@@ -265,7 +273,7 @@ def test_damaged_array(tmp_path, damage):
         headers = {"bracket": content.replace(b"}", b"(", 1), "dtype": content.replace(b"|u1", b"|01", 1)}
         path.write_bytes(({"cut": content[:300], "empty": b"", "text": b"hello"} | headers)[damage])
     for mode in (None, "r"):
-        message = message_of(files.load_array, path, mode)
+        message = message_of(load_array, path, mode)
         assert message.startswith(f"{path}: array: found ")
         assert message.endswith("expected an .npy file with a plain array")
 
@@ -288,8 +296,8 @@ def test_responses_round_trip(tmp_path):
         name="responses",
     )
     path = tmp_path / "responses.nc"
-    files.write_responses(path, responses, {"seed": 1})
-    read = files.read_responses(path)
+    write_responses(path, responses, {"seed": 1})
+    read = read_responses(path)
     np.testing.assert_array_equal(read.values, values)
     assert read.dims == responses.dims
     for name in responses.coords:
@@ -297,8 +305,8 @@ def test_responses_round_trip(tmp_path):
     with h5py.File(path) as file:
         assert json.loads(file.attrs["provenance"])["settings"] == {"seed": 1}
     # read into memory: the file can be written again
-    files.write_responses(path, read, {})
-    message = message_of(files.write_responses, tmp_path / "b.nc", responses.drop_vars("roi"), {})
+    write_responses(path, read, {})
+    message = message_of(write_responses, tmp_path / "b.nc", responses.drop_vars("roi"), {})
     assert "b.nc: coords: found" in message
     assert message.endswith("expected also ['roi']")
     assert names(tmp_path) == ["responses.nc"]
@@ -308,7 +316,7 @@ def test_responses_round_trip(tmp_path):
 
 
 def make_rdms(k=3, n=8, prefix="s"):
-    return files.RDMs(
+    return RDMs(
         np.random.default_rng(0).random((k, n * (n - 1) // 2)),
         pd.DataFrame({"layer": [f"layer{i}" for i in range(k)], "depth": np.linspace(0, 1, k)}),
         pd.DataFrame({"stimulus_id": [f"{prefix}{i}" for i in range(n)], "split": ["test"] * n}),
@@ -318,8 +326,8 @@ def make_rdms(k=3, n=8, prefix="s"):
 
 def test_rdms_round_trip(tmp_path):
     rdms = make_rdms(prefix="é")
-    files.write_rdms(tmp_path / "a.h5", rdms, {"seed": 1})
-    read = files.read_rdms(tmp_path / "a.h5")
+    write_rdms(tmp_path / "a.h5", rdms, {"seed": 1})
+    read = read_rdms(tmp_path / "a.h5")
     np.testing.assert_array_equal(read.dissimilarities, rdms.dissimilarities)
     assert read.measure == "correlation"
     # HDF5 keeps no order of columns
@@ -329,7 +337,7 @@ def test_rdms_round_trip(tmp_path):
 
 def test_rsatoolbox_opens_the_rdms(tmp_path):
     rdms = make_rdms()
-    files.write_rdms(tmp_path / "a.h5", rdms, {"seed": 1})
+    write_rdms(tmp_path / "a.h5", rdms, {"seed": 1})
     opened = rsatoolbox.rdm.load_rdm(str(tmp_path / "a.h5"))
     np.testing.assert_array_equal(opened.get_vectors(), rdms.dissimilarities)
     assert (opened.n_rdm, opened.n_cond) == (3, 8)
@@ -345,14 +353,14 @@ def test_rdms_that_disagree_with_their_tables_are_not_written(tmp_path):
     rdms = make_rdms()
     rdms.patterns = rdms.patterns[:7]
     with pytest.raises(ValueError, match="does not fit 3 RDMs of 7 stimuli"):
-        files.write_rdms(tmp_path / "a.h5", rdms, {})
+        write_rdms(tmp_path / "a.h5", rdms, {})
     assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "missing", "other", "disagree"])
 def test_damaged_rdms(tmp_path, damage):
     path = tmp_path / "a.h5"
-    files.write_rdms(path, make_rdms(), {})
+    write_rdms(path, make_rdms(), {})
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:1000])
     elif damage == "text":
@@ -364,7 +372,7 @@ def test_damaged_rdms(tmp_path, damage):
             del file["dissimilarities"]
             if damage == "disagree":
                 file["dissimilarities"] = np.zeros((3, 27))
-    message = message_of(files.read_rdms, path)
+    message = message_of(read_rdms, path)
     assert message.startswith(f"{path}: ")
     if damage == "disagree":
         assert message == f"{path}: dissimilarities: found (3, 27), expected (3, 28)"
@@ -383,19 +391,19 @@ def test_damaged_table_is_named(tmp_path, text, expected):
     if text is not None:
         path.write_text(text)
     with pytest.raises(InputError) as caught:
-        files.read_table(path, ["roi"])
+        read_table(path, ["roi"])
     assert str(caught.value).startswith(f"{path}: ")
     assert expected in str(caught.value)
 
 
 def test_netcdf_without_a_variable_is_named(tmp_path):
-    files.write_dataset(tmp_path / "a.nc", xarray.Dataset({"score": ("x", [1.0])}), {})
+    write_dataset(tmp_path / "a.nc", xarray.Dataset({"score": ("x", [1.0])}), {})
     with pytest.raises(InputError, match=r"a\.nc: variables: found \['score'\], expected also \['draws'\]"):
-        files.read_dataset(tmp_path / "a.nc", ["score", "draws"])
+        read_dataset(tmp_path / "a.nc", ["score", "draws"])
 
 
 def test_interrupted_job_says_so_in_one_line(tmp_path, capfd):
-    with pytest.raises(SystemExit) as caught, files.job_log(tmp_path / "job.log"):
+    with pytest.raises(SystemExit) as caught, job_log(tmp_path / "job.log"):
         raise KeyboardInterrupt
     assert caught.value.code == 130
     assert capfd.readouterr().err == f"Error: interrupted (details: {tmp_path / 'job.log'})\n"
@@ -403,7 +411,7 @@ def test_interrupted_job_says_so_in_one_line(tmp_path, capfd):
 
 
 def test_full_disk_is_told_as_such(tmp_path, capfd):
-    with pytest.raises(SystemExit), files.job_log(tmp_path / "job.log"):
+    with pytest.raises(SystemExit), job_log(tmp_path / "job.log"):
         raise OSError(errno.ENOSPC, "No space left on device", "results/x.npy")
     error = capfd.readouterr().err
     assert error.startswith("Error: results/x.npy: disk: found it full")
@@ -412,7 +420,7 @@ def test_full_disk_is_told_as_such(tmp_path, capfd):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="writes to /dev/full")
 def test_full_disk_is_told_as_such_by_pytorch_too(tmp_path, capfd):
     state = {"weight": torch.zeros(1_000_000)}
-    with pytest.raises(SystemExit), files.job_log(tmp_path / "job.log"), open("/dev/full", "wb") as file:
+    with pytest.raises(SystemExit), job_log(tmp_path / "job.log"), open("/dev/full", "wb") as file:
         torch.save(state, file)
     assert capfd.readouterr().err.startswith("Error: results: disk: found it full")
 
@@ -420,7 +428,7 @@ def test_full_disk_is_told_as_such_by_pytorch_too(tmp_path, capfd):
 def test_a_log_that_cannot_be_written_does_not_hide_the_error(capfd):
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
-    with pytest.raises(SystemExit) as caught, files.job_log("/dev/full"):
+    with pytest.raises(SystemExit) as caught, job_log("/dev/full"):
         print("x" * 100_000)
     assert caught.value.code == 1
     assert len(capfd.readouterr().err.splitlines()) == 1

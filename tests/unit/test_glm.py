@@ -11,7 +11,7 @@ import pytest
 from nilearn.glm.first_level import FirstLevelModel, make_first_level_design_matrix, run_glm
 
 from cortexrsa.brain.glm import frame_times, run_betas, standardise
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 TR, SCANS, SHAPE = 2.0, 70, (5, 4, 3)
 SETTINGS = {

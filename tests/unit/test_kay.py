@@ -13,10 +13,10 @@ from scipy.sparse import csc_matrix
 from scipy.stats import zscore
 
 from cortexrsa import cards
-from cortexrsa.brain import kay
+from cortexrsa.brain.loaders import kay
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.downloads import fetch
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 MIRROR = Path(os.environ.get("CORTEXRSA_MIRROR") or ROOT.parent / "shared" / "mirror")

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torchvision
 
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 from cortexrsa.networks.layers import recorded, relative_depth
 
 

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from cortexrsa import cards
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 from cortexrsa.networks import new_card
 from cortexrsa.networks.layers import recorded
 from cortexrsa.networks.zoo import build

@@ -3,7 +3,7 @@
 import io
 import sys
 
-from cortexrsa.progress import progress
+from cortexrsa.jobs import progress
 
 
 class Terminal(io.StringIO):

@@ -12,7 +12,7 @@ import torch
 import torchvision
 
 from cortexrsa.cards import card_names, load_card
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 from cortexrsa.networks.zoo import build, load_weights
 
 ROOT = Path(__file__).resolve().parents[2]

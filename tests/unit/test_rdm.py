@@ -6,7 +6,7 @@ import pytest
 import rsatoolbox
 from threadpoolctl import threadpool_limits
 
-from cortexrsa.files import RDMs, read_rdms, write_rdms
+from cortexrsa.formats.rdms import RDMs, read_rdms, write_rdms
 from cortexrsa.geometry import gram
 from cortexrsa.geometry.rdm import rdm, select_stimuli, squareform
 

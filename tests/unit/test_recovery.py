@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrsa.inference.recovery import SCENARIOS, Pool, experiments, read_layers, summarise
+from cortexrsa.validation.recovery import SCENARIOS, Pool, experiments, read_layers, summarise
 
 EXPERIMENTS = 25
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import rsatoolbox
 
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 from cortexrsa.geometry.compare import COMPARISONS, compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference import resampling

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cortexrsa.brain.simulation import simulate
-from cortexrsa.files import InputError, RDMs
+from cortexrsa.brain.simulated.voxels import simulate
+from cortexrsa.errors import InputError
+from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import COMPARISONS
 from cortexrsa.geometry.rdm import of_networks, rdm
 from cortexrsa.geometry.regions_and_layers import brain_rdms, network_rdms

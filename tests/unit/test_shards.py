@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrsa import files
-from cortexrsa.files import Activations, InputError, read_layers, shard_rows, write_provenance
+from cortexrsa import storage
+from cortexrsa.errors import InputError
+from cortexrsa.formats.activations import Activations, read_layers, shard_rows
 from cortexrsa.geometry.gram import feature_slices
 from cortexrsa.geometry.rdm import DISSIMILARITIES
 from cortexrsa.geometry.regions_and_layers import network_rdms
 from cortexrsa.networks.extraction import extract
 from cortexrsa.networks.zoo import build
+from cortexrsa.storage import write_provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -185,10 +187,10 @@ def test_shards_are_read_by_slices_of_features(tmp_path):
 
 
 def test_a_byte_that_changed_in_the_middle_of_large_activations_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LARGE", 1000)
+    monkeypatch.setattr(storage, "LARGE", 1000)
     folders = write_shards(tmp_path, np.arange(3000, dtype=np.float32).reshape(10, 300), 1)
     path = folders[0] / "conv.npy"
-    files.write_provenance(folders[0] / "layers.tsv", None, {path.name: path})
+    write_provenance(folders[0] / "layers.tsv", None, {path.name: path})
     Activations([path], 10)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 4

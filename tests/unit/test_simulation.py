@@ -8,9 +8,12 @@ import yaml
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
-from cortexrsa import files
-from cortexrsa.brain import simulation, world
 from cortexrsa.brain.reliability import split_half_reliability
+from cortexrsa.brain.simulated import images as world
+from cortexrsa.brain.simulated import voxels as simulation
+from cortexrsa.errors import InputError
+from cortexrsa.formats.responses import read_responses, write_responses
+from cortexrsa.formats.stimuli import check_stimuli
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = {
@@ -49,7 +52,7 @@ def trials(responses, roi, split):
 
 def test_follows_the_formats(experiment, tmp_path):
     images, table, responses = experiment
-    files.check_stimuli(images, table, "simulated")
+    check_stimuli(images, table, "simulated")
     assert images.shape == (216, 32, 32, 3)
     assert {"category", "family"} <= set(table.columns)
     assert responses.dims == ("stimulus", "repeat", "voxel")
@@ -57,8 +60,8 @@ def test_follows_the_formats(experiment, tmp_path):
     assert responses.dtype == np.float32
     assert list(responses["stimulus_id"].values) == list(table["stimulus_id"])
     assert list(responses["split"].values) == list(table["split"])
-    files.write_responses(tmp_path / "responses.nc", responses, {"seed": 3})
-    again = files.read_responses(tmp_path / "responses.nc")
+    write_responses(tmp_path / "responses.nc", responses, {"seed": 3})
+    again = read_responses(tmp_path / "responses.nc")
     np.testing.assert_array_equal(again.values, responses.values)
     assert list(again["roi"].values) == list(responses["roi"].values)
 
@@ -174,7 +177,7 @@ def test_the_card_can_be_simulated():
     ],
 )
 def test_refuses_wrong_options_in_one_line(change, field):
-    with pytest.raises(files.InputError) as caught:
+    with pytest.raises(InputError) as caught:
         simulation.simulate(SMALL | change, source="resources/datasets/mine.yaml")
     assert caught.value.field == field
     assert str(caught.value).startswith("resources/datasets/mine.yaml: ")

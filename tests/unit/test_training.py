@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cortexrsa.cards import card_names, load_card
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 from cortexrsa.networks import objectives, training
 from cortexrsa.networks.streaming import Corpus
 from cortexrsa.networks.training import Training, checkpoint_key, learning_rate, train

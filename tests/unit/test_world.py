@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from cortexrsa.brain import world
+from cortexrsa.brain.simulated import images as world
 
 
 @pytest.fixture(scope="module")

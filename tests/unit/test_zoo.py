@@ -15,7 +15,7 @@ import torchvision
 from PIL import Image
 
 from cortexrsa.cards import card_names, load_card
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 from cortexrsa.networks.layers import recorded
 from cortexrsa.networks.preprocessing import prepare
 from cortexrsa.networks.zoo import build, build_with_weights, load_weights, package_file

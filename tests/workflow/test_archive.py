@@ -18,7 +18,8 @@ from PIL import Image
 
 from cortexrsa import cards
 from cortexrsa.archive import METADATA, PAPERS, check_archive
-from cortexrsa.files import InputError, read_rdms
+from cortexrsa.errors import InputError
+from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.plan import disk, needed, traced
 
 

@@ -18,7 +18,7 @@ from conftest import ROOT, TINY, killed_twice, snakemake
 from PIL import Image
 
 from cortexrsa.code import fingerprint
-from cortexrsa.files import checksum
+from cortexrsa.storage import checksum
 
 MIRROR = ROOT.parent / "shared" / "mirror"
 

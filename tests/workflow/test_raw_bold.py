@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 from conftest import TINY, copy_project, pending, snakemake
 
-from cortexrsa.brain.bold import simulate_bids
-from cortexrsa.files import read_rdms, read_responses
+from cortexrsa.brain.simulated.bold import simulate_bids
+from cortexrsa.formats.rdms import read_rdms
+from cortexrsa.formats.responses import read_responses
 
 EXPERIMENT = {
     "train": 10,

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from conftest import TINY, pending, snakemake
 
-from cortexrsa.files import read_rdms
+from cortexrsa.formats.rdms import read_rdms
 
 FIGURES = {
     f"tiny/figures/{name}.{suffix}"

@@ -11,10 +11,10 @@ import pandas as pd
 import xarray
 from nilearn.image import smooth_img
 
-from cortexrsa.brain import bids
 from cortexrsa.brain.glm import frame_times, run_betas, standardise
+from cortexrsa.brain.loaders import bids
 from cortexrsa.brain.reliability import split_half_reliability
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def fit_subject(
         fingerprint = bids.check_series(series, run.bold)
         if fingerprint in seen:
             found = f"the same data as {seen[fingerprint].bold.name}"
-            raise InputError(run.bold, "runs", found, "each run once")
+            raise InputError("runs", found, "each run once", file=run.bold)
         seen[fingerprint] = run
         scans = len(series)
         confounds = bids.read_confounds(run, options["confounds"], scans) if options["confounds"] else None
@@ -194,7 +194,7 @@ def select_reliable(
         if repeated < 3:
             found = f"{repeated} training stimuli with two single-trial betas for {subject}"
             expected = "at least 3 to select voxels by (or glm.minimum_reliability: null)"
-            raise InputError(source, "repeats", found, expected)
+            raise InputError("repeats", found, expected, file=source)
         reliability = split_half_reliability(trials[..., own], splits, seed)
         keep[own] = np.nan_to_num(reliability, nan=-1.0) >= minimum
     print(f"{keep.sum()} of {len(keep)} voxels have a reliability of at least {minimum:g}")

@@ -7,7 +7,7 @@ import pandas as pd
 from nilearn.glm.first_level import compute_regressor, make_first_level_design_matrix, mean_scaling, run_glm
 from nilearn.glm.regression import ARModel
 
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 AR_BINS = 100  # the grid on which nilearn's run_glm rounds the AR(1) coefficient of a voxel
 
@@ -109,10 +109,10 @@ def run_betas(
     silent = rows["onset"][(design[rows["trial_type"]] == 0).all().to_numpy()]
     if len(silent):
         found = f"a presentation at {silent.iloc[0]:g} s, and the last scan at {times[-1]:g} s"
-        raise InputError(source, "events", found, "scans after every presentation")
+        raise InputError("events", found, "scans after every presentation", file=source)
     if columns >= len(times):
         found = f"{len(times)} scans for {columns} regressors"
-        raise InputError(source, "design matrix", found, "more scans than regressors")
+        raise InputError("design matrix", found, "more scans than regressors", file=source)
 
     series = series.astype(np.float64)
     with np.errstate(invalid="ignore"):

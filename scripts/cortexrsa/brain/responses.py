@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray
 
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 MINIMUM_VOXELS = 10
 
@@ -50,7 +50,7 @@ def clean_responses(
         if not recorded.any(1).all():
             stimulus = responses["stimulus_id"].values[~recorded.any(1)][0]
             found = f"no trial of {stimulus} for subject {subject}"
-            raise InputError(source, "responses", found, "at least one trial of each stimulus")
+            raise InputError("responses", found, "at least one trial of each stimulus", file=source)
         broken[own] = (~finite[..., own] & recorded[..., None]).any((0, 1))
     for split in pd.unique(splits):
         if (splits == split).sum() > 1:
@@ -75,5 +75,5 @@ def clean_responses(
                 f"{row.voxels} usable voxels for subject {row.subject} "
                 f"({row.nan_voxels} with NaN and {row.constant_voxels} constant were dropped)"
             )
-            raise InputError(source, f"roi {row.roi}", found, f"at least {minimum_voxels}")
+            raise InputError(f"roi {row.roi}", found, f"at least {minimum_voxels}", file=source)
     return responses.isel(voxel=np.flatnonzero(keep)), table

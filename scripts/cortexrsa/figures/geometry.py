@@ -21,7 +21,7 @@ from cortexrsa.figures.style import (
     roi_colours,
     say_how_many,
 )
-from cortexrsa.files import RDMs
+from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare, normalise
 from cortexrsa.geometry.rdm import select_stimuli, squareform
 

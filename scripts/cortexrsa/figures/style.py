@@ -8,8 +8,9 @@ import matplotlib.pyplot
 import pandas as pd
 import seaborn as sns
 
-from cortexrsa.files import atomic_path, provenance, read_table
+from cortexrsa.formats.tables import read_table
 from cortexrsa.networks.learning import unlearned
+from cortexrsa.storage import atomic_path, provenance
 
 matplotlib.use("Agg")
 

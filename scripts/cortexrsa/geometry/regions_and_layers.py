@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 import xarray
 
-from cortexrsa.files import Activations, InputError, RDMs, read_layers, read_table
+from cortexrsa.errors import InputError
+from cortexrsa.formats.activations import Activations, read_layers
+from cortexrsa.formats.rdms import RDMs
+from cortexrsa.formats.tables import read_table
 from cortexrsa.geometry.noise import prepared, rdm_of_trials
 from cortexrsa.geometry.rdm import of_networks, rdm, squareform
-from cortexrsa.progress import progress
+from cortexrsa.jobs import progress
 
 
 def trials_of(responses: xarray.DataArray, subject: str, roi: str) -> np.ndarray:
@@ -53,7 +56,7 @@ def brain_rdms(
             stimulus = responses["stimulus_id"].to_numpy()[repeats.argmin()]
             found = f"{repeats.min()} trial of {stimulus!r} for {subject} (or an average)"
             expected = "two or more single trials of each stimulus: crossnobis multiplies different repeats"
-            raise InputError(source, "repeats", found, expected)
+            raise InputError("repeats", found, expected, file=source)
         values[:] = rdm_of_trials(prepared(trials, dissimilarity), dissimilarity, threads)
     patterns = pd.DataFrame({name: responses[name].to_numpy() for name in ("stimulus_id", "split")})
     for (subject, roi), values in zip(regions.itertuples(index=False), dissimilarities, strict=True):
@@ -61,10 +64,10 @@ def brain_rdms(
             undefined = np.isnan(squareform(values)).sum(axis=1)
             stimulus = patterns["stimulus_id"][int(undefined.argmax())]
             raise InputError(
-                source,
                 f"responses to {stimulus!r}",
                 f"a constant or missing pattern in {roi} of {subject}",
                 "finite responses that vary over voxels",
+                file=source,
             )
     return RDMs(dissimilarities, regions, patterns, dissimilarity)
 
@@ -100,7 +103,7 @@ def network_rdms(
             if np.isnan(values).any():
                 for path, part in zip(paths, features.parts, strict=True):
                     if not np.isfinite(part).all():
-                        raise InputError(path, "activations", "NaN or infinite values", "finite values")
+                        raise InputError("activations", "NaN or infinite values", "finite values", file=path)
             bar.update(1)
     columns = layers.rename(columns={"index": "layer_index"})[["layer", "layer_index", "depth"]]
     return RDMs(dissimilarities, columns, patterns, dissimilarity)

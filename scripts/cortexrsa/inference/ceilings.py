@@ -8,7 +8,7 @@ import xarray
 from scipy.stats import rankdata
 
 from cortexrsa.brain.reliability import repeats_of
-from cortexrsa.files import RDMs
+from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import CENTRED, RANKED, normalise
 from cortexrsa.geometry.noise import prepared, rdm_of_trials
 from cortexrsa.geometry.rdm import of_networks

@@ -12,7 +12,7 @@ from cortexrsa.geometry.compare import normalise, usable
 from cortexrsa.geometry.ranks import ascending, dense_ranks
 from cortexrsa.geometry.rdm import n_stimuli, squareform
 from cortexrsa.geometry.threads import in_threads
-from cortexrsa.progress import progress
+from cortexrsa.jobs import progress
 
 BLOCK_BYTES = 32 * 2**20
 

@@ -8,13 +8,13 @@ import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 from cortexrsa.geometry import kendall
 from cortexrsa.geometry.compare import CENTRED, RANKED, WHITENED, usable
 from cortexrsa.geometry.ranks import ascending, dense_ranks, tie_groups
 from cortexrsa.geometry.rdm import n_stimuli, pair_indices, squareform
 from cortexrsa.geometry.threads import in_threads
-from cortexrsa.progress import progress
+from cortexrsa.jobs import progress
 
 # twice the number of pairs of a ranking must fit into 32 bits
 MOST_STIMULI = 46_340
@@ -71,7 +71,7 @@ def resampled_similarity(
     rows, columns = (np.flatnonzero([usable(rdm) for rdm in rdms]) for rdms in (brain, models))
     out = np.full((len(counts), len(brain), len(models)), np.nan)
     if counts.shape[1] > MOST_STIMULI and comparison in RANKED:
-        raise InputError("RDMs", "stimuli", counts.shape[1], f"at most {MOST_STIMULI} for {comparison}")
+        raise InputError("stimuli", counts.shape[1], f"at most {MOST_STIMULI} for {comparison}", file="RDMs")
     if len(rows) and len(columns):
         method = {"tau-a": _concordances}.get(comparison, _rankings if comparison in RANKED else _products)
         with threadpool_limits(1):  # the threads are ours: a product's rounding then does not depend on them

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import xarray
 
-from cortexrsa.files import InputError, RDMs, read_dataset
+from cortexrsa.errors import InputError
+from cortexrsa.formats.netcdf import read_dataset
+from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import select_stimuli
 from cortexrsa.inference import permutation, profiles
@@ -41,9 +43,11 @@ def brain_array(brain: RDMs, split: str) -> tuple[np.ndarray, list[str], list[st
     lacking = rows.isna().stack()
     if lacking.any():
         subject, roi = lacking.index[lacking][0]
-        raise InputError("brain RDMs", f"subject {subject}", f"no ROI {roi}", "every ROI in every subject")
+        raise InputError(
+            f"subject {subject}", f"no ROI {roi}", "every ROI in every subject", file="brain RDMs"
+        )
     if not np.isfinite(brain.dissimilarities).all():
-        raise InputError("brain RDMs", "dissimilarities", "NaN or infinite values", "finite values")
+        raise InputError("dissimilarities", "NaN or infinite values", "finite values", file="brain RDMs")
     rows = rows.loc[subjects, rois].to_numpy()
     keep = (brain.patterns["split"] == split).to_numpy()
     return select_stimuli(brain.dissimilarities, keep)[rows], subjects, rois
@@ -88,7 +92,7 @@ def score_network(
     """
     for column in ("stimulus_id", "split"):
         if list(network.patterns[column]) != list(brain.patterns[column]):
-            raise InputError(source, column, "other stimuli or another order", "those of the brain RDMs")
+            raise InputError(column, "other stimuli or another order", "those of the brain RDMs", file=source)
     depth = network.rdms["depth"].to_numpy()
     parts, result = {}, []
     for split in splits_of(brain):

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cortexrsa.brain.world import make_images
-from cortexrsa.files import InputError
+from cortexrsa.brain.simulated.images import make_images
+from cortexrsa.errors import InputError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
 CIFAR10_FILE = "cifar-10-python.tar.gz"
@@ -99,7 +99,9 @@ def cifar10_corpus(downloads: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
                 splits += [split] * len(content["labels"])
     except (tarfile.TarError, OSError, EOFError, KeyError, pickle.UnpicklingError) as error:
         found = f"{type(error).__name__}: {error}"
-        raise InputError(archive, "content", found, "the batches of CIFAR-10 (Python version)") from error
+        raise InputError(
+            "content", found, "the batches of CIFAR-10 (Python version)", file=archive
+        ) from error
     return np.concatenate(images), _index(names, categories, splits)
 
 
@@ -128,7 +130,7 @@ def index_folder(options: dict, source: str = "corpus card") -> pd.DataFrame:
     for part, split in parts:
         root = folder / part
         if not root.is_dir():
-            raise InputError(source, "folder", f"no folder {root}", "a folder of images")
+            raise InputError("folder", f"no folder {root}", "a folder of images", file=source)
         for path in sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES):
             inside = path.relative_to(root)
             name = path.relative_to(folder).as_posix()
@@ -139,16 +141,19 @@ def index_folder(options: dict, source: str = "corpus card") -> pd.DataFrame:
     counts = index["split"].value_counts()
     if not {"train", "validation"} <= set(counts.index):
         found = ", ".join(f"{counts.get(name, 0)} {name}" for name in ("train", "validation"))
-        raise InputError(source, f"folder {folder}", found, "images to train on and images held out")
+        raise InputError(f"folder {folder}", found, "images to train on and images held out", file=source)
     if (index["category"] == "").any() and (index["category"] != "").any():
         raise InputError(
-            source, f"folder {folder}", "some images in sub-folders, some not", "a category for all, or none"
+            f"folder {folder}",
+            "some images in sub-folders, some not",
+            "a category for all, or none",
+            file=source,
         )
     strange = set(index.loc[index["split"] == "validation", "category"]) - set(
         index.loc[index["split"] == "train", "category"]
     )
     if strange:
         raise InputError(
-            source, f"folder {folder}", f"held-out categories {sorted(strange)[:3]}", "those trained on"
+            f"folder {folder}", f"held-out categories {sorted(strange)[:3]}", "those trained on", file=source
         )
     return index

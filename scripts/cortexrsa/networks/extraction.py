@@ -21,9 +21,10 @@ import torch
 import xxhash
 from tqdm import tqdm
 
-from cortexrsa.files import LARGE, InputError, write_provenance
+from cortexrsa.errors import InputError
 from cortexrsa.networks.layers import recorded, relative_depth
 from cortexrsa.networks.preprocessing import prepare
+from cortexrsa.storage import LARGE, write_provenance
 
 # outputs that wait to be written
 PENDING = 4
@@ -145,7 +146,7 @@ class _Writer:
         """
         shape = tuple(output.shape[1:])
         if shape != self.shapes[layer]:
-            raise InputError(self.source, f"layer {layer!r}", shape, f"{self.shapes[layer]}, as before")
+            raise InputError(f"layer {layer!r}", shape, f"{self.shapes[layer]}, as before", file=self.source)
         while len(self.pending) >= PENDING:
             self.pending.popleft().result()
         if output.device.type != "cpu":
@@ -178,7 +179,10 @@ class _Writer:
                 suspicious = not np.isfinite(rows.sum())
             if suspicious and not np.isfinite(rows).all():
                 raise InputError(
-                    self.source, f"activations of layer {layer!r}", "NaN or infinite values", "finite values"
+                    f"activations of layer {layer!r}",
+                    "NaN or infinite values",
+                    "finite values",
+                    file=self.source,
                 )
             if self.projection:
                 rows = self.projection.apply(layer, rows)
@@ -188,17 +192,17 @@ class _Writer:
                 self.digests[layer].update(content)
         if not torch.equal(output[0], first):
             found = f"an output that is overwritten in batches of {len(output)}, but not of two images"
-            raise InputError(self.source, f"layer {layer!r}", found, "one that it always is, or never")
+            raise InputError(f"layer {layer!r}", found, "one that it always is, or never", file=self.source)
 
     def _check_space(self) -> None:
         needed = sum(4 * self.n * self._features(shape) for shape in self.shapes.values())
         free = shutil.disk_usage(self.folder).free
         if needed > free:
             raise InputError(
-                self.folder,
                 "free disk space",
                 f"{free / 1e6:,.0f} MB",
                 f"{needed / 1e6:,.0f} MB for activations",
+                file=self.folder,
             )
 
     def checksums(self) -> dict[str, str | Path]:
@@ -251,7 +255,7 @@ def _check_output(layer: str, output: torch.Tensor, images: int, source: str) ->
         found = f"{len(output)} rows"
     if found:
         raise InputError(
-            source, f"layer {layer!r}", found, f"real numbers for {images}, the images of a batch"
+            f"layer {layer!r}", found, f"real numbers for {images}, the images of a batch", file=source
         )
 
 
@@ -341,7 +345,7 @@ def extract(
     """
     folder, device = Path(folder), torch.device(device or choose_device())
     if precision not in PRECISIONS:
-        raise InputError(source, "precision", repr(precision), f"one of {list(PRECISIONS)}")
+        raise InputError("precision", repr(precision), f"one of {list(PRECISIONS)}", file=source)
     if device.type == "cpu":
         _reuse_freed_memory()
     model = model.to(device, memory_format=torch.channels_last).eval()
@@ -359,7 +363,7 @@ def extract(
                 raise
             if len(batch) == 1:
                 found = f"out of memory on {device} at 1"
-                raise InputError(source, "batch_size", found, "more memory") from None
+                raise InputError("batch_size", found, "more memory", file=source) from None
             return False
         return True
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 
 def relative_depth(k: int) -> np.ndarray:
@@ -20,13 +20,15 @@ def relative_depth(k: int) -> np.ndarray:
 def _check_names(model: torch.nn.Module, layers: Sequence[str], source: str) -> None:
     names = [name for name, _ in model.named_modules() if name]
     if not layers:
-        raise InputError(source, "layers", "none", "at least one layer")
+        raise InputError("layers", "none", "at least one layer", file=source)
     for index, layer in enumerate(layers):
         if layer in layers[:index]:
-            raise InputError(source, "layers", f"{layer!r} twice", "each layer once")
+            raise InputError("layers", f"{layer!r} twice", "each layer once", file=source)
         if layer not in names:
             nearest = difflib.get_close_matches(str(layer), names, n=5, cutoff=0.3) or names[:5]
-            raise InputError(source, "layers", repr(layer), f"a layer of this network, such as {nearest}")
+            raise InputError(
+                "layers", repr(layer), f"a layer of this network, such as {nearest}", file=source
+            )
 
 
 def _first_tensor(output) -> torch.Tensor | None:
@@ -72,13 +74,13 @@ def recorded(
         def read(module, inputs, output):
             if layer in seen:
                 raise InputError(
-                    source, "layers", f"{layer!r}, which runs several times", "a layer that runs once"
+                    "layers", f"{layer!r}, which runs several times", "a layer that runs once", file=source
                 )
             seen.append(layer)
             tensor = _first_tensor(output)
             if tensor is None:
                 raise InputError(
-                    source, "layers", f"{layer!r}, which returns {type(output).__name__}", "a tensor"
+                    "layers", f"{layer!r}, which returns {type(output).__name__}", "a tensor", file=source
                 )
             receive(layer, tensor)
 
@@ -87,12 +89,15 @@ def recorded(
     def finish(*_):
         idle = [layer for layer in layers if layer not in seen]
         if idle:
-            raise InputError(source, "layers", f"{idle}, not run by this network", "layers that run")
+            raise InputError("layers", f"{idle}, not run by this network", "layers that run", file=source)
         # depth is the place in the list, so a wrong order would give wrong depths
         if seen != list(layers):
             late, early = next(pair for pair in zip(layers, seen, strict=True) if pair[0] != pair[1])
             raise InputError(
-                source, "layers", f"{late!r} before {early!r}", "the order in which the network runs them"
+                "layers",
+                f"{late!r} before {early!r}",
+                "the order in which the network runs them",
+                file=source,
             )
 
     handles = [model.register_forward_pre_hook(start)]

@@ -13,7 +13,7 @@ import yaml
 from torch import nn
 
 from cortexrsa import cards
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 from cortexrsa.networks.layers import relative_depth
 from cortexrsa.networks.zoo import build
 
@@ -172,7 +172,7 @@ def torchvision_card(name: str, weights: str | None = None) -> dict:
         return card
     chosen = weights or ("IMAGENET1K_V1" if "IMAGENET1K_V1" in entries else next(iter(entries)))
     if chosen not in entries:
-        raise InputError("torchvision", "weights", repr(chosen), cards.suggestion(chosen, entries))
+        raise InputError("weights", repr(chosen), cards.suggestion(chosen, entries), file="torchvision")
     entry = entries[chosen]
     card["description"] = f"{name}, trained to classify ImageNet (torchvision, {chosen})"
     card["family"] = "task-optimised"
@@ -267,7 +267,7 @@ def card_text(card: dict, size: int | None = None) -> str:
     """
     if size is not None:
         if size < 1:
-            raise InputError(card["label"], "preprocessing.size", size, "a whole number >= 1")
+            raise InputError("preprocessing.size", size, "a whole number >= 1", file=card["label"])
         card["preprocessing"]["size"] = size
     network = build(card["network"], source=card["network"]["name"])
     try:
@@ -275,11 +275,13 @@ def card_text(card: dict, size: int | None = None) -> str:
     # whatever a network raises at a size it was not made for
     except Exception as error:
         found = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise InputError(card["label"], "preprocessing.size", found, "a size at which it runs") from error
+        raise InputError(
+            "preprocessing.size", found, "a size at which it runs", file=card["label"]
+        ) from error
     chosen = default_layers(layers)
     if not chosen:
         found = "no module that runs once in a pass and gives a tensor with a row for each image"
-        raise InputError(card["label"], "layers", found, "modules that can be recorded")
+        raise InputError("layers", found, "modules that can be recorded", file=card["label"])
     depth = dict(zip(chosen, relative_depth(len(chosen)), strict=True))
     lines = [
         "# Written by scripts/new_model_card.py; please edit: label, description, family, citation, layers.",

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 import xarray
 
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 
 def standardise(images: torch.Tensor, preprocessing: dict) -> torch.Tensor:
@@ -59,10 +59,10 @@ def prepare(
     InputError : images of another dtype or shape; an interpolation other than bilinear.
     """
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
-        raise InputError("stimuli", "images", f"{images.dtype} {images.shape}", "uint8 (n, H, W, 3)")
+        raise InputError("images", f"{images.dtype} {images.shape}", "uint8 (n, H, W, 3)", file="stimuli")
     interpolation = preprocessing.get("interpolation", "bilinear")
     if interpolation != "bilinear":
-        raise InputError(source, "preprocessing: interpolation", repr(interpolation), "bilinear")
+        raise InputError("preprocessing: interpolation", repr(interpolation), "bilinear", file=source)
     size = preprocessing["size"]
     # a copy, because a read-only memory map cannot back a tensor
     tensor = torch.from_numpy(np.array(images)).to(device).permute(0, 3, 1, 2).float() / 255

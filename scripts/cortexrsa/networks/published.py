@@ -7,7 +7,7 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 
 class BurgessEncoder(nn.Module):
@@ -125,10 +125,10 @@ class AutoencoderKLEncoder(nn.Module):
             from diffusers import AutoencoderKL
         except ImportError as error:
             raise InputError(
-                "network: source autoencoder_kl",
                 "package",
                 f"no diffusers ({error})",
                 "it: pip install -r requirements-extra.txt",
+                file="network: source autoencoder_kl",
             ) from error
         blocks = len(block_out_channels)
         whole = AutoencoderKL(

@@ -13,7 +13,9 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from cortexrsa.files import InputError, load_array, read_table
+from cortexrsa.errors import InputError
+from cortexrsa.formats.arrays import load_array
+from cortexrsa.formats.tables import read_table
 
 
 @dataclass
@@ -58,9 +60,9 @@ def open_corpus(index: str | Path, images: str | Path | None = None, folder: str
     InputError : the index or the array cannot be read, or they disagree.
     """
     table = read_table(index, ["file", "category", "split"]).fillna({"category": ""})
-    array = None if images is None else load_array(images, mmap_mode="r")
+    array = None if images is None else load_array(images, index, "r")
     if array is not None and len(array) != len(table):
-        raise InputError(images, "images", len(array), f"{len(table)}, as in {index}")
+        raise InputError("images", len(array), f"{len(table)}, as in {index}", file=images)
     return Corpus(table, array, None if folder is None else Path(folder))
 
 
@@ -106,7 +108,7 @@ class Images(Dataset):
                 image.draft("RGB", (self.size, self.size))
                 image = image.convert("RGB")
         except (OSError, SyntaxError) as error:
-            raise InputError(path, "image", error, "an image that can be read") from error
+            raise InputError("image", error, "an image that can be read", file=path) from error
         if image.size != (self.size, self.size):
             side = min(image.size)
             left, top = ((length - side) / 2 for length in image.size)

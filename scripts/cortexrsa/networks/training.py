@@ -24,7 +24,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 
-from cortexrsa.files import InputError, atomic_path
+from cortexrsa.errors import InputError
 from cortexrsa.networks import probes
 from cortexrsa.networks.augmentation import Views
 from cortexrsa.networks.extraction import choose_device, is_out_of_memory
@@ -32,6 +32,7 @@ from cortexrsa.networks.objectives import OBJECTIVES, SOURCES, Objective
 from cortexrsa.networks.preprocessing import resize, standardise
 from cortexrsa.networks.streaming import Batches, Corpus, Images, loader
 from cortexrsa.networks.zoo import build
+from cortexrsa.storage import atomic_path
 
 CURVE_POINTS = 50  # of the training loss
 HELD_OUT_POINTS = 10
@@ -186,10 +187,10 @@ class Training(lightning.LightningModule):
             self._shrink(buffers)
         if not torch.isfinite(loss):
             raise InputError(
-                self.source,
                 "weights: training",
                 f"loss {loss.item()} at step {step}",
                 "a lower learning_rate",
+                file=self.source,
             )
         if self.recipe.get("gradient_clip"):
             nn.utils.clip_grad_norm_(self.objective.parameters(), self.recipe["gradient_clip"])
@@ -203,11 +204,11 @@ class Training(lightning.LightningModule):
         if self.in_parts or not norm_batch or norm_batch >= batch:
             found = f"out of memory on {self.device} at {norm_batch if self.in_parts else batch} images"
             raise InputError(
-                self.source,
                 "weights: training: norm_batch",
                 found,
                 f"more memory, or a norm_batch below {norm_batch or batch} (images over which batch "
                 "normalisation takes its statistics), so that the batch can be divided",
+                file=self.source,
             )
         with torch.no_grad():
             for name, buffer in self.objective.named_buffers():
@@ -308,7 +309,9 @@ def _started(checkpoint: Path) -> int:
         return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
     except (RuntimeError, KeyError, EOFError, ValueError, OSError, pickle.UnpicklingError) as error:
         found = f"a damaged file ({type(error).__name__})"
-        raise InputError(checkpoint, "checkpoint", found, "a whole one; delete it to begin anew") from error
+        raise InputError(
+            "checkpoint", found, "a whole one; delete it to begin anew", file=checkpoint
+        ) from error
 
 
 # ---- one training ----------------------------------------------------------------------------------------
@@ -318,27 +321,27 @@ def _check(network: dict, recipe: dict, corpus: Corpus, source: str) -> None:
     objective = recipe["objective"]
     if objective not in OBJECTIVES:
         found = repr(objective)
-        raise InputError(source, "weights: training: objective", found, f"one of {list(OBJECTIVES)}")
+        raise InputError("weights: training: objective", found, f"one of {list(OBJECTIVES)}", file=source)
     if network["source"] not in SOURCES[objective]:
         found = f"{objective} for a network of source {network['source']}"
         expected = f"one of {', '.join(SOURCES[objective])}"
-        raise InputError(source, "weights: training: objective", found, f"a source that is {expected}")
+        raise InputError("weights: training: objective", found, f"a source that is {expected}", file=source)
     counts = {name: int((corpus.index["split"] == name).sum()) for name in ("train", "validation")}
     if min(counts.values()) == 0:
-        raise InputError(source, "corpus: split", counts, "images to train on and images held out")
+        raise InputError("corpus: split", counts, "images to train on and images held out", file=source)
     if recipe["images_seen"] < recipe["batch_size"] or recipe["batch_size"] < 2:
         found = f"{recipe['images_seen']} images in batches of {recipe['batch_size']}"
-        raise InputError(source, "weights: training: images_seen", found, "at least one batch of two")
+        raise InputError("weights: training: images_seen", found, "at least one batch of two", file=source)
     norm_batch = recipe.get("norm_batch")
     if norm_batch and recipe["batch_size"] % norm_batch:
         expected = f"a divisor of the batch_size, {recipe['batch_size']}"
-        raise InputError(source, "weights: training: norm_batch", norm_batch, expected)
+        raise InputError("weights: training: norm_batch", norm_batch, expected, file=source)
     if objective == "supervised" and not corpus.categories:
-        raise InputError(source, "corpus", "images without categories", "a sub-folder for each category")
+        raise InputError("corpus", "images without categories", "a sub-folder for each category", file=source)
     wanted = {"supervised": len(corpus.categories), "simclr": 0, "barlow_twins": 0}.get(objective)
     found = (network.get("options") or {}).get("classes", 1000)
     if wanted is not None and found != wanted:
-        raise InputError(source, "network: options: classes", found, f"{wanted} for {objective}")
+        raise InputError("network: options: classes", found, f"{wanted} for {objective}", file=source)
 
 
 def train(

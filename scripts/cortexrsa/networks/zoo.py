@@ -18,8 +18,8 @@ import torchvision
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from cortexrsa.downloads import disguised
-from cortexrsa.files import InputError, reason
+from cortexrsa.downloaded import disguised
+from cortexrsa.errors import InputError, reason
 from cortexrsa.networks.baselines import GaborPyramid, Pixels
 from cortexrsa.networks.cornet import CORnetS
 from cortexrsa.networks.published import AutoencoderKLEncoder, BoltsVAE, BurgessVAE
@@ -162,7 +162,7 @@ def _constructor(network: dict, source: str):
 
     def known(names) -> None:
         if name not in names:
-            raise InputError(source, "network: name", repr(name), _nearest(name, list(names)))
+            raise InputError("network: name", repr(name), _nearest(name, list(names)), file=source)
 
     if kind == "torchvision":
         known(torchvision.models.list_models(module=torchvision.models))
@@ -197,7 +197,7 @@ def _constructor(network: dict, source: str):
     if kind == "baseline":
         known(BASELINES)
         return BASELINES[name]
-    raise InputError(source, "network: source", repr(kind), _nearest(kind, list(SOURCES)))
+    raise InputError("network: source", repr(kind), _nearest(kind, list(SOURCES)), file=source)
 
 
 def _hub_model(repo: str, name: str, options: dict, source: str) -> nn.Module:
@@ -210,7 +210,7 @@ def _hub_model(repo: str, name: str, options: dict, source: str) -> nn.Module:
     local = Path(repo).is_dir()
     if not local and not re.fullmatch(r"[\w.-]+/[\w.-]+:[\w./-]+", repo):
         expected = "OWNER/NAME:COMMIT on GitHub, or a folder with hubconf.py"
-        raise InputError(source, "network: options: repo", repr(repo), expected)
+        raise InputError("network: options: repo", repr(repo), expected, file=source)
     where = {"source": "local" if local else "github", "trust_repo": True, "verbose": False}
     try:
         try:
@@ -222,10 +222,10 @@ def _hub_model(repo: str, name: str, options: dict, source: str) -> nn.Module:
     # a repository's code may raise anything
     except Exception as error:
         found = f"{name!r} of {repo}, which failed ({type(error).__name__}: {error})"
-        raise InputError(source, "network: name", " ".join(found.split()), "an entry point") from error
+        raise InputError("network: name", " ".join(found.split()), "an entry point", file=source) from error
     if not isinstance(network, nn.Module):
         found = f"{name!r} of {repo}, which returns {type(network).__name__}"
-        raise InputError(source, "network: name", found, "an entry point that returns a torch.nn.Module")
+        raise InputError("network: name", found, "an entry point that returns a torch.nn.Module", file=source)
     return network
 
 
@@ -249,9 +249,9 @@ def build(network: dict, seed: int = 0, source: str = "model card") -> nn.Module
     open_ended = len(allowed) < len(parameters)
     for option in options:
         if option not in allowed and not open_ended:
-            raise InputError(source, "network: options", repr(option), _nearest(option, allowed))
+            raise InputError("network: options", repr(option), _nearest(option, allowed), file=source)
     if options.get("stem", "small") not in ("imagenet", "small"):
-        raise InputError(source, "network: options: stem", repr(options["stem"]), "imagenet or small")
+        raise InputError("network: options: stem", repr(options["stem"]), "imagenet or small", file=source)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
@@ -262,7 +262,9 @@ def build(network: dict, seed: int = 0, source: str = "model card") -> nn.Module
         except Exception as error:
             field, given = ("options", options) if options else ("name", repr(network.get("name")))
             found = " ".join(f"{given} ({type(error).__name__}: {error})".split())
-            raise InputError(source, f"network: {field}", found, "a network that can be built") from error
+            raise InputError(
+                f"network: {field}", found, "a network that can be built", file=source
+            ) from error
 
 
 # ---- weights ---------------------------------------------------------------------------------------------
@@ -280,12 +282,14 @@ def package_file(package: str, file: str, source: str = "model card") -> Path:
     except ModuleNotFoundError:  # the parent of a dotted name
         specification = None
     if specification is None or not specification.submodule_search_locations:
-        raise InputError(source, "weights: package", f"{package!r}, not installed", "an installed package")
+        raise InputError(
+            "weights: package", f"{package!r}, not installed", "an installed package", file=source
+        )
     for folder in specification.submodule_search_locations:
         for path in sorted(Path(folder).rglob(Path(file).name)):
             if path.as_posix().endswith(f"/{file}"):
                 return path
-    raise InputError(source, "weights: file", repr(file), f"a file in package {package}")
+    raise InputError("weights: file", repr(file), f"a file in package {package}", file=source)
 
 
 class Placeholder:
@@ -306,11 +310,11 @@ def _read(file: Path, placeholders: Sequence[str] = ()) -> object:
         answer = disguised(file)
         empty = file.stat().st_size == 0
     except OSError as error:
-        raise InputError(file, "weights", reason(error), expected) from error
+        raise InputError("weights", reason(error), expected, file=file) from error
     if empty:
-        raise InputError(file, "weights", "an empty file", expected)
+        raise InputError("weights", "an empty file", expected, file=file)
     if answer:
-        raise InputError(file, "weights", f"{answer} (the server's answer, not the file)", expected)
+        raise InputError("weights", f"{answer} (the server's answer, not the file)", expected, file=file)
     try:
         if file.suffix == ".safetensors":
             return safetensors.torch.load_file(file)
@@ -320,11 +324,13 @@ def _read(file: Path, placeholders: Sequence[str] = ()) -> object:
         named = re.search(r"GLOBAL (\S+) was not an allowed", str(error))
         found = named[1] if named else _cause(error)
         advice = "; a class whose objects are not needed can be named in `placeholders`" if named else ""
-        raise InputError(file, "weights", f"other or pickled objects: {found}", expected + advice) from error
+        raise InputError(
+            "weights", f"other or pickled objects: {found}", expected + advice, file=file
+        ) from error
     # the old format has no checksums: a flipped bit may raise anything
     except Exception as error:
         found = f"an unreadable file ({type(error).__name__}: {_first_line(error)})"
-        raise InputError(file, "weights", found, expected) from error
+        raise InputError("weights", found, expected, file=file) from error
 
 
 def _first_line(error: Exception) -> str:
@@ -347,16 +353,21 @@ def _state_dict(content: object, weights: dict, file: Path) -> dict[str, torch.T
         if not isinstance(content, dict) or key not in content:
             keys = sorted(map(str, content)) if isinstance(content, dict) else [type(content).__name__]
             path = " / ".join(weights["entry"][: depth + 1])
-            raise InputError(file, f"weights: entry {path}", f"keys {_listed(keys)}", repr(key))
+            raise InputError(f"weights: entry {path}", f"keys {_listed(keys)}", repr(key), file=file)
         content = content[key]
     if not isinstance(content, dict):
-        raise InputError(file, "weights", type(content).__name__, "a state dict (name: tensor)")
+        raise InputError("weights", type(content).__name__, "a state dict (name: tensor)", file=file)
     if numbered := [repr(key) for key in content if not isinstance(key, str)]:
-        raise InputError(file, "weights", f"keys that are no text: {_listed(numbered)}", "names of tensors")
+        raise InputError(
+            "weights", f"keys that are no text: {_listed(numbered)}", "names of tensors", file=file
+        )
     other = [key for key, value in content.items() if not isinstance(value, torch.Tensor)]
     if other:
         raise InputError(
-            file, "weights", f"entries that are no tensors: {_listed(other)}", "a state dict; set `entry`?"
+            "weights",
+            f"entries that are no tensors: {_listed(other)}",
+            "a state dict; set `entry`?",
+            file=file,
         )
     prefix, ignored = weights.get("strip_prefix") or "", weights.get("ignore") or []
     renamed = weights.get("rename") or {}
@@ -370,7 +381,7 @@ def _state_dict(content: object, weights: dict, file: Path) -> dict[str, torch.T
             continue
         if name in published:
             found = f"{published[name]!r} and {key!r}, which both become {name!r}"
-            raise InputError(file, "weights: keys", found, "one tensor of each name; see `ignore`")
+            raise InputError("weights: keys", found, "one tensor of each name; see `ignore`", file=file)
         published[name] = key
     return {name: content[key] for name, key in published.items()}
 
@@ -433,7 +444,9 @@ def load_weights(model: nn.Module, weights: dict, file: str | Path) -> None:
     if shapes:
         faults.append(f"other shapes {_listed(shapes)}")
     if faults:
-        raise InputError(file, "weights: keys", "; ".join(faults), f"the {len(wanted)} keys of the network")
+        raise InputError(
+            "weights: keys", "; ".join(faults), f"the {len(wanted)} keys of the network", file=file
+        )
     model.load_state_dict(state, strict=True)
 
 
@@ -442,7 +455,9 @@ def _check_random(model: nn.Module, other: nn.Module, source: str) -> None:
     pairs = zip(model.parameters(), other.parameters(), strict=True)
     if any(True for _ in model.parameters()) and all(torch.equal(a, b) for a, b in pairs):
         found = "the same weights from every seed: the entry point loads its own"
-        raise InputError(source, "weights: random", found, "an option that leaves them out, or their file")
+        raise InputError(
+            "weights: random", found, "an option that leaves them out, or their file", file=source
+        )
 
 
 def build_with_weights(
@@ -478,6 +493,6 @@ def build_with_weights(
         file = package_file(weights["package"], weights["file"], source)
         found = hashlib.sha256(file.read_bytes()).hexdigest()
         if not found.startswith(weights["sha256"].lower()):
-            raise InputError(file, "sha256", found, weights["sha256"])
+            raise InputError("sha256", found, weights["sha256"], file=file)
         load_weights(model, weights, file)
     return model

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import xarray
 
-from cortexrsa.brain.datasets import read_npz
-from cortexrsa.cards import suggestion
-from cortexrsa.files import InputError, check_stimuli, load_array, reason
+from cortexrsa.brain.loaders.rdms import read_npz
+from cortexrsa.errors import InputError, reason, suggestion
+from cortexrsa.formats.arrays import load_foreign_array
+from cortexrsa.formats.stimuli import check_stimuli
 
 PACKAGE_KEYS = ("stimuli", "stimuli_test", "responses", "responses_test", "roi", "roi_names")
 # levels of WordNet from coarse to fine, then the class that a network predicted, which is no truth
@@ -53,32 +54,32 @@ def check_grey_stimuli(images: dict[str, np.ndarray], options: dict, places: Pla
         values, (path, field, _) = images[split], places[split][0]
         shape = (options[split], size, size)
         if values.dtype.kind != "f":
-            raise InputError(path, field, f"dtype {values.dtype}", "float32 grey values")
+            raise InputError(field, f"dtype {values.dtype}", "float32 grey values", file=path)
         if values.shape != shape:
             note = _swapped(values.shape, shape, options)
-            raise InputError(path, field, f"shape {values.shape}{note}", shape)
+            raise InputError(field, f"shape {values.shape}{note}", shape, file=path)
         # sums are finite only if every value is, and need no array of that size
         broken = np.flatnonzero(~np.isfinite(values.sum(axis=(1, 2), dtype=np.float64)))
         if len(broken):
             path, field, index = _place(places[split], broken[0])
             found = f"NaN or infinite values in {len(broken)} images, first in image {index}"
-            raise InputError(path, field, found, "finite grey values")
+            raise InputError(field, found, "finite grey values", file=path)
         flat = np.flatnonzero(np.ptp(values.reshape(len(values), -1), axis=1) == 0)
         if len(flat):
             path, field, index = _place(places[split], flat[0])
-            raise InputError(path, field, f"image {index} of a single grey value", "images")
+            raise InputError(field, f"image {index} of a single grey value", "images", file=path)
         ranges[split] = np.median(np.ptp(values.reshape(len(values), -1), axis=1))
     ratio = ranges["test"] / ranges["train"]
     if not 1 / SCALE_TOLERANCE < ratio < SCALE_TOLERANCE:
         path, field, _ = places["test"][0]
         found = f"images whose grey values span {ratio:.2g} times those of the training images"
-        raise InputError(path, field, found, "one scale of grey values for both splits")
+        raise InputError(field, found, "one scale of grey values for both splits", file=path)
     seen = {_digest(image): index for index, image in enumerate(images["train"])}
     for index, image in enumerate(images["test"]):
         if (twin := seen.get(_digest(image))) is not None:
             path, field, index = _place(places["test"], index)
             found = f"image {index}, which is training image {twin}"
-            raise InputError(path, field, found, "images of their own: layers are chosen on the others")
+            raise InputError(field, found, "images of their own: layers are chosen on the others", file=path)
     if options["aperture"]:
         _check_aperture(images, size, places)
 
@@ -120,7 +121,7 @@ def _check_aperture(images: dict[str, np.ndarray], size: int, places: Places) ->
             path, key, index = _place(places[split], worst)
             found = f"corners that differ by {departure[worst]:.0%} of the range of grey in image {index}"
             expected = "one grey around the aperture in all images (no normalisation of single images)"
-            raise InputError(path, key, found, f"{expected}; options: aperture: false skips this check")
+            raise InputError(key, found, f"{expected}; options: aperture: false skips this check", file=path)
 
 
 def to_bytes(images: dict[str, np.ndarray]) -> np.ndarray:
@@ -184,18 +185,20 @@ def check_responses(
         finite value at all. Single NaN voxels are dropped and counted later.
     """
     if values.dtype.kind != "f":
-        raise InputError(path, field, f"dtype {values.dtype}", "float32 or float64 (rounding loses z-scores)")
+        raise InputError(
+            field, f"dtype {values.dtype}", "float32 or float64 (rounding loses z-scores)", file=path
+        )
     expected = f"({n_stimuli} stimuli, {n_voxels} voxels)"
     if values.shape == (n_voxels, n_stimuli) and n_voxels != n_stimuli:
-        raise InputError(path, field, f"shape {values.shape}, transposed", expected)
+        raise InputError(field, f"shape {values.shape}, transposed", expected, file=path)
     if values.shape != (n_stimuli, n_voxels):
         note = _swapped(values.shape, (n_stimuli, n_voxels), options)
-        raise InputError(path, field, f"shape {values.shape}{note}", expected)
+        raise InputError(field, f"shape {values.shape}{note}", expected, file=path)
     if not np.isfinite(values).any():
-        raise InputError(path, field, "no finite value", "responses")
+        raise InputError(field, "no finite value", "responses", file=path)
     if not any(np.any(row != np.round(row), where=np.isfinite(row)) for row in values):
         raise InputError(
-            path, field, "whole numbers only", "responses as published (rounding loses z-scores)"
+            field, "whole numbers only", "responses as published (rounding loses z-scores)", file=path
         )
 
 
@@ -217,7 +220,9 @@ def check_averages(responses: xarray.DataArray, path: str | Path) -> None:
     few, many = sorted(SPLITS, key=repeats.get)
     if repeats[few] == repeats[many]:
         found = f"{repeats['train']} and {repeats['test']}"
-        raise InputError("data set card", "options: train_repeats, test_repeats", found, "different numbers")
+        raise InputError(
+            "options: train_repeats, test_repeats", found, "different numbers", file="data set card"
+        )
     variances = {split: _mean_variance(responses, split) for split in SPLITS}
     if variances[many] >= variances[few]:
         found = (
@@ -225,7 +230,7 @@ def check_averages(responses: xarray.DataArray, path: str | Path) -> None:
             f"and {variances[few]:.3g} over {repeats[few]} ({few})"
         )
         expected = "less over more repeats: both splits on one scale, not z-scored each by itself"
-        raise InputError(path, "responses", found, expected)
+        raise InputError("responses", found, expected, file=path)
 
 
 def _mean_variance(responses: xarray.DataArray, split: str) -> float:
@@ -252,18 +257,23 @@ def select_rois(codes: np.ndarray, card_rois: dict, path: str | Path, field: str
     _check_codes(card_rois)
     codes = np.asarray(codes)
     if codes.dtype.kind not in "iuf" or not np.array_equal(codes, np.round(codes)):
-        raise InputError(path, field, f"dtype {codes.dtype} with other than whole numbers", "codes of ROIs")
+        raise InputError(
+            field, f"dtype {codes.dtype} with other than whole numbers", "codes of ROIs", file=path
+        )
     unknown = sorted(set(codes.astype(int).tolist()) - set(ROI_CODES.values()))
     if unknown:
         known = ", ".join(f"{code} {name}" for name, code in ROI_CODES.items())
-        raise InputError(path, field, f"the code {unknown[0]}", f"one of {known}")
+        raise InputError(field, f"the code {unknown[0]}", f"one of {known}", file=path)
     chosen = {}
     for roi, entry in card_rois.items():
         chosen[roi] = np.flatnonzero(codes == entry["code"])
         expected = entry.get("voxels")
         if not len(chosen[roi]) or expected not in (None, len(chosen[roi])):
             raise InputError(
-                path, field, f"{len(chosen[roi])} voxels of code {entry['code']} ({roi})", expected or "some"
+                field,
+                f"{len(chosen[roi])} voxels of code {entry['code']} ({roi})",
+                expected or "some",
+                file=path,
             )
     return chosen
 
@@ -273,7 +283,7 @@ def _check_codes(card_rois: dict) -> None:
     for roi, entry in card_rois.items():
         if entry["code"] != ROI_CODES.get(roi, entry["code"]):
             expected = f"{ROI_CODES[roi]}, the code of {roi} in these data"
-            raise InputError("data set card", f"rois.{roi}.code", entry["code"], expected)
+            raise InputError(f"rois.{roi}.code", entry["code"], expected, file="data set card")
 
 
 def responses_array(parts: list[tuple], stimuli: pd.DataFrame) -> xarray.DataArray:
@@ -351,9 +361,9 @@ def _package_rois(arrays: dict, card_rois: dict, path: Path) -> dict[str, np.nda
     """Voxels of every ROI, after the file's own names of the codes agree with the card's."""
     names, codes = arrays["roi_names"], arrays["roi"]
     if names.dtype.kind not in "US" or names.ndim != 1:
-        raise InputError(path, "roi_names", f"{names.dtype} {names.shape}", "a list of names")
+        raise InputError("roi_names", f"{names.dtype} {names.shape}", "a list of names", file=path)
     if codes.ndim != 1:
-        raise InputError(path, "roi", f"shape {codes.shape}", "one code for each voxel")
+        raise InputError("roi", f"shape {codes.shape}", "one code for each voxel", file=path)
     # Python 2 wrote text as bytes
     if names.dtype.kind == "S":
         names = np.char.decode(names, "utf-8", "replace")
@@ -361,14 +371,14 @@ def _package_rois(arrays: dict, card_rois: dict, path: Path) -> dict[str, np.nda
         code = entry["code"]
         found = str(names[code]) if code < len(names) else "nothing"
         if found != roi:
-            raise InputError(path, f"roi_names[{code}]", repr(found), f"{roi!r}, as in the card")
+            raise InputError(f"roi_names[{code}]", repr(found), f"{roi!r}, as in the card", file=path)
     return select_rois(codes, card_rois, path, "roi")
 
 
 def _read_labels(path: Path, n: int) -> np.ndarray:
-    labels = load_array(path)
+    labels = load_foreign_array(path)
     if labels.dtype.kind != "U" or labels.shape != (len(LABELS), n):
-        raise InputError(path, "labels", f"{labels.dtype} {labels.shape}", f"text ({len(LABELS)}, {n})")
+        raise InputError("labels", f"{labels.dtype} {labels.shape}", f"text ({len(LABELS)}, {n})", file=path)
     return labels
 
 
@@ -429,12 +439,12 @@ def _mat5_stimuli(path: Path, options: dict) -> tuple[dict[str, np.ndarray], Pla
         content = loadmat(path, variable_names=list(names.values()))
     # scipy has an error of its own for each way a file can be damaged
     except Exception as error:
-        raise InputError(path, "content", reason(error), "a MATLAB 5 file") from error
+        raise InputError("content", reason(error), "a MATLAB 5 file", file=path) from error
     for name in names.values():
         if name not in content:
-            raise InputError(path, "variable", f"no {name!r}", suggestion(name, content))
+            raise InputError("variable", f"no {name!r}", suggestion(name, content), file=path)
         if not isinstance(content[name], np.ndarray):
-            raise InputError(path, name, f"a {type(content[name]).__name__}", "a full array")
+            raise InputError(name, f"a {type(content[name]).__name__}", "a full array", file=path)
     images = {split: content[name] for split, name in names.items()}
     return images, {split: [(path, name, options[split])] for split, name in names.items()}
 
@@ -455,7 +465,7 @@ def _full_resolution(folder: Path, options: dict) -> tuple[dict[str, np.ndarray]
             places[split].append((folder / name, field, len(part)))
         if filled != options[split]:
             where = folder / parts[split][0][0].replace("_01", "_*")
-            raise InputError(where, parts[split][0][1], f"{filled} images", options[split])
+            raise InputError(parts[split][0][1], f"{filled} images", options[split], file=where)
     return images, places
 
 
@@ -464,9 +474,9 @@ def _full_size_part(path: Path, field: str, size: int) -> np.ndarray:
     # MATLAB's order of the axes is reversed in HDF5: (image, row, column) there
     part = _read_hdf5(path, [field])[field].T
     if part.dtype.kind not in "fu":
-        raise InputError(path, field, f"dtype {part.dtype}", "grey values")
+        raise InputError(field, f"dtype {part.dtype}", "grey values", file=path)
     if part.ndim != 3 or part.shape[1:] != (size, size):
-        raise InputError(path, field, f"shape {part.shape}", f"(images, {size}, {size})")
+        raise InputError(field, f"shape {part.shape}", f"(images, {size}, {size})", file=path)
     return part
 
 
@@ -477,15 +487,15 @@ def _read_hdf5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
         with h5py.File(path, "r") as file:
             for name in names:
                 if name not in file:
-                    raise InputError(path, "variable", f"no {name!r}", suggestion(name, file))
+                    raise InputError("variable", f"no {name!r}", suggestion(name, file), file=path)
                 if not isinstance(file[name], h5py.Dataset):
-                    raise InputError(path, name, "a group (a MATLAB structure)", "an array")
+                    raise InputError(name, "a group (a MATLAB structure)", "an array", file=path)
             # a scalar comes out as no array
             return {name: np.asarray(file[name][()]) for name in names}
     except InputError:
         raise
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise InputError(path, "content", reason(error), "a MATLAB 7.3 file (HDF5)") from error
+        raise InputError("content", reason(error), "a MATLAB 7.3 file (HDF5)", file=path) from error
 
 
 LOADERS = {"kay2008": load_kay2008, "vim1": load_vim1}

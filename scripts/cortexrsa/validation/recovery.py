@@ -14,14 +14,16 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cortexrsa.files import RDMs, load_array, read_table
+from cortexrsa.formats.arrays import load_array
+from cortexrsa.formats.rdms import RDMs
+from cortexrsa.formats.tables import read_table
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.ceilings import spearman_brown
 from cortexrsa.inference.claims import Study, early_and_late, vae_is_less_similar
 from cortexrsa.inference.permutation import familywise_p
 from cortexrsa.inference.rsa import PRIMARY, model_scores, score_network
-from cortexrsa.progress import progress
+from cortexrsa.jobs import progress
 
 ROIS = ("early", "late")
 DIMENSIONS, VOXELS = 300, 300
@@ -67,7 +69,9 @@ def read_layers(shards: list[str | Path], seed: int = 0) -> list[np.ndarray]:
     generator = np.random.default_rng(seed)
     layers = []
     for layer in table["layer"]:
-        x = np.concatenate([load_array(Path(shard) / f"{layer}.npy") for shard in shards])
+        x = np.concatenate(
+            [load_array(Path(shard) / f"{layer}.npy", Path(shard) / "layers.tsv") for shard in shards]
+        )
         x = x.astype(np.float64) - x.mean(axis=0)
         if x.shape[1] > DIMENSIONS:
             x = x @ generator.normal(size=(x.shape[1], DIMENSIONS)) / np.sqrt(DIMENSIONS)

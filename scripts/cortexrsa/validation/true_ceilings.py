@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cortexrsa.files import RDMs
+from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import select_stimuli
 

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from cortexrsa.cards import suggestion
-from cortexrsa.files import ARRAY_ERRORS, MINIMUM_STIMULI, InputError, RDMs, check_stimuli, reason
+from cortexrsa.errors import InputError, reason, suggestion
+from cortexrsa.formats.arrays import ARRAY_ERRORS
+from cortexrsa.formats.rdms import RDMs
+from cortexrsa.formats.stimuli import MINIMUM_STIMULI, check_stimuli
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 IMAGE_MODES = {"1", "L", "P", "RGB"}  # those with 8 bits a channel and without transparency
@@ -45,21 +47,23 @@ def load_images(folder: str | Path, names: list[str]) -> np.ndarray:
             with Image.open(path) as image:
                 if image.mode not in IMAGE_MODES or "transparency" in image.info:
                     found = f"mode {image.mode}{', transparent' if 'transparency' in image.info else ''}"
-                    raise InputError(path, "image", found, "grey or RGB, 8 bits a channel, no transparency")
+                    raise InputError(
+                        "image", found, "grey or RGB, 8 bits a channel, no transparency", file=path
+                    )
                 pixels = np.asarray(image.convert("RGB"))
         except InputError:
             raise
         # Pillow raises SyntaxError for a broken PNG
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise InputError(path, "image", reason(error), "a readable JPEG or PNG") from error
+            raise InputError("image", reason(error), "a readable JPEG or PNG", file=path) from error
         if images is None:
             images = np.empty((len(names), *pixels.shape), np.uint8)
         if pixels.shape != images.shape[1:]:
             found, expected = _size(pixels.shape), _size(images.shape[1:])
-            raise InputError(path, "size", found, f"{expected}, the size of {names[0]}")
+            raise InputError("size", found, f"{expected}, the size of {names[0]}", file=path)
         images[index] = pixels
     if images is None:
-        raise InputError(folder, "images", "none", "at least one")
+        raise InputError("images", "none", "at least one", file=folder)
     return images
 
 
@@ -76,10 +80,10 @@ def image_names(folder: str | Path) -> list[str]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(folder, "folder", "no such folder", "a folder of images")
+        raise InputError("folder", "no such folder", "a folder of images", file=folder)
     names = [path.name for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
     if not names:
-        raise InputError(folder, "images", "none", f"files {', '.join(sorted(IMAGE_SUFFIXES))}")
+        raise InputError("images", "none", f"files {', '.join(sorted(IMAGE_SUFFIXES))}", file=folder)
     return sorted(names, key=lambda name: [int(x) if x.isdecimal() else x for x in re.split(r"(\d+)", name)])
 
 
@@ -99,20 +103,20 @@ def read_npz(path: str | Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
             archive = np.load(handle, allow_pickle=False)
             # an .npy file
             if isinstance(archive, np.ndarray):
-                raise InputError(path, "format", "a single array", expected)
+                raise InputError("format", "a single array", expected, file=path)
             for key in keys:
                 if key not in archive.files:
-                    raise InputError(path, "key", f"no {key!r}", suggestion(key, archive.files))
+                    raise InputError("key", f"no {key!r}", suggestion(key, archive.files), file=path)
             arrays = {key: archive[key] for key in keys}
     except InputError:
         raise
     # object arrays are a ValueError here
     except ARRAY_ERRORS as error:
-        raise InputError(path, "content", reason(error), expected) from error
+        raise InputError("content", reason(error), expected, file=path) from error
     for key, value in arrays.items():
         # NumPy returns the bytes of a member that is no .npy file
         if not isinstance(value, np.ndarray):
-            raise InputError(path, key, "no array", expected)
+            raise InputError(key, "no array", expected, file=path)
     return arrays
 
 
@@ -142,31 +146,33 @@ def load_rdm_npz(file: str | Path, key: str) -> np.ndarray:
 def _check_rdms(rdms: np.ndarray, file: str | Path, key: str) -> np.ndarray:
     """The RDMs of `load_rdm_npz` as (subjects, n, n) float64, if that is what they are."""
     if rdms.dtype.kind not in "iuf":
-        raise InputError(file, key, f"dtype {rdms.dtype}", "numbers")
+        raise InputError(key, f"dtype {rdms.dtype}", "numbers", file=file)
     if rdms.ndim not in (2, 3) or rdms.shape[-1] != rdms.shape[-2] or not len(rdms):
-        raise InputError(file, key, f"shape {rdms.shape}", "(subjects, n, n), square RDMs")
+        raise InputError(key, f"shape {rdms.shape}", "(subjects, n, n), square RDMs", file=file)
     rdms = np.asarray(rdms, np.float64).reshape(-1, *rdms.shape[-2:])
     n = rdms.shape[-1]
     if n < MINIMUM_STIMULI:
-        raise InputError(file, key, f"{n} stimuli", f"at least {MINIMUM_STIMULI}")
+        raise InputError(key, f"{n} stimuli", f"at least {MINIMUM_STIMULI}", file=file)
     for subject, rdm in enumerate(rdms):
         field = f"{key}[{subject}]"
         if not np.isfinite(rdm).all():
             i, j = np.argwhere(~np.isfinite(rdm))[0]
-            raise InputError(file, field, f"{rdm[i, j]} at ({i}, {j})", "finite dissimilarities")
+            raise InputError(field, f"{rdm[i, j]} at ({i}, {j})", "finite dissimilarities", file=file)
         bound = TOLERANCE * np.abs(rdm).max()
         if np.abs(np.diagonal(rdm)).max() > bound:
             i = np.abs(np.diagonal(rdm)).argmax()
-            raise InputError(file, field, f"{rdm[i, i]:.6g} at ({i}, {i})", "zeros on the diagonal (an RDM)")
+            raise InputError(
+                field, f"{rdm[i, i]:.6g} at ({i}, {i})", "zeros on the diagonal (an RDM)", file=file
+            )
         asymmetry = np.abs(rdm - rdm.T)
         if asymmetry.max() > bound:
             i, j = np.unravel_index(asymmetry.argmax(), rdm.shape)
             found = f"{rdm[i, j]:.6g} at ({i}, {j}) but {rdm[j, i]:.6g} at ({j}, {i})"
             raise InputError(
-                file, field, found, f"a symmetric matrix (to {TOLERANCE:g} of its largest value)"
+                field, found, f"a symmetric matrix (to {TOLERANCE:g} of its largest value)", file=file
             )
         if np.ptp(rdm[np.triu_indices(n, 1)]) <= bound:
-            raise InputError(file, field, "equal dissimilarities only", "dissimilarities that differ")
+            raise InputError(field, "equal dissimilarities only", "dissimilarities that differ", file=file)
     return rdms
 
 
@@ -205,10 +211,10 @@ def load_rdm_dataset(card: dict, folder: str | Path) -> tuple[np.ndarray, pd.Dat
         squares = load_rdm_npz(file, place["key"])
         if squares.shape[1] != n:
             expected = f"{n}, the images in {folder / options['stimuli']}"
-            raise InputError(file, place["key"], f"{squares.shape[1]} stimuli", expected)
+            raise InputError(place["key"], f"{squares.shape[1]} stimuli", expected, file=file)
         if triangles and len(squares) != len(triangles[0]):
             expected = f"{len(triangles[0])}, as in {rows[0][1]}: rows are the same subjects in every ROI"
-            raise InputError(file, place["key"], f"{len(squares)} subjects", expected)
+            raise InputError(place["key"], f"{len(squares)} subjects", expected, file=file)
         triangles.append(squares[:, *upper])
         rows += [(f"sub-{subject:02d}", roi) for subject in range(1, len(squares) + 1)]
     table = pd.DataFrame(rows, columns=["subject", "roi"])

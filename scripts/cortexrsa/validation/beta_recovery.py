@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray
 
-from cortexrsa.files import InputError
+from cortexrsa.errors import InputError
 
 PLACE = ["subject", "roi", "i", "j", "k"]
 
@@ -31,7 +31,7 @@ def align_truth(truth: xarray.Dataset, responses: xarray.DataArray, source: str 
     stimuli = pd.Index(truth["stimulus_id"].values).get_indexer(responses["stimulus_id"].values)
     if (voxels < 0).any() or (stimuli < 0).any():
         found = f"{(voxels < 0).sum()} voxels and {(stimuli < 0).sum()} stimuli of the responses missing"
-        raise InputError(source, "truth", found, "all of them")
+        raise InputError("truth", found, "all of them", file=source)
     return truth.isel(voxel=voxels, stimulus=stimuli)
 
 

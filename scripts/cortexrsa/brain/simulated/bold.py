@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal import lfilter
 
 from cortexrsa.brain.glm import all_others, frame_times, partitioned, regressors
-from cortexrsa.brain.simulation import Planted, check_options, plant
+from cortexrsa.brain.simulated.voxels import Planted, check_options, plant
 
 TASK = "images"
 DURATION = 1.0  # seconds that an image is shown

@@ -13,7 +13,7 @@ from cortexrsa.inference import permutation, profiles
 from cortexrsa.inference.bootstrap import Resampled, Resamples, group_scores, interval, standard_error
 from cortexrsa.inference.centroids import Centroid, CentroidDifference
 from cortexrsa.inference.resampling import resampled_similarity
-from cortexrsa.progress import progress
+from cortexrsa.jobs import progress
 
 DEPTH = np.linspace(0, 1, 8)
 CODE, VOXELS, FEATURES = 6, 60, 80

@@ -15,9 +15,9 @@ import pandas as pd
 from nilearn.image import resample_to_img
 from nilearn.interfaces.bids import get_bids_files, parse_bids_filename
 
-from cortexrsa.brain.datasets import IMAGE_SUFFIXES, load_images
-from cortexrsa.cards import suggestion
-from cortexrsa.files import InputError, check_stimuli
+from cortexrsa.brain.loaders.rdms import IMAGE_SUFFIXES, load_images
+from cortexrsa.errors import InputError, suggestion
+from cortexrsa.formats.stimuli import check_stimuli
 
 TABLE = "stimuli.tsv"
 # what the confounds of a run are called by fMRIPrep, now and before version 20
@@ -58,13 +58,13 @@ def subject_labels(folder: str | Path, options: dict) -> list[str]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(folder, "path", "no such folder", "a BIDS folder")
+        raise InputError("path", "no such folder", "a BIDS folder", file=folder)
     present = sorted(path.name.removeprefix("sub-") for path in folder.glob("sub-*") if path.is_dir())
     if not present:
-        raise InputError(folder, "subjects", "no folder sub-*", "a BIDS folder")
+        raise InputError("subjects", "no folder sub-*", "a BIDS folder", file=folder)
     for subject in options.get("subjects") or []:
         if subject not in present:
-            raise InputError(folder, "subjects", repr(subject), suggestion(subject, present))
+            raise InputError("subjects", repr(subject), suggestion(subject, present), file=folder)
     return list(options.get("subjects") or present)
 
 
@@ -91,11 +91,11 @@ def find_runs(folder: str | Path, options: dict) -> list[Run]:
         if lacking:
             named = ", ".join(sorted(f"ses-{session}" for session in lacking))
             expected = "all sessions in all subjects (name those to use in options.sessions)"
-            raise InputError(folder / f"sub-{subject}", "sessions", f"no runs of {named}", expected)
+            raise InputError("sessions", f"no runs of {named}", expected, file=folder / f"sub-{subject}")
     for run in runs[1:]:
         if abs(run.tr - runs[0].tr) > TR_TOLERANCE:
             expected = f"{runs[0].tr:g} s, as in {runs[0].bold.name}"
-            raise InputError(run.bold, "RepetitionTime", f"{run.tr:g} s", expected)
+            raise InputError("RepetitionTime", f"{run.tr:g} s", expected, file=run.bold)
     return runs
 
 
@@ -115,7 +115,7 @@ def _runs_of(folder: Path, subject: str, options: dict) -> list[Run]:
     if not paths:
         described = ", ".join(f"{key}-{value}" for key, value in filters)
         found = f"no BOLD of {described}" + (f" in sessions {', '.join(sessions)}" if sessions else "")
-        raise InputError(source / f"sub-{subject}", "runs", found, "func/*_bold.nii.gz")
+        raise InputError("runs", found, "func/*_bold.nii.gz", file=source / f"sub-{subject}")
     seen: dict[tuple, Path] = {}
     runs = []
     for path in sorted(paths, key=lambda path: (labels[path].get("ses", ""), _number(labels[path]), path)):
@@ -123,7 +123,7 @@ def _runs_of(folder: Path, subject: str, options: dict) -> list[Run]:
         key = (entities.get("ses"), _number(entities))
         if key in seen:
             found = f"two files for one run, {seen[key].name} and {path.name}"
-            raise InputError(path.parent, "runs", found, "one (options.space and options.desc choose)")
+            raise InputError("runs", found, "one (options.space and options.desc choose)", file=path.parent)
         seen[key] = path
         runs.append(
             Run(
@@ -156,7 +156,7 @@ def _events_of(folder: Path, subject: str, entities: dict) -> Path:
         place = place / f"ses-{entities['ses']}"
     path = place / "func" / f"{_stem(subject, entities)}_events.tsv"
     if not path.is_file():
-        raise InputError(path, "file", "no such file", "the events of the run")
+        raise InputError("file", "no such file", "the events of the run", file=path)
     return path
 
 
@@ -165,7 +165,7 @@ def _confounds_of(bold: Path, entities: dict) -> Path:
     for name in CONFOUNDS:
         if (path := bold.parent / f"{stem}_{name}.tsv").is_file():
             return path
-    raise InputError(bold, "confounds", "no file of them", f"{stem}_{CONFOUNDS[0]}.tsv beside it")
+    raise InputError("confounds", "no file of them", f"{stem}_{CONFOUNDS[0]}.tsv beside it", file=bold)
 
 
 def sidecars_of(bold: Path, folder: Path) -> list[Path]:
@@ -186,19 +186,19 @@ def _repetition_time(bold: Path, folder: Path) -> float:
         try:
             described = json.loads(path.read_text(encoding="utf-8")).get("RepetitionTime", described)
         except (OSError, ValueError) as error:
-            raise InputError(path, "JSON", error, "a sidecar as BIDS has it") from error
+            raise InputError("JSON", error, "a sidecar as BIDS has it", file=path) from error
         if described is not None and not (isinstance(described, int | float) and described > 0):
-            raise InputError(path, "RepetitionTime", repr(described), "seconds")
+            raise InputError("RepetitionTime", repr(described), "seconds", file=path)
     header = open_bold(bold).header
     unit = {"msec": 1e-3, "usec": 1e-6}.get(header.get_xyzt_units()[1], 1.0)
     stored = float(header.get_zooms()[3]) * unit
     if described is None and stored <= 0:
-        raise InputError(bold, "RepetitionTime", "none in sidecars or header", "seconds in a sidecar")
+        raise InputError("RepetitionTime", "none in sidecars or header", "seconds in a sidecar", file=bold)
     if described is None:
         return stored
     if stored > 0 and abs(stored - described) > TR_TOLERANCE:
         found = f"{stored:g} s in the header, {described:g} s in the sidecar"
-        raise InputError(bold, "RepetitionTime", found, "one TR")
+        raise InputError("RepetitionTime", found, "one TR", file=bold)
     return float(described)
 
 
@@ -209,7 +209,7 @@ def _load(path: Path) -> nib.Nifti1Image:
     try:
         return nib.load(path)
     except (OSError, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(path, "NIfTI", " ".join(str(error).split()), "a readable NIfTI file") from error
+        raise InputError("NIfTI", " ".join(str(error).split()), "a readable NIfTI file", file=path) from error
 
 
 def open_bold(path: Path) -> nib.Nifti1Image:
@@ -221,7 +221,7 @@ def open_bold(path: Path) -> nib.Nifti1Image:
     """
     image = _load(path)
     if len(image.shape) != 4 or image.shape[3] < 2:
-        raise InputError(path, "shape", image.shape, "four dimensions, time last")
+        raise InputError("shape", image.shape, "four dimensions, time last", file=path)
     return image
 
 
@@ -239,7 +239,9 @@ def read_volumes(path: Path) -> np.ndarray:
         return image.get_fdata(dtype=np.float32, caching="unchanged")
     except (OSError, EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
         found = " ".join(str(error).split())
-        raise InputError(path, "data", found, f"{image.shape} values, a file that is complete") from error
+        raise InputError(
+            "data", found, f"{image.shape} values, a file that is complete", file=path
+        ) from error
 
 
 def check_series(series: np.ndarray, path: Path) -> str:
@@ -258,17 +260,19 @@ def check_series(series: np.ndarray, path: Path) -> str:
         volumes = np.flatnonzero(missing.all(axis=1))
         if len(volumes):
             found = f"{len(volumes)} of {len(series)} volumes {name} in all ROIs, the first is {volumes[0]}"
-            raise InputError(path, "volumes", found, "data in every volume")
+            raise InputError("volumes", found, "data in every volume", file=path)
     return hashlib.sha256(np.ascontiguousarray(series)).hexdigest()
 
 
 def check_grid(image: nib.Nifti1Image, first: nib.Nifti1Image, path: Path, first_path: Path) -> None:
     """Refuse a run whose voxels are not those of the subject's first run."""
     if image.shape[:3] != first.shape[:3]:
-        raise InputError(path, "grid", image.shape[:3], f"{first.shape[:3]}, as in {first_path.name}")
+        raise InputError("grid", image.shape[:3], f"{first.shape[:3]}, as in {first_path.name}", file=path)
     if np.abs(image.affine - first.affine).max() > GRID_TOLERANCE:
         found = f"an affine that differs by {np.abs(image.affine - first.affine).max():.3g}"
-        raise InputError(path, "grid", found, f"that of {first_path.name} (realign and resample the runs)")
+        raise InputError(
+            "grid", found, f"that of {first_path.name} (realign and resample the runs)", file=path
+        )
 
 
 # ---- events, confounds, stimuli --------------------------------------------------------------------------
@@ -278,7 +282,7 @@ def _read_tsv(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path, sep="\t", dtype=str, na_values=["n/a"], keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise InputError(path, "table", " ".join(str(error).split()), "tab-separated values") from error
+        raise InputError("table", " ".join(str(error).split()), "tab-separated values", file=path) from error
 
 
 def read_events(run: Run, duration: float | None = None) -> pd.DataFrame:
@@ -301,25 +305,25 @@ def read_events(run: Run, duration: float | None = None) -> pd.DataFrame:
     table = _read_tsv(run.events)
     for column in ("onset", "duration", "stimulus_id"):
         if column not in table:
-            raise InputError(run.events, "columns", ", ".join(table), f"also {column}")
+            raise InputError("columns", ", ".join(table), f"also {column}", file=run.events)
     table = table[table["stimulus_id"].notna()]
     if table.empty:
-        raise InputError(run.events, "stimulus_id", "n/a only", "at least one presentation")
+        raise InputError("stimulus_id", "n/a only", "at least one presentation", file=run.events)
     events = table[["stimulus_id"]].copy()
     for column in ("onset", "duration"):
         events[column] = pd.to_numeric(table[column], errors="coerce")
         wrong = ~np.isfinite(events[column]) | ((events[column] < 0) & (column == "duration"))
         if wrong.any():
             row = wrong.idxmax()
-            raise InputError(run.events, f"{column}, line {row + 2}", table[column][row], "seconds")
+            raise InputError(f"{column}, line {row + 2}", table[column][row], "seconds", file=run.events)
     repeated = events["onset"][events["onset"].duplicated()]
     if len(repeated):
         found = f"two stimuli at {repeated.iloc[0]:g} s"
-        raise InputError(run.events, "onset", found, "one presentation at a time")
+        raise InputError("onset", found, "one presentation at a time", file=run.events)
     if duration is not None and (events["onset"] >= duration).any():
         row = (events["onset"] >= duration).idxmax()
         expected = f"at most {duration:g} s, the end of the run"
-        raise InputError(run.events, f"onset, line {row + 2}", f"{events['onset'][row]:g} s", expected)
+        raise InputError(f"onset, line {row + 2}", f"{events['onset'][row]:g} s", expected, file=run.events)
     return events.reset_index(drop=True)
 
 
@@ -334,15 +338,15 @@ def read_confounds(run: Run, names: list[str], scans: int) -> pd.DataFrame:
     table = _read_tsv(run.confounds)
     for name in names:
         if name not in table:
-            raise InputError(run.confounds, "columns", f"no {name!r}", suggestion(name, list(table)))
+            raise InputError("columns", f"no {name!r}", suggestion(name, list(table)), file=run.confounds)
     if len(table) != scans:
-        raise InputError(run.confounds, "rows", len(table), f"{scans}, one for each volume")
+        raise InputError("rows", len(table), f"{scans}, one for each volume", file=run.confounds)
     values = table[names].apply(pd.to_numeric, errors="coerce")
     values.iloc[0] = values.iloc[0].fillna(values.mean())
     for name in names:
         if not np.isfinite(values[name]).all():
             row = int((~np.isfinite(values[name])).to_numpy().argmax())
-            raise InputError(run.confounds, f"{name}, line {row + 2}", table[name].iloc[row], "a number")
+            raise InputError(f"{name}, line {row + 2}", table[name].iloc[row], "a number", file=run.confounds)
     return values
 
 
@@ -373,24 +377,24 @@ def read_stimuli(
     folder = Path(folder)
     images = folder / options["stimuli"]
     if not images.is_dir():
-        raise InputError(images, "folder", "no such folder", "a folder of images")
+        raise InputError("folder", "no such folder", "a folder of images", file=images)
     shown = pd.concat([e.assign(subject=run.subject) for run, e in events.items()], ignore_index=True)
     path = folder / options["table"] if options.get("table") else images / TABLE
     if options.get("table") or path.is_file():
         table = _read_tsv(path)
         if "stimulus_id" not in table:
-            raise InputError(path, "columns", ", ".join(table), "also stimulus_id")
+            raise InputError("columns", ", ".join(table), "also stimulus_id", file=path)
         if table["stimulus_id"].isna().any():
-            raise InputError(path, "stimulus_id", "n/a", "an id in every row")
+            raise InputError("stimulus_id", "n/a", "an id in every row", file=path)
         known = set(table["stimulus_id"])
         for run, own in events.items():
             unknown = own["stimulus_id"][~own["stimulus_id"].isin(known)]
             if len(unknown):
                 raise InputError(
-                    run.events,
                     "stimulus_id",
                     repr(unknown.iloc[0]),
                     f"a stimulus of {path.name}: {suggestion(unknown.iloc[0], sorted(known))}",
+                    file=run.events,
                 )
     else:
         table = pd.DataFrame({"stimulus_id": sorted(set(shown["stimulus_id"]))})
@@ -402,7 +406,7 @@ def read_stimuli(
         subject = counts.columns[(counts.loc[stimulus] == 0).to_numpy()][0]
         found = f"{stimulus!r} was never shown to sub-{subject}"
         expected = "every stimulus shown to every subject (options.unshown: drop leaves the others out)"
-        raise InputError(path if path.is_file() else folder, "stimuli", found, expected)
+        raise InputError("stimuli", found, expected, file=path if path.is_file() else folder)
     if not seen.all():
         print(f"{(~seen).sum()} of {len(seen)} stimuli were not shown to every subject, and are left out")
     table = table[seen].reset_index(drop=True)
@@ -413,7 +417,7 @@ def read_stimuli(
     for stimulus, name in zip(table["stimulus_id"], names, strict=True):
         if pd.isna(name) or not (images / name).is_file():
             found = "no image" if pd.isna(name) else f"no file {name}"
-            raise InputError(images, f"image of {stimulus!r}", found, "a JPEG or PNG of that name")
+            raise InputError(f"image of {stimulus!r}", found, "a JPEG or PNG of that name", file=images)
     pixels = load_images(images, list(names))
     first = ["stimulus_id", "split", "repeats"]
     table = table[first + [column for column in table if column not in first]]
@@ -458,27 +462,27 @@ def roi_mask(folder: str | Path, place: dict, run: Run, bold: nib.Nifti1Image) -
     """
     path = roi_file(folder, place, run.subject)
     if not path.is_file():
-        raise InputError(path, "ROI", "no such file", "a NIfTI mask or atlas")
+        raise InputError("ROI", "no such file", "a NIfTI mask or atlas", file=path)
     _check_space(path, run.bold)
     image = _load(path)
     if len(image.shape) == 4 and image.shape[3] == 1:
         image = image.slicer[..., 0]
     if len(image.shape) != 3:
-        raise InputError(path, "shape", image.shape, "three dimensions")
+        raise InputError("shape", image.shape, "three dimensions", file=path)
     values = np.nan_to_num(np.asarray(read_volumes(path), np.float32).reshape(image.shape))
     if "atlas" in place:
         labels = np.atleast_1d(place["label"])
         lacking = [int(label) for label in labels if not (values == label).any()]
         if lacking:
             present = [int(label) for label in np.unique(values) if label]
-            raise InputError(path, "label", lacking[0], f"one of {', '.join(map(str, present[:30]))}")
+            raise InputError("label", lacking[0], f"one of {', '.join(map(str, present[:30]))}", file=path)
         inside, threshold, how = np.isin(values, labels), None, "nearest"
     else:
         threshold = place["threshold"]
         inside, how = values > threshold, "linear"
         if not inside.any():
             found = f"no voxel above {threshold:g} (largest value {values.max():g})"
-            raise InputError(path, "ROI", found, "at least one voxel")
+            raise InputError("ROI", found, "at least one voxel", file=path)
     same = image.shape == bold.shape[:3] and np.abs(image.affine - bold.affine).max() <= GRID_TOLERANCE
     if same:
         return inside
@@ -498,7 +502,7 @@ def roi_mask(folder: str | Path, place: dict, run: Run, bold: nib.Nifti1Image) -
     )
     if not mask.any():
         found = f"no voxel left of {inside.sum()} after resampling to the grid of the BOLD {bold.shape[:3]}"
-        raise InputError(path, "ROI", found, "at least one voxel")
+        raise InputError("ROI", found, "at least one voxel", file=path)
     return mask
 
 
@@ -508,7 +512,7 @@ def _check_space(path: Path, bold: Path) -> None:
     # T1w and native masks may well be on the grid of raw BOLD; templates never are
     if spaces[0] is not None and spaces[0] != spaces[1] and "MNI" in f"{spaces[0]}{spaces[1]}":
         expected = f"that of {bold.name} ({spaces[1] or 'native'})"
-        raise InputError(path, "space", spaces[0], expected)
+        raise InputError("space", spaces[0], expected, file=path)
 
 
 def _check_overlap(inside: np.ndarray, affine: np.ndarray, bold: nib.Nifti1Image, path: Path) -> None:
@@ -517,4 +521,4 @@ def _check_overlap(inside: np.ndarray, affine: np.ndarray, bold: nib.Nifti1Image
     within = ((place > -0.5) & (place < np.array(bold.shape[:3]) - 0.5)).all(axis=1).mean()
     if within < LEAST_OVERLAP:
         found = f"{within:.0%} of its voxels in the volume of the BOLD"
-        raise InputError(path, "space", found, f"the space of the BOLD (at least {LEAST_OVERLAP:.0%})")
+        raise InputError("space", found, f"the space of the BOLD (at least {LEAST_OVERLAP:.0%})", file=path)

@@ -16,8 +16,9 @@ import pandas as pd
 import xarray
 from scipy import fft
 
-from cortexrsa.brain.world import CATEGORIES, FAMILIES, make_images
-from cortexrsa.files import MINIMUM_STIMULI, InputError
+from cortexrsa.brain.simulated.images import CATEGORIES, FAMILIES, make_images
+from cortexrsa.errors import InputError
+from cortexrsa.formats.stimuli import MINIMUM_STIMULI
 
 SCALES = 3.0 * 2.0 ** (0.8 * np.arange(4))  # centre frequencies, cycles per image
 ORIENTATIONS = np.pi * np.arange(8) / 8
@@ -159,11 +160,13 @@ def check_options(options: dict, source: str = "simulated") -> dict:
     def refuse_unknown(found, allowed, field):
         for key in found:
             if key not in allowed:
-                raise InputError(source, f"{field}{key}", "an unknown key", f"one of {', '.join(allowed)}")
+                raise InputError(
+                    f"{field}{key}", "an unknown key", f"one of {', '.join(allowed)}", file=source
+                )
 
     def require(condition, field, found, expected):
         if not condition:
-            raise InputError(source, field, repr(found), expected)
+            raise InputError(field, repr(found), expected, file=source)
 
     def require_integer(field, found, least):
         whole = isinstance(found, int) and not isinstance(found, bool)

@@ -1,0 +1,1 @@
+"""Data sets as they come, one module a layout."""

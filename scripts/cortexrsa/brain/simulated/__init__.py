@@ -1,0 +1,1 @@
+"""The embedded study: images, voxels and raw BOLD with a known truth."""

@@ -1,0 +1,1 @@
+"""Formats of the files between the stages, one module a format."""

@@ -1,0 +1,46 @@
+"""Labelled arrays: netCDF files through xarray, with HDF5's own checksums."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from cortexrsa.errors import InputError
+from cortexrsa.storage import atomic_path, provenance
+
+
+def _checked(dataset) -> dict:
+    """Encoding of a netCDF file whose arrays carry HDF5's own checksum: what is damaged cannot be read."""
+    return {
+        name: {"fletcher32": True}
+        for name, values in dataset.variables.items()
+        if values.dtype.kind in "iufb" and values.size and values.ndim
+    }
+
+
+def read_dataset(path: str | Path, variables: Iterable[str] = ()):
+    """The xarray.Dataset of `write_dataset`, in memory.
+
+    Raises
+    ------
+    InputError : the file is damaged, no netCDF, or lacks one of `variables` (coordinates included).
+    """
+    import xarray
+
+    try:
+        with xarray.open_dataset(path, engine="h5netcdf") as dataset:
+            dataset.load()
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError("netCDF", error, "a file as written by this workflow", file=path) from error
+    missing = [name for name in variables if name not in dataset.variables]
+    if missing:
+        raise InputError("variables", sorted(map(str, dataset.variables)), f"also {missing}", file=path)
+    return dataset
+
+
+def write_dataset(path: str | Path, dataset, settings: dict) -> None:
+    """Write an xarray.Dataset as netCDF, with its provenance."""
+    dataset = dataset.assign_attrs(provenance=json.dumps(provenance(settings), sort_keys=True))
+    with atomic_path(path) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=_checked(dataset))

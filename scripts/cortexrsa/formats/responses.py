@@ -1,0 +1,40 @@
+"""Responses of voxels to stimuli: `responses.nc`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from cortexrsa.errors import InputError
+from cortexrsa.formats.netcdf import read_dataset, write_dataset
+
+
+def write_responses(path: str | Path, responses, settings: dict) -> None:
+    """Write `responses.nc`.
+
+    Parameters
+    ----------
+    responses : xarray.DataArray (stimulus, voxel), or (stimulus, repeat, voxel) where single trials exist
+        (NaN where a stimulus has fewer repeats), with coords stimulus_id and split on stimulus, subject and
+        roi on voxel. Stored as float32.
+
+    Raises
+    ------
+    InputError : a coordinate is missing.
+    """
+    missing = {"stimulus_id", "split", "subject", "roi"} - set(responses.coords)
+    if missing:
+        raise InputError("coords", sorted(map(str, responses.coords)), f"also {sorted(missing)}", file=path)
+    write_dataset(path, responses.astype(np.float32).to_dataset(name="responses"), settings)
+
+
+def read_responses(path: str | Path):
+    """The xarray.DataArray of `write_responses`, in memory.
+
+    Raises
+    ------
+    InputError : a damaged file, or one without `responses` or one of their coordinates.
+    """
+    dataset = read_dataset(path, ["responses", "stimulus_id", "split", "subject", "roi"])
+    return dataset["responses"]

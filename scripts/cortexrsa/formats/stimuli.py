@@ -1,0 +1,75 @@
+"""Stimuli: images `(n, H, W, 3)` and the table of their rows; the images of a training corpus likewise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cortexrsa.errors import InputError
+from cortexrsa.formats.arrays import load_array, write_array_and_table
+from cortexrsa.formats.tables import read_table
+
+MINIMUM_STIMULI = 8
+
+
+def check_stimuli(images: np.ndarray, table: pd.DataFrame, source: str | Path) -> None:
+    """Refuse stimuli that do not follow the format.
+
+    Parameters
+    ----------
+    images : (n, H, W, 3) uint8
+    table : n rows with `stimulus_id` (unique), `split` (train or test), `repeats`
+    source : file to name in an error
+
+    Raises
+    ------
+    InputError : wrong dtype, shapes that disagree, missing columns, duplicate ids, fewer than 8 test stimuli.
+    """
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+        raise InputError("images", f"{images.dtype} {images.shape}", "uint8 (n, H, W, 3)", file=source)
+    missing = {"stimulus_id", "split", "repeats"} - set(table.columns)
+    if missing:
+        raise InputError("columns", sorted(table.columns), f"also {sorted(missing)}", file=source)
+    if len(table) != len(images):
+        raise InputError("rows", len(table), f"{len(images)}, one for each image", file=source)
+    if len(table) < MINIMUM_STIMULI:
+        raise InputError("stimuli", len(table), f"at least {MINIMUM_STIMULI}", file=source)
+    duplicated = table["stimulus_id"][table["stimulus_id"].duplicated()]
+    if len(duplicated):
+        raise InputError("stimulus_id", f"{duplicated.iloc[0]!r} twice", "unique ids", file=source)
+    unknown = set(table["split"]) - {"train", "test"}
+    if unknown:
+        raise InputError("split", sorted(map(str, unknown)), "train or test", file=source)
+    tested = int((table["split"] == "test").sum())
+    if tested < MINIMUM_STIMULI:
+        raise InputError("split", f"{tested} test stimuli", f"at least {MINIMUM_STIMULI}", file=source)
+
+
+def write_stimuli(
+    images_path: str | Path, table_path: str | Path, images: np.ndarray, table: pd.DataFrame, settings: dict
+) -> None:
+    """Write `stimuli.npy` (n, H, W, 3) uint8 and `stimuli.tsv`, after `check_stimuli`, with provenance."""
+    check_stimuli(images, table, images_path)
+    write_array_and_table(images_path, table_path, images, table, settings)
+
+
+def read_stimuli(images_path: str | Path, table_path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
+    """Memory-mapped images (n, H, W, 3) uint8 and their table.
+
+    Raises
+    ------
+    InputError : see `check_stimuli`; also a file that is not a plain array, or not as it was written.
+    """
+    images = load_array(images_path, table_path, "r")
+    table = read_table(table_path)
+    check_stimuli(images, table, images_path)
+    return images, table
+
+
+def write_corpus(
+    images_path: str | Path, labels_path: str | Path, images: np.ndarray, labels: pd.DataFrame, settings: dict
+) -> None:
+    """Write the images (n, H, W) uint8 of a training corpus and a row of labels for each, with provenance."""
+    write_array_and_table(images_path, labels_path, images, labels, settings)

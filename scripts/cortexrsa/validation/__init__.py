@@ -1,0 +1,1 @@
+"""Do the methods keep what they promise: calibration, recovery of planted truth."""
