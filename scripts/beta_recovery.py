@@ -21,7 +21,7 @@ with job_log(snakemake.log[0]):
         reliability = reliability_table(responses, settings["ceiling_splits"], settings["seed"])
     measured = read_rdms(snakemake.input.brain)
     # without noise there is none to divide by
-    dissimilarity = of_networks(measured.measure)
+    dissimilarity = of_networks(measured.dissimilarity_measure)
     true = brain_rdms(standardised_signal(truth), dissimilarity, snakemake.input.truth)
     table = add_true_ceilings(
         recovery_table(responses, truth, reliability),

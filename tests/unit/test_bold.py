@@ -187,7 +187,7 @@ def test_true_ceiling_is_the_similarity_to_the_noiseless_rdm(simulated):
         return RDMs(made, pd.DataFrame(rows, columns=["subject", "roi"]), patterns, "correlation")
 
     true = rdms(standardised_signal(truth))
-    assert set(true.rdms["roi"]) == {"V1", "LO"}
+    assert set(true.rdm_descriptors["roi"]) == {"V1", "LO"}
     ceilings = pd.DataFrame(
         {
             "subject": ["sub-01"],

@@ -237,10 +237,10 @@ def test_rdm_dataset_names_every_row_and_pattern(folder):
     assert images.shape == (10, 12, 16, 3)
     assert stimuli["stimulus_id"].tolist() == [str(index) for index in range(10)]
     assert set(stimuli["split"]) == {"test"}
-    assert rdms.rdms["roi"].tolist() == ["EVC"] * 3 + ["IT"] * 3
-    assert rdms.rdms["subject"].tolist() == ["sub-01", "sub-02", "sub-03"] * 2
-    assert rdms.patterns["stimulus_id"].tolist() == stimuli["stimulus_id"].tolist()
-    assert rdms.measure == "correlation"
+    assert rdms.rdm_descriptors["roi"].tolist() == ["EVC"] * 3 + ["IT"] * 3
+    assert rdms.rdm_descriptors["subject"].tolist() == ["sub-01", "sub-02", "sub-03"] * 2
+    assert rdms.pattern_descriptors["stimulus_id"].tolist() == stimuli["stimulus_id"].tolist()
+    assert rdms.dissimilarity_measure == "correlation"
     expected = [squareform(rdm, checks=False) for rdm in [*make_rdms(), *make_rdms(seed=1)]]
     np.testing.assert_array_equal(rdms.dissimilarities, expected)
 
@@ -293,7 +293,7 @@ def test_real_rdms_belong_to_the_images_in_this_order(algonauts):
     images, stimuli, rdms = datasets.load_rdm_dataset(*algonauts)
     assert images.shape == (92, 175, 175, 3)
     assert rdms.dissimilarities.shape == (30, 92 * 91 // 2)
-    assert rdms.rdms.groupby("roi").size().to_dict() == {"EVC": 15, "IT": 15}
+    assert rdms.rdm_descriptors.groupby("roi").size().to_dict() == {"EVC": 15, "IT": 15}
     assert stimuli["stimulus_id"].iloc[[0, 91]].tolist() == ["image_01", "image_92"]
     # early visual cortex follows the pixels of the right images, and of no random order of them
     evc = squareform(rdms.dissimilarities[:15].mean(0))

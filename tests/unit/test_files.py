@@ -329,10 +329,12 @@ def test_rdms_round_trip(tmp_path):
     write_rdms(tmp_path / "a.h5", rdms, {"seed": 1})
     read = read_rdms(tmp_path / "a.h5")
     np.testing.assert_array_equal(read.dissimilarities, rdms.dissimilarities)
-    assert read.measure == "correlation"
+    assert read.dissimilarity_measure == "correlation"
     # HDF5 keeps no order of columns
-    pd.testing.assert_frame_equal(read.rdms[["layer", "depth"]], rdms.rdms)
-    pd.testing.assert_frame_equal(read.patterns[["stimulus_id", "split"]], rdms.patterns)
+    pd.testing.assert_frame_equal(read.rdm_descriptors[["layer", "depth"]], rdms.rdm_descriptors)
+    pd.testing.assert_frame_equal(
+        read.pattern_descriptors[["stimulus_id", "split"]], rdms.pattern_descriptors
+    )
 
 
 def test_rsatoolbox_opens_the_rdms(tmp_path):
@@ -342,16 +344,16 @@ def test_rsatoolbox_opens_the_rdms(tmp_path):
     np.testing.assert_array_equal(opened.get_vectors(), rdms.dissimilarities)
     assert (opened.n_rdm, opened.n_cond) == (3, 8)
     assert opened.dissimilarity_measure == "correlation"
-    assert list(opened.rdm_descriptors["layer"]) == rdms.rdms["layer"].tolist()
-    np.testing.assert_array_equal(opened.rdm_descriptors["depth"], rdms.rdms["depth"])
-    assert list(opened.pattern_descriptors["stimulus_id"]) == rdms.patterns["stimulus_id"].tolist()
+    assert list(opened.rdm_descriptors["layer"]) == rdms.rdm_descriptors["layer"].tolist()
+    np.testing.assert_array_equal(opened.rdm_descriptors["depth"], rdms.rdm_descriptors["depth"])
+    assert list(opened.pattern_descriptors["stimulus_id"]) == rdms.pattern_descriptors["stimulus_id"].tolist()
     assert opened.subset("layer", "layer1").n_rdm == 1
     assert json.loads(opened.descriptors["provenance"])["settings"] == {"seed": 1}
 
 
 def test_rdms_that_disagree_with_their_tables_are_not_written(tmp_path):
     rdms = make_rdms()
-    rdms.patterns = rdms.patterns[:7]
+    rdms.pattern_descriptors = rdms.pattern_descriptors[:7]
     with pytest.raises(ValueError, match="does not fit 3 RDMs of 7 stimuli"):
         write_rdms(tmp_path / "a.h5", rdms, {})
     assert names(tmp_path) == []

@@ -113,6 +113,6 @@ def test_file_opens_in_rsatoolbox(tmp_path, stimulus):
     assert opened.subset_pattern("split", "test").n_cond == 8
     ours = read_rdms(tmp_path / "net.h5")
     for name in ("stimulus_id", "split"):
-        assert list(ours.patterns[name]) == list(rdms.patterns[name])
-    assert list(ours.rdms["layer"]) == ["conv1", "fc"]
-    assert list(ours.rdms["depth"]) == [0.0, 1.0]
+        assert list(ours.pattern_descriptors[name]) == list(rdms.pattern_descriptors[name])
+    assert list(ours.rdm_descriptors["layer"]) == ["conv1", "fc"]
+    assert list(ours.rdm_descriptors["depth"]) == [0.0, 1.0]

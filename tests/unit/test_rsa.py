@@ -77,7 +77,9 @@ def study_of(results, brain, responses, roles):
 def test_without_noise_the_generating_features_reach_the_ceiling_in_their_roi():
     _, _, responses = experiment(reliability=1.0)
     brain = brain_rdms(responses, "correlation")
-    network = network_of([roi_features(responses, "V1"), roi_features(responses, "LO")], brain.patterns)
+    network = network_of(
+        [roi_features(responses, "V1"), roi_features(responses, "LO")], brain.pattern_descriptors
+    )
     table = score_table(
         {"truth": score_network(network, brain, "spearman", INFERENCE)}, "sim", "spearman", INFERENCE
     )
@@ -95,7 +97,9 @@ def test_a_roi_of_pure_noise_is_untestable():
     generator = np.random.default_rng(0)
     truth = roi_features(responses, "V1")
     networks = {
-        name: network_of([truth + generator.normal(0, k, truth.shape) for k in (1, 2, 3)], brain.patterns)
+        name: network_of(
+            [truth + generator.normal(0, k, truth.shape) for k in (1, 2, 3)], brain.pattern_descriptors
+        )
         for name in ("first", "second", "vae", "ssl", "untrained")
     }
     results = {name: score_network(n, brain, "spearman", INFERENCE) for name, n in networks.items()}
@@ -118,13 +122,13 @@ def test_shuffled_stimuli_give_uniform_p():
     brain = brain_rdms(responses, "correlation")
     truth = roi_features(responses, "V1")
     generator = np.random.default_rng(1)
-    test = (brain.patterns["split"] == "test").to_numpy()
+    test = (brain.pattern_descriptors["split"] == "test").to_numpy()
     p = []
     for _ in range(80):
         shuffled = truth.copy()
         shuffled[test] = truth[test][generator.permutation(test.sum())]
         quick = INFERENCE | {"bootstrap": 2, "seed": int(generator.integers(1 << 30))}
-        result = score_network(network_of([shuffled], brain.patterns), brain, "spearman", quick)
+        result = score_network(network_of([shuffled], brain.pattern_descriptors), brain, "spearman", quick)
         p.append(float(result["p"].sel(unit="sub-01", roi="V1", layer="layer0")))
     assert stats.kstest(p, "uniform").pvalue > 0.01
 
@@ -146,7 +150,7 @@ def test_every_measure_goes_through_to_the_claims(several_subjects, dissimilarit
     for name in ("first", "vae"):
         features = [roi_features(responses, roi)[:, :60] for roi in ("V1", "V1", "LO")]
         noisy = [values + generator.normal(0, values.std(), values.shape) for values in features]
-        layers = network_of(noisy, brain.patterns)
+        layers = network_of(noisy, brain.pattern_descriptors)
         layers.dissimilarities = np.stack([rdm(values, of_networks(dissimilarity)) for values in noisy])
         networks[name] = layers
     results = {name: score_network(each, brain, comparison, settings) for name, each in networks.items()}
@@ -195,7 +199,7 @@ def test_crossnobis_is_refused_without_single_trials():
 def test_plain_bootstrap_errors_can_be_asked_for():
     _, _, responses = experiment()
     brain = brain_rdms(responses, "correlation")
-    network = network_of([roi_features(responses, "V1")[:, :30]], brain.patterns)
+    network = network_of([roi_features(responses, "V1")[:, :30]], brain.pattern_descriptors)
     result = {"net": score_network(network, brain, "spearman", INFERENCE)}
     plain = score_table(result, "sim", "spearman", INFERENCE | {"standard_error": "bootstrap"})
     draws = result["net"]["draws"].sel(split="test", roi="V1", subject="sub-01", layer="layer0")
@@ -206,7 +210,7 @@ def test_plain_bootstrap_errors_can_be_asked_for():
 def test_several_subjects_give_a_group():
     _, _, responses = experiment(subjects=4)
     brain = brain_rdms(responses, "correlation")
-    network = network_of([roi_features(responses, "V1")[:, :40]], brain.patterns)
+    network = network_of([roi_features(responses, "V1")[:, :40]], brain.pattern_descriptors)
     result = score_network(network, brain, "spearman", INFERENCE)
     table = score_table({"net": result}, "sim", "spearman", INFERENCE)
     assert set(table["subject"]) == {"sub-01", "sub-02", "sub-03", "sub-04", GROUP}
@@ -220,13 +224,13 @@ def test_layers_are_chosen_on_the_training_stimuli():
     _, _, responses = experiment()
     brain = brain_rdms(responses, "correlation")
     truth = roi_features(responses, "V1")
-    test = (brain.patterns["split"] == "test").to_numpy()
+    test = (brain.pattern_descriptors["split"] == "test").to_numpy()
     generator = np.random.default_rng(2)
     # layer0 is right for the training stimuli, layer1 for the test stimuli
     layers = [truth.copy(), truth.copy()]
     layers[0][test] = generator.normal(size=layers[0][test].shape)
     layers[1][~test] = generator.normal(size=layers[1][~test].shape)
-    result = score_network(network_of(layers, brain.patterns), brain, "spearman", INFERENCE)
+    result = score_network(network_of(layers, brain.pattern_descriptors), brain, "spearman", INFERENCE)
     primary = result["score"].sel(split="test", subject="sub-01", roi="V1")
     heldout = result["heldout"].sel(subject="sub-01", roi="V1", candidate="all")
     assert primary.sel(layer="layer1") > 0.9
@@ -237,7 +241,9 @@ def test_layers_are_chosen_on_the_training_stimuli():
 def test_stimuli_in_another_order_are_refused():
     _, _, responses = experiment()
     brain = brain_rdms(responses, "correlation")
-    network = network_of([roi_features(responses, "V1")], brain.patterns.iloc[::-1].reset_index(drop=True))
+    network = network_of(
+        [roi_features(responses, "V1")], brain.pattern_descriptors.iloc[::-1].reset_index(drop=True)
+    )
     with pytest.raises(InputError, match=r"net\.h5: stimulus_id: found other stimuli or another order"):
         score_network(network, brain, "spearman", INFERENCE, source="net.h5")
 
@@ -256,8 +262,13 @@ def test_a_lost_trial_is_named_before_anything_is_scored():
 def test_a_subject_without_a_roi_is_named():
     _, _, responses = experiment(subjects=2)
     brain = brain_rdms(responses, "correlation")
-    lacking = RDMs(brain.dissimilarities[:-1], brain.rdms.iloc[:-1], brain.patterns, brain.measure)
-    network = network_of([roi_features(responses, "V1")], brain.patterns)
+    lacking = RDMs(
+        brain.dissimilarities[:-1],
+        brain.rdm_descriptors.iloc[:-1],
+        brain.pattern_descriptors,
+        brain.dissimilarity_measure,
+    )
+    network = network_of([roi_features(responses, "V1")], brain.pattern_descriptors)
     with pytest.raises(InputError, match=r"subject sub-02: found no ROI"):
         score_network(network, lacking, "spearman", INFERENCE)
 
@@ -265,7 +276,7 @@ def test_a_subject_without_a_roi_is_named():
 def test_splits_that_differ_are_refused():
     _, _, responses = experiment()
     brain = brain_rdms(responses, "correlation")
-    network = network_of([roi_features(responses, "V1")], brain.patterns.assign(split="test"))
+    network = network_of([roi_features(responses, "V1")], brain.pattern_descriptors.assign(split="test"))
     with pytest.raises(InputError, match=r"net\.h5: split: "):
         score_network(network, brain, "spearman", INFERENCE, source="net.h5")
 

@@ -70,7 +70,7 @@ def test_rdms_from_shards_are_those_of_one_piece_bit_by_bit(tmp_path, dissimilar
         for shards in (1, 7)
     )
     assert whole.dissimilarities.tobytes() == parts.dissimilarities.tobytes()
-    pd.testing.assert_frame_equal(whole.rdms, parts.rdms)
+    pd.testing.assert_frame_equal(whole.rdm_descriptors, parts.rdm_descriptors)
 
 
 def test_extraction_in_shards_gives_the_same_bits(tmp_path):

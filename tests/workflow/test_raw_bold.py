@@ -86,7 +86,7 @@ def test_two_subjects_from_nifti_files_to_scores(studied):
     voxels = pd.Series(responses["subject"].values + " " + responses["roi"].values).value_counts()
     assert voxels.to_dict() == {"sub-01 V1": 20, "sub-02 V1": 19, "sub-01 LO": 16, "sub-02 LO": 16}
     rdms = read_rdms(folder / "rdms/brain.h5")
-    assert sorted(rdms.rdms[["subject", "roi"]].itertuples(index=False, name=None)) == [
+    assert sorted(rdms.rdm_descriptors[["subject", "roi"]].itertuples(index=False, name=None)) == [
         (f"sub-0{subject}", roi) for subject in (1, 2) for roi in ("LO", "V1")
     ]
     scores = pd.read_csv(folder / "scores.csv")
@@ -206,7 +206,7 @@ def test_single_trial_betas_give_cross_validated_distances(rerun):
     targets = [f"results/tiny/{name}" for name in ("ceilings.csv", "beta_recovery.csv")]
     run = snakemake(rerun, *TINY, "--config", "measures={dissimilarity: crossnobis}", "--", *targets)
     assert run.returncode == 0, run.stderr[-3000:]
-    assert read_rdms(rerun / "results/tiny/rdms/brain.h5").measure == "crossnobis"
+    assert read_rdms(rerun / "results/tiny/rdms/brain.h5").dissimilarity_measure == "crossnobis"
     kinds = pd.read_csv(rerun / targets[0]).groupby("split")["kind"].unique()
     # either half needs two repeats, which the training stimuli do not have
     assert list(kinds["test"]) == ["split-half"]

@@ -28,14 +28,19 @@ from cortexrsa.geometry.rdm import select_stimuli, squareform
 
 def of_test_stimuli(rdms: RDMs) -> RDMs:
     """RDMs of the test stimuli alone: all that figures show, and a small part of a large data set."""
-    test = (rdms.patterns["split"] == "test").to_numpy()
-    return RDMs(select_stimuli(rdms.dissimilarities, test), rdms.rdms, rdms.patterns[test], rdms.measure)
+    test = (rdms.pattern_descriptors["split"] == "test").to_numpy()
+    return RDMs(
+        select_stimuli(rdms.dissimilarities, test),
+        rdms.rdm_descriptors,
+        rdms.pattern_descriptors[test],
+        rdms.dissimilarity_measure,
+    )
 
 
 def _mean_rdms(brain: RDMs, comparison: str) -> dict[str, np.ndarray]:
     """Mean over subjects of the normalised RDMs of every ROI."""
     normalised = normalise(brain.dissimilarities, comparison)
-    rois = brain.rdms["roi"].to_numpy()
+    rois = brain.rdm_descriptors["roi"].to_numpy()
     return {roi: normalised[rois == roi].mean(axis=0) for roi in ordered_rois(rois)}
 
 
@@ -74,7 +79,7 @@ def plot_rdms(
     rows, baselines = [], []
     drawn = models_to_draw(models, scores.set_index("model")["score"])
     for name in ordered(drawn):
-        rdms, layers = networks[name].dissimilarities, list(networks[name].rdms["layer"])
+        rdms, layers = networks[name].dissimilarities, list(networks[name].rdm_descriptors["layer"])
         if len(layers) == 1:
             baselines.append((models[name]["label"], rdms[0]))
             continue

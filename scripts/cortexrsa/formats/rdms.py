@@ -20,32 +20,39 @@ class RDMs:
     Attributes
     ----------
     dissimilarities : (k, n (n - 1) / 2) float64, condensed upper triangles, i < j
-    rdms : k rows, what each RDM is of (layer, depth; or subject, roi)
-    patterns : n rows, the stimuli (stimulus_id, split)
-    measure : name of the dissimilarity
+    rdm_descriptors : k rows, what each RDM is of (layer, depth; or subject, roi)
+    pattern_descriptors : n rows, the stimuli (stimulus_id, split)
+    dissimilarity_measure : its name
+
+    The names are those of rsatoolbox.
     """
 
     dissimilarities: np.ndarray
-    rdms: pd.DataFrame
-    patterns: pd.DataFrame
-    measure: str
+    rdm_descriptors: pd.DataFrame
+    pattern_descriptors: pd.DataFrame
+    dissimilarity_measure: str
 
 
 def write_rdms(path: str | Path, rdms: RDMs, settings: dict) -> None:
     """Write RDMs as HDF5 in the layout that `rsatoolbox.rdm.load_rdm` opens (rsatoolbox 0.3)."""
     import h5py
 
-    n = len(rdms.patterns)
-    if rdms.dissimilarities.shape != (len(rdms.rdms), n * (n - 1) // 2):
-        raise ValueError(f"{rdms.dissimilarities.shape} does not fit {len(rdms.rdms)} RDMs of {n} stimuli")
+    n = len(rdms.pattern_descriptors)
+    if rdms.dissimilarities.shape != (len(rdms.rdm_descriptors), n * (n - 1) // 2):
+        raise ValueError(
+            f"{rdms.dissimilarities.shape} does not fit {len(rdms.rdm_descriptors)} RDMs of {n} stimuli"
+        )
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         # with a checksum of HDF5's own, so that a damaged file cannot be read
         file.create_dataset("dissimilarities", data=rdms.dissimilarities, fletcher32=True)
-        file.attrs["dissimilarity_measure"] = rdms.measure
+        file.attrs["dissimilarity_measure"] = rdms.dissimilarity_measure
         file.create_group("descriptors").attrs["provenance"] = json.dumps(
             provenance(settings), sort_keys=True
         )
-        for group, table in (("rdm_descriptors", rdms.rdms), ("pattern_descriptors", rdms.patterns)):
+        for group, table in (
+            ("rdm_descriptors", rdms.rdm_descriptors),
+            ("pattern_descriptors", rdms.pattern_descriptors),
+        ):
             for column, values in table.items():
                 file[f"{group}/{column}"] = _hdf5_column(values)
 
@@ -89,9 +96,12 @@ def read_rdms(path: str | Path) -> RDMs:
             )
     except (OSError, KeyError) as error:
         raise InputError("RDM file", error, "HDF5 as written by this workflow", file=path) from error
-    n = len(rdms.patterns)
-    if rdms.dissimilarities.shape != (len(rdms.rdms), n * (n - 1) // 2):
+    n = len(rdms.pattern_descriptors)
+    if rdms.dissimilarities.shape != (len(rdms.rdm_descriptors), n * (n - 1) // 2):
         raise InputError(
-            "dissimilarities", rdms.dissimilarities.shape, (len(rdms.rdms), n * (n - 1) // 2), file=path
+            "dissimilarities",
+            rdms.dissimilarities.shape,
+            (len(rdms.rdm_descriptors), n * (n - 1) // 2),
+            file=path,
         )
     return rdms

@@ -241,13 +241,13 @@ def ceiling_table(
     fixed = inference.get("subject_effect") == "fixed"
     resamples_of = {}
     for index, split in enumerate(splits_of(brain)):
-        n = int((brain.patterns["split"] == split).sum())
+        n = int((brain.pattern_descriptors["split"] == split).sum())
         # the first as every score's; splits are resampled independently of each other
         stream = (6,) if index else ()
         resamples_of[split] = Resamples.of(n, inference["bootstrap"], inference["seed"], *stream)
     for split in splits_of(brain):
         targets, subjects, rois = brain_array(brain, split)
-        n = int((brain.patterns["split"] == split).sum())
+        n = int((brain.pattern_descriptors["split"] == split).sum())
         resamples = Resamples.of(n, inference["bootstrap"], inference["seed"])
         seed, confidence = inference["seed"], inference["confidence"]
         for r, roi in enumerate(rois):
@@ -259,7 +259,7 @@ def ceiling_table(
                 trials = (
                     None
                     if responses is None
-                    else usable_trials(responses, subject, roi, split, brain.measure)
+                    else usable_trials(responses, subject, roi, split, brain.dissimilarity_measure)
                 )
                 if trials is not None:
                     bounds = split_half_ceiling(
@@ -267,7 +267,7 @@ def ceiling_table(
                         resamples,
                         inference["ceiling_splits"],
                         seed,
-                        brain.measure,
+                        brain.dissimilarity_measure,
                         comparison,
                         confidence,
                         threads,
@@ -277,7 +277,14 @@ def ceiling_table(
                     found += [
                         {"subject": subject} | bounds
                         for bounds in average_ceilings(
-                            responses, subject, roi, split, resamples_of, brain.measure, comparison, inference
+                            responses,
+                            subject,
+                            roi,
+                            split,
+                            resamples_of,
+                            brain.dissimilarity_measure,
+                            comparison,
+                            inference,
                         )
                     ]
             if len(subjects) > 1 and fixed:

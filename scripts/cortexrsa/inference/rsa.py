@@ -38,8 +38,10 @@ def brain_array(brain: RDMs, split: str) -> tuple[np.ndarray, list[str], list[st
     ------
     InputError : a subject lacks a ROI, or an RDM is not finite.
     """
-    subjects, rois = (list(dict.fromkeys(brain.rdms[column])) for column in ("subject", "roi"))
-    rows = brain.rdms.assign(row=range(len(brain.rdms))).pivot(index="subject", columns="roi", values="row")
+    subjects, rois = (list(dict.fromkeys(brain.rdm_descriptors[column])) for column in ("subject", "roi"))
+    rows = brain.rdm_descriptors.assign(row=range(len(brain.rdm_descriptors))).pivot(
+        index="subject", columns="roi", values="row"
+    )
     lacking = rows.isna().stack()
     if lacking.any():
         subject, roi = lacking.index[lacking][0]
@@ -49,13 +51,13 @@ def brain_array(brain: RDMs, split: str) -> tuple[np.ndarray, list[str], list[st
     if not np.isfinite(brain.dissimilarities).all():
         raise InputError("dissimilarities", "NaN or infinite values", "finite values", file="brain RDMs")
     rows = rows.loc[subjects, rois].to_numpy()
-    keep = (brain.patterns["split"] == split).to_numpy()
+    keep = (brain.pattern_descriptors["split"] == split).to_numpy()
     return select_stimuli(brain.dissimilarities, keep)[rows], subjects, rois
 
 
 def splits_of(brain: RDMs) -> list[str]:
     """Splits of the stimuli, the primary one first."""
-    present = set(brain.patterns["split"])
+    present = set(brain.pattern_descriptors["split"])
     return [split for split in (PRIMARY, SELECTION) if split in present]
 
 
@@ -91,13 +93,13 @@ def score_network(
     InputError : the stimuli of network and brain differ.
     """
     for column in ("stimulus_id", "split"):
-        if list(network.patterns[column]) != list(brain.patterns[column]):
+        if list(network.pattern_descriptors[column]) != list(brain.pattern_descriptors[column]):
             raise InputError(column, "other stimuli or another order", "those of the brain RDMs", file=source)
-    depth = network.rdms["depth"].to_numpy()
+    depth = network.rdm_descriptors["depth"].to_numpy()
     parts, result = {}, []
     for split in splits_of(brain):
         targets, subjects, rois = brain_array(brain, split)
-        keep = (network.patterns["split"] == split).to_numpy()
+        keep = (network.pattern_descriptors["split"] == split).to_numpy()
         layers = select_stimuli(network.dissimilarities, keep)
         resamples = Resamples.of(int(keep.sum()), inference["bootstrap"], inference["seed"])
         parts[split] = targets, layers, resamples
@@ -117,9 +119,9 @@ def score_network(
         split=splits_of(brain),
         subject=subjects,
         roi=rois,
-        layer=list(network.rdms["layer"]),
+        layer=list(network.rdm_descriptors["layer"]),
         depth=("layer", depth),
-        layer_index=("layer", network.rdms["layer_index"]),
+        layer_index=("layer", network.rdm_descriptors["layer_index"]),
         candidate=[*profiles.CANDIDATES, *([profiles.FITTED] if inference["fitted"] else [])],
         resampling=["bootstrap", "jackknife"],
         noise=["stimulus", "pair"],

@@ -31,8 +31,8 @@ def add_true_ceilings(
     """
 
     def only_row(rdms: RDMs, row) -> np.ndarray | None:
-        chosen = (rdms.rdms["subject"] == row.subject) & (rdms.rdms["roi"] == row.roi)
-        keep = (rdms.patterns["split"] == row.split).to_numpy()
+        chosen = (rdms.rdm_descriptors["subject"] == row.subject) & (rdms.rdm_descriptors["roi"] == row.roi)
+        keep = (rdms.pattern_descriptors["split"] == row.split).to_numpy()
         return select_stimuli(rdms.dissimilarities[chosen.to_numpy()], keep) if chosen.any() else None
 
     rows = []
