@@ -119,7 +119,7 @@ rule responses:
 
 rule read_rdm_dataset:
     input:
-        downloads="results/downloads/{dataset}",
+        unpack(rdm_files),
     output:
         images="results/{dataset}/stimuli.npy",
         stimuli="results/{dataset}/stimuli.tsv",
@@ -137,7 +137,9 @@ rule read_rdm_dataset:
         mem_mb=scaled(2000),
         runtime=scaled(30),
     params:
-        settings=lambda wildcards: {key: DATASETS[wildcards.dataset][key] for key in ("rois", "options")},
+        settings=lambda wildcards: {
+            key: DATASETS[wildcards.dataset].get(key) for key in ("rois", "options", "images", "path")
+        },
         files=lambda wildcards: cards.card_files(DATASETS[wildcards.dataset]),
         code=code("read_rdm_dataset.py"),
     message:

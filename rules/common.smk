@@ -18,6 +18,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from cortexrsa import cards
+from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.code import fingerprint
 from cortexrsa.errors import InputError
 
@@ -105,6 +106,13 @@ def bids_files(wildcards) -> dict:
     return {
         "files": cards.bids_files(source, [subject] if subject else source["subjects"], images=not subject)
     }
+
+
+def rdm_files(wildcards) -> dict:
+    """Files of a data set of RDMs: its downloads, where it has any, and those on this disk."""
+    card = DATASETS[wildcards.dataset]
+    downloads = {"downloads": f"results/downloads/{wildcards.dataset}"} if cards.card_files(card) else {}
+    return downloads | {"files": local_files(card)}
 
 
 def glm_files(wildcards, name: str) -> list[str]:

@@ -8,7 +8,8 @@ from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
-    check(snakemake.input.downloads, snakemake.params.files)
-    images, stimuli, rdms = load_rdm_dataset(settings, snakemake.input.downloads)
+    if downloads := snakemake.input.get("downloads"):
+        check(downloads, snakemake.params.files)
+    images, stimuli, rdms = load_rdm_dataset(settings, downloads)
     write_stimuli(snakemake.output.images, snakemake.output.stimuli, images, stimuli, settings)
     write_rdms(snakemake.output.rdms, rdms, settings)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.cards import card_files
 from cortexrsa.errors import InputError
+from cortexrsa.formats.images import IMAGE_SUFFIXES
 
 
 def count_stimuli(name: str, card: dict, results: Path) -> int | None:
@@ -31,7 +33,8 @@ def count_stimuli(name: str, card: dict, results: Path) -> int | None:
     if "train" in options and "test" in options:
         return options["train"] + options["test"]
     if card["loader"] == "rdms":
-        return sum(file.startswith(options["stimuli"] + "/") for file in card_files(card)) or None
+        images = [file for file in [*card_files(card), *local_files(card)] if f"{card['images']}/" in file]
+        return sum(Path(file).suffix.lower() in IMAGE_SUFFIXES for file in images) or None
     return None
 
 

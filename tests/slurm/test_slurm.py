@@ -97,7 +97,8 @@ def write_study(project: Path) -> None:
         **{"description": "local files", "citation": "none", "licence": "none", "loader": "rdms"},
         "files": files,
         "rois": {roi: {"file": f"{roi}.npz", "key": "rdms"} for roi in ("V1", "LO")},
-        "options": {"stimuli": "stimuli", "dissimilarity": "correlation"},
+        "images": "stimuli",
+        "options": {"dissimilarity": "correlation"},
     }
     (project / "resources/datasets/mine.yaml").write_text(yaml.safe_dump(card))
     models = "models: [tiny_resnet18, tiny_untrained, pixels]\n"

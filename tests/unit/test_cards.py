@@ -56,7 +56,8 @@ files:
   - {base_url: https://example.org/images, folder: stimuli, sha256: {a-b.jpg: aaaaaaaa}}
   - {file: labels.npy, url: https://example.org/download}
 rois: {IT: {file: it.npz, key: Net_RDM}}
-options: {stimuli: stimuli, dissimilarity: correlation}
+images: stimuli
+options: {dissimilarity: correlation}
 """
 WORLD = """\
 description: simulated
@@ -492,12 +493,12 @@ BAD_CARDS = [
         "datasets/objects",
         "key: Net_RDM",
         "keys: Net_RDM",
-        "rois.IT.keys: found an unknown key, expected one of key; did you mean key?",
+        "rois.IT.keys: found an unknown key, expected one of key, select; did you mean key?",
     ),
     ("datasets/objects", "it.npz: null", "/etc/it.npz: null", "expected a relative path of letters"),
     (
         "datasets/objects",
-        "options: {stimuli: stimuli, dissimilarity: correlation}",
+        "options: {dissimilarity: correlation}",
         "",
         "options: found nothing",
     ),

@@ -13,7 +13,8 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
 from cortexrsa import cards
-from cortexrsa.brain.loaders import rdms as datasets
+from cortexrsa.brain.loaders.rdm_files import read_rdms_of_others, square_rdms
+from cortexrsa.brain.loaders.rdms import load_rdm_dataset
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.errors import InputError
 
@@ -28,94 +29,23 @@ def message_of(call, *arguments):
     return message
 
 
-# ---- images ------------------------------------------------------------------------------------------------
-
-
-def save_images(folder, n=10, size=(12, 16), mode="RGB"):
-    """n random PNG images; returns their pixels."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shape = (n, *size, 3) if mode == "RGB" else (n, *size)
-    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    for index, image in enumerate(pixels):
-        Image.fromarray(image).save(folder / f"{index}.png")
-    return pixels
-
-
-def test_pixels_are_kept_as_they_are(tmp_path):
-    pixels = save_images(tmp_path)
-    # an image of low contrast stays one: there is no scaling of single images
-    pixels[3] = 100 + pixels[3] // 128
-    Image.fromarray(pixels[3]).save(tmp_path / "3.png")
-    images = datasets.load_images(tmp_path, datasets.image_names(tmp_path))
-    assert images.dtype == np.uint8
-    np.testing.assert_array_equal(images, pixels)
-
-
-def test_grey_images_get_three_channels(tmp_path):
-    pixels = save_images(tmp_path, mode="L")
-    images = datasets.load_images(tmp_path, [f"{index}.png" for index in range(10)])
-    np.testing.assert_array_equal(images, np.repeat(pixels[..., None], 3, axis=-1))
-
-
-def test_names_are_in_numerical_order_and_only_of_images(tmp_path):
-    for name in ("image_10.jpg", "image_9.JPG", "image_1.png", "notes.txt", "b.jpeg"):
-        (tmp_path / name).touch()
-    assert datasets.image_names(tmp_path) == ["b.jpeg", "image_1.png", "image_9.JPG", "image_10.jpg"]
-
-
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "CMYK", "I;16", "F"])
-def test_other_kinds_of_image_are_refused(tmp_path, mode):
-    image = Image.new(mode, (16, 12))
-    path = tmp_path / ("0.tif" if mode in ("F", "CMYK") else "0.png")
-    image.save(path)
-    message = message_of(datasets.load_images, tmp_path, [path.name])
-    assert message.startswith(f"{path}: image: found mode {mode[0]}")
-    assert message.endswith("expected grey or RGB, 8 bits a channel, no transparency")
-
-
-def test_images_of_different_size(tmp_path):
-    save_images(tmp_path)
-    Image.new("RGB", (16, 13)).save(tmp_path / "4.png")
-    message = message_of(datasets.load_images, tmp_path, datasets.image_names(tmp_path))
-    expected = "size: found 16 x 13 pixels, expected 16 x 12 pixels, the size of 0.png"
-    assert message == f"{tmp_path / '4.png'}: {expected}"
-
-
-@pytest.mark.parametrize("damage", ["cut", "text", "empty", "missing", "html"])
-def test_image_that_cannot_be_read(tmp_path, damage):
-    save_images(tmp_path)
-    path = tmp_path / "4.png"
-    content = path.read_bytes()
-    if damage == "missing":
-        path.unlink()
-    else:
-        kinds = {"cut": content[: len(content) // 2], "text": b"x", "empty": b"", "html": b"<html></html>"}
-        path.write_bytes(kinds[damage])
-    message = message_of(datasets.load_images, tmp_path, [f"{index}.png" for index in range(10)])
-    assert message.startswith(f"{path}: image: found ")
-    assert message.endswith("expected a readable JPEG or PNG")
-
-
-def test_cut_jpeg(tmp_path):
-    path = tmp_path / "0.jpg"
-    Image.effect_noise((64, 64), 50).save(path)
-    path.write_bytes(path.read_bytes()[:900])
-    assert f"{path}: image: found " in message_of(datasets.load_images, tmp_path, ["0.jpg"])
-
-
-def test_no_images(tmp_path):
-    expected = "images: found none, expected files .jpeg, .jpg, .png"
-    assert expected in message_of(datasets.image_names, tmp_path)
-    assert "folder: found no such folder" in message_of(datasets.image_names, tmp_path / "none")
-    assert "images: found none" in message_of(datasets.load_images, tmp_path, [])
-
-
 # ---- RDMs --------------------------------------------------------------------------------------------------
+
+
+def save_images(folder, n=10, size=(12, 16)):
+    """n random PNG images."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, image in enumerate(np.random.default_rng(0).integers(0, 256, (n, *size, 3), np.uint8)):
+        Image.fromarray(image).save(folder / f"{index}.png")
 
 
 def make_rdms(subjects=3, n=10, seed=0):
     rng = np.random.default_rng(seed)
     return np.stack([squareform(pdist(rng.normal(size=(n, 20)), "correlation")) for _ in range(subjects)])
+
+
+def load_npz(path, key, n=10):
+    return square_rdms(read_rdms_of_others(path, key, None, n).values, n, path, key)
 
 
 def save_rdms(path, rdms, key="rdm"):
@@ -126,14 +56,14 @@ def save_rdms(path, rdms, key="rdm"):
 def test_rdms_are_read_exactly(tmp_path):
     rdms = make_rdms()
     path = save_rdms(tmp_path / "v1.npz", rdms)
-    np.testing.assert_array_equal(datasets.load_rdm_npz(path, "rdm"), rdms)
+    np.testing.assert_array_equal(load_npz(path, "rdm"), rdms)
 
 
 def test_one_subject_and_rounding_of_float32(tmp_path):
     rdm = make_rdms(1)[0].astype(np.float32)
     rdm[2, 1] = np.nextafter(rdm[2, 1], np.float32(9))
     path = save_rdms(tmp_path / "v1.npz", rdm)
-    read = datasets.load_rdm_npz(path, "rdm")
+    read = load_npz(path, "rdm")
     assert (read.shape, read.dtype) == ((1, 10, 10), np.float64)
     np.testing.assert_array_equal(read[0], rdm)
 
@@ -158,24 +88,24 @@ BAD_RDMS = [
     (make_rdms().astype(str), "rdm: found dtype <U"),
     (make_rdms() + 0j, "rdm: found dtype complex128, expected numbers"),
     (make_rdms() > 1, "rdm: found dtype bool, expected numbers"),
-    (make_rdms()[:, :9], "rdm: found shape (3, 9, 10), expected (subjects, n, n), square RDMs"),
+    (make_rdms()[:, :9], "rdm: found shape (3, 9, 10), expected (subjects, 10, 10) or (subjects, 45)"),
     (make_rdms()[0, 0], "rdm: found shape (10,), expected"),
     (make_rdms()[:0], "rdm: found shape (0, 10, 10), expected"),
-    (make_rdms(n=7), "rdm: found 7 stimuli, expected at least 8"),
+    (make_rdms(n=9), "rdm: found shape (3, 9, 9), expected (subjects, 10, 10)"),
     (put(1, 2, 3, np.nan), "rdm[1]: found nan at (2, 3), expected finite dissimilarities"),
     (put(1, 2, 3, np.inf), "rdm[1]: found inf at (2, 3), expected finite dissimilarities"),
     (put(2, 4, 4, 0.5), "rdm[2]: found 0.5 at (4, 4), expected zeros on the diagonal"),
     (1 - make_rdms(), "rdm[0]: found 1 at (0, 0), expected zeros on the diagonal (an RDM)"),
     (put(0, 5, 1, 9.0), "expected a symmetric matrix (to 1e-06 of its largest value)"),
-    (np.ones((2, 9, 9)) - np.eye(9), "rdm[0]: found equal dissimilarities only, expected"),
-    (np.zeros((2, 9, 9)), "rdm[0]: found equal dissimilarities only, expected"),
+    (np.ones((2, 10, 10)) - np.eye(10), "rdm[0]: found equal dissimilarities only, expected"),
+    (np.zeros((2, 10, 10)), "rdm[0]: found equal dissimilarities only, expected"),
 ]
 
 
 @pytest.mark.parametrize(("rdms", "expected"), BAD_RDMS)
 def test_arrays_that_are_no_rdms(tmp_path, rdms, expected):
     path = save_rdms(tmp_path / "v1.npz", rdms)
-    message = message_of(datasets.load_rdm_npz, path, "rdm")
+    message = message_of(load_npz, path, "rdm")
     assert message.startswith(f"{path}: ")
     assert expected in message
 
@@ -183,7 +113,7 @@ def test_arrays_that_are_no_rdms(tmp_path, rdms, expected):
 def test_wrong_key_lists_those_there(tmp_path):
     path = tmp_path / "v1.npz"
     np.savez(path, Net_RDM=make_rdms(), subjects=np.arange(3))
-    message = message_of(datasets.load_rdm_npz, path, "NetRDM")
+    message = message_of(load_npz, path, "NetRDM")
     assert (
         message == f"{path}: key: found no 'NetRDM', expected one of Net_RDM, subjects; did you mean Net_RDM?"
     )
@@ -213,14 +143,17 @@ def test_damaged_npz(tmp_path, damage):
         content[len(content) // 2] ^= 255
         kinds = {"cut": content[:1000], "flipped": content, "text": b"1 2", "html": b"<html>", "empty": b""}
         path.write_bytes(kinds[damage])
-    message = message_of(datasets.load_rdm_npz, path, "rdm")
+    message = message_of(load_npz, path, "rdm")
     assert message.startswith(f"{path}: ")
-    assert message.endswith("expected an .npz file of plain arrays")
+    missing = damage == "missing"
+    assert message.endswith("expected a file of RDMs" if missing else "expected an .npz file of plain arrays")
 
 
 CARD = {
+    "images": "stimuli",
+    "files": [],
     "rois": {"EVC": {"file": "evc.npz", "key": "rdm"}, "IT": {"file": "it.npz", "key": "rdm"}},
-    "options": {"stimuli": "stimuli", "dissimilarity": "correlation"},
+    "options": {"dissimilarity": "correlation", "aspect_tolerance": 0.05},
 }
 
 
@@ -233,7 +166,7 @@ def folder(tmp_path):
 
 
 def test_rdm_dataset_names_every_row_and_pattern(folder):
-    images, stimuli, rdms = datasets.load_rdm_dataset(CARD, folder)
+    images, stimuli, rdms = load_rdm_dataset(CARD, folder)
     assert images.shape == (10, 12, 16, 3)
     assert stimuli["stimulus_id"].tolist() == [str(index) for index in range(10)]
     assert set(stimuli["split"]) == {"test"}
@@ -247,27 +180,28 @@ def test_rdm_dataset_names_every_row_and_pattern(folder):
 
 def test_number_of_stimuli_is_that_of_the_images(folder):
     save_rdms(folder / "it.npz", make_rdms(n=9))
-    message = message_of(datasets.load_rdm_dataset, CARD, folder)
+    message = message_of(load_rdm_dataset, CARD, folder)
     assert message == (
-        f"{folder / 'it.npz'}: rdm: found 9 stimuli, expected 10, the images in {folder / 'stimuli'}"
+        f"{folder / 'it.npz'}: rdm: found shape (3, 9, 9), expected (subjects, 10, 10) or (subjects, 45), "
+        f"for the 10 images in {folder / 'stimuli'}"
     )
 
 
 def test_rois_have_the_same_subjects(folder):
     save_rdms(folder / "it.npz", make_rdms(subjects=2))
-    message = message_of(datasets.load_rdm_dataset, CARD, folder)
+    message = message_of(load_rdm_dataset, CARD, folder)
     assert "it.npz: rdm: found 2 subjects, expected 3, as in EVC" in message
 
 
 def test_too_few_images(folder):
     for index in range(3, 10):
         (folder / "stimuli" / f"{index}.png").unlink()
-    assert "stimuli: found 3, expected at least 8" in message_of(datasets.load_rdm_dataset, CARD, folder)
+    assert "stimuli: found 3, expected at least 8" in message_of(load_rdm_dataset, CARD, folder)
 
 
 def test_two_images_of_one_name(folder):
     (folder / "stimuli/0.jpg").write_bytes((folder / "stimuli/0.png").read_bytes())
-    assert "stimulus_id: found '0' twice" in message_of(datasets.load_rdm_dataset, CARD, folder)
+    assert "stimulus_id: found '0' twice" in message_of(load_rdm_dataset, CARD, folder)
 
 
 # ---- the real 92 images ------------------------------------------------------------------------------------
@@ -290,7 +224,7 @@ def test_real_files_have_the_checksums_of_the_card(algonauts):
 
 
 def test_real_rdms_belong_to_the_images_in_this_order(algonauts):
-    images, stimuli, rdms = datasets.load_rdm_dataset(*algonauts)
+    images, stimuli, rdms = load_rdm_dataset(*algonauts)
     assert images.shape == (92, 175, 175, 3)
     assert rdms.dissimilarities.shape == (30, 92 * 91 // 2)
     assert rdms.rdm_descriptors.groupby("roi").size().to_dict() == {"EVC": 15, "IT": 15}

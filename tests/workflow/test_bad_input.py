@@ -192,7 +192,7 @@ def dataset_from(project, folder, **changes):
     (project / "resources/datasets/mine.yaml").write_text(
         f"description: mine\ncitation: none\nlicence: none\nloader: rdms\nfiles:\n{files}\n"
         f"rois: {{V1: {{file: V1.npz, key: {changes.get('key', 'rdm')}}}}}\n"
-        "options: {stimuli: stimuli, dissimilarity: correlation}\n"
+        "images: stimuli\noptions: {dissimilarity: correlation}\n"
     )
     (project / "mine.yaml").write_text(
         "datasets: [mine]\nmodels: [pixels]\nclaims: {rois: {early: V1, late: V1}}\n"

@@ -15,8 +15,8 @@ import pandas as pd
 from nilearn.image import resample_to_img
 from nilearn.interfaces.bids import get_bids_files, parse_bids_filename
 
-from cortexrsa.brain.loaders.rdms import IMAGE_SUFFIXES, load_images
 from cortexrsa.errors import InputError, suggestion
+from cortexrsa.formats.images import IMAGE_SUFFIXES, load_images
 from cortexrsa.formats.stimuli import check_stimuli
 
 TABLE = "stimuli.tsv"
@@ -372,7 +372,7 @@ def read_stimuli(
     Raises
     ------
     InputError : a stimulus that is shown but not in the table, in the table but not shown, or without image;
-        see also `files.check_stimuli` and `datasets.load_images`.
+        see also `files.check_stimuli` and `images.load_images`.
     """
     folder = Path(folder)
     images = folder / options["stimuli"]

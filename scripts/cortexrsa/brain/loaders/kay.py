@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray
 
-from cortexrsa.brain.loaders.rdms import read_npz
+from cortexrsa.brain.loaders.rdm_files import read_npz
 from cortexrsa.errors import InputError, reason, suggestion
 from cortexrsa.formats.arrays import load_foreign_array
 from cortexrsa.formats.stimuli import check_stimuli
