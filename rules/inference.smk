@@ -84,6 +84,7 @@ rule claims:
     input:
         unpack(learning_of),
         scores=expand("results/{{dataset}}/rsa/{model}.nc", model=MODELS),
+        table="results/{dataset}/scores.csv",
         ceilings="results/{dataset}/ceilings.csv",
     output:
         claims=report(

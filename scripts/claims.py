@@ -3,7 +3,7 @@
 from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.inference.ceilings import primary_ceilings
 from cortexrsa.inference.claims import Study, evaluate, summarise
-from cortexrsa.inference.rsa import model_scores, read_results
+from cortexrsa.inference.rsa import model_scores, read_results, smallest_p
 from cortexrsa.jobs import job_log
 from cortexrsa.networks.learning import unlearned
 
@@ -21,6 +21,7 @@ with job_log(snakemake.log[0]):
         late=claims["rois"]["late"],
         equivalence=claims["equivalence"],
         confidence=inference["confidence"],
+        smallest_p=smallest_p(read_table(snakemake.input.table, ["roi", "split", "subject", "p_fwe"])),
         unlearned=unlearned(read_table(learning)) if (learning := snakemake.input.get("learning")) else {},
     )
     write_table(snakemake.output.claims, evaluate(study), settings)

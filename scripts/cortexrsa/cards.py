@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import functools
 import math
 import re
@@ -469,29 +470,38 @@ def place_corpus(card: dict, name: str, folder: str | None, source: str) -> dict
 # ---- configuration ---------------------------------------------------------------------------------------
 
 
-def _check_roles(roles: dict, names: list[str], file: str | Path) -> None:
-    """Every network that plays a part in the claims has a card, and no network plays two parts."""
-    parts = {}
+def _check_roles(roles: dict, models: list[str], file: str | Path) -> None:
+    """Every network that plays a part in the claims is in the study, and no network plays two parts."""
+    absent, kept, parts = [], {}, {}
     for role, value in roles.items():
-        for name in value if isinstance(value, list) else [value]:
-            if name is None:
-                continue
-            field = f"claims.models.{role}"
-            if name not in names:
-                raise InputError(
-                    field, repr(name), f"a card of resources/models: {suggestion(name, names)}", file=file
-                )
+        names = value if isinstance(value, list) else [value]
+        present = [name for name in names if name in models]
+        kept[role] = (present if isinstance(value, list) else next(iter(present), None)) or None
+        absent += [f"{name} ({role})" for name in names if name is not None and name not in models]
+        for name in present:
             if name in parts:
-                raise InputError(
-                    field, f"{name!r}, also {parts[name]}", "another network for each part", file=file
-                )
+                found = f"{name!r}, also {parts[name]}"
+                raise InputError(f"claims.models.{role}", found, "another network for each part", file=file)
             parts[name] = role
+    if absent:
+        near = difflib.get_close_matches(absent[0].split()[0], models, n=1, cutoff=0.5)
+        written = ", ".join(f"{role}: {_flow(names)}" for role, names in kept.items())
+        expected = f"networks of `models` ({', '.join(models)}), or null for a part that none of them plays"
+        expected += (
+            f"; did you mean {near[0]}?" if near else ""
+        ) + "; write, with your own where you have one: "
+        raise InputError(
+            "claims.models", ", ".join(absent), expected + f"claims: {{models: {{{written}}}}}", file=file
+        )
+
+
+def _flow(names: list[str] | str | None) -> str:
+    """A value as YAML has it in one line."""
+    return f"[{', '.join(names)}]" if isinstance(names, list) else names or "null"
 
 
 def load_config_checked(config: dict, root: str | Path, file: str | Path = "config.yaml") -> dict:
     """The configuration with its defaults, checked against its schema and the cards.
-
-    Models of a claim need not be among the configured ones: the claim is then untestable.
 
     Parameters
     ----------
@@ -503,7 +513,7 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
     ------
     InputError : a fault in the configuration or in the card of one of its data sets; a name without a card;
         a name that cannot be one; a ROI of the claims that no configured data set has; a network of the
-        claims that has no card, or plays two parts.
+        claims that is not in the study, or plays two parts.
     """
     config = validate("config", config, file)
     for kind in ("datasets", "models"):
@@ -519,15 +529,16 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
                 raise InputError(field, f"{name!r}, also a data set", "names that differ", file=file)
     rois = {roi for name in config["datasets"] for roi in load_card("datasets", name, root)["rois"]}
     for place, roi in config["claims"]["rois"].items():
-        if roi not in rois:
-            raise InputError(f"claims.rois.{place}", repr(roi), suggestion(roi, sorted(rois)), file=file)
+        if roi is not None and roi not in rois:
+            expected = f"{suggestion(roi, sorted(rois))}; or null, where no ROI plays this part"
+            raise InputError(f"claims.rois.{place}", repr(roi), expected, file=file)
     for name in config["corpora"]:
         if name not in card_names("corpora", root):
             expected = suggestion(name, card_names("corpora", root))
             raise InputError(
                 f"corpora.{name}", repr(name), f"a card of resources/corpora: {expected}", file=file
             )
-    _check_roles(config["claims"]["models"], card_names("models", root), file)
+    _check_roles(config["claims"]["models"], config["models"], file)
     return canonical(config)
 
 

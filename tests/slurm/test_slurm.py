@@ -102,6 +102,7 @@ def write_study(project: Path) -> None:
     }
     (project / "resources/datasets/mine.yaml").write_text(yaml.safe_dump(card))
     models = "models: [tiny_resnet18, tiny_untrained, pixels]\n"
+    models += "claims: {models: {generative: null, self_supervised: null}}\n"
     (project / "slurm.yaml").write_text(f"datasets: [mine]\n{models}")
 
 

@@ -93,7 +93,7 @@ CONFIG = {
     "datasets": ["world"],
     "models": ["resnet18", "pixels"],
     "inference": {"bootstrap": 200, "seed": 3},
-    "claims": {"rois": {"early": "V1", "late": "LO"}, "models": {"generative": "small"}},
+    "claims": {"rois": {"early": "V1", "late": "LO"}, "models": {"generative": "resnet18"}},
 }
 
 
@@ -176,28 +176,30 @@ def test_configuration_gets_its_defaults_and_keeps_what_is_set(root):
     assert config["measures"] == {"comparison": "spearman", "dissimilarity": "correlation"}
     assert config["training"] == {"gpu": 1, "mem_mb": 4000, "runtime": 60, "threads": 1}
     assert config["mirror"] is None
-    parts = {"generative": None, "task_optimised": None}
-    claims = {"claims": {"rois": {}, "models": parts}}
-    assert cards.load_config_checked(CONFIG | claims, root)["claims"]["models"] == parts
-    # a model of a claim that does not run leaves the claim untestable, and is no fault
-    assert "small" not in config["models"]
-    assert config["claims"]["models"]["generative"] == "small"
+    nobody = dict.fromkeys(("generative", "task_optimised", "self_supervised", "untrained"))
+    nowhere = {"early": None, "late": None}
+    for given in ({"rois": {}, "models": {}}, {"rois": nowhere, "models": nobody}):
+        claims = cards.load_config_checked(CONFIG | {"claims": given}, root)["claims"]
+        assert (claims["models"], claims["rois"]) == (nobody, nowhere)
 
 
 @pytest.mark.parametrize(
     ("roles", "expected"),
     [
         (
-            {"generative": "smal"},
-            "claims.models.generative: found 'smal', expected a card of resources/models",
+            {"generative": "pixel", "task_optimised": ["small", "resnet18"], "untrained": "pixels"},
+            "claims.models: found pixel (generative), small (task_optimised), expected networks of `models` "
+            "(resnet18, pixels), or null for a part that none of them plays; did you mean pixels?; write, "
+            "with your own where you have one: claims: {models: {generative: null, task_optimised: [resnet18], "
+            "untrained: pixels, self_supervised: null}}",
         ),
         (
-            {"task_optimised": ["small"], "generative": "small"},
-            "claims.models.generative: found 'small', also task_optimised",
+            {"task_optimised": ["resnet18"], "generative": "resnet18"},
+            "claims.models.generative: found 'resnet18', also task_optimised",
         ),
     ],
 )
-def test_a_network_of_a_claim_has_a_card_and_one_part(root, roles, expected):
+def test_a_network_of_a_claim_is_in_the_study_and_has_one_part(root, roles, expected):
     given = CONFIG | {"claims": {"models": roles}}
     assert expected in message_of(cards.load_config_checked, given, root)
 

@@ -178,8 +178,69 @@ def test_missing_networks_and_rois_are_named():
 def test_parts_that_are_not_played_and_equal_rois_are_untestable():
     none = evaluate(study(roles=dict.fromkeys(ROLES)))
     assert (none["verdict"] == "untestable").all()
-    same = evaluate(study(late="V1"))
-    assert same.loc[same["claim"] == "H1", "reason"].str.contains("are the same, V1").all()
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "h1", "h2"),
+    [
+        ("LO", "LO", "needs two ROIs: the early and the late one are the same, LO", "supported"),
+        (None, "LO", "the study has no early ROI (claims.rois)", "supported"),
+        ("LO", None, "the study has no late ROI (claims.rois)", "untestable"),
+    ],
+)
+def test_one_roi_is_a_study(early, late, h1, h2):
+    of = study(early=early, late=late)
+    table = evaluate(of)
+    overall = table[table["statistic"] == "overall"].set_index("claim")
+    assert overall.loc["H1", "verdict"] == "untestable"
+    assert h1 in overall.loc["H1", "reason"]
+    assert overall.loc["H2", "verdict"] == h2
+    # profiles of both networks agree in LO; the VAE's is lower, and flat
+    assert (overall.loc[["H3", "H4", "H5"], "verdict"] == "supported").all()
+    assert overall.loc["H4", "statement"] == "The VAE is less similar to LO"
+    assert set(table.loc[table["claim"].isin(["H3", "H4", "H5", "H6"]) & (table["roi"] != ""), "roi"]) == {
+        "LO"
+    }
+    # the parts are those of LO in the study of both
+    both = evaluate(study())
+    for claim in ("H3", "H4", "H5"):
+        ours, theirs = (t[(t["claim"] == claim) & (t["roi"] == "LO")] for t in (table, both))
+        assert len(ours)
+        np.testing.assert_array_equal(ours[["estimate", "ci_low"]], theirs[["estimate", "ci_low"]])
+
+
+def test_no_roi_plays_a_part():
+    table = evaluate(study(early=None, late=None))
+    assert (table["verdict"] == "untestable").all()
+    assert table["reason"].str.contains("the study has no early and no late ROI").all()
+    assert table["statement"].str.contains("None").sum() == 0
+
+
+def test_a_bound_that_all_but_touches_is_told():
+    assert claims._direction(0.0003, 0.1) == (
+        "supported",
+        "the interval lies above 0, barely: it begins at 0.0003",
+    )
+    assert claims._direction(-0.00004, 0.1)[1] == "the interval spans 0, barely: it begins at -0.00004"
+    assert claims._direction(-0.1, -0.0003)[1] == "the interval lies below 0, barely: it ends at -0.0003"
+    assert claims._direction(0.02, 0.1)[1] == "the interval lies above 0"
+    supported = claims._equivalence(-0.02, 0.09998, 0.1)
+    assert supported == ("supported", "the interval lies inside ±0.100, barely: it ends at 0.09998")
+    assert claims._equivalence(-0.05, 0.05, 0.1)[1] == "the interval lies inside ±0.100"
+
+
+def test_no_reliable_signal_beside_a_significant_score():
+    weak = {"kind": "subjects", "lower": 0.02, "upper": 0.2, "ci_low": -0.0003}
+    of = study(ceilings={"V1": GOOD, "LO": weak}, smallest_p={"V1": 0.0008, "LO": 0.0008})
+    table = evaluate(of)
+    reason = table.loc[(table["claim"] == "H2") & (table["statistic"] != "overall"), "reason"].iloc[0]
+    assert reason.startswith(
+        "no reliable signal in LO: noise ceiling's lower bound 0.020, interval from -0.0003, barely below 0"
+    )
+    assert "smallest p_fwe 0.0008" in reason
+    assert "these people as they are" in reason
+    silent = evaluate(study(ceilings={"V1": GOOD, "LO": weak}, smallest_p={"LO": 0.3}))
+    assert not silent["reason"].str.contains("p_fwe").any()
 
 
 def test_one_network_cannot_show_that_depth_does_not_matter():

@@ -195,7 +195,8 @@ def dataset_from(project, folder, **changes):
         "images: stimuli\noptions: {dissimilarity: correlation}\n"
     )
     (project / "mine.yaml").write_text(
-        "datasets: [mine]\nmodels: [pixels]\nclaims: {rois: {early: V1, late: V1}}\n"
+        "datasets: [mine]\nmodels: [pixels]\n"
+        "claims: {rois: {early: V1, late: V1}, models: {task_optimised: null, generative: null, self_supervised: null, untrained: null}}\n"
     )
     return "--configfile", "mine.yaml", "--", "results/mine/rdms/brain.h5"
 

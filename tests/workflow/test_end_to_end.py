@@ -20,6 +20,9 @@ from PIL import Image
 from cortexrsa.code import fingerprint
 from cortexrsa.storage import checksum
 
+NOBODY = (
+    "claims: {models: {task_optimised: null, generative: null, self_supervised: null, untrained: null}}\n"
+)
 MIRROR = ROOT.parent / "shared" / "mirror"
 
 
@@ -182,7 +185,7 @@ def test_a_network_that_did_not_learn_is_marked_and_its_claims_untestable(rerun)
 
 def test_baselines_alone_make_a_study(rerun):
     """No profiles, no centroids, no claims: figures that say so, and a report."""
-    (rerun / "alone.yaml").write_text("models: [pixels]\n")
+    (rerun / "alone.yaml").write_text(f"models: [pixels]\n{NOBODY}")
     (rerun / "results/tiny/report.html").unlink()
     run = snakemake(rerun, "--configfile", "tiny.yaml", "alone.yaml")
     assert run.returncode == 0, run.stderr[-3000:]
@@ -240,6 +243,7 @@ def test_real_study(project):
     """92 real images and 15 subjects with EfficientNet-Lite0, against rsatoolbox and the known picture."""
     (project / "small.yaml").write_text(
         "models: [efficientnet_lite0, pixels]\ninference: {bootstrap: 60, permutations: 199, halves: 2}\n"
+        "claims: {models: {generative: null, untrained: null}}\n"
     )
     study = ("--configfile", "studies/algonauts92.yaml", "small.yaml")
     mirror = {"CORTEXRSA_MIRROR": str(MIRROR)} if MIRROR.is_dir() else {}

@@ -22,7 +22,7 @@ STATEMENTS = {
     "H1": "{early} matches early, {late} later layers of task-optimised networks",
     "H2": "{late} matches middle layers rather than the last",
     "H3": "The depth of the network does not change the trend",
-    "H4": "The VAE is less similar to {early} and to {late}",
+    "H4": "The VAE is less similar to {both}",
     "H5": "There is no trend across the layers of the VAE",
     "H6": "The self-supervised network (SimCLR) mirrors the task-optimised ones",
 }
@@ -63,40 +63,69 @@ class Study:
     roles : task_optimised (list of model names), generative, self_supervised (names or None), untrained (a
         name, a list of one architecture with several random seeds, over which the control is averaged, or
         None)
-    early, late : ROI labels
+    early, late : ROI labels; the same, or one of them None, in a study of one ROI
     equivalence : bound as a fraction of the ceiling's lower bound
     confidence : of the intervals
     unlearned : networks trained here that did not learn, with the reason; claims about them are untestable
+    smallest_p : per ROI the smallest p_fwe of any layer, where it was tested
     """
 
     models: dict[str, ModelScores]
     rois: list[str]
     ceilings: dict[str, dict]
     roles: dict
-    early: str
-    late: str
+    early: str | None
+    late: str | None
     equivalence: float
     confidence: float
     unlearned: dict[str, str] = field(default_factory=dict)
+    smallest_p: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def both(self) -> list[str]:
+        """The early and the late ROI, or the one that there is."""
+        return list(dict.fromkeys(filter(None, (self.early, self.late))))
 
 
 # ---- verdicts --------------------------------------------------------------------------------------------
 
 
+# an end of the interval nearer to the bound than this share of the interval's width is said to be near
+BARELY = 0.05
+
+
+def apart(value: float, bound: float, decimals: int = 3) -> str:
+    """A number with at least `decimals`, and as many as tell it from the bound."""
+    while decimals < 12 and value != bound and round(value, decimals) == round(bound, decimals):
+        decimals += 1
+    return f"{value:.{decimals}f}"
+
+
+def _barely(low: float, high: float, bounds: Iterable[float]) -> str:
+    """Words for an interval of which an end all but touches one of the bounds; nothing otherwise."""
+    pairs = [(end, bound) for end in (low, high) for bound in bounds]
+    end, bound = min(pairs, key=lambda pair: abs(pair[0] - pair[1]))
+    if abs(end - bound) >= BARELY * (high - low):
+        return ""
+    return f", barely: it {'begins' if end == low else 'ends'} at {apart(end, bound)}"
+
+
 def _direction(low: float, high: float) -> tuple[str, str]:
+    barely = _barely(low, high, [0])
     if low > 0:
-        return "supported", "the interval lies above 0"
+        return "supported", f"the interval lies above 0{barely}"
     if high < 0:
-        return "contradicted", "the interval lies below 0"
-    return "inconclusive", "the interval spans 0"
+        return "contradicted", f"the interval lies below 0{barely}"
+    return "inconclusive", f"the interval spans 0{barely}"
 
 
 def _equivalence(low: float, high: float, bound: float) -> tuple[str, str]:
+    barely = _barely(low, high, [-bound, bound])
     if -bound < low and high < bound:
-        return "supported", f"the interval lies inside ±{bound:.3f}"
+        return "supported", f"the interval lies inside ±{bound:.3f}{barely}"
     if low > bound or high < -bound:
-        return "contradicted", f"the interval lies outside ±{bound:.3f}"
-    return "inconclusive", f"the interval spans ±{bound:.3f}"
+        return "contradicted", f"the interval lies outside ±{bound:.3f}{barely}"
+    return "inconclusive", f"the interval spans ±{bound:.3f}{barely}"
 
 
 def _overall(parts: list[dict]) -> tuple[str, str]:
@@ -137,8 +166,6 @@ def _obstacle(
     rois : labels
     bound : whether an equivalence bound is needed
     """
-    if study.early == study.late:
-        return f"the early and the late ROI are the same, {study.early}"
     for role, model in models.items():
         if model is None:
             return f"the study has no {role} network"
@@ -146,6 +173,9 @@ def _obstacle(
             return f"{model} is not in this study"
         if model in study.unlearned:
             return f"{model} did not learn ({study.unlearned[model]})"
+    if not rois or None in rois:
+        which = "late" if study.early else "early" if study.late else "early and no late"
+        return f"the study has no {which} ROI (claims.rois)"
     for roi in rois:
         if roi not in study.rois:
             return f"ROI {roi} is not in this data set"
@@ -154,17 +184,34 @@ def _obstacle(
             if bound:
                 return f"no noise ceiling in {roi}, so no equivalence bound"
         elif not ceiling["ci_low"] > 0:
-            return (
-                f"no reliable signal in {roi}: noise ceiling's lower bound {ceiling['lower']:.3f}, "
-                f"interval from {ceiling['ci_low']:.3f}"
-            )
+            return _no_signal(study, roi)
     return None
 
 
-def _part(models: list, roi: str, statistic: str, **values) -> dict:
+def _no_signal(study: Study, roi: str) -> str:
+    """Why a ROI's signal is not reliable, and how a significant score in it goes with that."""
+    ceiling = study.ceilings[roi]
+    low = ceiling["ci_low"]
+    text = f"no reliable signal in {roi}: noise ceiling's lower bound {ceiling['lower']:.3f}, "
+    text += f"interval from {apart(low, 0)}{', barely below 0' * (low > -BARELY * ceiling['lower'])}"
+    smallest = study.smallest_p.get(roi, np.nan)
+    if smallest < 1 - study.confidence:
+        text += (
+            f". A layer does score above 0 there (smallest p_fwe {smallest:.2g}): the permutation test takes "
+        )
+        if ceiling["kind"] == "subjects":
+            text += "these people as they are, while the ceiling's interval generalises to other people too"
+        else:
+            text += (
+                "this measurement as it is, while the ceiling asks whether another one would agree with it"
+            )
+    return text
+
+
+def _part(models: list, roi: str | None, statistic: str, **values) -> dict:
     row = {
         "models": ", ".join(filter(None, models)),
-        "roi": roi,
+        "roi": roi or "",
         "statistic": statistic,
         "estimate": np.nan,
         "ci_low": np.nan,
@@ -219,8 +266,11 @@ def early_and_late(study: Study) -> list[dict]:
     """H1: depth centroid of the late ROI minus that of the early ROI, in every task-optimised network."""
     parts = []
     for model in study.roles["task_optimised"] or [None]:
-        row = _part([model], f"{study.late} - {study.early}", "difference of depth centroids")
+        pair = f"{study.late} - {study.early}" if len(study.both) == 2 else ""
+        row = _part([model], pair, "difference of depth centroids")
         obstacle = _obstacle(study, {TASK: model}, [study.early, study.late])
+        if obstacle is None and study.early == study.late:
+            obstacle = f"needs two ROIs: the early and the late one are the same, {study.early}"
         if obstacle:
             parts.append(row | {"reason": obstacle})
             continue
@@ -264,7 +314,7 @@ def depth_does_not_matter(study: Study) -> list[dict]:
         reason = "needs two task-optimised networks"
         return [_part(networks, "", "largest difference of profiles", reason=reason)]
     for pair in pairs:
-        for roi in (study.early, study.late):
+        for roi in study.both or [None]:
             row = _part(list(pair), roi, "largest difference of profiles")
             obstacle = _obstacle(
                 study, dict(zip((TASK, f"second {TASK}"), pair, strict=True)), [roi], bound=True
@@ -313,7 +363,7 @@ def vae_is_less_similar(study: Study) -> list[dict]:
     parts = []
     vae = study.roles["generative"]
     for model in study.roles["task_optimised"] or [None]:
-        for roi in (study.early, study.late):
+        for roi in study.both or [None]:
             row = _part([model, vae], roi, "difference of held-out best layers")
             obstacle = _obstacle(study, {TASK: model, "generative": vae}, [roi])
             if obstacle:
@@ -334,7 +384,7 @@ def vae_has_no_trend(study: Study) -> list[dict]:
     """H5: slope and curvature of the VAE's profile, both within the equivalence bound."""
     parts = []
     vae = study.roles["generative"]
-    for roi in (study.early, study.late):
+    for roi in study.both or [None]:
         for name, shape in (("slope", profiles.slope), ("curvature", profiles.curvature)):
             row = _part([vae], roi, f"{name} of the profile")
             obstacle = _obstacle(study, {"generative": vae}, [roi], bound=True)
@@ -357,7 +407,7 @@ def ssl_mirrors_task(study: Study) -> list[dict]:
     ssl, untrained = study.roles["self_supervised"], study.roles["untrained"]
     # one network, or the same with several random seeds
     controls = untrained if isinstance(untrained, list) and untrained else [untrained or None]
-    rois = [study.early, study.late]
+    rois = study.both
     for model in study.roles["task_optimised"] or [None]:
         row = _part(
             [ssl, model, *controls],
@@ -431,7 +481,11 @@ def evaluate(study: Study) -> pd.DataFrame:
         parts = parts_of(study)
         verdict, reason = _overall(parts)
         overall = _part([], "", "overall", verdict=verdict, reason=reason)
-        statement = STATEMENTS[claim].format(early=study.early, late=study.late)
+        statement = STATEMENTS[claim].format(
+            early=study.early or "The early ROI",
+            late=study.late or ("The late ROI" if claim == "H2" else "the late ROI"),
+            both=" and to ".join(study.both) or "the early and to the late ROI",
+        )
         rows += [{"claim": claim, "statement": statement} | part for part in (overall, *parts)]
     return pd.DataFrame(rows, columns=COLUMNS)
 

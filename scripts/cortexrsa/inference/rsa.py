@@ -286,6 +286,17 @@ def score_table(
     return table
 
 
+def smallest_p(scores: pd.DataFrame) -> dict[str, float]:
+    """Per ROI the smallest p_fwe of any layer in the primary split: of the group, or of the one subject.
+
+    `scores` is the table of `score_table`.
+    """
+    primary = scores[scores["split"] == PRIMARY]
+    if GROUP in set(primary["subject"]):
+        primary = primary[primary["subject"] == GROUP]
+    return primary.groupby("roi")["p_fwe"].min().to_dict()
+
+
 def model_scores(result: xarray.Dataset, inference: dict) -> ModelScores:
     """What the claims need of one network: the mean over subjects in the primary split.
 
