@@ -190,8 +190,8 @@ def test_configuration_gets_its_defaults_and_keeps_what_is_set(root):
             {"generative": "pixel", "task_optimised": ["small", "resnet18"], "untrained": "pixels"},
             "claims.models: found pixel (generative), small (task_optimised), expected networks of `models` "
             "(resnet18, pixels), or null for a part that none of them plays; did you mean pixels?; write, "
-            "with your own where you have one: claims: {models: {generative: null, task_optimised: [resnet18], "
-            "untrained: pixels, self_supervised: null}}",
+            "with your own where you have one: claims: {models: {generative: null, task_optimised: "
+            "[resnet18], untrained: pixels, self_supervised: null}}",
         ),
         (
             {"task_optimised": ["resnet18"], "generative": "resnet18"},

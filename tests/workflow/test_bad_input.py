@@ -196,7 +196,8 @@ def dataset_from(project, folder, **changes):
     )
     (project / "mine.yaml").write_text(
         "datasets: [mine]\nmodels: [pixels]\n"
-        "claims: {rois: {early: V1, late: V1}, models: {task_optimised: null, generative: null, self_supervised: null, untrained: null}}\n"
+        "claims: {rois: {early: V1, late: V1}, models: {task_optimised: null, "
+        "generative: null, self_supervised: null, untrained: null}}\n"
     )
     return "--configfile", "mine.yaml", "--", "results/mine/rdms/brain.h5"
 

@@ -30,7 +30,9 @@ def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
     check_unchanged(path)
     text = {"stimulus_id": str, "split": str, "layer": str, "subject": str, "roi": str, "model": str}
     try:
-        table = pd.read_csv(path, sep="\t" if Path(path).suffix == ".tsv" else ",", dtype=text)
+        separator = "\t" if Path(path).suffix == ".tsv" else ","
+        # only an empty cell is missing: NA, nan, None and null may be names
+        table = pd.read_csv(path, sep=separator, dtype=text, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
         raise InputError("table", " ".join(str(error).split()), "a table with a header", file=path) from error
     missing = [column for column in columns if column not in table]
