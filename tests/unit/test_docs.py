@@ -13,9 +13,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "results/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+def examples(page: str) -> list[dict]:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    return [yaml.safe_load(block) for block in blocks]
+
+
 def example(page: str) -> dict:
-    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
-    return yaml.safe_load(block)
+    (card,) = examples(page)
+    return card
 
 
 def test_the_model_card_of_the_docs_is_valid_and_its_layers_exist():
@@ -24,7 +29,9 @@ def test_the_model_card_of_the_docs_is_valid_and_its_layers_exist():
 
 
 def test_the_dataset_card_of_the_docs_is_valid():
-    card = cards.validate("datasets", example("add-a-dataset.md"), "docs/add-a-dataset.md")
+    local, files = examples("add-a-dataset.md")
+    cards.validate("datasets", local, "docs/add-a-dataset.md")
+    card = cards.validate("datasets", local | files, "docs/add-a-dataset.md")
     assert set(cards.card_files(card)) == {"stimuli/image_01.jpg", "stimuli/image_02.jpg", "V1.npz"}
 
 
@@ -34,8 +41,9 @@ def test_the_card_of_raw_bold_in_the_docs_is_valid():
     assert card["options"]["unshown"] == "refuse"
 
 
-def test_every_option_of_raw_bold_is_explained():
-    text = (ROOT / "docs/bids.md").read_text()
+@pytest.mark.parametrize(("loader", "page"), [("bids", "bids.md"), ("rdms", "add-a-dataset.md")])
+def test_every_option_of_a_loader_is_explained(loader, page):
+    text = (ROOT / "docs" / page).read_text()
     schemas = {
         name: cards.read_yaml(ROOT / f"resources/schemas/{name}.schema.yaml")
         for name in ("config", "dataset")
@@ -44,10 +52,13 @@ def test_every_option_of_raw_bold_is_explained():
     (options,) = (
         branch["then"]["properties"]["options"]["properties"]
         for branch in branches
-        if branch["if"]["properties"]["loader"] == {"const": "bids"}
+        if branch["if"]["properties"]["loader"] == {"const": loader}
     )
-    for key in [*options, *schemas["config"]["properties"]["glm"]["properties"]]:
-        assert f"`{key}`" in text, key
+    for key in [
+        *options,
+        *(schemas["config"]["properties"]["glm"]["properties"] if loader == "bids" else []),
+    ]:
+        assert re.search(rf"`{key}`|options: {{{key}:", text), key
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -135,6 +135,22 @@ def test_folder_appears_whole_or_not_at_all(tmp_path):
     assert names(tmp_path) == ["activations"]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_names_that_look_like_missing_values_are_names(tmp_path, suffix):
+    names = ["NA", "nan", "None", "null", "N/A", "-1.#IND", "n/a", ""]
+    table = pd.DataFrame(
+        {"roi": names, "category": names, "score": [np.nan, 1.5, np.inf, -2, 0, 0, 0, 1e-20]}
+    )
+    path = tmp_path / f"t.{suffix}"
+    write_table(path, table, {})
+    read = read_table(path)
+    assert read["score"].dtype == float
+    np.testing.assert_array_equal(read["score"], table["score"])
+    for column in ("roi", "category"):
+        assert read[column].tolist()[:-1] == names[:-1]
+        assert pd.isna(read[column].iloc[-1])
+
+
 def test_table_has_its_provenance_beside_it(tmp_path):
     table = pd.DataFrame({"roi": ["V1", "LO"], "score": [1 / 3, np.nan]})
     write_table(tmp_path / "scores.csv", table, {"seed": 7})

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from cortexrsa.errors import InputError, reason
+from cortexrsa.jobs import warn
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 IMAGE_MODES = {"1", "L", "P", "RGB"}  # those with 8 bits a channel and without transparency
@@ -150,14 +151,9 @@ def load_images(
         target[:] = np.asarray(image)
     if resized:
         which = ", ".join(resized[:10]) + (", ..." if len(resized) > 10 else "")
-        print(f"{len(resized)} of {len(paths)} images were resized to {_shown((width, height))}: {which}")
-    for number, what in (
-        (sum(turned for _, turned, _ in headers), "are shown turned, as their Exif data say"),
-        (
-            sum(other for _, _, other in headers),
-            "have a colour profile other than sRGB, which is not applied",
-        ),
-    ):
-        if number:
-            print(f"{number} of {len(paths)} images {what}")
+        warn(f"{len(resized)} of {len(paths)} images were resized to {_shown((width, height))}: {which}")
+    if turned := sum(turned for _, turned, _ in headers):
+        print(f"{turned} of {len(paths)} images are shown turned, as their Exif data say")
+    if other := sum(other for _, _, other in headers):
+        warn(f"{other} of {len(paths)} images have a colour profile other than sRGB, which is not applied")
     return images

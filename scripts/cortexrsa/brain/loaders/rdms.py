@@ -13,6 +13,7 @@ from cortexrsa.errors import InputError
 from cortexrsa.formats.images import image_names, load_images
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.stimuli import check_stimuli
+from cortexrsa.jobs import warn
 
 GROUP = "group"  # the mean over subjects in tables of results
 
@@ -54,7 +55,7 @@ def stimulus_table(folder: Path, order: Path | None) -> pd.DataFrame:
             raise InputError(f"{column}, line {row + 2}", repr(name), f"an image of {folder}", file=order)
     files = table[column].map(by_name)
     if len(files) < len(names):
-        print(f"{len(names) - len(files)} of {len(names)} images are not in {order}, and are left out")
+        warn(f"{len(names) - len(files)} of {len(names)} images are not in {order}, and are left out")
     ids = table["stimulus_id"] if "stimulus_id" in table else [Path(name).stem for name in files]
     labels = table.drop(columns=["filename", "stimulus_id", "split", "repeats"], errors="ignore")
     return pd.concat([pd.DataFrame({"stimulus_id": ids, "filename": files}), labels], axis=1)
@@ -121,7 +122,7 @@ def _roi_rdms(
         squares = square_rdms(found.values, n, path, key or "RDMs", images)
         rows = row_order(found, table, path)
         if rows is None and found.stimuli:
-            print(f"{path}: the rows have no names of images, and are taken to be in their order")
+            warn(f"{path}: the rows have no names of images, and are taken to be in their order")
         elif rows is not None and not (rows == np.arange(n)).all():
             print(f"{path}: rows are put in the order of the images, by their names")
             squares = squares[:, rows][:, :, rows]
