@@ -26,7 +26,8 @@ def _without_docstring(node: ast.AST) -> list[ast.stmt]:
 
 def _words(node: ast.AST) -> bool:
     """Whether an expression makes an `InputError`: its arguments are what a person reads, and no result."""
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "InputError"
+    name = getattr(node.func, "id", getattr(node.func, "attr", None)) if isinstance(node, ast.Call) else None
+    return name == "InputError"
 
 
 def _joined(values: list[ast.expr]) -> list[ast.expr]:
