@@ -22,7 +22,8 @@ from cortexrsa.figures.style import (
     say_how_many,
 )
 from cortexrsa.formats.rdms import RDMs
-from cortexrsa.geometry.compare import compare, normalise
+from cortexrsa.geometry.compare import compare
+from cortexrsa.geometry.mean_rdm import mean_rdm
 from cortexrsa.geometry.rdm import select_stimuli, squareform
 
 
@@ -37,11 +38,10 @@ def of_test_stimuli(rdms: RDMs) -> RDMs:
     )
 
 
-def _mean_rdms(brain: RDMs, comparison: str) -> dict[str, np.ndarray]:
-    """Mean over subjects of the normalised RDMs of every ROI."""
-    normalised = normalise(brain.dissimilarities, comparison)
+def mean_rdms(brain: RDMs, comparison: str) -> dict[str, np.ndarray]:
+    """Mean RDM over the subjects, of every ROI."""
     rois = brain.rdm_descriptors["roi"].to_numpy()
-    return {roi: normalised[rois == roi].mean(axis=0) for roi in ordered_rois(rois)}
+    return {roi: mean_rdm(brain.dissimilarities[rois == roi], comparison) for roi in ordered_rois(rois)}
 
 
 def stimulus_order(brain_rdm: np.ndarray) -> np.ndarray:
@@ -70,10 +70,10 @@ def plot_rdms(
     brain, networks : RDMs, the latter by model name, see `of_test_stimuli`
     scores : table of the data set
     models : label and family by model name
-    comparison : see `geometry.compare.normalise`
+    comparison : see `geometry.compare.compare`
     """
     scores = primary_scores(scores)
-    regions = _mean_rdms(brain, comparison)
+    regions = mean_rdms(brain, comparison)
     rois = list(regions)
     order = stimulus_order(regions[rois[-1]])
     rows, baselines = [], []
@@ -114,6 +114,16 @@ def plot_rdms(
     return figure
 
 
+def distances(rdms: np.ndarray, comparison: str) -> np.ndarray:
+    """1 - similarity of RDMs (k, pairs): (k, k), symmetric, with zero diagonal.
+
+    That of an RDM with itself is below 1 by rho-a and tau-a, where it has ties.
+    """
+    distance = np.clip(1 - compare(rdms, rdms, comparison), 0, None)
+    np.fill_diagonal(distance, 0)
+    return (distance + distance.T) / 2
+
+
 def plot_mds(
     brain: RDMs,
     networks: dict[str, RDMs],
@@ -129,13 +139,12 @@ def plot_mds(
     brain, networks, scores, models, comparison : see `plot_rdms`
     seed : of the scaling
     """
-    regions = _mean_rdms(brain, comparison)
+    regions = mean_rdms(brain, comparison)
     drawn = models_to_draw(models, primary_scores(scores).set_index("model")["score"])
     layers = {name: networks[name].dissimilarities for name in ordered(drawn)}
     stacked = np.concatenate([*layers.values(), np.stack(list(regions.values()))])
     sound = np.isfinite(stacked).all(axis=1)
-    distance = np.clip(1 - compare(stacked[sound], stacked[sound], comparison), 0, None)
-    np.fill_diagonal(distance, 0)
+    distance = distances(stacked[sound], comparison)
     scaling = MDS(
         2,
         metric="precomputed",
@@ -146,7 +155,7 @@ def plot_mds(
         normalized_stress=False,
     )
     points = np.full((len(stacked), 2), np.nan)
-    points[sound] = scaling.fit_transform((distance + distance.T) / 2)
+    points[sound] = scaling.fit_transform(distance)
     stress = np.sqrt(scaling.stress_ * 2 / (distance**2).sum())
     figure, axes = plt.subplots(figsize=(WIDTH * 0.8, WIDTH * 0.66))
     start = 0

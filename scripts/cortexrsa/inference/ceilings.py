@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import xarray
-from scipy.stats import rankdata
 
 from cortexrsa.brain.reliability import repeats_of
 from cortexrsa.formats.rdms import RDMs
-from cortexrsa.geometry.compare import CENTRED, RANKED, normalise
+from cortexrsa.geometry.mean_rdm import mean_rdm, means_without_each
 from cortexrsa.geometry.noise import prepared, rdm_of_trials
 from cortexrsa.geometry.rdm import of_networks
 from cortexrsa.geometry.regions_and_layers import trials_of
@@ -29,20 +28,6 @@ ASSUMES = {
     "unknown": "one RDM and no repeats, or averages over more repeats that vary no less: no bound can be "
     "given",
 }
-
-
-def mean_rdms(brain: np.ndarray, comparison: str) -> tuple[np.ndarray, np.ndarray]:
-    """Mean RDM with, and without, each subject: two arrays (subjects, pairs).
-
-    RDMs are brought to the scale of the comparison before the mean (ranks, or normalised dissimilarities).
-    """
-    if comparison in (*RANKED, "tau-a"):
-        scaled = rankdata(brain, axis=1)  # ranks themselves, not scaled: their sums tie exactly
-    else:
-        scaled = normalise(brain, "pearson" if comparison in CENTRED else "cosine")
-    total = scaled.sum(axis=0)
-    subjects = len(brain)
-    return np.tile(total / subjects, (subjects, 1)), (total - scaled) / (subjects - 1)
 
 
 def subject_ceiling(
@@ -65,7 +50,8 @@ def subject_ceiling(
     -------
     dict of lower, upper, ci_low (of the lower bound), ci_high (of the upper bound)
     """
-    with_subject, without_subject = mean_rdms(brain, comparison)
+    with_subject = np.tile(mean_rdm(brain, comparison), (len(brain), 1))
+    without_subject = means_without_each(brain, comparison)
     counts = resamples.counts
     bounds = {}
     for name, references in (("lower", without_subject), ("upper", with_subject)):
