@@ -223,6 +223,9 @@ def test_known_checksums_of_the_real_study_cover_all_its_files():
 # ---- what is wrong -----------------------------------------------------------------------------------------
 
 BAD_CARDS = [
+    ("models/resnet18", "family:", "? [a, b]\n: 1\nfamily:", "line 3: found a list in the place of a key"),
+    ("models/resnet18", "family:", "? {a: b}\n: 1\nfamily:", "line 3: found a mapping in the place of a key"),
+    ("datasets/objects", "licence: CC0", "licence: &a [*a]", "line 3: found unconstructable recursive node"),
     # card, old text, new text, message
     (
         "models/resnet18",
