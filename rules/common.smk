@@ -21,6 +21,7 @@ from cortexrsa import cards
 from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.code import fingerprint
 from cortexrsa.errors import InputError
+from cortexrsa.geometry.registry import DISSIMILARITIES
 
 
 def parsed(value):
@@ -55,7 +56,7 @@ try:
 except InputError as error:
     sys.exit(f"Error: {error}")
 
-if CONFIG["measures"]["dissimilarity"] in ("mahalanobis", "crossnobis"):
+if DISSIMILARITIES[CONFIG["measures"]["dissimilarity"]].needs != "patterns":
     for name, card in DATASETS.items():
         if card["loader"] == "rdms":
             found = f"found {CONFIG['measures']['dissimilarity']}, expected one that needs no responses"

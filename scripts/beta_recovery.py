@@ -6,8 +6,8 @@ from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.responses import read_responses
 from cortexrsa.formats.tables import read_table, write_table
-from cortexrsa.geometry.rdm import of_networks
 from cortexrsa.geometry.regions_and_layers import brain_rdms
+from cortexrsa.geometry.registry import DISSIMILARITIES
 from cortexrsa.jobs import job_log
 from cortexrsa.validation.beta_recovery import align_truth, recovery_table, standardised_signal
 from cortexrsa.validation.true_ceilings import add_true_ceilings
@@ -21,7 +21,7 @@ with job_log(snakemake.log[0]):
         reliability = reliability_table(responses, settings["ceiling_splits"], settings["seed"])
     measured = read_rdms(snakemake.input.brain)
     # without noise there is none to divide by
-    dissimilarity = of_networks(measured.dissimilarity_measure)
+    dissimilarity = DISSIMILARITIES[measured.dissimilarity_measure].of_layers
     true = brain_rdms(standardised_signal(truth), dissimilarity, snakemake.input.truth)
     table = add_true_ceilings(
         recovery_table(responses, truth, reliability),

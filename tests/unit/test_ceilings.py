@@ -8,8 +8,9 @@ import xarray
 from rsatoolbox.inference.noise_ceiling import boot_noise_ceiling
 
 from cortexrsa.formats.rdms import RDMs
-from cortexrsa.geometry.compare import COMPARISONS, compare
+from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
+from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference.bootstrap import Resamples
 from cortexrsa.inference.ceilings import (
     ceiling_table,

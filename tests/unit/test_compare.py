@@ -5,7 +5,8 @@ import pytest
 import rsatoolbox
 from scipy import stats
 
-from cortexrsa.geometry.compare import COMPARISONS, compare, normalise
+from cortexrsa.geometry.compare import compare, normalise
+from cortexrsa.geometry.registry import COMPARISONS
 
 RSATOOLBOX = {name: name for name in COMPARISONS} | {"pearson": "corr"}
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from cortexrsa.geometry.compare import COMPARISONS, compare
+from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import pair_indices, select_stimuli, squareform
+from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference.bootstrap import left_out_counts
 from cortexrsa.inference.influence import PairGroups, influences
 from cortexrsa.inference.resampling import resampled_similarity

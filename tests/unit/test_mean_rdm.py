@@ -8,8 +8,9 @@ from rsatoolbox.util.inference_util import pool_rdm
 
 from cortexrsa.figures import geometry
 from cortexrsa.formats.rdms import RDMs
-from cortexrsa.geometry.compare import COMPARISONS, compare
+from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.mean_rdm import mean_rdm, means_without_each
+from cortexrsa.geometry.registry import COMPARISONS
 
 THEIR_NAMES = {"pearson": "corr"}
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cortexrsa.geometry.compare import COMPARISONS, compare
+from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm, squareform
+from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference.permutation import (
     false_discovery_q,
     familywise_p,

@@ -5,8 +5,9 @@ import pytest
 import rsatoolbox
 
 from cortexrsa.errors import InputError
-from cortexrsa.geometry.compare import COMPARISONS, compare
+from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
+from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference import resampling
 from cortexrsa.inference.resampling import draw_counts, resampled_similarity
 

@@ -8,9 +8,9 @@ from scipy import stats
 from cortexrsa.brain.simulated.voxels import simulate
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
-from cortexrsa.geometry.compare import COMPARISONS
-from cortexrsa.geometry.rdm import of_networks, rdm
+from cortexrsa.geometry.rdm import rdm
 from cortexrsa.geometry.regions_and_layers import brain_rdms, network_rdms
+from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES
 from cortexrsa.inference.ceilings import ceiling_table, primary_ceilings
 from cortexrsa.inference.claims import CLAIMS, Study, evaluate, summarise
 from cortexrsa.inference.rsa import GROUP, model_scores, score_network, score_table
@@ -151,7 +151,9 @@ def test_every_measure_goes_through_to_the_claims(several_subjects, dissimilarit
         features = [roi_features(responses, roi)[:, :60] for roi in ("V1", "V1", "LO")]
         noisy = [values + generator.normal(0, values.std(), values.shape) for values in features]
         layers = network_of(noisy, brain.pattern_descriptors)
-        layers.dissimilarities = np.stack([rdm(values, of_networks(dissimilarity)) for values in noisy])
+        layers.dissimilarities = np.stack(
+            [rdm(values, DISSIMILARITIES[dissimilarity].of_layers) for values in noisy]
+        )
         networks[name] = layers
     results = {name: score_network(each, brain, comparison, settings) for name, each in networks.items()}
     threaded = score_network(networks["vae"], brain, comparison, settings, threads=3)

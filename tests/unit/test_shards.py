@@ -13,7 +13,7 @@ from cortexrsa import storage
 from cortexrsa.errors import InputError
 from cortexrsa.formats.activations import Activations, read_layers, shard_rows
 from cortexrsa.geometry.gram import feature_slices
-from cortexrsa.geometry.rdm import DISSIMILARITIES
+from cortexrsa.geometry.rdm import KERNELS
 from cortexrsa.geometry.regions_and_layers import network_rdms
 from cortexrsa.networks.extraction import extract
 from cortexrsa.networks.zoo import build
@@ -57,7 +57,7 @@ def write_shards(folder, features, shards):
     return folders
 
 
-@pytest.mark.parametrize("dissimilarity", DISSIMILARITIES)
+@pytest.mark.parametrize("dissimilarity", KERNELS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rdms_from_shards_are_those_of_one_piece_bit_by_bit(tmp_path, dissimilarity, dtype):
     features = np.random.default_rng(0).normal(3, 1, size=(50, 333)).astype(dtype)

@@ -17,11 +17,11 @@ from cortexrsa.figures.style import (
     roi_colours,
     say_how_many,
 )
+from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference.ceilings import primary_ceilings
 from cortexrsa.inference.rsa import GROUP, PRIMARY
 
 PANEL_COLUMNS = 3
-MEASURES = {"spearman": "Spearman's $\\rho$", "rho-a": "$\\rho_a$", "pearson": "Pearson's $r$"}
 
 
 def primary_scores(scores: pd.DataFrame) -> pd.DataFrame:
@@ -33,7 +33,8 @@ def primary_scores(scores: pd.DataFrame) -> pd.DataFrame:
 def score_label(scores: pd.DataFrame) -> str:
     """Axis label of the scores."""
     measure = scores["measure"].iloc[0]
-    return f"RDM similarity ({MEASURES.get(measure, measure)})"
+    label = COMPARISONS[measure].label if measure in COMPARISONS else measure
+    return f"RDM similarity ({label})"
 
 
 def _ceiling_band(axes, ceiling: dict, colour, label: str | None = None) -> None:

@@ -7,12 +7,8 @@ import numpy as np
 from cortexrsa.geometry import kendall
 from cortexrsa.geometry.ranks import ascending, centred_ranks, dense_ranks
 from cortexrsa.geometry.rdm import n_stimuli
+from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.geometry.threads import in_threads
-
-RANKED = ("spearman", "rho-a")
-CENTRED = ("pearson", "corr_cov")
-WHITENED = ("corr_cov", "cosine_cov")
-COMPARISONS = (*RANKED, "tau-a", "pearson", "cosine", *WHITENED)
 
 
 def usable(rdm: np.ndarray) -> bool:
@@ -62,8 +58,7 @@ def normalise(rdms: np.ndarray, comparison: str = "spearman", threads: int = 1) 
     Parameters
     ----------
     rdms : (k, pairs)
-    comparison : spearman, rho-a (Schütt et al. 2023), pearson, cosine, or the whitened corr_cov and
-        cosine_cov (Diedrichsen et al. 2020); Kendall's tau-a is no inner product of this length
+    comparison : of `registry.COMPARISONS`, but Kendall's tau-a, which is no inner product of this length
     threads : over the RDMs; the result does not depend on it
 
     Returns
@@ -71,18 +66,18 @@ def normalise(rdms: np.ndarray, comparison: str = "spearman", threads: int = 1) 
     (k, pairs) float64; rows with a NaN, or without variance, are NaN throughout.
     """
     rdms = np.asarray(rdms, np.float64)
-    pairs = rdms.shape[1]
+    pairs, record = rdms.shape[1], COMPARISONS[comparison]
     out = np.empty(rdms.shape)
 
     def transform(row: int) -> None:
         if not usable(rdms[row]):
             out[row] = np.nan
             return
-        if comparison in RANKED:
+        if record.kernel == "ranks":
             out[row] = centred_ranks(rdms[row])
         else:
-            out[row] = rdms[row] - rdms[row].mean() if comparison in CENTRED else rdms[row]
-        if comparison in WHITENED:
+            out[row] = rdms[row] - rdms[row].mean() if record.centred else rdms[row]
+        if record.whitened:
             out[row] = whiten(out[row])
         # rho-a without the length of the ranks, which ties shorten: the expectation over random tie-breaking
         square = (float(pairs) ** 3 - pairs) / 12 if comparison == "rho-a" else out[row] @ out[row]
@@ -101,14 +96,14 @@ def compare(
     ----------
     rdms : (k, pairs)
     references : (m, pairs)
-    comparison : see `normalise`; also tau-a (Kendall)
+    comparison : of `registry.COMPARISONS`
     threads : the result does not depend on it
 
     Returns
     -------
     (k, m) float64, NaN where an RDM has a NaN or does not vary.
     """
-    if comparison == "tau-a":
+    if COMPARISONS[comparison].kernel == "concordances":
         return _tau_a(np.asarray(rdms, np.float64), np.asarray(references, np.float64), threads)
     return normalise(rdms, comparison, threads) @ normalise(references, comparison, threads).T
 

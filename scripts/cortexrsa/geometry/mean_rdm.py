@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import rankdata
 
-from cortexrsa.geometry.compare import CENTRED, RANKED, normalise
+from cortexrsa.geometry.compare import normalise
+from cortexrsa.geometry.registry import COMPARISONS
 
 
 def on_scale(rdms: np.ndarray, comparison: str) -> np.ndarray:
@@ -16,7 +17,7 @@ def on_scale(rdms: np.ndarray, comparison: str) -> np.ndarray:
     Parameters
     ----------
     rdms : (k, pairs)
-    comparison : see `compare.compare`
+    comparison : of `registry.COMPARISONS`
 
     Returns
     -------
@@ -26,9 +27,10 @@ def on_scale(rdms: np.ndarray, comparison: str) -> np.ndarray:
     ----------
     Nili et al. 2014, doi:10.1371/journal.pcbi.1003553
     """
-    if comparison in (*RANKED, "tau-a"):
+    record = COMPARISONS[comparison]
+    if record.kernel != "products":
         return rankdata(rdms, axis=1)  # ranks themselves, not scaled: their sums tie exactly
-    return normalise(rdms, "pearson" if comparison in CENTRED else "cosine")
+    return normalise(rdms, "pearson" if record.centred else "cosine")
 
 
 def mean_rdm(rdms: np.ndarray, comparison: str) -> np.ndarray:

@@ -90,19 +90,7 @@ def _euclidean(features: np.ndarray, threads: int) -> np.ndarray:
     return np.maximum(squared_distances(gram(features, True, threads)), 0) / features.shape[1]
 
 
-DISSIMILARITIES = {"correlation": _correlation, "cosine": _cosine, "euclidean": _euclidean}
-# dissimilarities that take the noise of measured patterns into account, and what compares with them in
-# patterns without noise
-OF_NOISY_PATTERNS = {"mahalanobis": "euclidean", "crossnobis": "euclidean"}
-
-
-def of_networks(dissimilarity: str) -> str:
-    """The dissimilarity of network layers that goes with one of brain patterns.
-
-    Layers have no noise to whiten by, nor repeats: mahalanobis and crossnobis estimate a squared Euclidean
-    distance (of whitened patterns), and are compared with it.
-    """
-    return OF_NOISY_PATTERNS.get(dissimilarity, dissimilarity)
+KERNELS = {"correlation": _correlation, "cosine": _cosine, "euclidean": _euclidean}
 
 
 def rdm(features: np.ndarray, dissimilarity: str = "correlation", threads: int = 1) -> np.ndarray:
@@ -111,8 +99,8 @@ def rdm(features: np.ndarray, dissimilarity: str = "correlation", threads: int =
     Parameters
     ----------
     features : (n, p) array or memory map, float32 or float64; peak memory does not grow with p
-    dissimilarity : correlation (1 - Pearson r across features), cosine (1 - cosine), or euclidean (squared
-        Euclidean distance divided by p, as in rsatoolbox); for those of noisy patterns see `noise`
+    dissimilarity : of `registry.DISSIMILARITIES`, one that needs no more than patterns: correlation, cosine,
+        or euclidean (squared, divided by p, as in rsatoolbox); for the others see `crossnobis`
     threads : the result does not depend on it
 
     Returns
@@ -127,4 +115,4 @@ def rdm(features: np.ndarray, dissimilarity: str = "correlation", threads: int =
     ----------
     Kriegeskorte, Mur & Bandettini 2008, doi:10.3389/neuro.06.004.2008
     """
-    return DISSIMILARITIES[dissimilarity](features, threads)
+    return KERNELS[dissimilarity](features, threads)

@@ -13,8 +13,9 @@ from cortexrsa.errors import InputError
 from cortexrsa.formats.activations import Activations, read_layers
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import read_table
-from cortexrsa.geometry.noise import prepared, rdm_of_trials
-from cortexrsa.geometry.rdm import of_networks, rdm, squareform
+from cortexrsa.geometry.crossnobis import prepared, rdm_of_trials
+from cortexrsa.geometry.rdm import rdm, squareform
+from cortexrsa.geometry.registry import DISSIMILARITIES
 from cortexrsa.jobs import progress
 
 
@@ -35,7 +36,7 @@ def brain_rdms(
     Parameters
     ----------
     responses : see `files.write_responses`
-    dissimilarity : see `geometry.noise.rdm_of_trials`; of responses averaged over repeats, but for crossnobis
+    dissimilarity : see `crossnobis.rdm_of_trials`; of responses averaged over repeats, but for crossnobis
     source : file to name in an error
     threads : see `geometry.rdm.rdm`
 
@@ -82,14 +83,14 @@ def network_rdms(
     activations : folders K-of-N of the shards in their order, each with `layers.tsv` and, of its stimuli,
         `{layer}.npy` (rows, features)
     stimuli : `stimuli.tsv`, n rows in the order of the activations
-    dissimilarity : of the brain's RDMs; that of the layers is `geometry.rdm.of_networks` of it
+    dissimilarity : of the brain's RDMs; that of the layers is the one that goes with it
     threads : see `geometry.rdm.rdm`
 
     Raises
     ------
     InputError : an array that cannot be read, is not finite, or whose rows are not the stimuli.
     """
-    dissimilarity = of_networks(dissimilarity)
+    dissimilarity = DISSIMILARITIES[dissimilarity].of_layers
     layers = read_layers(activations)
     patterns = read_table(stimuli, ["stimulus_id", "split"])[["stimulus_id", "split"]]
     n = len(patterns)

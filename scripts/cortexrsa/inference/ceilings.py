@@ -8,10 +8,10 @@ import xarray
 
 from cortexrsa.brain.reliability import repeats_of
 from cortexrsa.formats.rdms import RDMs
+from cortexrsa.geometry.crossnobis import prepared, rdm_of_trials
 from cortexrsa.geometry.mean_rdm import mean_rdm, means_without_each
-from cortexrsa.geometry.noise import prepared, rdm_of_trials
-from cortexrsa.geometry.rdm import of_networks
 from cortexrsa.geometry.regions_and_layers import trials_of
+from cortexrsa.geometry.registry import DISSIMILARITIES
 from cortexrsa.inference.bootstrap import Resampled, Resamples, group_scores, interval
 from cortexrsa.inference.moments import moment_ceiling, voxel_half_ceiling
 from cortexrsa.inference.resampling import resampled_similarity
@@ -87,11 +87,11 @@ def split_half_ceiling(
 
     Parameters
     ----------
-    trials : (n, repeats >= 2, voxels), see `noise.prepared`; repeats >= 4 for crossnobis
+    trials : (n, repeats >= 2, voxels), see `crossnobis.prepared`; repeats >= 4 for crossnobis
     resamples : of the stimuli
     splits : number of random splits (all are distinct halves of the same repeats)
     seed : of the splits
-    dissimilarity : see `noise.rdm_of_trials`
+    dissimilarity : see `crossnobis.rdm_of_trials`
     threads : the result does not depend on it
 
     Returns
@@ -142,7 +142,7 @@ def usable_trials(
     trials = prepared(trials_of(responses, subject, roi), dissimilarity)
     trials = trials[(responses["split"] == split).to_numpy()]
     complete = np.isfinite(trials).all(axis=(0, 2))
-    needed = 4 if dissimilarity == "crossnobis" else 2
+    needed = 2 * DISSIMILARITIES[dissimilarity].repeats
     return trials[:, complete] if complete.sum() >= needed else None
 
 
@@ -166,7 +166,7 @@ def average_ceilings(
         return []
     own = prepared(trials_of(responses, subject, roi), dissimilarity)[:, 0]
     patterns = {name: own[responses["split"].to_numpy() == name] for name in repeats}
-    dissimilarity = of_networks(dissimilarity)  # whitened patterns are compared by it
+    dissimilarity = DISSIMILARITIES[dissimilarity].of_layers  # whitened patterns are compared by it
     seed, confidence = inference["seed"], inference["confidence"]
     moments = moment_ceiling(patterns, repeats, split, resamples, dissimilarity, comparison, seed, confidence)
     halves = voxel_half_ceiling(

@@ -21,9 +21,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cortexrsa.geometry import kendall
-from cortexrsa.geometry.compare import CENTRED, RANKED, WHITENED, row_sums, usable, whiten
+from cortexrsa.geometry.compare import row_sums, usable, whiten
 from cortexrsa.geometry.ranks import ascending, midranks
 from cortexrsa.geometry.rdm import n_stimuli, select_stimuli
+from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.geometry.threads import in_threads
 
 # groups of pairs in the sketch; with no more pairs than that, every pair is a group of its own
@@ -152,7 +153,7 @@ def influences(
     )
     if not len(rows) or not len(columns):
         return found
-    method = {"tau-a": _concordances}.get(comparison, _rankings if comparison in RANKED else _products)
+    method = KERNELS[COMPARISONS[comparison].kernel]
     with threadpool_limits(1):
         for chosen, scores, sums, sketch, extra in method(
             brain, models, rows, columns, groups, comparison, threads
@@ -389,7 +390,7 @@ def _products(brain, models, rows, columns, groups, comparison, threads):
     for begin in range(0, len(columns), BLOCK):
         chosen = columns[begin : begin + BLOCK]
         x, effects_x = _vectors(models, chosen, comparison, threads)
-        if comparison in WHITENED:
+        if COMPARISONS[comparison].whitened:
             # inner products of singly whitened vectors, influence by doubly whitened ones
             single = [np.stack([whiten(v) for v in vectors]) for vectors in (y[0], x[0])]
             products, squares_y, squares_x = _inner(*single)
@@ -401,14 +402,14 @@ def _products(brain, models, rows, columns, groups, comparison, threads):
         scores = scale * products
         slope_x, slope_y = scores / 2 / squares_x, scores / 2 / squares_y[:, None]
         # squares of the doubly whitened vectors have twice the units: V = 2 I + B'B
-        factor = brain.shape[1] * (2.0 if comparison in WHITENED else 1.0)
+        factor = brain.shape[1] * (2.0 if COMPARISONS[comparison].whitened else 1.0)
         factors = factor * scale, factor * slope_x, factor * slope_y
 
         def kernel(part, sums, sketch, x=vectors_x, y=vectors_y, factors=factors):
             _product(part, x, y, *factors, groups.signed, n, sums, sketch)
 
         extra = None
-        if comparison in WHITENED:
+        if COMPARISONS[comparison].whitened:
             # copies of a stimulus count as stimuli with noise of their own: their effects' part
             a, b = effects_x.T, effects_y.T
             extra = (
@@ -424,8 +425,10 @@ def _inner(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
 
 def _vectors(rdms, rows, comparison, threads):
     """Some RDMs, centred where they are to be, plain and doubly whitened; effects of their stimuli."""
-    plain = np.stack([rdms[row] - rdms[row].mean() if comparison in CENTRED else rdms[row] for row in rows])
-    if comparison not in WHITENED:
+    plain = np.stack(
+        [rdms[row] - rdms[row].mean() if COMPARISONS[comparison].centred else rdms[row] for row in rows]
+    )
+    if not COMPARISONS[comparison].whitened:
         return (plain, plain), None
     double = np.stack(in_threads(lambda rdm: whiten(whiten(rdm)), plain, threads))
     n = n_stimuli(rdms.shape[1])
@@ -471,3 +474,6 @@ def _concordances(brain, models, rows, columns, groups, comparison, threads):
 
         scores, sums, sketch = zip(*in_threads(against, rows, threads), strict=True)
         yield np.array([column]), np.array(scores)[:, None], np.stack(sums, 1), np.stack(sketch, 1), None
+
+
+KERNELS = {"ranks": _rankings, "products": _products, "concordances": _concordances}

@@ -10,9 +10,10 @@ from threadpoolctl import threadpool_limits
 
 from cortexrsa.errors import InputError
 from cortexrsa.geometry import kendall
-from cortexrsa.geometry.compare import CENTRED, RANKED, WHITENED, usable
+from cortexrsa.geometry.compare import usable
 from cortexrsa.geometry.ranks import ascending, dense_ranks, tie_groups
 from cortexrsa.geometry.rdm import n_stimuli, pair_indices, squareform
+from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.geometry.threads import in_threads
 from cortexrsa.jobs import progress
 
@@ -70,10 +71,10 @@ def resampled_similarity(
     counts = np.ascontiguousarray(counts, np.int32)
     rows, columns = (np.flatnonzero([usable(rdm) for rdm in rdms]) for rdms in (brain, models))
     out = np.full((len(counts), len(brain), len(models)), np.nan)
-    if counts.shape[1] > MOST_STIMULI and comparison in RANKED:
+    if counts.shape[1] > MOST_STIMULI and COMPARISONS[comparison].kernel == "ranks":
         raise InputError("stimuli", counts.shape[1], f"at most {MOST_STIMULI} for {comparison}", file="RDMs")
     if len(rows) and len(columns):
-        method = {"tau-a": _concordances}.get(comparison, _rankings if comparison in RANKED else _products)
+        method = KERNELS[COMPARISONS[comparison].kernel]
         with threadpool_limits(1):  # the threads are ours: a product's rounding then does not depend on them
             for part, chosen, block in method(brain, models, rows, columns, counts, comparison, threads):
                 out[:, part[:, None], chosen] = block
@@ -273,7 +274,8 @@ def _products(brain, models, rows, columns, counts, comparison, threads) -> Iter
     targets = brain if len(rows) == len(brain) else brain[rows]
     candidates = models if len(columns) == len(models) else models[columns]
     means = [
-        rdms.mean(axis=1) if comparison in CENTRED else np.zeros(len(rdms)) for rdms in (targets, candidates)
+        rdms.mean(axis=1) if COMPARISONS[comparison].centred else np.zeros(len(rdms))
+        for rdms in (targets, candidates)
     ]
 
     pairs = pair_indices(counts.shape[1])
@@ -282,7 +284,7 @@ def _products(brain, models, rows, columns, counts, comparison, threads) -> Iter
         return _product_similarities(targets, candidates, *means, block, pairs, comparison)
 
     workspace = 1
-    if comparison in WHITENED:
+    if COMPARISONS[comparison].whitened:
         # of one thread: a square RDM and its condensed copy, and row sums of every RDM in every resample
         drawn = min(len(counts), DRAW_BLOCK) * counts.shape[1]
         workspace = 8 * (3 * brain.shape[1] + (len(targets) + len(candidates)) * drawn)
@@ -297,7 +299,7 @@ def _product_similarities(brain, models, brain_mean, model_mean, counts, pairs, 
     r, m = len(brain), len(models)
     # less their mean over the full sample, which changes no correlation and keeps sums of squares accurate
     cross, sums, squares = np.zeros((r * m, draws)), np.zeros((r + m, draws)), np.zeros((r + m, draws))
-    whitened = comparison in WHITENED
+    whitened = COMPARISONS[comparison].whitened
     row_sums = np.zeros((r + m, n, draws)) if whitened else None
     first, second = pairs
     for begin in range(0, len(first), PAIR_BLOCK):
@@ -307,7 +309,7 @@ def _product_similarities(brain, models, brain_mean, model_mean, counts, pairs, 
         values = np.concatenate([y, x])
         cross += (y[:, None] * x).reshape(r * m, -1) @ multiplicity
         squares += values**2 @ multiplicity
-        if comparison in CENTRED:
+        if COMPARISONS[comparison].centred:
             sums += values @ multiplicity
     drawn = weights.sum(axis=0)
     total = (drawn**2 - (weights**2).sum(axis=0)) / 2
@@ -338,3 +340,6 @@ def _whitened_products(cross, scale, row_sums, weights, r):
     effects = weights * (row_sums - common) / diagonal
     cross = cross - np.stack([[(y * x).sum(axis=0) for x in effects[r:]] for y in row_sums[:r]])
     return cross, scale - (row_sums * effects).sum(axis=1)
+
+
+KERNELS = {"ranks": _rankings, "products": _products, "concordances": _concordances}

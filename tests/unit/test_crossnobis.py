@@ -6,7 +6,7 @@ import rsatoolbox
 from scipy.spatial.distance import pdist
 from sklearn.covariance import LedoitWolf
 
-from cortexrsa.geometry.noise import crossnobis, prepared, rdm_of_trials, residuals, whiten
+from cortexrsa.geometry.crossnobis import crossnobis, prepared, rdm_of_trials, residuals, whiten
 from cortexrsa.geometry.rdm import rdm
 
 N, REPEATS, VOXELS = 12, 4, 20

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from sklearn.covariance import ledoit_wolf
 
-from cortexrsa.geometry.rdm import OF_NOISY_PATTERNS, rdm, squared_distances
+from cortexrsa.geometry.rdm import rdm, squared_distances
+from cortexrsa.geometry.registry import DISSIMILARITIES
 
 
 def residuals(trials: np.ndarray) -> tuple[np.ndarray, int]:
@@ -101,7 +102,7 @@ def crossnobis(trials: np.ndarray) -> np.ndarray:
 
 def prepared(trials: np.ndarray, dissimilarity: str) -> np.ndarray:
     """Trials (n, repeats, p) as `rdm_of_trials` takes them: whitened where the dissimilarity asks for it."""
-    return whiten(trials) if dissimilarity in OF_NOISY_PATTERNS else trials
+    return whiten(trials) if DISSIMILARITIES[dissimilarity].whitened else trials
 
 
 def rdm_of_trials(trials: np.ndarray, dissimilarity: str, threads: int = 1) -> np.ndarray:
@@ -125,4 +126,4 @@ def rdm_of_trials(trials: np.ndarray, dissimilarity: str, threads: int = 1) -> n
     if dissimilarity == "crossnobis":
         return crossnobis(trials)
     mean = trials[:, 0] if trials.shape[1] == 1 else np.nanmean(trials, axis=1)
-    return rdm(mean, OF_NOISY_PATTERNS.get(dissimilarity, dissimilarity), threads)
+    return rdm(mean, DISSIMILARITIES[dissimilarity].of_layers, threads)

@@ -1,0 +1,84 @@
+"""Every dissimilarity of patterns and every comparison of RDMs: what it is, and what it needs.
+
+Code, schema, docs and tests go through these two tables. A new one is a record here, and its kernel where it
+needs one of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Dissimilarity:
+    """How far apart two patterns are.
+
+    Attributes
+    ----------
+    meaning : in words
+    needs : patterns (any), responses (of voxels, with noise to whiten by), or repeats (single trials)
+    of_layers : the dissimilarity of network layers that goes with it; layers have neither noise nor repeats
+    repeats : trials of a stimulus that an RDM takes
+    """
+
+    meaning: str
+    needs: str
+    of_layers: str
+    repeats: int = 1
+
+    @property
+    def whitened(self) -> bool:
+        """Whether patterns are multiplied by the inverse root of the noise covariance first."""
+        return self.needs != "patterns"
+
+
+DISSIMILARITIES = {
+    "correlation": Dissimilarity("1 - Pearson r across features", "patterns", "correlation"),
+    "cosine": Dissimilarity("1 - cosine of the angle", "patterns", "cosine"),
+    "euclidean": Dissimilarity("squared distance / number of features", "patterns", "euclidean"),
+    "mahalanobis": Dissimilarity("squared distance of whitened averages", "responses", "euclidean"),
+    "crossnobis": Dissimilarity("product of whitened differences of two repeats", "repeats", "euclidean", 2),
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How alike two RDMs are.
+
+    Attributes
+    ----------
+    meaning : in words
+    label : of an axis
+    kernel : ranks, products or concordances: what is made of the RDMs on the sample and in every resample
+    centred : products are of dissimilarities less their mean
+    whitened : by the covariance of the errors of dissimilarities
+    ties : whether it may be used where a model predicts equal dissimilarities
+    """
+
+    meaning: str
+    label: str
+    kernel: str
+    centred: bool = False
+    whitened: bool = False
+    ties: bool = False
+
+
+COMPARISONS = {
+    "spearman": Comparison("Spearman's rank correlation", "Spearman's $\\rho$", "ranks"),
+    "rho-a": Comparison(
+        "the same, expected over random tie-breaking (Schütt et al. 2023)", "$\\rho_a$", "ranks", ties=True
+    ),
+    "tau-a": Comparison("Kendall's rank correlation", "Kendall's $\\tau_a$", "concordances", ties=True),
+    "pearson": Comparison("Pearson's correlation", "Pearson's $r$", "products", centred=True),
+    "cosine": Comparison("cosine of the angle", "cosine", "products"),
+    "corr_cov": Comparison(
+        "Pearson's correlation, whitened (Diedrichsen et al. 2020)",
+        "whitened correlation",
+        "products",
+        centred=True,
+        whitened=True,
+    ),
+    "cosine_cov": Comparison(
+        "cosine, whitened (Diedrichsen et al. 2020)", "whitened cosine", "products", whitened=True
+    ),
+}

@@ -1,0 +1,39 @@
+"""The registry of dissimilarities and comparisons is what schema, docs and kernels know."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cortexrsa.geometry.rdm import KERNELS
+from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES
+from cortexrsa.inference import influence, resampling
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("field", "registry"), [("dissimilarity", DISSIMILARITIES), ("comparison", COMPARISONS)]
+)
+def test_schema_allows_what_the_registry_holds(field, registry):
+    schema = yaml.safe_load((ROOT / "resources/schemas/config.schema.yaml").read_text())
+    assert set(schema["properties"]["measures"]["properties"][field]["enum"]) == set(registry)
+
+
+def test_docs_list_every_dissimilarity():
+    rows = (ROOT / "docs/statistics.md").read_text().splitlines()
+    for name, record in DISSIMILARITIES.items():
+        assert f"| `{name}` | {record.meaning} | {record.needs} | `{record.of_layers}` |" in rows
+
+
+def test_docs_list_every_comparison():
+    rows = (ROOT / "docs/statistics.md").read_text().splitlines()
+    for name, record in COMPARISONS.items():
+        assert f"| `{name}` | {record.meaning} | {'yes' if record.ties else 'no'} |" in rows
+
+
+def test_every_record_has_its_kernel():
+    assert set(KERNELS) == {name for name, record in DISSIMILARITIES.items() if record.needs == "patterns"}
+    assert {record.of_layers for record in DISSIMILARITIES.values()} <= set(KERNELS)
+    kernels = {record.kernel for record in COMPARISONS.values()}
+    assert kernels == set(influence.KERNELS) == set(resampling.KERNELS)
