@@ -318,7 +318,6 @@ def test_preprocessed_runs_with_confounds(folder):
         ),
         ("unlink", {}, "confounds: found no file of them"),
     ],
-    ids=str,
 )
 def test_confounds_and_spaces_that_are_refused(folder, change, options, message):
     defaults = preprocessed(folder) | {"confounds": ["trans_x"]}

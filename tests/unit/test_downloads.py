@@ -384,7 +384,7 @@ def test_html_page_instead_of_data(server, fetch, tmp_path, sha256):
         (b"\xef\xbb\xbf<!-- page --><head></head>", "an HTML page"),
         (b'{"error": "not found"}', "a JSON text"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer"),
-        (gzip.compress(b"<html></html>"), "gzip-compressed data"),
+        (gzip.compress(b"<html></html>", mtime=0), "gzip-compressed data"),
     ],
 )
 def test_other_answers_are_neither_kept_nor_recorded(server, fetch, tmp_path, content, message):

@@ -335,7 +335,7 @@ class Payload:
         (b"<!DOCTYPE html><html>404: Not Found</html>", "an HTML page"),
         (b"<!-- page --><head></head>", "an HTML page"),
         (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer"),
-        (gzip.compress(b"x"), "gzip-compressed data"),
+        (gzip.compress(b"x", mtime=0), "gzip-compressed data"),
         (b"", "an empty file"),
         (b"not a checkpoint at all", "expected a PyTorch file"),
         (pickle.dumps({"a": Payload()}, protocol=2), "pickled objects"),
