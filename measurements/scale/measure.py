@@ -18,10 +18,11 @@ from pathlib import Path
 import pandas as pd
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1] / "tests/workflow"), str(HERE)]
+sys.path[:0] = [str(HERE.parents[1] / "tests"), str(HERE)]
 
-from conftest import copy_project  # noqa: E402
 from generated import write_package, write_study  # noqa: E402
+
+from support import copy_project  # noqa: E402
 
 
 def snakemake(project: Path, *arguments: str) -> tuple[float, str]:

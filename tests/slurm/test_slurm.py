@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 import yaml
 from cluster import cluster, output, wait_until, why_not
-from conftest import copy_project
 from PIL import Image
+
+from support import copy_project
 
 REASON = why_not()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))

@@ -1,15 +1,10 @@
 """The harness of the benchmarks counts units, memory and names as it says."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-BENCH = Path(__file__).resolve().parents[2] / "measurements/bench"
-sys.path.insert(0, str(BENCH))
-
-from harness import Case, load_cases, time_side  # noqa: E402
+from harness import Case, load_cases, time_side
 
 
 def spend(n):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cortexrsa import cards
-from cortexrsa.errors import InputError
+from support import message_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -104,14 +104,6 @@ def root(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return tmp_path
-
-
-def message_of(call, *arguments):
-    with pytest.raises(InputError) as caught:
-        call(*arguments)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 # ---- what is right -----------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from cortexrsa.cards import load_card, place_corpus
 from cortexrsa.errors import InputError
 from cortexrsa.networks.corpora import cifar10_corpus, index_folder, procedural_corpus, split_of
 from cortexrsa.networks.streaming import Batches, Corpus, loader, open_corpus
+from support import message_of
 
 # ---- splits ----------------------------------------------------------------------------------------------
 
@@ -98,9 +99,7 @@ def test_a_folder_without_categories(tmp_path):
 
 def test_faults_of_a_folder_are_one_line(tmp_path):
     def refused(**options):
-        with pytest.raises(InputError) as error:
-            index_folder({"folder": tmp_path, "validation": 0.5, **options}, "corpus x")
-        return str(error.value)
+        return message_of(index_folder, {"folder": tmp_path, "validation": 0.5, **options}, "corpus x")
 
     assert "found 0 train, 0 validation" in refused()
     folder_of(tmp_path, ["train/a/1.png", "val/c/2.png"])

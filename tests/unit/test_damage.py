@@ -13,6 +13,7 @@ from cortexrsa.formats.rdms import RDMs, read_rdms, write_rdms
 from cortexrsa.formats.responses import read_responses, write_responses
 from cortexrsa.formats.stimuli import read_stimuli, write_stimuli
 from cortexrsa.formats.tables import read_table, write_table
+from support import message_of
 
 
 def write_array(folder):
@@ -67,10 +68,7 @@ def test_a_file_cut_short_anywhere_is_refused(tmp_path, write):
     content = path.read_bytes()
     for length in [0, *np.linspace(1, len(content) - 1, 25).astype(int)]:
         path.write_bytes(content[:length])
-        with pytest.raises(InputError) as caught:
-            read()
-        assert str(caught.value).startswith(str(path))
-        assert "\n" not in str(caught.value)
+        assert message_of(read).startswith(str(path))
 
 
 @pytest.mark.parametrize("write", [write_array, write_tsv, write_csv])
@@ -95,9 +93,7 @@ def test_a_number_that_changed_in_hdf5_is_refused(tmp_path, write, name):
         changed = content.copy()
         changed[position] ^= 4
         path.write_bytes(changed)
-        with pytest.raises(InputError) as caught:
-            read()
-        assert str(caught.value).startswith(str(path))
+        assert message_of(read).startswith(str(path))
 
 
 def test_a_damaged_record_is_refused(tmp_path):

@@ -16,17 +16,9 @@ from cortexrsa import cards
 from cortexrsa.brain.loaders.rdm_files import read_rdms_of_others, square_rdms
 from cortexrsa.brain.loaders.rdms import load_rdm_dataset
 from cortexrsa.brain.responses import clean_responses
-from cortexrsa.errors import InputError
+from support import message_of
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def message_of(call, *arguments):
-    with pytest.raises(InputError) as caught:
-        call(*arguments)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 # ---- RDMs --------------------------------------------------------------------------------------------------

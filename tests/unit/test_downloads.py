@@ -13,6 +13,7 @@ import pytest
 from cortexrsa import downloads
 from cortexrsa.downloaded import check
 from cortexrsa.errors import InputError
+from support import message_of
 
 DATA = bytes(range(256)) * 4000  # 1 MB
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -116,15 +117,6 @@ def fetch(tmp_path):
     return call
 
 
-def refused(fetch, files, mirror=None):
-    """The one line of the error."""
-    with pytest.raises(InputError) as caught:
-        fetch(files, mirror)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
-
-
 def names(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
@@ -174,7 +166,7 @@ def test_a_later_call_goes_on_where_the_first_stopped(server, fetch, tmp_path):
     }
     server.files["/b"] = b"b"
     server.ranges, server.cuts = False, [100_000, 50_000, 50_000, 50_000, 50_000]
-    assert "run again to go on" in refused(fetch, files)
+    assert "run again to go on" in message_of(fetch, files)
     assert "b" in names(tmp_path / "out/.partial/card")
     server.ranges, server.cuts, server.requests = True, [], []
     assert (fetch(files) / "a.bin").read_bytes() == DATA
@@ -277,7 +269,7 @@ def test_unknown_checksum_is_recorded_and_then_enforced(server, fetch, tmp_path)
     fetch(files)
     assert json.loads((tmp_path / "lock.json").read_text()) == {"card/a.bin": SHA256}
     server.files["/a.bin"] = b"changed"
-    message = refused(fetch, files)
+    message = message_of(fetch, files)
     changed = hashlib.sha256(b"changed").hexdigest()
     assert message == (
         f"card/a.bin: sha256: found {changed} from {server.url('a.bin')}, expected {SHA256} "
@@ -326,14 +318,14 @@ def test_bar_is_shown_at_a_terminal_only(server, fetch, monkeypatch):
 
 def test_wrong_bytes(server, fetch, tmp_path):
     server.files["/a.bin"] = b"other"
-    message = refused(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": SHA256}})
+    message = message_of(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": SHA256}})
     found = hashlib.sha256(b"other").hexdigest()
     assert message == f"card/a.bin: sha256: found {found} from {server.url('a.bin')}, expected {SHA256}"
     assert_nothing_there(tmp_path)
 
 
 def test_wrong_prefix_of_a_checksum(server, fetch, tmp_path):
-    message = refused(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": "f37072fd"}})
+    message = message_of(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": "f37072fd"}})
     assert message.endswith(f"found {SHA256} from {server.url('a.bin')}, expected f37072fd")
     assert_nothing_there(tmp_path)
 
@@ -342,7 +334,9 @@ def test_wrong_file_in_the_mirror_is_refused_and_left_alone(server, fetch, tmp_p
     copy = tmp_path / "mirror/card/a.bin"
     copy.parent.mkdir(parents=True)
     copy.write_bytes(b"old")
-    message = refused(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": SHA256}}, tmp_path / "mirror")
+    message = message_of(
+        fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": SHA256}}, tmp_path / "mirror"
+    )
     assert f"found {hashlib.sha256(b'old').hexdigest()} from {copy.as_uri()}" in message
     assert copy.read_bytes() == b"old"
     assert server.requests == []
@@ -350,7 +344,7 @@ def test_wrong_file_in_the_mirror_is_refused_and_left_alone(server, fetch, tmp_p
 
 
 def test_file_that_is_not_there(server, fetch, tmp_path):
-    message = refused(fetch, {"a.bin": {"url": server.url("missing"), "sha256": SHA256}})
+    message = message_of(fetch, {"a.bin": {"url": server.url("missing"), "sha256": SHA256}})
     assert message == (
         f"card/a.bin: url: found HTTP 404 Not Found from {server.url('missing')}, "
         "expected a file there, or as MIRROR/card/a.bin in a mirror folder"
@@ -364,14 +358,14 @@ def test_second_file_missing_leaves_no_folder_and_keeps_the_first(server, fetch,
         "a.bin": {"url": server.url("a.bin"), "sha256": SHA256},
         "b": {"url": server.url("b"), "sha256": SHA256},
     }
-    assert "card/b: url: found HTTP 404" in refused(fetch, files)
+    assert "card/b: url: found HTTP 404" in message_of(fetch, files)
     assert_nothing_there(tmp_path, "a.bin")
 
 
 @pytest.mark.parametrize("sha256", [None, SHA256])
 def test_html_page_instead_of_data(server, fetch, tmp_path, sha256):
     server.files["/a.bin"] = PAGE
-    message = refused(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": sha256}})
+    message = message_of(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": sha256}})
     assert "HTML page" in message
     assert server.url("a.bin") in message
     assert_nothing_there(tmp_path)
@@ -390,7 +384,7 @@ def test_html_page_instead_of_data(server, fetch, tmp_path, sha256):
 def test_other_answers_are_neither_kept_nor_recorded(server, fetch, tmp_path, content, message):
     server.files["/a.bin"] = content
     entry = {"a.bin": {"url": server.url("a.bin"), "sha256": None}}
-    assert f"card/a.bin: content: found {message} from " in refused(fetch, entry)
+    assert f"card/a.bin: content: found {message} from " in message_of(fetch, entry)
     assert_nothing_there(tmp_path)
     assert not list(tmp_path.rglob("checksums.lock"))
     # mended at its place: nothing of the answer is left to contradict it
@@ -406,7 +400,7 @@ def test_html_page_that_is_wanted(server, fetch):
 
 def test_connection_that_keeps_breaking(server, fetch, tmp_path):
     server.cuts = [0] * 50
-    message = refused(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": SHA256}})
+    message = message_of(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": SHA256}})
     assert "after 0 bytes of http://127.0.0.1" in message
     assert f"{downloads.ATTEMPTS} times without progress" in message
     assert len(server.requests) == downloads.ATTEMPTS
@@ -415,7 +409,7 @@ def test_connection_that_keeps_breaking(server, fetch, tmp_path):
 
 def test_server_that_stays_busy(server, fetch, tmp_path):
     server.statuses = [503] * 50
-    message = refused(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": SHA256}})
+    message = message_of(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": SHA256}})
     assert "HTTP 503 Service Unavailable after 0 bytes" in message
     assert len(server.requests) == downloads.ATTEMPTS
     assert_nothing_there(tmp_path)
@@ -424,7 +418,7 @@ def test_server_that_stays_busy(server, fetch, tmp_path):
 def test_server_that_does_not_answer(server, fetch, tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "TIMEOUT", (0.1, 0.1))
     server.silent = True
-    message = refused(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": SHA256}})
+    message = message_of(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": SHA256}})
     assert "ReadTimeout" in message
     assert_nothing_there(tmp_path)
 
@@ -433,34 +427,34 @@ def test_no_server(server, fetch, tmp_path):
     url = server.url("a.bin")
     server.shutdown()
     server.server_close()
-    assert "ConnectionError" in refused(fetch, {"a.bin": {"url": url, "sha256": SHA256}})
+    assert "ConnectionError" in message_of(fetch, {"a.bin": {"url": url, "sha256": SHA256}})
     assert_nothing_there(tmp_path)
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/a.bin", "/etc/hostname", "doi:10.5281/zenodo.1/a.bin"])
 def test_other_kinds_of_url(fetch, tmp_path, url):
-    message = refused(fetch, {"a.bin": {"url": url, "sha256": None}})
+    message = message_of(fetch, {"a.bin": {"url": url, "sha256": None}})
     assert message == f"card/a.bin: url: found {url}, expected an http, https or file url"
     assert_nothing_there(tmp_path)
 
 
 def test_file_url_of_nothing(fetch, tmp_path):
-    message = refused(fetch, {"a.bin": {"url": (tmp_path / "none").as_uri(), "sha256": None}})
+    message = message_of(fetch, {"a.bin": {"url": (tmp_path / "none").as_uri(), "sha256": None}})
     assert message == f"card/a.bin: url: found no file {tmp_path / 'none'}, expected an existing file"
     assert_nothing_there(tmp_path)
 
 
 def test_mirror_that_does_not_exist(fetch, tmp_path, monkeypatch):
-    message = refused(fetch, {}, tmp_path / "nowhere")
+    message = message_of(fetch, {}, tmp_path / "nowhere")
     assert message.startswith(f"configuration: mirror: found '{tmp_path / 'nowhere'}', expected an existing")
     monkeypatch.setenv("CORTEXRSA_MIRROR", "/no/such/mirror")
-    assert refused(fetch, {}, tmp_path).startswith("CORTEXRSA_MIRROR: mirror: found '/no/such/mirror'")
+    assert message_of(fetch, {}, tmp_path).startswith("CORTEXRSA_MIRROR: mirror: found '/no/such/mirror'")
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", '{"card/a.bin": 3}'])
 def test_lock_file_that_is_none(server, fetch, tmp_path, content):
     (tmp_path / "lock.json").write_text(content)
-    message = refused(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": None}})
+    message = message_of(fetch, {"a.bin": {"url": server.url("a.bin"), "sha256": None}})
     assert message.startswith(f"{tmp_path / 'lock.json'}: ")
     assert message.endswith("expected {CARD/NAME: sha256}")
     assert server.requests == []
@@ -475,7 +469,7 @@ def test_disk_that_is_full(server, fetch, tmp_path, kind):
     part.parent.mkdir(parents=True)
     part.symlink_to("/dev/full")
     url = server.url("a.bin") if kind == "http" else source.as_uri()
-    message = refused(fetch, {"a.bin": {"url": url, "sha256": SHA256}})
+    message = message_of(fetch, {"a.bin": {"url": url, "sha256": SHA256}})
     assert message == "card/a.bin: disk: found No space left on device, expected room for the file"
     assert not (tmp_path / "out/card").exists()
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "scripts"
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 # import name -> name in requirements.txt, where they differ
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
@@ -37,28 +39,60 @@ def test_same_pins(environment):
     assert pins(environment).items() <= pinned.items()
 
 
+def modules(path: Path, scripts: Path = SCRIPTS) -> set[str]:
+    """Absolute names of what a file imports, anywhere in it and in whatever form."""
+    package = path.relative_to(scripts).parts[:-1]
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            # what is imported from a package may be a module
+            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
+            names |= {argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant)}
+    return names
+
+
+def packages_of(path: Path) -> set[str]:
+    """Packages that a file imports, but for ours."""
+    return {name.split(".")[0] for name in modules(path)} - {"cortexrsa"}
+
+
 def imported(path: Path, seen: set[Path]) -> set[str]:
-    """Top-level packages that a script imports, itself or through the library."""
+    """Packages that a script imports, itself or through the library."""
     if path in seen:
         return set()
     seen.add(path)
-    packages = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            if not name.startswith("cortexrsa"):
-                packages.add(name.split(".")[0])
-                continue
-            module = ROOT / "scripts" / name.replace(".", "/")
-            for file in (module.with_suffix(".py"), module / "__init__.py"):
-                if file.is_file():
-                    packages |= imported(file, seen)
+    packages = packages_of(path)
+    for name in modules(path):
+        module = SCRIPTS / name.replace(".", "/")
+        for file in (module.with_suffix(".py"), module / "__init__.py"):
+            if file.is_file():
+                packages |= imported(file, seen)
     return packages
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("import torch.nn as nn", "torch.nn"),
+        ("from torch import nn", "torch"),
+        ("def f():\n    from torch.nn import Linear", "torch.nn"),
+        ("from . import gram", "cortexrsa.geometry.gram"),
+        ("from ..networks import build", "cortexrsa.networks.build"),
+        ("from ..networks.build import build", "cortexrsa.networks.build"),
+        ("from cortexrsa import inference", "cortexrsa.inference"),
+        ("import importlib\nimportlib.import_module('torch')", "torch"),
+    ],
+)
+def test_an_import_is_seen_in_every_form(tmp_path, code, name):
+    path = tmp_path / "cortexrsa/geometry/rdm.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(code)
+    assert name in modules(path, tmp_path)
 
 
 @pytest.mark.parametrize("rule", rules())
@@ -78,7 +112,7 @@ def test_a_rule_has_all_parts_and_its_environment_what_the_script_imports(rule):
         assert re.search(rf"^    {part}:", block, re.MULTILINE), part
     environment = re.search(r'"\.\./envs/(\w+)\.yaml"', block)[1]
     script = re.search(r'"\.\./scripts/(\w+\.py)"', block)[1]
-    packages = imported(ROOT / "scripts" / script, set()) - set(sys.stdlib_module_names)
+    packages = imported(SCRIPTS / script, set()) - set(sys.stdlib_module_names)
     wanted = {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in packages}
     # xarray opens netCDF with these; it imports them itself
     wanted |= {"h5netcdf", "h5py"} if "xarray" in packages else set()
@@ -93,19 +127,42 @@ def test_the_report_needs_no_development_package():
     assert "pygments" in requirements(ROOT / "requirements.txt")
 
 
-def test_analysis_does_not_import_torch():
+def test_only_what_runs_networks_imports_torch():
     for name, block in rules().items():
         script = re.search(r'"\.\./scripts/(\w+\.py)"', block)[1]
-        packages = imported(ROOT / "scripts" / script, set())
-        assert ("torch" in packages) == (name in ("train", "extract", "network_inputs"))
+        packages = imported(SCRIPTS / script, set())
+        assert ("torch" in packages) == (name in ("train", "extract", "network_inputs")), name
 
 
 def test_rooms_do_not_import_later_rooms():
-    order = ["brain", "networks", "geometry", "inference", "encoding", "figures"]
-    for path in (ROOT / "scripts/cortexrsa").glob("*/*.py"):
-        later = order[order.index(path.parent.name) + 1 :]
-        for room in re.findall(r"cortexrsa\.(\w+)", path.read_text()):
-            assert room not in later, f"{path} imports {room}"
-    for room in ("geometry", "inference"):
-        for path in (ROOT / "scripts/cortexrsa" / room).glob("*.py"):
-            assert not re.search(r"import (torch|nilearn|snakemake)", path.read_text())
+    """What stands on the ground floor, in files or in `formats`, imports no room."""
+    rooms = ["brain", "networks", "geometry", "inference", "encoding", "validation", "figures", "report"]
+    library = SCRIPTS / "cortexrsa"
+    assert {path.parent.name for path in library.glob("*/__init__.py")} <= {"formats", *rooms}
+    for path in library.glob("*/**/*.py"):
+        room = path.relative_to(library).parts[0]
+        later = rooms[rooms.index(room) + 1 :] if room in rooms else rooms
+        found = {name.split(".")[1] for name in modules(path) if name.startswith("cortexrsa.")}
+        assert found.isdisjoint(later), path
+
+
+@pytest.mark.parametrize("room", ["geometry", "inference", "encoding"])
+def test_the_statistics_know_nothing_of_networks_scanners_and_workflows(room):
+    # the back end of the encoding models alone may be torch
+    foreign = {"torch", "nilearn", "snakemake"} - ({"torch"} if room == "encoding" else set())
+    for path in (SCRIPTS / "cortexrsa" / room).glob("**/*.py"):
+        assert packages_of(path).isdisjoint(foreign), path
+
+
+def test_no_package_brings_torch_with_it():
+    """Importing the rooms of the analysis loads no torch, whatever their packages import."""
+    code = (
+        "import importlib, pkgutil, sys, cortexrsa\n"
+        "for found in pkgutil.walk_packages(cortexrsa.__path__, 'cortexrsa.'):\n"
+        "    if found.name.split('.')[1] in ('brain', 'formats', 'geometry', 'inference', 'figures'):\n"
+        "        importlib.import_module(found.name)\n"
+        "assert 'cortexrsa.inference.rsa' in sys.modules\n"
+        "sys.exit('torch' in sys.modules and 'torch is there')"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

@@ -28,18 +28,11 @@ from cortexrsa.formats.stimuli import read_stimuli, write_stimuli
 from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.jobs import job_log
 from cortexrsa.storage import atomic_folder, atomic_path, checksum
+from support import message_of
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-def message_of(call, *arguments):
-    with pytest.raises(InputError) as caught:
-        call(*arguments)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 # ---- writing -----------------------------------------------------------------------------------------------
@@ -408,10 +401,9 @@ def test_damaged_table_is_named(tmp_path, text, expected):
     path = tmp_path / "scores.csv"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(InputError) as caught:
-        read_table(path, ["roi"])
-    assert str(caught.value).startswith(f"{path}: ")
-    assert expected in str(caught.value)
+    message = message_of(read_table, path, ["roi"])
+    assert message.startswith(f"{path}: ")
+    assert expected in message
 
 
 def test_netcdf_without_a_variable_is_named(tmp_path):

@@ -7,16 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from cortexrsa.errors import InputError
 from cortexrsa.formats.images import image_names, load_images, read_image
-
-
-def message_of(call, *arguments):
-    with pytest.raises(InputError) as caught:
-        call(*arguments)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+from support import message_of
 
 
 def save_images(folder, n=10, size=(12, 16), mode="RGB"):

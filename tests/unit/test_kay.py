@@ -1,6 +1,7 @@
 """Kay et al. (2008), packaged and raw: read as it is, or refused in one line."""
 
 import os
+import re
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -17,6 +18,7 @@ from cortexrsa.brain.loaders import kay
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.downloads import fetch
 from cortexrsa.errors import InputError
+from support import message_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MIRROR = Path(os.environ.get("CORTEXRSA_MIRROR") or ROOT.parent / "shared" / "mirror")
@@ -62,14 +64,6 @@ def package(folder, **changes):
     return content
 
 
-def refusal(call, *arguments):
-    with pytest.raises(InputError) as caught:
-        call(*arguments)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
-
-
 # ---- the packaged file -------------------------------------------------------------------------------------
 
 
@@ -113,7 +107,7 @@ def test_labels_are_optional_columns_with_the_predicted_one_marked(tmp_path):
         assert stimuli[name].tolist() == [*labels[row], *[""] * TEST]
     assert list(kay.load_kay2008(CARD, tmp_path)[1]) == ["stimulus_id", "split", "repeats"]
     np.save(tmp_path / "labels.npy", labels[:, :5])
-    assert "labels: found <U9 (4, 5)" in refusal(kay.load_kay2008, card, tmp_path)
+    assert "labels: found <U9 (4, 5)" in message_of(kay.load_kay2008, card, tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["npz", "cut npz", "missing"])
@@ -125,7 +119,7 @@ def test_damaged_labels_are_one_line(tmp_path, damage):
             np.savez(file, labels=np.full((4, TRAIN), "x"))
         path.write_bytes(path.read_bytes()[: -50 if damage == "cut npz" else None])
     card = {"rois": ROIS, "options": OPTIONS | {"labels": {"train": "labels.npy"}}}
-    message = refusal(kay.load_kay2008, card, tmp_path)
+    message = message_of(kay.load_kay2008, card, tmp_path)
     assert message.startswith(f"{path}: array: found ")
     assert message.endswith("expected an .npy file with a plain array")
 
@@ -219,10 +213,9 @@ def each_z_scored():
 )
 def test_a_wrong_package_is_one_line(tmp_path, changes, message):
     package(tmp_path, **changes())
-    with pytest.raises(InputError, match=message) as caught:
-        kay.load_kay2008(CARD, tmp_path)
-    assert str(caught.value).startswith(str(tmp_path / "kay_images.npz"))
-    assert "\n" not in str(caught.value)
+    text = message_of(kay.load_kay2008, CARD, tmp_path)
+    assert text.startswith(str(tmp_path / "kay_images.npz"))
+    assert re.search(message, text), text
 
 
 @pytest.mark.parametrize(
@@ -267,7 +260,7 @@ def test_a_damaged_package_is_one_line(tmp_path, damage):
             archive.writestr("roi", "1 1 1 7")
     else:
         path.unlink()
-    assert str(path) in refusal(kay.load_kay2008, CARD, tmp_path)
+    assert str(path) in message_of(kay.load_kay2008, CARD, tmp_path)
 
 
 def test_a_flipped_bit_in_the_package_is_found(tmp_path):
@@ -276,7 +269,7 @@ def test_a_flipped_bit_in_the_package_is_found(tmp_path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    assert "CRC" in refusal(kay.load_kay2008, CARD, tmp_path)
+    assert "CRC" in message_of(kay.load_kay2008, CARD, tmp_path)
 
 
 # ---- the raw release ---------------------------------------------------------------------------------------
@@ -345,7 +338,7 @@ def test_full_resolution_stimuli_are_optional(tmp_path):
     full_resolution(tmp_path, content["stimuli"], content["stimuli_test"])
     np.testing.assert_array_equal(kay.load_vim1(FULL, tmp_path)[0], kay.load_vim1(RAW, tmp_path)[0])
     (tmp_path / "Stimuli_Trn_FullRes_07.mat").unlink()
-    assert "FullRes_07.mat: content" in refusal(kay.load_vim1, FULL, tmp_path)
+    assert "FullRes_07.mat: content" in message_of(kay.load_vim1, FULL, tmp_path)
 
 
 def with_image(index, change):
@@ -428,7 +421,7 @@ def test_wrong_raw_variables_are_one_line(tmp_path, changes, message):
 def test_a_card_cannot_call_one_area_by_the_name_of_another(tmp_path, rois):
     raw(tmp_path)
     card = {**RAW, "rois": {roi: {"code": code} for roi, code in rois.items()}}
-    message = refusal(kay.load_vim1, card, tmp_path)
+    message = message_of(kay.load_vim1, card, tmp_path)
     roi = next(roi for roi in rois if roi != "Mine")
     code = kay.ROI_CODES[roi]
     assert message.startswith(f"data set card: rois.{roi}.code: found {rois[roi]}, expected {code}, the code")
@@ -451,20 +444,20 @@ def test_damaged_raw_files_are_one_line(tmp_path, name, damage):
         path.write_bytes(content[: len(content) // 2])
     elif damage == "html":
         path.write_text("<!doctype html><html>Sign in</html>")
-    assert f"{path}: " in refusal(kay.load_vim1, RAW, tmp_path)
+    assert f"{path}: " in message_of(kay.load_vim1, RAW, tmp_path)
 
 
 def test_stimuli_without_their_variables_are_refused(tmp_path):
     raw(tmp_path)
     savemat(tmp_path / "Stimuli.mat", {"stimTrn": arrays()["stimuli"]})
-    assert "no 'stimVal'" in refusal(kay.load_vim1, RAW, tmp_path)
+    assert "no 'stimVal'" in message_of(kay.load_vim1, RAW, tmp_path)
 
 
 def test_sparse_stimuli_are_refused(tmp_path):
     raw(tmp_path)
     sparse = {"stimTrn": csc_matrix(np.eye(TRAIN)), "stimVal": arrays()["stimuli_test"]}
     savemat(tmp_path / "Stimuli.mat", sparse)
-    assert "Stimuli.mat: stimTrn: found a csc_" in refusal(kay.load_vim1, RAW, tmp_path)
+    assert "Stimuli.mat: stimTrn: found a csc_" in message_of(kay.load_vim1, RAW, tmp_path)
 
 
 # ---- files that need an account ----------------------------------------------------------------------------
@@ -478,13 +471,13 @@ def test_files_for_an_account_come_from_the_mirror_folder_only(tmp_path, monkeyp
     def get(mirror):
         fetch("vim1", files, tmp_path / "vim1", mirror, tmp_path / "checksums.lock", progress=False)
 
-    message = refusal(get, None)
+    message = message_of(get, None)
     assert "https://crcns.org/data-sets/vc/vim-1" in message
     assert "MIRROR/vim1/Stimuli.mat" in message
     mirror = tmp_path / "mirror"
     (mirror / "vim1").mkdir(parents=True)
     (mirror / "vim1" / "Stimuli.mat").write_bytes(b"stimuli")
-    message = refusal(get, mirror)
+    message = message_of(get, mirror)
     assert str(mirror / "vim1" / "EstimatedResponses.mat") in message
     assert not (tmp_path / "vim1").exists()
     (mirror / "vim1" / "EstimatedResponses.mat").write_bytes(b"responses")
@@ -492,4 +485,4 @@ def test_files_for_an_account_come_from_the_mirror_folder_only(tmp_path, monkeyp
     assert (tmp_path / "vim1" / "EstimatedResponses.mat").read_bytes() == b"responses"
     # recorded at the first download, and enforced from then on
     (mirror / "vim1" / "Stimuli.mat").write_bytes(b"another")
-    assert "recorded in" in refusal(get, mirror)
+    assert "recorded in" in message_of(get, mirror)

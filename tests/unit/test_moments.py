@@ -1,8 +1,6 @@
 """Ceilings from averages over different numbers of repeats, against simulated truth."""
 
-import importlib.util
-from pathlib import Path
-
+import moment_ceilings
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,11 +13,6 @@ from cortexrsa.geometry.regions_and_layers import brain_rdms
 from cortexrsa.inference.bootstrap import Resamples, group_scores, sampling_variance
 from cortexrsa.inference.ceilings import ceiling_table, primary_ceilings
 from cortexrsa.inference.moments import moment_ceiling, voxel_half_ceiling
-
-VALIDATION = Path(__file__).resolve().parents[2] / "measurements" / "validation" / "moment_ceilings.py"
-specification = importlib.util.spec_from_file_location("moment_ceilings", VALIDATION)
-validation = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(validation)
 
 
 def test_variances_of_signal_and_noise_follow_from_two_averages():
@@ -36,7 +29,7 @@ def averages(reliability=0.48, sizes=(250, 120), voxels=60, subjects=("sub-01",)
     blocks, names = [], []
     for number, subject in enumerate(subjects):
         for roi in ("V1", "noise"):
-            train, test, _ = validation.world(
+            train, test, _ = moment_ceilings.world(
                 "gaussian", "shared", reliability, seed + number, sizes, voxels, **options
             )
             values = np.concatenate([train, test[0]])
@@ -89,7 +82,9 @@ def test_averages_over_equal_or_unknown_repeats_tell_nothing():
 )
 def test_bounds_are_near_the_true_ones(signal, noise, reliability):
     cases = [
-        validation.bounds(seed=seed, signal=signal, noise=noise, reliability=reliability, draws=100, halves=4)
+        moment_ceilings.bounds(
+            seed=seed, signal=signal, noise=noise, reliability=reliability, draws=100, halves=4
+        )
         for seed in range(3)
     ]
     found = pd.DataFrame(cases).mean()
@@ -105,7 +100,7 @@ def test_bounds_are_near_the_true_ones(signal, noise, reliability):
 def test_bounds_err_in_the_stated_direction_where_noise_differs(test_noise, sign):
     # quieter test images than assumed: the bound is too low; noisier ones: too high
     case = {"signal": "gaussian", "noise": "shared", "reliability": 0.48, "test_noise": test_noise}
-    found = validation.bounds(seed=1, draws=50, halves=2, **case)
+    found = moment_ceilings.bounds(seed=1, draws=50, halves=2, **case)
     assert np.sign(found["lower"] - found["true lower"]) == sign
     assert abs(found["lower"] - found["true lower"]) > 0.04
 

@@ -12,7 +12,7 @@ from scipy.spatial.distance import pdist, squareform
 from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.brain.loaders.rdm_files import read_rdms_of_others, square_rdms
 from cortexrsa.brain.loaders.rdms import load_rdm_dataset
-from cortexrsa.errors import InputError
+from support import message_of
 
 N, PAIRS = 9, 36
 NAMES = [f"img_{k}" for k in range(1, N + 1)]
@@ -20,14 +20,6 @@ SQUARES = np.stack(
     [squareform(pdist(np.random.default_rng(k).normal(size=(N, 20)), "correlation")) for k in range(3)]
 )
 VECTORS = np.stack([squareform(rdm, checks=False) for rdm in SQUARES])
-
-
-def message_of(call, *arguments):
-    with pytest.raises(InputError) as caught:
-        call(*arguments)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 def squares_of(path, key=None, select=None):

@@ -19,6 +19,7 @@ from cortexrsa.errors import InputError
 from cortexrsa.networks.layers import recorded
 from cortexrsa.networks.preprocessing import prepare
 from cortexrsa.networks.zoo import build, build_with_weights, load_weights, package_file
+from support import message_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MIRROR = Path(os.environ.get("CORTEXRSA_MIRROR") or ROOT.parent / "shared" / "mirror")
@@ -162,11 +163,9 @@ def test_safetensors_load_strictly(tmp_path):
 
 def test_wrong_networks_are_one_line_with_the_nearest():
     def message(**changes):
-        with pytest.raises(InputError) as error:
-            build({**NARROW, **changes}, seed=0, source="resources/models/x.yaml")
-        assert "\n" not in str(error.value)
-        assert str(error.value).startswith("resources/models/x.yaml: network: ")
-        return str(error.value)
+        text = message_of(build, {**NARROW, **changes}, seed=0, source="resources/models/x.yaml")
+        assert text.startswith("resources/models/x.yaml: network: ")
+        return text
 
     assert "'resnet'" in message(source="resnets")
     assert "'resnet18'" in message(name="resnet81")
@@ -203,9 +202,7 @@ def test_wrong_keys_and_shapes_are_listed(tmp_path):
     del state["fc.bias"]
     state["conv1.weight"] = torch.ones(4, 3, 7, 7)
     before = network.conv1.weight.clone()
-    with pytest.raises(InputError) as error:
-        load_weights(network, {}, saved(state, tmp_path / "weights.pth"))
-    text = str(error.value)
+    text = message_of(load_weights, network, {}, saved(state, tmp_path / "weights.pth"))
     assert "missing 1 (fc.bias)" in text
     assert "unexpected 1 (backbone.extra)" in text
     assert "conv1.weight (4, 3, 7, 7) not (4, 3, 3, 3)" in text
@@ -235,9 +232,8 @@ def test_no_two_keys_become_one(tmp_path, weights, keys, new):
     network = build(NARROW, seed=1)
     state = {key: value for key, value in network.state_dict().items() if key != new}
     path = saved(state | {key: torch.full((3,), float(k)) for k, key in enumerate(keys)}, tmp_path / "w.pth")
-    with pytest.raises(InputError) as error:
-        load_weights(network, weights, path)
-    assert f"found {keys[0]!r} and {keys[1]!r}, which both become {new!r}" in str(error.value)
+    found = f"found {keys[0]!r} and {keys[1]!r}, which both become {new!r}"
+    assert found in message_of(load_weights, network, weights, path)
 
 
 def test_keys_without_the_prefix_and_twins_that_are_ignored_may_stay(tmp_path):
@@ -317,9 +313,7 @@ def test_flipped_bits_in_the_old_format_are_one_line(tmp_path):
         damaged[place] ^= 4
         path.write_bytes(damaged)
         # the network has other keys: nothing loads
-        with pytest.raises(InputError) as error:
-            load_weights(network, {}, path)
-        assert "\n" not in str(error.value)
+        message_of(load_weights, network, {}, path)
 
 
 class Payload:

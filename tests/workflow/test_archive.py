@@ -13,7 +13,6 @@ import zipfile
 
 import pandas as pd
 import pytest
-from conftest import ROOT, copy_project
 from PIL import Image
 
 from cortexrsa import cards
@@ -21,6 +20,7 @@ from cortexrsa.archive import METADATA, PAPERS, check_archive
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.plan import disk, needed, traced
+from support import ROOT, copy_project
 
 
 def run(project, script, *arguments):

@@ -7,18 +7,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TINY, snakemake
 from PIL import Image
 
-
-def refuse(project, *arguments, **environment):
-    """Run, expect a failure, and return the one line that explains it."""
-    run = snakemake(project, *arguments, **environment)
-    assert run.returncode != 0
-    assert "Traceback" not in run.stderr
-    lines = [line for line in run.stderr.splitlines() if line.startswith("Error: ")]
-    assert len(lines) == 1, run.stderr[-3000:]
-    return lines[0]
+from support import TINY, edit, made, refused
 
 
 def leftovers(project):
@@ -26,12 +17,6 @@ def leftovers(project):
     folder = project / "results"
     kept = ("logs", "benchmarks")
     return [p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).parts[0] not in kept]
-
-
-def edit(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +75,7 @@ def edit(path, old, new):
 )
 def test_configuration_and_cards(project, file, old, new, expected):
     edit(project / file, old, new)
-    line = refuse(project, *TINY, "-n")
+    line = refused(project, *TINY, "-n")
     assert re.search(expected, line), line
     assert leftovers(project) == []
 
@@ -105,7 +90,7 @@ def with_stimuli(rerun):
 
 
 def run_untrained(project):
-    return refuse(project, *TINY, "--", "results/tiny/rdms/tiny_untrained.h5")
+    return refused(project, *TINY, "--", "results/tiny/rdms/tiny_untrained.h5")
 
 
 def test_a_layer_that_does_not_exist(with_stimuli):
@@ -142,11 +127,11 @@ def test_pickled_stimuli_are_refused(with_stimuli):
 def test_truncated_weights(rerun):
     path = rerun / "results/networks/tiny_simclr/weights.safetensors"
     path.write_bytes(path.read_bytes()[:2000])
-    line = refuse(rerun, *TINY, "--", "results/tiny/rdms/tiny_simclr.h5")
+    line = refused(rerun, *TINY, "--", "results/tiny/rdms/tiny_simclr.h5")
     assert "weights.safetensors: content: found sha256:" in line
     # of a file without a record the reader tells as well
     path.with_name("weights.safetensors.json").unlink()
-    line = refuse(rerun, *TINY, "--", "results/tiny/activations/tiny_simclr/1-of-1")
+    line = refused(rerun, *TINY, "--", "results/tiny/activations/tiny_simclr/1-of-1")
     assert "weights.safetensors" in line
     assert not (rerun / "results/tiny/activations/tiny_simclr/1-of-1").exists()
 
@@ -154,7 +139,7 @@ def test_truncated_weights(rerun):
 def test_truncated_rdms(rerun):
     path = rerun / "results/tiny/rdms/pixels.h5"
     path.write_bytes(path.read_bytes()[:1000])
-    line = refuse(rerun, *TINY, "--", "results/tiny/rsa/pixels.nc")
+    line = refused(rerun, *TINY, "--", "results/tiny/rsa/pixels.nc")
     assert "pixels.h5: RDM file" in line
     assert not (rerun / "results/tiny/rsa/pixels.nc").exists()
 
@@ -163,8 +148,7 @@ def test_a_constant_layer_scores_nothing_and_says_why(rerun):
     layer = rerun / "results/tiny/activations/pixels/1-of-1/pixels.npy"
     np.save(layer, np.ones_like(np.load(layer)))
     layer.with_name("layers.tsv.json").unlink()
-    run = snakemake(rerun, *TINY, "--forcerun", "results/tiny/rdms/pixels.h5")
-    assert run.returncode == 0, run.stderr[-3000:]
+    made(rerun, *TINY, "--forcerun", "results/tiny/rdms/pixels.h5")
     scores = pd.read_csv(rerun / "results/tiny/scores.csv")
     pixels = scores[scores["model"] == "pixels"]
     assert pixels["score"].isna().all()
@@ -203,8 +187,7 @@ def dataset_from(project, folder, **changes):
 
 
 def test_a_data_set_of_local_files_is_read(project, tmp_path):
-    run = snakemake(project, *dataset_from(project, tmp_path / "raw"))
-    assert run.returncode == 0, run.stderr[-3000:]
+    made(project, *dataset_from(project, tmp_path / "raw"))
     lock = (project / "results/downloads/checksums.lock").read_text()
     assert "mine/V1.npz" in lock
 
@@ -220,7 +203,7 @@ def test_a_data_set_of_local_files_is_read(project, tmp_path):
     ],
 )
 def test_raw_files_of_a_data_set(project, tmp_path, changes, expected):
-    line = refuse(project, *dataset_from(project, tmp_path / "raw", **changes))
+    line = refused(project, *dataset_from(project, tmp_path / "raw", **changes))
     assert re.search(expected, line), line
     assert not (project / "results/mine").exists() or not leftovers_in(project / "results/mine")
 
@@ -231,9 +214,9 @@ def leftovers_in(folder):
 
 def test_a_file_that_changed_since_its_first_download(project, tmp_path):
     arguments = dataset_from(project, tmp_path / "raw")
-    assert snakemake(project, *arguments).returncode == 0
+    made(project, *arguments)
     np.savez(tmp_path / "raw/V1.npz", rdm=np.zeros((2, 10, 10)))
-    line = refuse(project, "--forcerun", "fetch", *arguments)
+    line = refused(project, "--forcerun", "fetch", *arguments)
     assert "sha256" in line
     assert not (project / "results/downloads/mine").exists()
 
@@ -243,7 +226,7 @@ def test_wrong_bytes_in_the_mirror(project, tmp_path):
     (mirror / "vae_celeba").mkdir(parents=True)
     (mirror / "vae_celeba/model.pt").write_text("<html>not found</html>")
     study = ("--configfile", "studies/algonauts92.yaml", "--", "results/downloads/vae_celeba")
-    line = refuse(project, *study, CORTEXRSA_MIRROR=str(mirror))
+    line = refused(project, *study, CORTEXRSA_MIRROR=str(mirror))
     assert "model.pt: sha256" in line
     assert "a9e1e6cd8f6d26680b9252dd30168b47b7ace801dcd3b60e2cb91ffa57768b56" in line
     assert not (project / "results/downloads/vae_celeba").exists()

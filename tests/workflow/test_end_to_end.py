@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 import rsatoolbox
 import xarray
-from conftest import ROOT, TINY, killed_twice, snakemake
 from PIL import Image
 
 from cortexrsa.code import fingerprint
 from cortexrsa.storage import checksum
+from support import ROOT, TINY, killed_twice, made, snakemake
 
 NOBODY = (
     "claims: {models: {task_optimised: null, generative: null, self_supervised: null, untrained: null}}\n"
@@ -168,8 +168,7 @@ def test_a_network_that_did_not_learn_is_marked_and_its_claims_untestable(rerun)
     card.write_text(re.sub("over_chance: [-0-9.]+", "over_chance: 0.9", card.read_text()))
     weights = rerun / "results/networks/tiny_resnet18/weights.safetensors"
     before = weights.stat().st_mtime_ns
-    run = snakemake(rerun, *TINY)
-    assert run.returncode == 0, run.stderr[-3000:]
+    made(rerun, *TINY)
     assert weights.stat().st_mtime_ns == before
     learning = table(rerun, "tiny/learning.csv").set_index("model")
     assert learning.loc["tiny_resnet18", "learned"] == "no"
@@ -187,8 +186,7 @@ def test_baselines_alone_make_a_study(rerun):
     """No profiles, no centroids, no claims: figures that say so, and a report."""
     (rerun / "alone.yaml").write_text(f"models: [pixels]\n{NOBODY}")
     (rerun / "results/tiny/report.html").unlink()
-    run = snakemake(rerun, "--configfile", "tiny.yaml", "alone.yaml")
-    assert run.returncode == 0, run.stderr[-3000:]
+    made(rerun, "--configfile", "tiny.yaml", "alone.yaml")
     assert (rerun / "results/tiny/report.html").exists()
     claims = pd.read_csv(rerun / "results/tiny/claims.csv")
     assert (claims["verdict"] == "untestable").all()
@@ -210,8 +208,7 @@ def test_the_same_study_gives_the_same_numbers(finished, project):
     """From scratch elsewhere, with another number of cores: byte for byte on the CPU."""
     target = "results/tiny/rsa/tiny_untrained.nc"
     tables = ["results/tiny/ceilings.csv", "results/tiny/reliability.csv"]
-    run = snakemake(project, *TINY, "--cores", "1", "--", target, *tables)
-    assert run.returncode == 0, run.stderr[-3000:]
+    made(project, *TINY, "--cores", "1", "--", target, *tables)
     for path in tables:
         assert (project / path).read_bytes() == (finished / path).read_bytes()
     with (
@@ -224,8 +221,7 @@ def test_the_same_study_gives_the_same_numbers(finished, project):
 @pytest.mark.parametrize(("limit", "together"), [([], 2), (["--resources", "gpu=1"], 1)])
 def test_gpu_jobs_run_together_only_as_the_resource_allows(rerun, limit, together):
     targets = [f"results/tiny/activations/{model}/1-of-1" for model in ("tiny_untrained", "tiny_simclr")]
-    run = snakemake(rerun, *TINY, *limit, "--forcerun", *targets, "--", *targets)
-    assert run.returncode == 0, run.stderr[-3000:]
+    run = made(rerun, *TINY, *limit, "--forcerun", *targets, "--", *targets)
     running, most = set(), 0
     for started, finished_job in re.findall(
         r"^Job (\d+): Activations|^Finished jobid: (\d+)", run.stderr, re.M
@@ -250,8 +246,7 @@ def test_real_study(project):
     # the reading stages killed, with Snakemake and alone: what follows is as if they had not been
     deaths = killed_twice(project, *study, "--", "results/algonauts92/rdms/brain.h5", **mirror)
     assert deaths == {f"{stage}.{k}" for stage in ("fetch", "read_rdm_dataset") for k in (1, 2)}
-    run = snakemake(project, *study, **mirror)
-    assert run.returncode == 0, run.stderr[-5000:]
+    made(project, *study, **mirror)
 
     scores = table(project, "algonauts92/scores.csv")
     assert set(scores["subject"]) == {f"sub-{k:02d}" for k in range(1, 16)} | {"group"}

@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, TINY, killed_twice, snakemake, start
 from PIL import Image
+
+from support import ROOT, TINY, killed_twice, snakemake, start
 
 # what runs in the tiny study; those that read other data are killed where their studies run
 STAGES = {path.stem for path in (ROOT / "scripts").glob("*.py")} - {

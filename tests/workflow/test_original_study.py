@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import killed_twice, snakemake
-from test_bad_input import leftovers, refuse
+from test_bad_input import leftovers
+
+from support import killed_twice, made, refused
 
 TRAIN, TEST, SIZE, VOXELS = 40, 24, 32, 30
 CODES = {"V1": 1, "LatOcc": 7}
@@ -73,8 +74,7 @@ def test_averages_go_through_the_whole_workflow(kay):
     # the reading stages killed, with Snakemake and alone
     deaths = killed_twice(kay, "--configfile", "study.yaml", "--", "results/small/responses.nc")
     assert deaths == {f"{stage}.{k}" for stage in ("fetch", "read_kay") for k in (1, 2)}
-    run = snakemake(kay, "--configfile", "study.yaml")
-    assert run.returncode == 0, run.stderr[-3000:]
+    made(kay, "--configfile", "study.yaml")
     results = kay / "results" / "small"
     scores = pd.read_csv(results / "scores.csv")
     # the test images are tested, the training images stand beside them
@@ -103,7 +103,7 @@ def test_swapped_splits_leave_nothing_behind(kay):
     for key in ("stimuli", "responses"):
         content[key], content[f"{key}_test"] = content[f"{key}_test"], content[key]
     np.savez(kay / "kay_images.npz", **content)
-    line = refuse(kay, "results/small/stimuli.npy", "--configfile", "study.yaml")
+    line = refused(kay, "results/small/stimuli.npy", "--configfile", "study.yaml")
     assert "kay_images.npz: stimuli: found shape" in line
     assert "are the splits swapped?" in line
     assert [path for path in leftovers(kay) if "downloads" not in path.parts] == []

@@ -14,11 +14,11 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TINY, copy_project, pending, snakemake
 
 from cortexrsa.brain.simulated.bold import simulate_bids
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.responses import read_responses
+from support import TINY, copy_project, made, pending, snakemake
 
 EXPERIMENT = {
     "train": 10,
@@ -74,8 +74,7 @@ def studied(users_folder, tmp_path_factory):
     project = copy_project(tmp_path_factory.mktemp("mine") / "project")
     add_study(project, users_folder)
     before = listing(users_folder)
-    run = snakemake(project, *MINE)
-    assert run.returncode == 0, run.stderr[-5000:]
+    made(project, *MINE)
     assert listing(users_folder) == before, "the user's folder was written to"
     return project
 
@@ -125,8 +124,7 @@ def test_a_changed_run_makes_the_betas_of_its_subject_again(studied, users_folde
 def test_one_beta_a_stimulus_has_no_reliability_and_no_ceiling_of_repeats(studied, tmp_path):
     project = shutil.copytree(studied, tmp_path / "project", symlinks=True)
     targets = ("results/mine/ceilings.csv", "results/mine/scores.csv")
-    run = snakemake(project, *MINE, "--config", "glm={betas: stimulus}", "--", *targets)
-    assert run.returncode == 0, run.stderr[-3000:]
+    made(project, *MINE, "--config", "glm={betas: stimulus}", "--", *targets)
     assert set(pd.read_csv(project / targets[0])["kind"]) == {"subjects"}
     plan = snakemake(project, *MINE, "-n", "--config", "glm={betas: stimulus}")
     assert plan.returncode == 0
@@ -204,8 +202,7 @@ def test_planted_betas_and_ceilings_are_recovered(finished):
 
 def test_single_trial_betas_give_cross_validated_distances(rerun):
     targets = [f"results/tiny/{name}" for name in ("ceilings.csv", "beta_recovery.csv")]
-    run = snakemake(rerun, *TINY, "--config", "measures={dissimilarity: crossnobis}", "--", *targets)
-    assert run.returncode == 0, run.stderr[-3000:]
+    made(rerun, *TINY, "--config", "measures={dissimilarity: crossnobis}", "--", *targets)
     assert read_rdms(rerun / "results/tiny/rdms/brain.h5").dissimilarity_measure == "crossnobis"
     kinds = pd.read_csv(rerun / targets[0]).groupby("split")["kind"].unique()
     # either half needs two repeats, which the training stimuli do not have

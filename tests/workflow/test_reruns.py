@@ -8,12 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
-from conftest import TINY, pending, snakemake
 
 from cortexrsa.formats.rdms import read_rdms
+from support import TINY, edit, made, pending, refused, snakemake
 
 FIGURES = {
     f"tiny/figures/{name}.{suffix}"
@@ -31,12 +30,6 @@ def jobs_of(model: str) -> set[str]:
     return {f"tiny/activations/{model}/1-of-1", f"tiny/rdms/{model}.h5", f"tiny/rsa/{model}.nc"}
 
 
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-
-
 def test_nothing_to_do_after_a_run(rerun):
     assert pending(rerun) == set()
 
@@ -48,9 +41,7 @@ def test_one_card_edited(rerun):
 
 def test_rdms_of_a_card_before_a_failed_extraction_are_not_current(rerun):
     edit(rerun / "resources/models/tiny_untrained.yaml", "layers: [relu,", "layers: [relu, nowhere,")
-    run = snakemake(rerun, *TINY, "--", "results/tiny/rdms/tiny_untrained.h5")
-    assert run.returncode != 0
-    assert "nowhere" in run.stderr
+    assert "nowhere" in refused(rerun, *TINY, "--", "results/tiny/rdms/tiny_untrained.h5")
     assert not (rerun / "results/tiny/activations/tiny_untrained/1-of-1").exists()
     assert pending(rerun) == jobs_of("tiny_untrained") | AGGREGATES
 
@@ -59,9 +50,7 @@ def test_responses_before_a_failed_glm_are_not_current(rerun):
     (rerun / "tiny.yaml").write_text(
         (rerun / "tiny.yaml").read_text() + "glm: {drift: polynomial, drift_order: 999}\n"
     )
-    run = snakemake(rerun, *TINY, "--", "results/tiny/responses.nc")
-    assert run.returncode != 0
-    assert run.stderr.count("Error: ") == 1
+    refused(rerun, *TINY, "--", "results/tiny/responses.nc")
     assert not (rerun / "results/tiny/glm/sub-01_betas.nc").exists()
     assert {"tiny/glm/sub-01_betas.nc", "tiny/responses.nc", "tiny/claims.csv"} <= pending(rerun)
 
@@ -194,8 +183,7 @@ def test_shards_change_the_extraction_jobs_and_no_number(rerun):
     assert pending(rerun) == shards | later | AGGREGATES
     target = "results/tiny/rdms/tiny_untrained.h5"
     before = read_rdms(rerun / target)
-    run = snakemake(rerun, *TINY, "--", target)
-    assert run.returncode == 0, run.stderr[-3000:]
+    made(rerun, *TINY, "--", target)
     after = read_rdms(rerun / target)
     # so few stimuli cut a batch in two, and convolutions of another batch size may round otherwise
     np.testing.assert_allclose(after.dissimilarities, before.dissimilarities, rtol=0, atol=1e-5)
@@ -210,8 +198,7 @@ def test_the_plan_is_what_is_run(rerun):
     """One network edited, and run: its jobs ran, the others' files are untouched."""
     edit(rerun / "resources/models/tiny_untrained.yaml", "seed: 1", "seed: 2")
     before = {path: path.stat().st_mtime_ns for path in rerun.glob("results/*/rsa/*.nc")}
-    run = snakemake(rerun, *TINY)
-    assert run.returncode == 0, run.stderr[-3000:]
+    made(rerun, *TINY)
     changed = {path.stem for path, time in before.items() if path.stat().st_mtime_ns != time}
     assert changed == {"tiny_untrained"}
     assert pending(rerun) == set()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import ROOT, snakemake
+from generated import write_study
+
+from support import snakemake
 
 
 @pytest.fixture
-def jobs(project, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "measurements/scale")
-    from generated import write_study
-
+def jobs(project):
     def count(**study) -> dict[str, int]:
         write_study(project, **study)
         run = snakemake(project, "--configfile", "generated.yaml", "--dry-run", "--quiet", "all")
