@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from cortexrsa.errors import InputError
 from cortexrsa.figures.quality import plot_inputs
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.networks.extraction import Projection, _row_major, choose_device, extract
+from cortexrsa.networks.extraction import Projection, _row_major, extract
 from cortexrsa.networks.preprocessing import effective_inputs, prepare
 from cortexrsa.networks.zoo import build
 from cortexrsa.storage import checksum
@@ -350,10 +350,6 @@ def test_precision_is_float32_unless_asked(images, network, tmp_path):
     assert 1e-5 < np.abs(full - half).max() < 0.1 * np.abs(full).max()
     with pytest.raises(InputError, match="precision: found 'float8'"):
         extract(network, images, PREPROCESSING, ["avgpool"], tmp_path, device="cpu", precision="float8")
-
-
-def test_device_is_one_that_is_there():
-    assert choose_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 MEASURE = """

@@ -22,6 +22,7 @@ import xxhash
 from tqdm import tqdm
 
 from cortexrsa.errors import InputError
+from cortexrsa.networks.devices import choose_device, is_out_of_memory, place
 from cortexrsa.networks.layers import recorded, relative_depth
 from cortexrsa.networks.preprocessing import prepare
 from cortexrsa.storage import LARGE, write_provenance
@@ -31,11 +32,6 @@ PENDING = 4
 # bytes that are transposed, checked and written at a time: they stay in the processor's cache meanwhile
 CHUNK = 4 << 20
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-def choose_device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Projection:
@@ -238,11 +234,6 @@ def _reuse_freed_memory() -> None:
         mallopt(-1, 2**31 - 1)
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """GPU memory has an exception of its own; the CPU's allocator only a message."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
 def _check_output(layer: str, output: torch.Tensor, images: int, source: str) -> None:
     """Refuse an output that is no row of real numbers for each image."""
     found = None
@@ -348,7 +339,7 @@ def extract(
         raise InputError("precision", repr(precision), f"one of {list(PRECISIONS)}", file=source)
     if device.type == "cpu":
         _reuse_freed_memory()
-    model = model.to(device, memory_format=torch.channels_last).eval()
+    model = place(model, device).eval()
     n, start = len(images), 0
     mixed = torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "float32")
     # cuDNN would otherwise round float32 convolutions to TF32 (10 bits of mantissa)

@@ -27,7 +27,7 @@ from torch import nn
 from cortexrsa.errors import InputError
 from cortexrsa.networks import probes
 from cortexrsa.networks.augmentation import Views
-from cortexrsa.networks.extraction import choose_device, is_out_of_memory
+from cortexrsa.networks.devices import choose_device, is_out_of_memory, place
 from cortexrsa.networks.objectives import OBJECTIVES, SOURCES, Objective
 from cortexrsa.networks.preprocessing import resize, standardise
 from cortexrsa.networks.streaming import Batches, Corpus, Images, loader
@@ -403,7 +403,7 @@ def train(
     with torch.random.fork_rng(devices=cuda), exact if cuda else contextlib.nullcontext():
         torch.manual_seed(seed)
         objective = OBJECTIVES[recipe["objective"]](build(network, seed, source), recipe)
-        objective = objective.to(device, memory_format=torch.channels_last)
+        objective = place(objective, device)
         layer = probes.EMBEDDINGS[network["source"]]
         before = probes.probe(objective.network, layer, corpus, parts, preprocessing, device)
         module = Training(objective, preprocessing, steps, source)
