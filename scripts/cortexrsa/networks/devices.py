@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 # oneDNN (3.12.0, in torch 2.14.1) writes past a buffer on processors with AVX2 but not AVX-512: in the
-# gradient of the weights of a channels_last 1 x 1 convolution with a stride and fewer input channels than this
+# weights' gradient of a channels_last 1 x 1 convolution with a stride and fewer input channels than this
 FEWEST_CHANNELS = 8
 
 
