@@ -97,7 +97,9 @@ class Training(lightning.LightningModule):
         super().__init__()
         # the steps are made by hand: Lightning's closure cannot be repeated after out of memory
         self.automatic_optimization = False
-        self.objective, self.steps, self.source = objective, steps, source
+        # whoever made it: views are channels_last, in which some layers are not safe
+        self.objective = place(objective, next(objective.parameters()).device)
+        self.steps, self.source = steps, source
         self.recipe, self.preprocessing = objective.recipe, preprocessing
         self.augmentation = Views(self.recipe.get("augmentation") or {}, preprocessing["size"])
         self.in_parts = False
