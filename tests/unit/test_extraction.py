@@ -137,7 +137,7 @@ def test_memory_for_a_single_image_is_enough(images, tmp_path):
 
 @pytest.mark.parametrize("most", [64, 3])
 def test_large_files_are_recorded_as_they_are_written(images, tmp_path, monkeypatch, most):
-    for module in ("files", "networks.extraction"):
+    for module in ("storage", "networks.extraction"):
         monkeypatch.setattr(f"cortexrsa.{module}.LARGE", 100)
     extract(Limited(most), images, {"size": 8}, ["first", "second"], tmp_path, batch_size=5, device="cpu")
     recorded = json.loads((tmp_path / "layers.tsv.json").read_text())["files"]
