@@ -6,7 +6,7 @@ from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.responses import read_responses
 from cortexrsa.formats.tables import read_table, write_table
-from cortexrsa.geometry.regions_and_layers import brain_rdms
+from cortexrsa.geometry.regions import brain_rdms
 from cortexrsa.geometry.registry import DISSIMILARITIES
 from cortexrsa.jobs import job_log
 from cortexrsa.validation.beta_recovery import align_truth, recovery_table, standardised_signal

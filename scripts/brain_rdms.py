@@ -3,7 +3,7 @@
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.formats.rdms import write_rdms
 from cortexrsa.formats.responses import read_responses
-from cortexrsa.geometry.regions_and_layers import brain_rdms
+from cortexrsa.geometry.regions import brain_rdms
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):

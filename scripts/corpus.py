@@ -3,7 +3,8 @@
 from cortexrsa.downloaded import check
 from cortexrsa.formats.stimuli import write_corpus
 from cortexrsa.jobs import job_log
-from cortexrsa.networks.corpora import cifar10_corpus, procedural_corpus
+from cortexrsa.networks.corpora import cifar10_corpus
+from cortexrsa.networks.procedural import procedural_corpus
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings

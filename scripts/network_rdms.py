@@ -1,7 +1,7 @@
 """RDMs of every layer of a network."""
 
 from cortexrsa.formats.rdms import write_rdms
-from cortexrsa.geometry.regions_and_layers import network_rdms
+from cortexrsa.geometry.layers import network_rdms
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):

@@ -13,7 +13,8 @@ from test_cards import ROOT
 
 from cortexrsa.cards import load_card, place_corpus
 from cortexrsa.errors import InputError
-from cortexrsa.networks.corpora import cifar10_corpus, index_folder, procedural_corpus, split_of
+from cortexrsa.networks.corpora import cifar10_corpus, index_folder, split_of
+from cortexrsa.networks.procedural import procedural_corpus
 from cortexrsa.networks.streaming import Batches, Corpus, loader, open_corpus
 from support import message_of
 

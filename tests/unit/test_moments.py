@@ -9,7 +9,7 @@ import xarray
 from cortexrsa.brain.reliability import reliability_table, repeats_of, signal_and_noise
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.formats.rdms import RDMs
-from cortexrsa.geometry.regions_and_layers import brain_rdms
+from cortexrsa.geometry.regions import brain_rdms
 from cortexrsa.inference.bootstrap import Resamples, group_scores, sampling_variance
 from cortexrsa.inference.ceilings import ceiling_table, primary_ceilings
 from cortexrsa.inference.moments import moment_ceiling, voxel_half_ceiling

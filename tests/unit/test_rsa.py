@@ -8,8 +8,9 @@ from scipy import stats
 from cortexrsa.brain.simulated.voxels import simulate
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
+from cortexrsa.geometry.layers import network_rdms
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.geometry.regions_and_layers import brain_rdms, network_rdms
+from cortexrsa.geometry.regions import brain_rdms
 from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES
 from cortexrsa.inference.ceilings import ceiling_table, primary_ceilings
 from cortexrsa.inference.claims import CLAIMS, Study, evaluate, summarise

@@ -13,8 +13,8 @@ from cortexrsa import storage
 from cortexrsa.errors import InputError
 from cortexrsa.formats.activations import Activations, read_layers, shard_rows
 from cortexrsa.geometry.gram import feature_slices
+from cortexrsa.geometry.layers import network_rdms
 from cortexrsa.geometry.rdm import KERNELS
-from cortexrsa.geometry.regions_and_layers import network_rdms
 from cortexrsa.networks.extraction import extract
 from cortexrsa.networks.zoo import build
 from cortexrsa.storage import write_provenance
@@ -151,7 +151,7 @@ def test_a_damaged_shard_is_named(tmp_path, damage, expected):
 MEASURE = """
 import sys
 from pathlib import Path
-from cortexrsa.geometry.regions_and_layers import network_rdms
+from cortexrsa.geometry.layers import network_rdms
 folder = Path(sys.argv[1])
 network_rdms(sorted(folder.glob("*-of-*")), folder / "stimuli.tsv", "correlation")
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())

@@ -10,7 +10,7 @@ from cortexrsa.brain.reliability import repeats_of
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.crossnobis import prepared, rdm_of_trials
 from cortexrsa.geometry.mean_rdm import mean_rdm, means_without_each
-from cortexrsa.geometry.regions_and_layers import trials_of
+from cortexrsa.geometry.regions import trials_of
 from cortexrsa.geometry.registry import DISSIMILARITIES
 from cortexrsa.inference.bootstrap import Resampled, Resamples, group_scores, interval
 from cortexrsa.inference.moments import moment_ceiling, voxel_half_ceiling

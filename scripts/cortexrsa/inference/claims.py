@@ -17,6 +17,7 @@ from scipy import stats
 from cortexrsa.inference import profiles
 from cortexrsa.inference.bootstrap import UNDEFINED, Resampled, interval, p_value, sampling_variance
 from cortexrsa.inference.centroids import Centroid, CentroidDifference
+from cortexrsa.inference.rsa import ModelScores
 
 STATEMENTS = {
     "H1": "{early} matches early, {late} later layers of task-optimised networks",
@@ -31,24 +32,6 @@ COLUMNS = [
     *("estimate", "ci_low", "ci_high", "p", "verdict", "reason"),
 ]
 TASK = "task-optimised"
-
-
-@dataclass
-class ModelScores:
-    """Scores of one network.
-
-    Attributes
-    ----------
-    depth : (layers,) relative depth
-    scores : Resampled of (rois, layers)
-    heldout : Resampled of (rois, candidates), scores of layers chosen (or weighted) on other stimuli
-    candidates : names of the candidates, see `profiles`
-    """
-
-    depth: np.ndarray
-    scores: Resampled
-    heldout: Resampled
-    candidates: list[str]
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,6 @@ from cortexrsa.inference.bootstrap import (
     group_scores,
     interval,
 )
-from cortexrsa.inference.claims import ModelScores
 from cortexrsa.inference.fitted import fitted_scores, group_target, layer_weights
 from cortexrsa.inference.resampling import resampled_similarity
 
@@ -29,6 +29,24 @@ from cortexrsa.inference.resampling import resampled_similarity
 PRIMARY, SELECTION = "test", "train"
 GROUP = "group"
 CONSTANT_NOTE = "constant pattern: the layer does not vary over its features or over the stimuli"
+
+
+@dataclass
+class ModelScores:
+    """Scores of one network.
+
+    Attributes
+    ----------
+    depth : (layers,) relative depth
+    scores : Resampled of (rois, layers)
+    heldout : Resampled of (rois, candidates), scores of layers chosen (or weighted) on other stimuli
+    candidates : names of the candidates, see `profiles`
+    """
+
+    depth: np.ndarray
+    scores: Resampled
+    heldout: Resampled
+    candidates: list[str]
 
 
 def brain_array(brain: RDMs, split: str) -> tuple[np.ndarray, list[str], list[str]]:

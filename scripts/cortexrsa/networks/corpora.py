@@ -1,4 +1,4 @@
-"""Training corpora: images made here, downloaded, or in a folder; each with an index and a fixed split."""
+"""Training corpora: images downloaded or in a folder; each with an index and a fixed split."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cortexrsa.brain.simulated.images import make_images
 from cortexrsa.errors import InputError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
@@ -28,26 +27,9 @@ def split_of(name: str, validation: float) -> str:
     return "validation" if int.from_bytes(digest[:8], "big") < validation * 2**64 else "train"
 
 
-def _index(names: list[str], categories, splits) -> pd.DataFrame:
+def index_table(names: list[str], categories, splits) -> pd.DataFrame:
+    """One row an image: its file (or name), category and split."""
     return pd.DataFrame({"file": names, "category": categories, "split": splits})
-
-
-def procedural_corpus(options: dict) -> tuple[np.ndarray, pd.DataFrame]:
-    """Images of the procedural world with their categories.
-
-    Parameters
-    ----------
-    options : of the corpus card: images, validation (share held out), size (pixels), seed
-
-    Returns
-    -------
-    images : (n, size, size) uint8
-    index : one row an image: file (its name), category, split
-    """
-    images, factors = make_images(options["images"], options["size"], options["seed"])
-    names = [f"{k:06d}" for k in range(len(images))]
-    splits = [split_of(name, options["validation"]) for name in names]
-    return images, _index(names, factors["category"].to_numpy(), splits)
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -102,7 +84,7 @@ def cifar10_corpus(downloads: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
         raise InputError(
             "content", found, "the batches of CIFAR-10 (Python version)", file=archive
         ) from error
-    return np.concatenate(images), _index(names, categories, splits)
+    return np.concatenate(images), index_table(names, categories, splits)
 
 
 def index_folder(options: dict, source: str = "corpus card") -> pd.DataFrame:
@@ -137,7 +119,7 @@ def index_folder(options: dict, source: str = "corpus card") -> pd.DataFrame:
             names.append(name)
             categories.append(inside.parts[0] if len(inside.parts) > 1 else "")
             splits.append(split or split_of(inside.as_posix(), options["validation"]))
-    index = _index(names, categories, splits)
+    index = index_table(names, categories, splits)
     counts = index["split"].value_counts()
     if not {"train", "validation"} <= set(counts.index):
         found = ", ".join(f"{counts.get(name, 0)} {name}" for name in ("train", "validation"))

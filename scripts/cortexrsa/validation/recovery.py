@@ -62,7 +62,7 @@ def read_layers(shards: list[str | Path], seed: int = 0) -> list[np.ndarray]:
 
     Parameters
     ----------
-    shards : folders with `layers.tsv` and `{layer}.npy`, see `geometry.regions_and_layers.network_rdms`
+    shards : folders with `layers.tsv` and `{layer}.npy`, see `geometry.layers.network_rdms`
     seed : of the projections
     """
     table = read_table(Path(shards[0]) / "layers.tsv", ["layer", "index", "depth"])

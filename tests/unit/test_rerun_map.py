@@ -1,0 +1,154 @@
+"""What typical edits of the library rerun: the scripts whose fingerprints they change, held as lists.
+
+Where a list here grows, a job hangs on code that it does not use: cut the import rather than the expectation.
+Scripts that run later because their inputs are new are not listed.
+"""
+
+import ast
+import functools
+from pathlib import Path
+
+import pytest
+
+from cortexrsa import code
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARY = ROOT / "scripts/cortexrsa"
+# Snakemake runs the others; these a person runs
+BY_HAND = {"archive", "new_model_card", "plan", "report"}
+SCRIPTS = sorted({path.stem for path in (ROOT / "scripts").glob("*.py")} - BY_HAND)
+PLOTS = {script for script in SCRIPTS if script.startswith("plot_")}
+# the study of the method reruns with the method
+RECOVERY = {"recovery", "plot_recovery"}
+
+
+def edited(source: str) -> str:
+    """A module that does something else than before."""
+    return source + "\nEDITED = True\n"
+
+
+class _Reword(ast.NodeTransformer):
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        if isinstance(node.func, ast.Name) and node.func.id == "InputError":
+            node.args = [ast.Constant("other words"), *node.args[:1]]
+        return node
+
+
+def reworded(source: str) -> str:
+    """A module whose errors say something else."""
+    tree = ast.parse(source)
+    return ast.unparse(_Reword().visit(tree))
+
+
+@functools.cache
+def as_it_is() -> dict[str, str]:
+    return {script: code.fingerprint(f"scripts/{script}.py", ROOT) for script in SCRIPTS}
+
+
+def rerun_by(monkeypatch, module: str, change) -> set[str]:
+    """Scripts whose fingerprints change with a module of the library."""
+    before = as_it_is()
+    changed = LIBRARY / module
+    source = changed.read_text(encoding="utf-8")
+    assert change(source) != ast.unparse(ast.parse(source))
+    parse = code._parse
+
+    def parse_overlay(path: Path, content: bytes):
+        return parse(path, change(source).encode() if path == changed else content)
+
+    monkeypatch.setattr(code, "_parse", parse_overlay)
+    after = {script: code.fingerprint(f"scripts/{script}.py", ROOT) for script in SCRIPTS}
+    return {script for script in SCRIPTS if before[script] != after[script]}
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "formats/rdms.py",
+        "formats/stimuli.py",
+        "formats/arrays.py",
+        "networks/corpora.py",
+        "networks/zoo.py",
+        "brain/loaders/kay.py",
+        "downloads.py",
+        "cards.py",
+    ],
+)
+def test_words_of_errors_rerun_nothing(monkeypatch, module):
+    assert "InputError(" in (LIBRARY / module).read_text()
+    assert rerun_by(monkeypatch, module, reworded) == set()
+
+
+@pytest.mark.parametrize(
+    "module", ["errors.py", "jobs.py", "code.py", "cards.py", "schemas.py", "archive.py", "plan.py"]
+)
+def test_what_computes_nothing_reruns_nothing(monkeypatch, module):
+    assert rerun_by(monkeypatch, module, edited) == set()
+
+
+EDITS = {
+    # a claim's text or rule
+    "inference/claims.py": {"claims"} | RECOVERY,
+    "figures/claims.py": {"plot_claims"},
+    "figures/style.py": PLOTS,
+    # HTTP, retries, mirrors
+    "downloads.py": {"fetch"},
+    # the formats: their readers and writers
+    "formats/rdms.py": {
+        *("read_rdm_dataset", "brain_rdms", "network_rdms", "rsa", "ceilings", "beta_recovery"),
+        *("scores", "claims", "plot_geometry", "plot_scores"),
+    }
+    | RECOVERY,
+    "formats/activations.py": {"extract", "network_rdms"},
+    # raw data: their readers
+    "brain/loaders/kay.py": {"read_kay"},
+    "brain/loaders/rdms.py": {"read_rdm_dataset"},
+    "brain/simulated/bold.py": {"simulate"},
+    # the simulated BOLD is made with the regressors that recover it
+    "brain/glm.py": {"glm", "responses", "simulate"},
+    # networks
+    "networks/augmentation.py": {"train"},
+    "networks/objectives.py": {"train"},
+    "networks/corpora.py": {"corpus", "index_corpus"},
+    "networks/procedural.py": {"corpus"},
+    # geometry and inference
+    "geometry/layers.py": {"network_rdms"},
+    "geometry/ranks.py": {
+        *("rsa", "scores", "ceilings", "claims", "beta_recovery", "calibration", "calibration_truth"),
+        *("plot_geometry", "plot_scores"),
+    }
+    | RECOVERY,
+    "validation/calibration.py": {"calibration", "calibration_truth"},
+}
+
+
+@pytest.mark.parametrize("module", EDITS)
+def test_an_edit_reruns_those_that_use_it(monkeypatch, module):
+    assert rerun_by(monkeypatch, module, edited) == EDITS[module]
+
+
+def test_how_results_are_written_reruns_all(monkeypatch):
+    assert rerun_by(monkeypatch, "storage.py", edited) == set(SCRIPTS)
+    assert rerun_by(monkeypatch, "__init__.py", edited) == set(SCRIPTS)
+
+
+# hours each, of a large study
+EXPENSIVE = {"train", "extract", "glm", "simulate", "fetch", "rsa"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "spared"),
+    [
+        ("figures", EXPENSIVE),
+        ("validation", EXPENSIVE),
+        ("inference", EXPENSIVE - {"rsa"}),
+        ("geometry", EXPENSIVE - {"rsa"}),
+        ("networks", EXPENSIVE - {"train", "extract"}),
+        ("brain", EXPENSIVE - {"glm", "simulate"}),
+    ],
+)
+def test_no_edit_of_a_room_reruns_the_expensive_jobs_of_another(folder, spared):
+    # of all modules of the room at once: what each script reads
+    for script in spared:
+        read = code.local_files(f"scripts/{script}.py", ROOT)
+        assert not [name for name in read if name.startswith(f"cortexrsa/{folder}/")], script
