@@ -54,3 +54,7 @@ rule recovery:
 onsuccess:
     for dataset in DATASETS:
         make_report(dataset)
+
+
+onerror:
+    repeat_errors()

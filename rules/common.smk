@@ -1,11 +1,13 @@
 # Configuration, cards and helpers that the rules share.
 
+import atexit
 import functools
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.code import fingerprint
 from cortexrsa.errors import InputError
 from cortexrsa.geometry.registry import DISSIMILARITIES
+from cortexrsa.jobs import errors_in
 
 
 def parsed(value):
@@ -33,6 +36,7 @@ def parsed(value):
     return yaml.safe_load(value) if isinstance(value, str) else value
 
 
+STARTED = time.time()
 OPTIONS = workflow.config_settings.config
 CONFIG_FILES = [os.path.relpath(path) for path in workflow.overwrite_configfiles] or ["config.yaml"]
 
@@ -345,6 +349,12 @@ def figure(name: str, category: str, content: str) -> dict:
         ),
         f"{name}_png": f"results/{{dataset}}/figures/{name}.png",
     }
+
+
+def repeat_errors() -> None:
+    """Print the lines of error of the jobs that failed once more, below all that Snakemake still says."""
+    lines = errors_in("results/logs", STARTED)
+    atexit.register(print, *lines[:20], sep="\n", file=sys.stderr)
 
 
 def make_report(dataset: str) -> None:

@@ -21,7 +21,7 @@ rule plot_scores:
         mem_mb=scaled(1000),
         runtime=scaled(15),
     params:
-        settings=labels_of_models(),
+        settings={"models": labels_of_models(), "confidence": CONFIG["inference"]["confidence"]},
         code=code("plot_scores.py"),
     message:
         "Figures of the scores of {wildcards.dataset}"
@@ -80,7 +80,7 @@ rule plot_claims:
         mem_mb=scaled(1000),
         runtime=scaled(15),
     params:
-        settings=labels_of_models(),
+        settings={"models": labels_of_models(), "confidence": CONFIG["inference"]["confidence"]},
         code=code("plot_claims.py"),
     message:
         "Figures of the claims about {wildcards.dataset}"

@@ -7,7 +7,7 @@ from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     out = snakemake.output
-    models = marked(snakemake.params.settings, snakemake.input.get("learning"))
+    models = marked(snakemake.params.settings["models"], snakemake.input.get("learning"))
     profiles, claims = read_table(snakemake.input.profiles), read_table(snakemake.input.claims)
     save(plot_centroids(profiles, models), out.centroids_svg, out.centroids_png)
     save(plot_verdicts(claims, models), out.verdicts_svg, out.verdicts_png)

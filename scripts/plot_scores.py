@@ -7,8 +7,10 @@ from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     out = snakemake.output
-    models = marked(snakemake.params.settings, snakemake.input.get("learning"))
+    settings = snakemake.params.settings
+    models = marked(settings["models"], snakemake.input.get("learning"))
     scores, ceilings = read_table(snakemake.input.scores), read_table(snakemake.input.ceilings)
     save(plot_profiles(scores, ceilings, models), out.profiles_svg, out.profiles_png)
     save(plot_rois(scores, ceilings, models), out.rois_svg, out.rois_png)
-    save(plot_heatmap(scores, models), out.heatmap_svg, out.heatmap_png)
+    alpha = round(1 - settings["confidence"], 12)
+    save(plot_heatmap(scores, models, alpha), out.heatmap_svg, out.heatmap_png)

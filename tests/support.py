@@ -36,7 +36,8 @@ def error_of(run: subprocess.CompletedProcess) -> str:
     assert run.returncode != 0, run.stdout[-3000:]
     assert "Traceback" not in run.stderr, run.stderr[-3000:]
     lines = [line for line in run.stderr.splitlines() if line.startswith("Error: ")]
-    assert len(lines) == 1, run.stderr[-3000:]
+    # that of a job is repeated last
+    assert len(set(lines)) == 1, run.stderr[-3000:]
     return lines[0]
 
 
@@ -83,8 +84,10 @@ def made(project: Path, *arguments: str, **environment: str) -> subprocess.Compl
 
 
 def refused(project: Path, *arguments: str, **environment: str) -> str:
-    """Run Snakemake, which must fail; the one line that explains it."""
-    return error_of(snakemake(project, *arguments, **environment))
+    """Run Snakemake, which must fail; the one line that explains it, the last of all."""
+    run = snakemake(project, *arguments, **environment)
+    assert run.stderr.splitlines()[-1] == error_of(run)
+    return error_of(run)
 
 
 def start(project: Path, *arguments: str, **environment: str) -> subprocess.Popen:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from cortexrsa.errors import InputError
 
-WARNING = "Warning: "
+WARNING, ERROR = "Warning: ", "Error: "
 
 
 @contextlib.contextmanager
@@ -34,9 +34,12 @@ def job_log(path: str | Path) -> Iterator[None]:
         log.flush()
     except (Exception, KeyboardInterrupt) as error:
         line, status = _one_line(error)
-        print(f"Error: {line} (details: {path})", file=sys.__stderr__)
+        line = f"{ERROR}{line} (details: {path})"
+        print(line, file=sys.__stderr__)
         with contextlib.suppress(OSError):
             traceback.print_exc(file=log)
+            # the last line, where `errors_in` finds it
+            print(line, file=log)
         raise SystemExit(status) from None
     finally:
         with contextlib.suppress(OSError):
@@ -54,6 +57,22 @@ def _one_line(error: BaseException) -> tuple[str, int]:
         place = getattr(error, "filename", None) or "results"
         return f"{place}: disk: found it full, expected free space", 1
     return (text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"), 1
+
+
+def errors_in(folder: str | Path, since: float) -> list[str]:
+    """The lines of error of the jobs that failed, oldest first.
+
+    Parameters
+    ----------
+    folder : of the logs
+    since : logs that were written before this time (seconds since the epoch) are of other runs
+    """
+    times = {path: path.stat().st_mtime for path in Path(folder).rglob("*.log")}
+    found = []
+    for path in sorted((path for path in times if times[path] >= since), key=lambda path: times[path]):
+        last = path.read_text(errors="replace").rstrip().rpartition("\n")[2]
+        found += [last] if last.startswith(ERROR) else []
+    return list(dict.fromkeys(found))
 
 
 def warn(text: str) -> None:

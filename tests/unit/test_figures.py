@@ -87,7 +87,7 @@ FIGURES = {
     "mds": lambda models: geometry(plot_mds, models, 1),
     "profiles": lambda models: plot_profiles(scores(models), ceilings(), models),
     "rois": lambda models: plot_rois(scores(models), ceilings(), models),
-    "heatmap": lambda models: plot_heatmap(scores(models), models),
+    "heatmap": lambda models: plot_heatmap(scores(models), models, 0.05),
     "centroids": lambda models: plot_centroids(profiles(models), models),
 }
 

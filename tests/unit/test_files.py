@@ -1,5 +1,6 @@
 """Files between the stages: round trips, atomic writing, provenance and refusals."""
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -26,7 +27,7 @@ from cortexrsa.formats.rdms import RDMs, read_rdms, write_rdms
 from cortexrsa.formats.responses import read_responses, write_responses
 from cortexrsa.formats.stimuli import read_stimuli, write_stimuli
 from cortexrsa.formats.tables import read_table, write_table
-from cortexrsa.jobs import job_log
+from cortexrsa.jobs import errors_in, job_log
 from cortexrsa.storage import atomic_folder, atomic_path, checksum
 from support import message_of
 
@@ -206,6 +207,17 @@ def test_job_that_fails_says_one_line_and_logs_the_rest(tmp_path, capfd):
     assert "Traceback" in text
     shown = capfd.readouterr().err
     assert shown == f"Error: card.yaml: layers: found layre1, expected layer1 (details: {log})\n"
+
+
+def test_lines_of_error_are_found_in_the_logs(tmp_path, capfd):
+    for name, outcome in (("a/old", 1), ("b/first", 1), ("second", 1), ("done", None)):
+        with contextlib.suppress(SystemExit), job_log(tmp_path / f"{name}.log"):
+            if outcome:
+                raise InputError("layers", name, "layer1", file="card.yaml")
+        os.utime(tmp_path / f"{name}.log", (len(os.listdir(tmp_path)),) * 2)
+    shown = capfd.readouterr().err.splitlines()
+    assert len(shown) == 3
+    assert errors_in(tmp_path, 2) == shown[1:]
 
 
 def test_job_that_fails_otherwise_names_the_kind_of_error(tmp_path, capfd):

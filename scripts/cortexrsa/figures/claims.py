@@ -67,7 +67,12 @@ def _evidence(part: pd.Series, models: dict[str, dict]) -> str:
     where = " in ".join(filter(None, (" / ".join(names), part["roi"])))
     if not np.isfinite(part["estimate"]):
         return f"{where}: {part['reason']}" if where else part["reason"]
-    return f"{where}: {part['estimate']:.2f} [{part['ci_low']:.2f}, {part['ci_high']:.2f}]"
+    low, high = part["ci_low"], part["ci_high"]
+    decimals = 2
+    # an end of the interval that is near 0 keeps its sign
+    while decimals < 6 and any(end != 0 and round(end, decimals) == 0 for end in (low, high)):
+        decimals += 1
+    return f"{where}: {part['estimate']:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
 def plot_verdicts(claims: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:

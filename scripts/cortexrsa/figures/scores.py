@@ -152,8 +152,8 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
     return figure
 
 
-def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
-    """One panel a network: ROI x layer, the score as colour; a dot where it is above 0 (FWE)."""
+def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict], alpha: float) -> plt.Figure:
+    """One panel a network: ROI x layer, the score as colour; a dot where it is above 0 (p_fwe < alpha)."""
     scores = primary_scores(scores)
     rois = ordered_rois(scores["roi"])
     drawn = models_to_draw(models, scores.set_index("model")["score"])
@@ -172,7 +172,7 @@ def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
         values = part.pivot(index="roi", columns="column", values="score").loc[rois, order]
         p_fwe = part.pivot(index="roi", columns="column", values="p_fwe").loc[rois, order]
         image = axes.imshow(values, aspect="auto", cmap="viridis", vmin=lowest, vmax=highest)
-        y, x = np.nonzero((p_fwe < 0.05).to_numpy())
+        y, x = np.nonzero((p_fwe < alpha).to_numpy())
         axes.plot(x, y, ".", color="white", ms=4, mec="black", mew=0.4)
         ticks = [models[name]["label"] for name in order] if len(members) > 1 else order
         axes.set_xticks(range(len(order)), ticks, rotation=45, ha="right", fontsize=6)
