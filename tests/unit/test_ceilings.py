@@ -6,6 +6,7 @@ import pytest
 import rsatoolbox
 import xarray
 from rsatoolbox.inference.noise_ceiling import boot_noise_ceiling
+from scipy.stats import spearmanr
 
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
@@ -15,6 +16,7 @@ from cortexrsa.inference.bootstrap import Resamples
 from cortexrsa.inference.ceilings import (
     ceiling_table,
     primary_ceilings,
+    published_ceilings,
     spearman_brown,
     split_half_ceiling,
     subject_ceiling,
@@ -116,7 +118,8 @@ def responses_of(subjects, repeats, n=12, voxels=15):
 def test_kinds_follow_the_data():
     several = responses_of(subjects=3, repeats=4)
     table = ceiling_table(brain_of(several), several, "d", "spearman", INFERENCE)
-    assert sorted(table["kind"]) == ["split-half"] * 3 + ["subjects"]
+    published = ["subjects-unscaled", "subjects-unscaled-squared"]
+    assert sorted(table["kind"]) == ["split-half"] * 3 + ["subjects", *published]
     assert primary_ceilings(table)["V1"]["kind"] == "subjects"
 
     one = responses_of(subjects=1, repeats=4)
@@ -127,6 +130,23 @@ def test_kinds_follow_the_data():
     table = ceiling_table(brain_of(averages), averages, "d", "spearman", INFERENCE)
     assert list(table["kind"]) == ["unknown"]
     assert table[["lower", "upper", "ci_low", "ci_high"]].isna().all(axis=None)
+
+
+def test_published_conventions_against_scipy():
+    """The mean of RDMs as they are, and the mean of squares, step by step."""
+    generator = np.random.default_rng(0)
+    truth = generator.random(66)
+    # of very different scales, so that the scaling of the mean matters
+    brain = (truth + generator.normal(0, 0.3, (4, 66))) * np.array([1, 1, 1, 30])[:, None]
+    plain, squared = published_ceilings(brain, "spearman")
+    lower = [spearmanr(brain[k], np.delete(brain, k, axis=0).mean(axis=0)).statistic for k in range(4)]
+    upper = [spearmanr(rdm, brain.mean(axis=0)).statistic for rdm in brain]
+    assert (plain["kind"], squared["kind"]) == ("subjects-unscaled", "subjects-unscaled-squared")
+    assert (plain["lower"], plain["upper"]) == pytest.approx((np.mean(lower), np.mean(upper)))
+    squares = (np.mean(np.square(lower)), np.mean(np.square(upper)))
+    assert (squared["lower"], squared["upper"]) == pytest.approx(squares)
+    ours = subject_ceiling(brain, Resamples.of(12, 10, 0), "spearman", 0.95, 0)
+    assert abs(ours["lower"] - plain["lower"]) > 0.01
 
 
 def test_two_repeats_can_be_split_in_one_way_only():

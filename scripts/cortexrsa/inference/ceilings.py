@@ -8,6 +8,7 @@ import xarray
 
 from cortexrsa.brain.reliability import repeats_of
 from cortexrsa.formats.rdms import RDMs
+from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.crossnobis import prepared, rdm_of_trials
 from cortexrsa.geometry.mean_rdm import mean_rdm, means_without_each
 from cortexrsa.geometry.regions import trials_of
@@ -20,6 +21,10 @@ from cortexrsa.inference.rsa import GROUP, PRIMARY, brain_array, splits_of
 ASSUMES = {
     "subjects": "subjects share one geometry; upper includes the subject in the mean RDM, lower leaves it "
     "out",
+    "subjects-unscaled": "as subjects, with the mean of the RDMs as they are; for comparison with published "
+    "tables",
+    "subjects-unscaled-squared": "as subjects-unscaled, the mean of the squared similarities; for comparison "
+    "with published tables of explained variance",
     "split-half": "repeats differ by independent noise; lower is the similarity of two measurements of this "
     "quality, upper that of the noiseless RDM with this one",
     "moments": "training and test images share the variance of signal and of noise; lower is the similarity "
@@ -62,6 +67,33 @@ def subject_ceiling(
         scores, draws, left_out = resamples.parts(np.stack(similarities, axis=1))
         bounds[name] = group_scores(scores, draws, counts.shape[1], seed, left_out, resamples.shares)
     return _with_interval(bounds, confidence)
+
+
+def published_ceilings(brain: np.ndarray, comparison: str) -> list[dict]:
+    """Ceilings from several subjects by the conventions of published tables, without intervals.
+
+    The mean RDM is that of the RDMs as they are, not of their ranks or normalised dissimilarities; bounds are
+    the mean similarity, or the mean of its square (as in the Algonauts Project, Cichy et al. 2019,
+    arXiv:1905.05675).
+
+    Parameters
+    ----------
+    brain : (subjects >= 2, pairs)
+    comparison : of `registry.COMPARISONS`
+
+    Returns
+    -------
+    a dict for each convention: kind, lower, upper
+    """
+    total, count = brain.sum(axis=0), len(brain)
+    references = {"lower": (total - brain) / (count - 1), "upper": np.tile(total / count, (count, 1))}
+    similarity = {
+        name: np.array([compare(brain[[k]], means[[k]], comparison)[0, 0] for k in range(count)])
+        for name, means in references.items()
+    }
+    plain = {name: float(values.mean()) for name, values in similarity.items()}
+    squared = {name: float((values**2).mean()) for name, values in similarity.items()}
+    return [{"kind": "subjects-unscaled"} | plain, {"kind": "subjects-unscaled-squared"} | squared]
 
 
 def spearman_brown(reliability: np.ndarray, factor: float = 2) -> np.ndarray:
@@ -241,6 +273,8 @@ def ceiling_table(
             if len(subjects) > 1 and not fixed:
                 bounds = subject_ceiling(targets[:, r], resamples, comparison, confidence, seed, threads)
                 found.append({"subject": GROUP, "kind": "subjects"} | bounds)
+                # after it: the first row of the group is the primary one
+                found += [{"subject": GROUP} | row for row in published_ceilings(targets[:, r], comparison)]
             for subject in subjects:
                 trials = (
                     None
