@@ -3,10 +3,14 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
-configfile: "config.yaml"
+configfile: workflow.basedir + "/config.yaml"
 
 
-include: "rules/common.smk"
+include: "rules/common/studies.smk"
+include: "rules/common/places.smk"
+include: "rules/common/settings.smk"
+include: "rules/common/resources.smk"
+include: "rules/common/reporting.smk"
 include: "rules/fetch.smk"
 include: "rules/brain.smk"
 include: "rules/networks.smk"
@@ -29,8 +33,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        [results_of(dataset) for dataset in DATASETS],
-        intermediates(),
+        [everything(study) for study in CONFIGS],
 
 
 # studies of the methods; every table by name, for the reason that `intermediates` gives
@@ -51,9 +54,12 @@ rule recovery:
         rules.plot_recovery.output,
 
 
+onstart:
+    record_studies()
+
+
 onsuccess:
-    for dataset in DATASETS:
-        make_report(dataset)
+    make_reports()
 
 
 onerror:

@@ -14,11 +14,8 @@ rule simulate:
     conda:
         "../envs/brain.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(2000),
-        runtime=scaled(30),
     params:
-        settings=lambda wildcards: {key: DATASETS[wildcards.dataset][key] for key in ("rois", "options")},
+        settings=part_of_dataset("rois", "options"),
         code=code("simulate.py"),
     message:
         "Simulating the BOLD of {wildcards.dataset}"
@@ -41,11 +38,9 @@ rule read_bids_stimuli:
     conda:
         "../envs/brain.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(2000),
-        runtime=scaled(30),
     params:
         settings=lambda wildcards: BIDS[wildcards.dataset],
+        outside=lambda wildcards: state_of(outside_files(wildcards)),
         code=code("read_bids_stimuli.py"),
     message:
         "Reading the stimuli and events of {wildcards.dataset}"
@@ -57,28 +52,29 @@ rule glm:
     input:
         unpack(bids_files),
     output:
-        betas="results/{dataset}/glm/sub-{subject}_betas.nc",
-        mean="results/{dataset}/glm/sub-{subject}_mean.nii.gz",
-        tsnr="results/{dataset}/glm/sub-{subject}_tsnr.nii.gz",
-        rois="results/{dataset}/glm/sub-{subject}_rois.nii.gz",
-        design="results/{dataset}/glm/sub-{subject}_design.tsv",
+        betas="results/{dataset}/glm/{glm}/sub-{subject}_betas.nc",
+        mean="results/{dataset}/glm/{glm}/sub-{subject}_mean.nii.gz",
+        tsnr="results/{dataset}/glm/{glm}/sub-{subject}_tsnr.nii.gz",
+        rois="results/{dataset}/glm/{glm}/sub-{subject}_rois.nii.gz",
+        design="results/{dataset}/glm/{glm}/sub-{subject}_design.tsv",
     log:
-        "results/logs/{dataset}/glm/sub-{subject}.log",
+        "results/logs/{dataset}/glm/{glm}/sub-{subject}.log",
     benchmark:
-        "results/benchmarks/{dataset}/glm/sub-{subject}.tsv"
+        "results/benchmarks/{dataset}/glm/{glm}/sub-{subject}.tsv"
     wildcard_constraints:
         dataset=either(BIDS),
     conda:
         "../envs/brain.yaml"
     threads: 1
     resources:
-        mem_mb=scaled(CONFIG["glm"]["mem_mb"]),
-        runtime=scaled(CONFIG["glm"]["runtime"]),
+        mem_mb=scaled(FIRST["glm"]["mem_mb"]),
+        runtime=scaled(FIRST["glm"]["runtime"]),
     params:
         settings=lambda wildcards: {
             key: value for key, value in BIDS[wildcards.dataset].items() if key != "subjects"
         }
-        | {"glm": {key: CONFIG["glm"][key] for key in GLM_SETTINGS}},
+        | {"glm": GLMS[wildcards.glm]},
+        outside=lambda wildcards: state_of(outside_files(wildcards)),
         code=code("glm.py"),
     message:
         "Betas of sub-{wildcards.subject} of {wildcards.dataset}"
@@ -89,13 +85,15 @@ rule glm:
 rule responses:
     input:
         stimuli="results/{dataset}/stimuli.tsv",
-        betas=lambda wildcards: glm_files(wildcards, "betas.nc"),
+        betas=lambda wildcards: glm_files(
+            wildcards.dataset, SELECTIONS[wildcards.responses]["glm"], "betas.nc"
+        ),
     output:
-        responses="results/{dataset}/responses.nc",
+        responses="results/{dataset}/responses/{responses}.nc",
     log:
-        "results/logs/{dataset}/responses.log",
+        "results/logs/{dataset}/responses/{responses}.log",
     benchmark:
-        "results/benchmarks/{dataset}/responses.tsv"
+        "results/benchmarks/{dataset}/responses/{responses}.tsv"
     wildcard_constraints:
         dataset=either(BIDS),
     conda:
@@ -103,12 +101,11 @@ rule responses:
     threads: 1
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(30),
     params:
         settings=lambda wildcards: {
             "subjects": BIDS[wildcards.dataset]["subjects"],
-            "betas": CONFIG["glm"]["betas"],
-            "selection": voxel_selection(),
+            "betas": SELECTIONS[wildcards.responses]["betas"],
+            "selection": SELECTIONS[wildcards.responses]["selection"],
         },
         code=code("responses.py"),
     message:
@@ -123,7 +120,7 @@ rule read_rdm_dataset:
     output:
         images="results/{dataset}/stimuli.npy",
         stimuli="results/{dataset}/stimuli.tsv",
-        rdms="results/{dataset}/rdms/brain.h5",
+        rdms=f"results/{{dataset}}/rdms/brain-{studies.PUBLISHED}.h5",
     log:
         "results/logs/{dataset}/read_rdm_dataset.log",
     benchmark:
@@ -133,13 +130,9 @@ rule read_rdm_dataset:
     conda:
         "../envs/brain.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(2000),
-        runtime=scaled(30),
     params:
-        settings=lambda wildcards: {
-            key: DATASETS[wildcards.dataset].get(key) for key in ("rois", "options", "images", "path")
-        },
+        settings=part_of_dataset("rois", "options", "images", "path"),
+        outside=lambda wildcards: state_of(local_files(DATASETS[wildcards.dataset])),
         files=lambda wildcards: cards.card_files(DATASETS[wildcards.dataset]),
         code=code("read_rdm_dataset.py"),
     message:
@@ -154,7 +147,7 @@ rule read_kay:
     output:
         images="results/{dataset}/stimuli.npy",
         stimuli="results/{dataset}/stimuli.tsv",
-        responses="results/{dataset}/responses.nc",
+        responses=f"results/{{dataset}}/responses/{studies.PUBLISHED}.nc",
     log:
         "results/logs/{dataset}/read_kay.log",
     benchmark:
@@ -166,11 +159,8 @@ rule read_kay:
     threads: 1
     resources:
         mem_mb=scaled(3000),
-        runtime=scaled(30),
     params:
-        settings=lambda wildcards: {
-            key: DATASETS[wildcards.dataset][key] for key in ("loader", "rois", "options")
-        },
+        settings=part_of_dataset("loader", "rois", "options"),
         files=lambda wildcards: cards.card_files(DATASETS[wildcards.dataset]),
         code=code("read_kay.py"),
     message:
@@ -181,21 +171,18 @@ rule read_kay:
 
 rule reliability:
     input:
-        responses="results/{dataset}/responses.nc",
+        responses=path_of_responses,
     output:
-        table="results/{dataset}/reliability.csv",
+        table=RESULTS + "/reliability.csv",
     log:
-        "results/logs/{dataset}/reliability.log",
+        LOGS + "/reliability.log",
     benchmark:
-        "results/benchmarks/{dataset}/reliability.tsv"
+        BENCHMARKS + "/reliability.tsv"
     conda:
         "../envs/brain.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(2000),
-        runtime=scaled(30),
     params:
-        settings={key: CONFIG["inference"][key] for key in ("ceiling_splits", "seed")},
+        settings=part_of_study("ceiling_splits", "seed"),
         code=code("reliability.py"),
     message:
         "Reliability of the voxels of {wildcards.dataset}"

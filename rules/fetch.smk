@@ -16,6 +16,9 @@ rule fetch:
         runtime=scaled(120),
     params:
         settings=lambda wildcards: cards.card_files({**DATASETS, **MODELS, **CORPORA}[wildcards.card]),
+        outside=lambda wildcards: state_of_local_urls(
+            cards.card_files({**DATASETS, **MODELS, **CORPORA}[wildcards.card])
+        ),
         code=code("fetch.py"),
     message:
         "Downloading the files of {wildcards.card}"

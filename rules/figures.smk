@@ -4,24 +4,21 @@
 rule plot_scores:
     input:
         unpack(learning_of),
-        scores="results/{dataset}/scores.csv",
-        ceilings="results/{dataset}/ceilings.csv",
+        scores=RESULTS + "/scores.csv",
+        ceilings=RESULTS + "/ceilings.csv",
     output:
         **figure("profiles", "Scores", "layer profiles"),
         **figure("rois", "Scores", "ROIs side by side"),
         **figure("heatmap", "Scores", "heat map of ROIs and layers"),
     log:
-        "results/logs/{dataset}/plot_scores.log",
+        LOGS + "/plot_scores.log",
     benchmark:
-        "results/benchmarks/{dataset}/plot_scores.tsv"
+        BENCHMARKS + "/plot_scores.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(1000),
-        runtime=scaled(15),
     params:
-        settings={"models": labels_of_models(), "confidence": CONFIG["inference"]["confidence"]},
+        settings=settings_of_score_figures,
         code=code("plot_scores.py"),
     message:
         "Figures of the scores of {wildcards.dataset}"
@@ -32,16 +29,16 @@ rule plot_scores:
 rule plot_geometry:
     input:
         unpack(learning_of),
-        brain="results/{dataset}/rdms/brain.h5",
-        networks=expand("results/{{dataset}}/rdms/{model}.h5", model=MODELS),
-        scores="results/{dataset}/scores.csv",
+        brain=path_of_brain_rdms,
+        networks=paths_of_network_rdms,
+        scores=RESULTS + "/scores.csv",
     output:
         **figure("rdms", "Geometry", "RDMs"),
         **figure("mds", "Geometry", "map of layers and ROIs"),
     log:
-        "results/logs/{dataset}/plot_geometry.log",
+        LOGS + "/plot_geometry.log",
     benchmark:
-        "results/benchmarks/{dataset}/plot_geometry.tsv"
+        BENCHMARKS + "/plot_geometry.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -49,10 +46,10 @@ rule plot_geometry:
         mem_mb=scaled(4000),
         runtime=scaled(15),
     params:
-        settings={
-            "models": labels_of_models(),
-            "comparison": CONFIG["measures"]["comparison"],
-            "seed": CONFIG["inference"]["seed"],
+        settings=lambda wildcards: {
+            "models": labels_of_models(wildcards),
+            "comparison": CONFIGS[wildcards.study]["measures"]["comparison"],
+            "seed": CONFIGS[wildcards.study]["inference"]["seed"],
         },
         code=code("plot_geometry.py"),
     message:
@@ -64,23 +61,20 @@ rule plot_geometry:
 rule plot_claims:
     input:
         unpack(learning_of),
-        claims="results/{dataset}/claims.csv",
-        profiles="results/{dataset}/profiles.csv",
+        claims=RESULTS + "/claims.csv",
+        profiles=RESULTS + "/profiles.csv",
     output:
         **figure("centroids", "Claims", "depth centroids"),
         **figure("verdicts", "Claims", "verdicts"),
     log:
-        "results/logs/{dataset}/plot_claims.log",
+        LOGS + "/plot_claims.log",
     benchmark:
-        "results/benchmarks/{dataset}/plot_claims.tsv"
+        BENCHMARKS + "/plot_claims.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(1000),
-        runtime=scaled(15),
     params:
-        settings={"models": labels_of_models(), "confidence": CONFIG["inference"]["confidence"]},
+        settings=settings_of_score_figures,
         code=code("plot_claims.py"),
     message:
         "Figures of the claims about {wildcards.dataset}"
@@ -90,19 +84,16 @@ rule plot_claims:
 
 rule plot_reliability:
     input:
-        table="results/{dataset}/reliability.csv",
+        table=RESULTS + "/reliability.csv",
     output:
         **figure("reliability", "Quality", "reliability of the voxels"),
     log:
-        "results/logs/{dataset}/plot_reliability.log",
+        LOGS + "/plot_reliability.log",
     benchmark:
-        "results/benchmarks/{dataset}/plot_reliability.tsv"
+        BENCHMARKS + "/plot_reliability.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(1000),
-        runtime=scaled(15),
     params:
         code=code("plot_reliability.py"),
     message:
@@ -113,22 +104,19 @@ rule plot_reliability:
 
 rule plot_learning:
     input:
-        metrics=expand("results/networks/{model}/metrics.csv", model=TRAINED),
-        learning="results/{dataset}/learning.csv",
+        metrics=metrics_of,
+        learning=RESULTS + "/learning.csv",
     output:
         **figure("learning", "Quality", "what the networks learned"),
     log:
-        "results/logs/{dataset}/plot_learning.log",
+        LOGS + "/plot_learning.log",
     benchmark:
-        "results/benchmarks/{dataset}/plot_learning.tsv"
+        BENCHMARKS + "/plot_learning.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(1000),
-        runtime=scaled(15),
     params:
-        settings=labels_of_models(),
+        settings=labels_of_models,
         code=code("plot_learning.py"),
     message:
         "Figure of what the networks trained for {wildcards.dataset} learned"
@@ -138,21 +126,18 @@ rule plot_learning:
 
 rule plot_inputs:
     input:
-        inputs="results/{dataset}/inputs.nc",
+        inputs=RESULTS + "/inputs.nc",
     output:
         **figure("inputs", "Quality", "what the networks saw"),
     log:
-        "results/logs/{dataset}/plot_inputs.log",
+        LOGS + "/plot_inputs.log",
     benchmark:
-        "results/benchmarks/{dataset}/plot_inputs.tsv"
+        BENCHMARKS + "/plot_inputs.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(1000),
-        runtime=scaled(15),
     params:
-        settings=labels_of_models(),
+        settings=labels_of_models,
         code=code("plot_inputs.py"),
     message:
         "Contact sheet of what the networks saw of {wildcards.dataset}"
@@ -167,15 +152,12 @@ rule plot_stimuli:
     output:
         **figure("stimuli", "Quality", "stimuli"),
     log:
-        "results/logs/{dataset}/plot_stimuli.log",
+        LOGS + "/plot_stimuli.log",
     benchmark:
-        "results/benchmarks/{dataset}/plot_stimuli.tsv"
+        BENCHMARKS + "/plot_stimuli.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(1000),
-        runtime=scaled(15),
     params:
         code=code("plot_stimuli.py"),
     message:
@@ -186,26 +168,23 @@ rule plot_stimuli:
 
 rule plot_bold:
     input:
-        mean=lambda wildcards: glm_files(wildcards, "mean.nii.gz"),
-        tsnr=lambda wildcards: glm_files(wildcards, "tsnr.nii.gz"),
-        rois=lambda wildcards: glm_files(wildcards, "rois.nii.gz"),
-        design=lambda wildcards: glm_files(wildcards, "design.tsv"),
+        mean=glm_files_of("mean.nii.gz"),
+        tsnr=glm_files_of("tsnr.nii.gz"),
+        rois=glm_files_of("rois.nii.gz"),
+        design=glm_files_of("design.tsv"),
     output:
         **figure("masks", "Quality", "ROIs over the mean BOLD"),
         **figure("tsnr", "Quality", "tSNR"),
         **figure("design", "Quality", "design matrix of a run"),
     log:
-        "results/logs/{dataset}/plot_bold.log",
+        LOGS + "/plot_bold.log",
     benchmark:
-        "results/benchmarks/{dataset}/plot_bold.tsv"
+        BENCHMARKS + "/plot_bold.tsv"
     wildcard_constraints:
         dataset=either(BIDS),
     conda:
         "../envs/figures.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(2000),
-        runtime=scaled(15),
     params:
         settings=lambda wildcards: {
             "subjects": BIDS[wildcards.dataset]["subjects"],
@@ -220,21 +199,18 @@ rule plot_bold:
 
 rule plot_beta_recovery:
     input:
-        table="results/{dataset}/beta_recovery.csv",
+        table=RESULTS + "/beta_recovery.csv",
     output:
         **figure("beta_recovery", "Quality", "planted and recovered betas"),
     log:
-        "results/logs/{dataset}/plot_beta_recovery.log",
+        LOGS + "/plot_beta_recovery.log",
     benchmark:
-        "results/benchmarks/{dataset}/plot_beta_recovery.tsv"
+        BENCHMARKS + "/plot_beta_recovery.tsv"
     wildcard_constraints:
         dataset=datasets_with("simulated"),
     conda:
         "../envs/figures.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(1000),
-        runtime=scaled(15),
     params:
         code=code("plot_beta_recovery.py"),
     message:

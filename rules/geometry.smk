@@ -3,23 +3,20 @@
 
 rule brain_rdms:
     input:
-        responses="results/{dataset}/responses.nc",
+        responses="results/{dataset}/responses/{responses}.nc",
     output:
-        rdms="results/{dataset}/rdms/brain.h5",
+        rdms="results/{dataset}/rdms/{dissimilarity}/brain-{responses}.h5",
     log:
-        "results/logs/{dataset}/brain_rdms.log",
+        "results/logs/{dataset}/brain_rdms/{dissimilarity}/{responses}.log",
     benchmark:
-        "results/benchmarks/{dataset}/brain_rdms.tsv"
+        "results/benchmarks/{dataset}/brain_rdms/{dissimilarity}/{responses}.tsv"
     wildcard_constraints:
         dataset=either(filter(has_responses, DATASETS)),
     conda:
         "../envs/analysis.yaml"
-    threads: CONFIG["inference"]["threads"]
-    resources:
-        mem_mb=scaled(2000),
-        runtime=scaled(30),
+    threads: FIRST["inference"]["threads"]
     params:
-        settings={"dissimilarity": CONFIG["measures"]["dissimilarity"]},
+        settings=lambda wildcards: {"dissimilarity": wildcards.dissimilarity},
         code=code("brain_rdms.py"),
     message:
         "RDMs of the ROIs of {wildcards.dataset}"
@@ -29,24 +26,23 @@ rule brain_rdms:
 
 rule network_rdms:
     input:
-        activations=shards_of,
+        activations=lambda wildcards: activations_of(wildcards.dataset, wildcards.features, wildcards.model),
         stimuli="results/{dataset}/stimuli.tsv",
     output:
-        rdms="results/{dataset}/rdms/{model}.h5",
+        rdms="results/{dataset}/rdms/{dissimilarity}/{features}/{model}.h5",
     log:
-        "results/logs/{dataset}/network_rdms/{model}.log",
+        "results/logs/{dataset}/network_rdms/{dissimilarity}/{features}/{model}.log",
     benchmark:
-        "results/benchmarks/{dataset}/network_rdms/{model}.tsv"
+        "results/benchmarks/{dataset}/network_rdms/{dissimilarity}/{features}/{model}.tsv"
     # before the next extraction, so that temporary activations leave the disk
     priority: 5
     conda:
         "../envs/analysis.yaml"
-    threads: CONFIG["inference"]["threads"]
+    threads: FIRST["inference"]["threads"]
     resources:
-        mem_mb=scaled_with_rdms(2000),
-        runtime=scaled(30),
+        mem_mb=memory_of_rdms,
     params:
-        settings={"dissimilarity": CONFIG["measures"]["dissimilarity"]},
+        settings=lambda wildcards: {"dissimilarity": wildcards.dissimilarity},
         # a failed extraction leaves neither activations nor a record of its settings: without them here, RDMs of
         # the settings before would pass for current
         recipe=lambda wildcards: {

@@ -3,22 +3,21 @@
 
 rule rsa:
     input:
-        network="results/{dataset}/rdms/{model}.h5",
-        brain="results/{dataset}/rdms/brain.h5",
+        network=path_of_network_rdms,
+        brain=path_of_brain_rdms,
     output:
-        scores="results/{dataset}/rsa/{model}.nc",
+        scores=RESULTS + "/rsa/{model}.nc",
     log:
-        "results/logs/{dataset}/rsa/{model}.log",
+        LOGS + "/rsa/{model}.log",
     benchmark:
-        "results/benchmarks/{dataset}/rsa/{model}.tsv"
+        BENCHMARKS + "/rsa/{model}.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: CONFIG["inference"]["threads"]
+    threads: threads_of_study
     resources:
         # the RDMs, those of one split, the same once sorted, and working space
         mem_mb=scaled_with_input(4000, 4.2),
-        # 0.12 minutes for each MB and 1,000 resamples on one core, jackknife groups included (docs/scale.md)
-        runtime=scaled_with_input(120, 0.2 * (CONFIG["inference"]["bootstrap"] + 200) / 1000),
+        runtime=runtime_of_rsa,
     params:
         settings=inference_settings("bootstrap", "permutations", "halves", "fitted", "seed"),
         code=code("rsa.py"),
@@ -30,13 +29,13 @@ rule rsa:
 
 rule scores:
     input:
-        scores=expand("results/{{dataset}}/rsa/{model}.nc", model=MODELS),
+        scores=similarities_of,
     output:
-        table="results/{dataset}/scores.csv",
+        table=RESULTS + "/scores.csv",
     log:
-        "results/logs/{dataset}/scores.log",
+        LOGS + "/scores.log",
     benchmark:
-        "results/benchmarks/{dataset}/scores.tsv"
+        BENCHMARKS + "/scores.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -44,9 +43,9 @@ rule scores:
         mem_mb=scaled(4000),
         runtime=scaled(30),
     params:
-        settings={
-            "comparison": CONFIG["measures"]["comparison"],
-            "inference": {key: CONFIG["inference"][key] for key in ("confidence", "standard_error", "seed")},
+        settings=lambda wildcards: {
+            "comparison": CONFIGS[wildcards.study]["measures"]["comparison"],
+            "inference": part_of_study("confidence", "standard_error", "seed")(wildcards),
         },
         code=code("scores.py"),
     message:
@@ -58,16 +57,16 @@ rule scores:
 rule ceilings:
     input:
         unpack(responses_of),
-        brain="results/{dataset}/rdms/brain.h5",
+        brain=path_of_brain_rdms,
     output:
-        table="results/{dataset}/ceilings.csv",
+        table=RESULTS + "/ceilings.csv",
     log:
-        "results/logs/{dataset}/ceilings.log",
+        LOGS + "/ceilings.log",
     benchmark:
-        "results/benchmarks/{dataset}/ceilings.tsv"
+        BENCHMARKS + "/ceilings.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: CONFIG["inference"]["threads"]
+    threads: threads_of_study
     resources:
         mem_mb=scaled_with_input(4000, 7),
         runtime=scaled(60),
@@ -83,21 +82,21 @@ rule ceilings:
 rule claims:
     input:
         unpack(learning_of),
-        scores=expand("results/{{dataset}}/rsa/{model}.nc", model=MODELS),
-        table="results/{dataset}/scores.csv",
-        ceilings="results/{dataset}/ceilings.csv",
+        scores=similarities_of,
+        table=RESULTS + "/scores.csv",
+        ceilings=RESULTS + "/ceilings.csv",
     output:
         claims=report(
-            "results/{dataset}/claims.csv",
+            RESULTS + "/claims.csv",
             caption="../resources/captions/claims.rst",
             category="Claims",
-            labels={"data set": "{dataset}", "content": "table of claims"},
+            labels={"study": "{study}", "data set": "{dataset}", "content": "table of claims"},
         ),
-        profiles="results/{dataset}/profiles.csv",
+        profiles=RESULTS + "/profiles.csv",
     log:
-        "results/logs/{dataset}/claims.log",
+        LOGS + "/claims.log",
     benchmark:
-        "results/benchmarks/{dataset}/claims.tsv"
+        BENCHMARKS + "/claims.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -105,9 +104,9 @@ rule claims:
         mem_mb=scaled(4000),
         runtime=scaled(30),
     params:
-        settings={
-            "claims": CONFIG["claims"],
-            "inference": {key: CONFIG["inference"][key] for key in ("confidence", "standard_error", "seed")},
+        settings=lambda wildcards: {
+            "claims": CONFIGS[wildcards.study]["claims"],
+            "inference": part_of_study("confidence", "standard_error", "seed")(wildcards),
         },
         code=code("claims.py"),
     message:
@@ -118,21 +117,25 @@ rule claims:
 
 rule beta_recovery:
     input:
-        responses="results/{dataset}/responses.nc",
+        responses=path_of_responses,
         truth="results/{dataset}/truth.nc",
-        brain="results/{dataset}/rdms/brain.h5",
-        ceilings="results/{dataset}/ceilings.csv",
+        brain=path_of_brain_rdms,
+        ceilings=RESULTS + "/ceilings.csv",
     output:
         table=report(
-            "results/{dataset}/beta_recovery.csv",
+            RESULTS + "/beta_recovery.csv",
             caption="../resources/captions/beta_recovery.rst",
             category="Quality",
-            labels={"data set": "{dataset}", "content": "table of planted and recovered betas"},
+            labels={
+                "study": "{study}",
+                "data set": "{dataset}",
+                "content": "table of planted and recovered betas",
+            },
         ),
     log:
-        "results/logs/{dataset}/beta_recovery.log",
+        LOGS + "/beta_recovery.log",
     benchmark:
-        "results/benchmarks/{dataset}/beta_recovery.tsv"
+        BENCHMARKS + "/beta_recovery.tsv"
     wildcard_constraints:
         dataset=datasets_with("simulated"),
     conda:
@@ -142,8 +145,8 @@ rule beta_recovery:
         mem_mb=scaled(4000),
         runtime=scaled(30),
     params:
-        settings={"comparison": CONFIG["measures"]["comparison"]}
-        | {key: CONFIG["inference"][key] for key in ("ceiling_splits", "seed")},
+        settings=lambda wildcards: {"comparison": CONFIGS[wildcards.study]["measures"]["comparison"]}
+        | part_of_study("ceiling_splits", "seed")(wildcards),
         code=code("beta_recovery.py"),
     message:
         "Planted against recovered betas of {wildcards.dataset}"

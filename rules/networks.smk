@@ -18,9 +18,6 @@ rule corpus:
     conda:
         "../envs/brain.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(2000),
-        runtime=scaled(30),
     params:
         settings=lambda wildcards: {key: CORPORA[wildcards.corpus][key] for key in ("kind", "options")},
         files=lambda wildcards: cards.card_files(CORPORA[wildcards.corpus]),
@@ -48,6 +45,7 @@ rule index_corpus:
         runtime=scaled(60),
     params:
         settings=lambda wildcards: {key: CORPORA[wildcards.corpus][key] for key in ("kind", "options")},
+        outside=lambda wildcards: state_of(files_below(CORPORA[wildcards.corpus]["options"]["folder"])),
         code=code("index_corpus.py"),
     message:
         "Listing the training images of {wildcards.corpus}"
@@ -71,9 +69,9 @@ rule train:
     priority: 10
     conda:
         "../envs/networks.yaml"
-    threads: CONFIG["training"]["threads"]
+    threads: FIRST["training"]["threads"]
     resources:
-        gpu=CONFIG["training"]["gpu"],
+        gpu=FIRST["training"]["gpu"],
         mem_mb=scaled_from_card("training", "mem_mb"),
         runtime=scaled_from_card("training", "runtime"),
     params:
@@ -90,32 +88,27 @@ rule train:
 
 rule learning:
     input:
-        metrics=expand("results/networks/{model}/metrics.csv", model=TRAINED),
+        metrics=metrics_of,
     output:
         table=report(
-            "results/{dataset}/learning.csv",
+            RESULTS + "/learning.csv",
             caption="../resources/captions/learned.rst",
             category="Quality",
-            labels={"data set": "{dataset}", "content": "table of what the networks learned"},
+            labels={
+                "study": "{study}",
+                "data set": "{dataset}",
+                "content": "table of what the networks learned",
+            },
         ),
     log:
-        "results/logs/{dataset}/learning.log",
+        LOGS + "/learning.log",
     benchmark:
-        "results/benchmarks/{dataset}/learning.tsv"
+        BENCHMARKS + "/learning.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(1000),
-        runtime=scaled(15),
     params:
-        settings={
-            model: {
-                "objective": card["weights"]["training"]["objective"],
-                "bars": CORPORA[corpus_of(model)]["learned"],
-            }
-            for model, card in TRAINED.items()
-        },
+        settings=learning_settings,
         code=code("learning.py"),
     message:
         "What the networks trained for {wildcards.dataset} learned"
@@ -128,19 +121,18 @@ rule network_inputs:
         images="results/{dataset}/stimuli.npy",
         stimuli="results/{dataset}/stimuli.tsv",
     output:
-        inputs="results/{dataset}/inputs.nc",
+        inputs=RESULTS + "/inputs.nc",
     log:
-        "results/logs/{dataset}/network_inputs.log",
+        LOGS + "/network_inputs.log",
     benchmark:
-        "results/benchmarks/{dataset}/network_inputs.tsv"
+        BENCHMARKS + "/network_inputs.tsv"
     conda:
         "../envs/networks.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(2000),
-        runtime=scaled(15),
     params:
-        settings={name: card["preprocessing"] for name, card in MODELS.items()},
+        settings=lambda wildcards: {
+            model: MODELS[model]["preprocessing"] for model in models_of(wildcards.study)
+        },
         code=code("network_inputs.py"),
     message:
         "What the networks receive of the stimuli of {wildcards.dataset}"
@@ -154,18 +146,18 @@ rule extract:
         images="results/{dataset}/stimuli.npy",
         stimuli="results/{dataset}/stimuli.tsv",
     output:
-        activations=kept_or_temporary("results/{dataset}/activations/{model}/{shard}"),
+        activations=kept_or_temporary("results/{dataset}/activations/{features}/{model}/{shard}"),
     log:
-        "results/logs/{dataset}/extract/{model}/{shard}.log",
+        "results/logs/{dataset}/extract/{features}/{model}/{shard}.log",
     benchmark:
-        "results/benchmarks/{dataset}/extract/{model}/{shard}.tsv"
+        "results/benchmarks/{dataset}/extract/{features}/{model}/{shard}.tsv"
     wildcard_constraints:
         model=either(MODELS.keys() - BASELINES.keys()),
     conda:
         "../envs/networks.yaml"
-    threads: CONFIG["extraction"]["threads"]
+    threads: FIRST["extraction"]["threads"]
     resources:
-        gpu=CONFIG["extraction"]["gpu"],
+        gpu=FIRST["extraction"]["gpu"],
         mem_mb=scaled_from_card("extraction", "mem_mb"),
         runtime=scaled_from_card("extraction", "runtime"),
         # a smaller batch changes the speed, not the result

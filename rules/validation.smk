@@ -16,9 +16,6 @@ rule calibration_truth:
     conda:
         "../envs/analysis.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(2000),
-        runtime=scaled(30),
     params:
         settings={"stimuli": 500, "studies": 25, "subjects": 12},
         code=code("calibration_truth.py"),
@@ -71,9 +68,6 @@ rule plot_calibration:
     conda:
         "../envs/figures.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(1000),
-        runtime=scaled(15),
     params:
         settings={},
         code=code("plot_calibration.py"),
@@ -124,7 +118,7 @@ rule recovery_experiments:
 rule plot_recovery:
     input:
         tables=expand(
-            "results/recovery/{dataset}/{scenario}.csv", dataset=list(DATASETS)[:1], scenario=RECOVERY
+            "results/recovery/{dataset}/{scenario}.csv", dataset=FIRST["datasets"][:1], scenario=RECOVERY
         ),
     output:
         table="results/recovery/recovery.csv",
@@ -137,9 +131,6 @@ rule plot_recovery:
     conda:
         "../envs/figures.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(1000),
-        runtime=scaled(15),
     params:
         settings={},
         code=code("plot_recovery.py"),

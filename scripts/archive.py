@@ -7,13 +7,14 @@ python scripts/archive.py check ARCHIVE
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
 from cortexrsa import cards
-from cortexrsa.archive import check_archive, files_of, write_archive
-from cortexrsa.errors import InputError
+from cortexrsa.archive import check_archive, check_settings, files_of, write_archive
+from cortexrsa.dryrun import jobs_of, pending
+from cortexrsa.errors import InputError, concerning
+from cortexrsa.studies import shared_places
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,22 +24,19 @@ def write(studies: list[str]) -> Path:
     for study in studies:
         if not Path(study).resolve().is_relative_to(ROOT):
             raise InputError("study", "a file outside of the project", f"one below {ROOT}", file=study)
-    options = ["--configfile", *studies] if studies else []
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock", *options]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if run.returncode or "Nothing to be done" not in run.stdout + run.stderr:
-        lines = run.stderr.splitlines()
-        error = next((line for line in lines if line.startswith("Error: ")), None)
-        name = studies[-1] if studies else "config.yaml"
-        raise InputError(
-            "results", error or "jobs still to be run", "a finished study; run it first", file=name
-        )
     config = cards.merged_config(ROOT, studies)
-    name = Path(studies[-1]).stem if studies else "+".join(config["datasets"])
+    name = config["study"]
+    jobs = jobs_of(ROOT, studies)
+    if pending(jobs):
+        with concerning(studies[-1] if studies else "config.yaml"):
+            raise InputError("results", f"{pending(jobs).total()} jobs still to run", "a finished study")
+    check_settings(ROOT, jobs)
+    datasets, models = (
+        {name: cards.load_card(kind, name, ROOT) for name in config[kind]} for kind in ("datasets", "models")
+    )
     files = files_of(
         ROOT,
-        config["datasets"],
-        config["models"],
+        [*shared_places(config, datasets, models), f"results/studies/{name}"],
         [str(Path(study).resolve().relative_to(ROOT)) for study in studies],
     )
     path = ROOT / "results/archives" / f"{name}.crate.zip"

@@ -6,43 +6,30 @@ python scripts/plan.py [STUDY.yaml ...]
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from cortexrsa import cards
+from cortexrsa.dryrun import jobs_of, pending
 from cortexrsa.errors import InputError
 from cortexrsa.plan import disk, needed, traced
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def jobs_to_run(studies: list[str]) -> dict[str, int]:
-    """Rule -> number of jobs that Snakemake would run now."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock", "--quiet", "all"]
-    run = subprocess.run(
-        [*command, *(["--configfile", *studies] if studies else [])], cwd=ROOT, capture_output=True, text=True
-    )
-    if run.returncode:
-        line = next((line for line in run.stderr.splitlines() if line.startswith("Error: ")), run.stderr)
-        sys.exit(line)
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", run.stdout, re.M)}
-
-
 def show(studies: list[str]) -> None:
     """Print the plan."""
-    jobs = jobs_to_run(studies)
+    jobs = pending(jobs_of(ROOT, studies))
+    jobs.pop("all", None)
     config = cards.merged_config(ROOT, studies)
     datasets, models = (
         {name: cards.load_card(kind, name, ROOT) for name in config[kind]} for kind in ("datasets", "models")
     )
-    total = jobs.pop("total", 0)
-    print(f"Jobs to run: {total}")
+    print(f"Jobs to run: {jobs.total()}")
     print("  " + ", ".join(f"{rule} {count}" for rule, count in sorted(jobs.items())))
     gpu = {
-        rule: jobs.get(rule, 0)
+        rule: jobs[rule]
         for rule, stage in (("train", "training"), ("extract", "extraction"))
         if config[stage]["gpu"]
     }

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import yaml
 
 from cortexrsa.code import fingerprint
+from cortexrsa.dryrun import Job
 from cortexrsa.errors import InputError
 from cortexrsa.storage import atomic_path, checksum
 
@@ -29,7 +30,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def files_of(root: Path, datasets: list[str], models: list[str], studies: list[str]) -> list[Path]:
+def files_of(root: Path, places: list[str], studies: list[str]) -> list[Path]:
     """What belongs to a study, as sorted paths below the project folder `root`.
 
     Activations are left out: they can be made again, and may be hundreds of gigabytes; downloads too, which
@@ -38,26 +39,50 @@ def files_of(root: Path, datasets: list[str], models: list[str], studies: list[s
     Parameters
     ----------
     root : project folder
-    datasets, models : names in the configuration
-    studies : overlays of config.yaml, below `root`
+    places : files and folders of results, relative to `root`
+    studies : overlays of config.yaml, relative to `root`
     """
-    results = [root / "results" / name for name in datasets]
-    results += [root / "results/networks" / name for name in models]
-    results += [root / "results" / part for part in ("corpora", "logs", "benchmarks")]
-    results.append(root / "results/downloads/checksums.lock")
-    places = [root / name for name in (*CODE, *PAPERS, *studies)] + results
+    kept = [place for place in places if "/activations/" not in place]
+    # beside a file stands the record of what made it
+    records = [f"{place}.json" for place in kept]
+    others = ("results/logs", "results/benchmarks", "results/downloads/checksums.lock")
     found = set()
-    for place in places:
+    for place in (root / name for name in (*CODE, *PAPERS, *studies, *kept, *records, *others)):
         found |= {path for path in place.rglob("*") if path.is_file()} if place.is_dir() else {place}
     return sorted(
         relative
         for path in found
-        if path.is_file()
-        and not IGNORED & set((relative := path.relative_to(root)).parts)
-        and not (relative.parts[0] == "results" and relative.parts[2:3] == ("activations",))
-        # of a network that the study no longer has
-        and not (relative.parts[2:3] in (("rdms",), ("rsa",)) and relative.stem not in (*models, "brain"))
+        if path.is_file() and not IGNORED & set((relative := path.relative_to(root)).parts)
     )
+
+
+def check_settings(root: Path, jobs: list[Job]) -> None:
+    """Refuse results of other settings than their study's, which `snakemake --touch` passes for current.
+
+    Parameters
+    ----------
+    root : project folder
+    jobs : of the study, see `dryrun.jobs_of`
+
+    Raises
+    ------
+    InputError : a result whose record names other settings.
+    """
+    for job in jobs:
+        for output in job.outputs:
+            record = _record_of(root / output) if (root / output).is_file() else None
+            if record and job.settings is not None and record["settings"] != _plain(job.settings):
+                raise InputError(
+                    "settings",
+                    "others than the study's (was it touched after a change?)",
+                    f"results of the rule {job.rule} as it is; delete the file and run the study",
+                    file=output,
+                )
+
+
+def _plain(settings: object) -> object:
+    """Settings as they stand in a record: JSON's types."""
+    return json.loads(json.dumps(settings))
 
 
 def write_archive(path: Path, root: Path, files: list[Path], name: str) -> None:
@@ -120,19 +145,26 @@ def _record_of_figure(path: Path) -> dict:
     return json.loads(described) if described else {}
 
 
-def _records(folder: Path) -> Iterator[tuple[Path, dict]]:
-    """Every result below a folder that says what made it, with what it says."""
+def _record_of(path: Path) -> dict | None:
+    """What a result says of what made it; None for a file that says nothing."""
     import h5py
 
+    if path.suffix in (".h5", ".nc"):
+        with h5py.File(path) as file:
+            holder = file if path.suffix == ".nc" else file["descriptors"]
+            return json.loads(holder.attrs["provenance"])
+    beside = path.with_name(path.name + ".json")
+    if beside.is_file():
+        return json.loads(beside.read_text())
+    return _record_of_figure(path) if path.parent.name == "figures" else None
+
+
+def _records(folder: Path) -> Iterator[tuple[Path, dict]]:
+    """Every result below a folder that says what made it, with what it says."""
     for path in sorted((folder / "results").rglob("*")):
-        if path.suffix in (".h5", ".nc"):
-            with h5py.File(path) as file:
-                holder = file if path.suffix == ".nc" else file["descriptors"]
-                yield path, json.loads(holder.attrs["provenance"])
-        elif path.suffix == ".json" and path.with_suffix("").is_file():
-            yield path.with_suffix(""), json.loads(path.read_text())
-        elif path.parent.name == "figures":
-            yield path, _record_of_figure(path)
+        record = _record_of(path) if path.is_file() else None
+        if record is not None:
+            yield path, record
 
 
 def check_archive(path: Path) -> str:

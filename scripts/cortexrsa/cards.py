@@ -8,7 +8,7 @@ import urllib.parse
 from pathlib import Path
 
 from cortexrsa.errors import InputError, suggestion
-from cortexrsa.formats.yaml_files import read_yaml
+from cortexrsa.formats.yaml_files import read_mapping, read_yaml
 from cortexrsa.patterns import check_patterns
 from cortexrsa.schemas import definition, validate
 
@@ -292,13 +292,19 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
     return canonical(config)
 
 
-def merged_config(root: str | Path, studies: list[str]) -> dict:
-    """The checked configuration of config.yaml and its overlays, as Snakemake merges them.
+def merged_config(root: str | Path, files: list[str], options: dict | None = None) -> dict:
+    """The checked configuration of config.yaml, its overlays and options, as Snakemake merges them.
 
     Parameters
     ----------
     root : project folder
-    studies : overlays in their order, as after `--configfile`
+    files : overlays in their order, as after `--configfile`
+    options : those of the command line, as after `--config`
+
+    Returns
+    -------
+    config : with the name of the study: of the options, else as the last overlay has it, else that overlay's
+        file name, else that of config.yaml
     """
 
     def merge(base: dict, over: dict) -> None:
@@ -308,10 +314,13 @@ def merged_config(root: str | Path, studies: list[str]) -> dict:
             else:
                 base[key] = value
 
-    config = read_yaml(Path(root, "config.yaml"), "config.yaml")
-    for study in studies:
-        overlay = read_yaml(study, study)
-        if not isinstance(overlay, dict):
-            raise InputError("content", type(overlay).__name__, "a mapping of keys to values", file=study)
+    options = options or {}
+    config, overlay = read_mapping(Path(root, "config.yaml"), "config.yaml"), {}
+    for file in files:
+        overlay = read_mapping(file)
         merge(config, overlay)
-    return load_config_checked(config, root, studies[-1] if studies else "config.yaml")
+    merge(config, options)
+    if files:
+        config["study"] = options.get("study") or overlay.get("study") or Path(files[-1]).stem
+    source = files[-1] if files else "config.yaml"
+    return load_config_checked(config, root, f"{source} or --config" if options else source)

@@ -63,3 +63,11 @@ def read_yaml(path: str | Path, shown: str | Path | None = None) -> object:
         raise InputError("YAML", " ".join(str(error).split()), "valid YAML in UTF-8", file=shown) from error
     except OSError as error:
         raise InputError("file", error.strerror, "a readable YAML file", file=shown) from error
+
+
+def read_mapping(path: str | Path, shown: str | Path | None = None) -> dict:
+    """Content of a YAML file that holds keys and values; see `read_yaml`."""
+    content = read_yaml(path, shown)
+    if not isinstance(content, dict):
+        raise InputError("content", type(content).__name__, "a mapping of keys to values", file=shown or path)
+    return content

@@ -1,0 +1,199 @@
+# What lands where, and what a study asks for. What studies share lies by what made it (cortexrsa/studies.py); what
+# depends on a study's choices, below RESULTS.
+
+RESULTS = "results/studies/{study}/{dataset}"
+LOGS = "results/logs/studies/{study}/{dataset}"
+BENCHMARKS = "results/benchmarks/studies/{study}/{dataset}"
+
+
+def path_of_brain_rdms(wildcards) -> str:
+    """Brain RDMs of a study."""
+    dataset = wildcards.dataset
+    return studies.brain_rdms(CONFIGS[wildcards.study], dataset, DATASETS[dataset])
+
+
+def path_of_network_rdms(wildcards) -> str:
+    """RDMs of one network of a study."""
+    return studies.network_rdms(CONFIGS[wildcards.study], wildcards.dataset, wildcards.model)
+
+
+def paths_of_network_rdms(wildcards) -> list[str]:
+    """RDMs of all networks of a study."""
+    content = CONFIGS[wildcards.study]
+    return [studies.network_rdms(content, wildcards.dataset, model) for model in models_of(wildcards.study)]
+
+
+def path_of_responses(wildcards) -> str:
+    """Responses of a study's data set."""
+    key = studies.responses_key(CONFIGS[wildcards.study], DATASETS[wildcards.dataset])
+    return f"results/{wildcards.dataset}/responses/{key}.nc"
+
+
+def responses_of(wildcards) -> dict:
+    """The responses of a data set, where it has any."""
+    return {"responses": path_of_responses(wildcards)} if has_responses(wildcards.dataset) else {}
+
+
+def similarities_of(wildcards) -> list[str]:
+    """RSA of all networks of a study."""
+    return expand(RESULTS + "/rsa/{model}.nc", **wildcards, model=models_of(wildcards.study))
+
+
+def metrics_of(wildcards) -> list[str]:
+    """Learning curves of the networks that a study trains."""
+    return expand("results/networks/{model}/metrics.csv", model=trained_in(wildcards.study))
+
+
+def learning_of(wildcards) -> dict:
+    """What the networks trained in a study learned, where any is trained."""
+    return {"learning": f"{RESULTS}/learning.csv"} if trained_in(wildcards.study) else {}
+
+
+def weights_of(wildcards) -> dict:
+    """The file with a network's weights, where a job makes or downloads it."""
+    if wildcards.model in TRAINED:
+        return {"weights": f"results/networks/{wildcards.model}/weights.safetensors"}
+    if "url" in MODELS[wildcards.model].get("weights", {}):
+        return {"downloads": f"results/downloads/{wildcards.model}"}
+    return {}
+
+
+def corpus_of(model: str) -> str:
+    """Name of the corpus that a network is trained on."""
+    return TRAINED[model]["weights"]["training"]["corpus"]
+
+
+def corpus_files(wildcards) -> dict:
+    """Index of the corpus that a network is trained on, and its images where they are one array."""
+    name = corpus_of(wildcards.model)
+    files = {"index": f"results/corpora/{name}/index.tsv"}
+    if CORPORA[name]["kind"] != "imagefolder":
+        files["images"] = f"results/corpora/{name}/images.npy"
+    return files
+
+
+def bids_files(wildcards) -> dict:
+    """Files of a BIDS folder that a job depends on: those of its subject, or events and images of all."""
+    if DATASETS[wildcards.dataset]["loader"] == "simulated":
+        return {"bids": BIDS[wildcards.dataset]["folder"]}
+    return {"files": [literal(path) for path in outside_files(wildcards)]}
+
+
+def rdm_files(wildcards) -> dict:
+    """Files of a data set of RDMs: its downloads, where it has any, and those on this disk."""
+    card = DATASETS[wildcards.dataset]
+    downloads = {"downloads": f"results/downloads/{wildcards.dataset}"} if cards.card_files(card) else {}
+    return downloads | {"files": [literal(path) for path in local_files(card)]}
+
+
+def outside_files(wildcards) -> list[str]:
+    """The files of `bids_files` that the workflow did not make."""
+    source = BIDS[wildcards.dataset]
+    if DATASETS[wildcards.dataset]["loader"] == "simulated":
+        return []
+    subject = getattr(wildcards, "subject", None)
+    return cards.bids_files(source, [subject] if subject else source["subjects"], images=not subject)
+
+
+def literal(path: str) -> str:
+    """A path with its braces doubled: Snakemake takes others for wildcards."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
+def glm_files(dataset: str, glm: str, name: str) -> list[str]:
+    """A result of the GLM, of every subject."""
+    return [f"results/{dataset}/glm/{glm}/sub-{subject}_{name}" for subject in BIDS[dataset]["subjects"]]
+
+
+def glm_files_of(name: str):
+    """The same, of a study."""
+    return lambda wildcards: glm_files(wildcards.dataset, studies.glm_key(CONFIGS[wildcards.study]), name)
+
+
+def activations_of(dataset: str, features: str, model: str) -> list[str]:
+    """Folders with a network's activations to the stimuli of a data set, one for each shard."""
+    shards = DATASETS[dataset]["shards"]
+    return [f"results/{dataset}/activations/{features}/{model}/{k}-of-{shards}" for k in range(1, shards + 1)]
+
+
+def kept_or_temporary(path: str):
+    """A folder of activations, as the studies want it."""
+    kept = any(content["keep_activations"] for content in CONFIGS.values())
+    return directory(path) if kept else temp(directory(path))
+
+
+def recovery_layers(wildcards) -> dict:
+    """Layers in which `recovery` plants truth: of the first classifier, the generative network, and Gabor energy."""
+    roles = FIRST["claims"]["models"]
+    names = {
+        "network": (roles.get("task_optimised") or [None])[0],
+        "other": roles.get("generative"),
+        "low_level": "gabor",
+    }
+    for part, name in names.items():
+        if name not in MODELS:
+            raise WorkflowError(
+                f"recovery needs a {part.replace('_', '-')} network, found {name} in no models"
+            )
+    features = studies.features_key(FIRST)
+    return {part: activations_of(wildcards.dataset, features, name) for part, name in names.items()}
+
+
+def truth_of(wildcards) -> dict:
+    """Of the calibration study: the true scores that intervals should cover, where there is a signal."""
+    population = "one" if wildcards.subjects == "1" else "several"
+    path = f"results/calibration/truth-{population}-{wildcards.signal}.npy"
+    return {} if wildcards.signal == "none" else {"truth": path}
+
+
+def results_of(study: str, dataset: str) -> list[str]:
+    """What a user asked for: the tables and figures of a study's data set."""
+    figures = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "stimuli", "inputs"]
+    averages = dataset in BIDS and CONFIGS[study]["glm"]["betas"] == "stimulus"
+    if has_responses(dataset) and not averages:
+        figures.append("reliability")
+    tables = ["scores", "ceilings", "claims", "profiles"]
+    if dataset in BIDS:
+        figures += ["masks", "tsnr", "design"]
+    if DATASETS[dataset]["loader"] == "simulated":
+        figures.append("beta_recovery")
+    if trained_in(study):
+        figures.append("learning")
+        tables.append("learning")
+    folder = RESULTS.format(study=study, dataset=dataset)
+    return [f"{folder}/{table}.csv" for table in tables] + [
+        f"{folder}/figures/{figure}.{suffix}" for figure in figures for suffix in ("svg", "png")
+    ]
+
+
+def intermediates(study: str, dataset: str) -> list[str]:
+    """What stages make for later ones, and keep.
+
+    Asked for by name: a failed or killed job takes its former outputs with it, and Snakemake does not miss a file
+    that nobody asks for. Tables of the settings before would pass for current. Activations, which may be temporary,
+    and downloads, which are what their checksum says, are left out: those who read them know their settings.
+    """
+    content, card = CONFIGS[study], DATASETS[dataset]
+    folder, own = f"results/{dataset}", RESULTS.format(study=study, dataset=dataset)
+    files = [f"{folder}/stimuli.npy", f"{folder}/stimuli.tsv", f"{own}/inputs.nc"]
+    files.append(studies.brain_rdms(content, dataset, card))
+    files += [studies.network_rdms(content, dataset, model) for model in models_of(study)]
+    files += [f"{own}/rsa/{model}.nc" for model in models_of(study)]
+    if has_responses(dataset):
+        files.append(f"{folder}/responses/{studies.responses_key(content, card)}.nc")
+    if card["loader"] == "simulated":
+        files += [f"{folder}/bids", f"{folder}/truth.nc"]
+    if dataset in BIDS:
+        files += glm_files(dataset, studies.glm_key(content), "betas.nc")
+    for model in trained_in(study):
+        files += [f"results/networks/{model}/{file}" for file in ("weights.safetensors", "metrics.csv")]
+    return files + [f"results/corpora/{corpus_of(model)}/index.tsv" for model in trained_in(study)]
+
+
+def everything(study: str) -> list[str]:
+    """All that a study asks for."""
+    return [
+        path
+        for dataset in CONFIGS[study]["datasets"]
+        for path in (*results_of(study, dataset), *intermediates(study, dataset))
+    ]

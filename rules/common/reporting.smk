@@ -1,0 +1,40 @@
+# The report: what stands in it, and when it is written.
+
+
+def figure(name: str, category: str, content: str) -> dict:
+    """Both files of a figure; the SVG goes into the report with its caption."""
+    return {
+        f"{name}_svg": report(
+            RESULTS + f"/figures/{name}.svg",
+            caption=f"../resources/captions/{name}.rst",
+            category=category,
+            labels={"study": "{study}", "data set": "{dataset}", "content": content},
+        ),
+        f"{name}_png": RESULTS + f"/figures/{name}.png",
+    }
+
+
+def record_studies() -> None:
+    """Write each study's configuration beside its results, as it is in force, and where it is from."""
+    for study, content in CONFIGS.items():
+        folder = Path(f"results/studies/{study}")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "origin.json").write_text(json.dumps({"origin": ORIGINS[study]}) + "\n")
+        (folder / "config.yaml").write_text(yaml.safe_dump(content, sort_keys=True, allow_unicode=True))
+
+
+def make_reports() -> None:
+    """Write the reports of all studies of this run; of none that has pending jobs."""
+    for study in CONFIGS:
+        command = [sys.executable, str(ROOT / "scripts/report.py"), f"results/studies/{study}/config.yaml"]
+        run = subprocess.run(command, capture_output=True, text=True)
+        if run.returncode:
+            raise WorkflowError(run.stderr.strip().splitlines()[-1] if run.stderr.strip() else "no report")
+        for line in run.stdout.splitlines():
+            logger.info(line)
+
+
+def repeat_errors() -> None:
+    """Print the lines of error of the jobs that failed once more, below all that Snakemake still says."""
+    lines = errors_in("results/logs", STARTED)
+    atexit.register(print, *lines[:20], sep="\n", file=sys.stderr)

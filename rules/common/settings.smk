@@ -1,0 +1,104 @@
+# What a job's result depends on, as its params: parts of cards and of the configuration, and files from outside.
+
+import hashlib
+
+# settings by the name of the folder that they made, of all studies of this run
+GLMS = {studies.glm_key(content): studies.glm_settings(content) for content in CONFIGS.values()}
+SELECTIONS = {
+    studies.responses_key(content, DATASETS[dataset]): {
+        "glm": studies.glm_key(content),
+        "betas": content["glm"]["betas"],
+        "selection": studies.selection_settings(content),
+    }
+    for content in CONFIGS.values()
+    for dataset in content["datasets"]
+}
+FEATURES = {
+    studies.features_key(content): studies.projection_settings(content) for content in CONFIGS.values()
+}
+
+
+def state_of(paths) -> str:
+    """Digest of the names, sizes and times of files: it changes in either direction, also with a restored backup."""
+    digest = hashlib.sha256()
+    for path in map(str, sorted(paths)):
+        status = os.stat(path)
+        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def files_below(folder: str) -> list[str]:
+    """All files below a folder."""
+    return [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]
+
+
+def state_of_local_urls(files: dict) -> str:
+    """`state_of` what a card takes from this machine by file:// urls."""
+    urls = [entry["url"] for entry in files.values() if entry.get("url", "").startswith("file://")]
+    paths = [urllib.request.url2pathname(urllib.parse.urlsplit(url).path) for url in urls]
+    # what is missing is told by the job that reads it
+    return state_of(path for path in paths if os.path.isfile(path))
+
+
+def part_of_model(*keys: str):
+    """Function of the wildcards: the given parts of the model's card."""
+    return lambda wildcards: {key: MODELS[wildcards.model].get(key) for key in keys}
+
+
+def part_of_dataset(*keys: str):
+    """Function of the wildcards: the given parts of the data set's card."""
+    return lambda wildcards: {key: DATASETS[wildcards.dataset].get(key) for key in keys}
+
+
+def part_of_study(*keys: str):
+    """Function of the wildcards: the given settings of `inference`."""
+    return lambda wildcards: {key: CONFIGS[wildcards.study]["inference"][key] for key in keys}
+
+
+def inference_settings(*keys: str):
+    """Function of the wildcards: comparison, the given keys of `inference`, and how to take the subjects."""
+    return lambda wildcards: {
+        "comparison": CONFIGS[wildcards.study]["measures"]["comparison"],
+        "inference": {
+            **part_of_study(*keys)(wildcards),
+            "subject_effect": DATASETS[wildcards.dataset]["subject_effect"],
+        },
+    }
+
+
+def threads_of_study(wildcards) -> int:
+    """Threads of a study's jobs of inference."""
+    return CONFIGS[wildcards.study]["inference"]["threads"]
+
+
+def extraction_settings(wildcards) -> dict:
+    """The model's card as far as it changes activations, and the projection where there is one."""
+    settings = part_of_model("network", "weights", "preprocessing", "layers")(wildcards)
+    if FEATURES[wildcards.features]:
+        settings["projection"] = FEATURES[wildcards.features]
+    return settings
+
+
+def learning_settings(wildcards) -> dict:
+    """Objective and bars of the networks that a study trains."""
+    return {
+        model: {
+            "objective": TRAINED[model]["weights"]["training"]["objective"],
+            "bars": CORPORA[corpus_of(model)]["learned"],
+        }
+        for model in trained_in(wildcards.study)
+    }
+
+
+def labels_of_models(wildcards) -> dict:
+    """Label and family of every network of a study: what figures show of the cards."""
+    return {
+        model: {"label": MODELS[model]["label"], "family": MODELS[model]["family"]}
+        for model in models_of(wildcards.study)
+    }
+
+
+def settings_of_score_figures(wildcards) -> dict:
+    """What figures and captions of scores and claims show of a study."""
+    confidence = CONFIGS[wildcards.study]["inference"]["confidence"]
+    return {"models": labels_of_models(wildcards), "confidence": confidence}

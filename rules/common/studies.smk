@@ -1,0 +1,198 @@
+# What to run: configuration, studies, cards. Everything that a user may have got wrong is told here, in one line.
+
+import atexit
+import functools
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+
+ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from cortexrsa import cards, studies
+from cortexrsa.brain.loaders.places import local_files
+from cortexrsa.code import fingerprint
+from cortexrsa.errors import InputError
+from cortexrsa.geometry.registry import DISSIMILARITIES
+from cortexrsa.jobs import errors_in
+
+
+def parsed(value):
+    """Values of --config with nested mappings, which Snakemake hands over as text."""
+    if isinstance(value, Mapping):
+        return {key: parsed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [parsed(item) for item in value]
+    return yaml.safe_load(value) if isinstance(value, str) else value
+
+
+def shown(path) -> str:
+    """A path as a person wrote it: relative to where Snakemake runs."""
+    return os.path.relpath(path)
+
+
+STARTED = time.time()
+OPTIONS = parsed(workflow.config_settings.config)
+CONFIG_FILES = [shown(path) for path in workflow.overwrite_configfiles]
+
+
+def check_command_line() -> None:
+    """Refuse what Snakemake would drop, or run into, without a word."""
+    given = [word for word in sys.argv[1:] if word in ("--configfile", "--configfiles")]
+    if len(given) > 1:
+        raise InputError(
+            "Snakemake keeps the last --configfile alone: write both files after one of them "
+            "(`--configfile A B`: B over A), or run two studies at once (`--config studies=[A,B]`)"
+        )
+    # Snakemake writes the interpreter into a shell command as it is (its issue 2645)
+    wrong = next((sign for sign in sys.executable if not (sign.isalnum() or sign in "/._-+@%,:=~")), None)
+    if wrong:
+        raise InputError(
+            f"the folder of the Python environment has {wrong!r} in its path, which Snakemake cannot run: "
+            "move the project to a path of letters, digits, . _ and - alone",
+            file=sys.executable,
+        )
+
+
+def has_responses(dataset: str) -> bool:
+    """Whether a data set has responses of voxels (else RDMs only)."""
+    return DATASETS[dataset]["loader"] != "rdms"
+
+
+def configured_studies() -> tuple[dict[str, dict], dict[str, str]]:
+    """Configurations of the studies of this run, checked, and the files they come from, by name."""
+    options = dict(OPTIONS)
+    wanted = options.pop("studies", None)
+    if wanted is None:
+        found = [CONFIG_FILES]
+    elif CONFIG_FILES:
+        raise InputError("studies", f"{wanted}, beside --configfile", "one of the two", file="--config")
+    else:
+        names = map(str, wanted if isinstance(wanted, list) else [wanted])
+        found = [[name if Path(name).suffix else shown(ROOT / f"studies/{name}.yaml")] for name in names]
+    configs, origins = {}, {}
+    for files in found:
+        content = cards.merged_config(ROOT, files, options)
+        name, origin = content["study"], files[-1] if files else "config.yaml"
+        if name in configs:
+            raise InputError("study", f"{name!r} twice", "a `study:` of its own", file=origin)
+        studies.check_origin(name, origin, Path(f"results/studies/{name}/origin.json"))
+        configs[name], origins[name] = content, origin
+    return configs, origins
+
+
+try:
+    check_command_line()
+    CONFIGS, ORIGINS = configured_studies()
+    # of resources that are given once a run
+    FIRST = next(iter(CONFIGS.values()))
+    DATASETS = {
+        name: cards.load_card("datasets", name, ROOT)
+        for name in sorted({dataset for content in CONFIGS.values() for dataset in content["datasets"]})
+    }
+    MODELS = {
+        name: cards.load_card("models", name, ROOT)
+        for name in sorted({model for content in CONFIGS.values() for model in content["models"]})
+    }
+    TRAINED = {name: card for name, card in MODELS.items() if "training" in card.get("weights", {})}
+    # fixed filters: no weights, no GPU
+    BASELINES = {name: card for name, card in MODELS.items() if card["family"] == "baseline"}
+    CORPORA = {
+        name: cards.place_corpus(
+            cards.load_card("corpora", name, ROOT), name, FIRST["corpora"].get(name), ORIGINS[FIRST["study"]]
+        )
+        for name in {card["weights"]["training"]["corpus"] for card in TRAINED.values()}
+    }
+    # raw BOLD, simulated or not: where it lies, and who was scanned
+    BIDS = {
+        name: cards.bids_source(name, card)
+        for name, card in DATASETS.items()
+        if card["loader"] in studies.RAW_BOLD
+    }
+    for name, content in CONFIGS.items():
+        for key in ("mirror", "corpora"):
+            if content[key] != FIRST[key]:
+                raise InputError(
+                    key,
+                    f"other values in {name} and {FIRST['study']}",
+                    "one for all studies of a run",
+                    file=ORIGINS[name],
+                )
+        for dataset in content["datasets"]:
+            dissimilarity = content["measures"]["dissimilarity"]
+            if DISSIMILARITIES[dissimilarity].needs != "patterns" and not has_responses(dataset):
+                raise InputError(
+                    "measures.dissimilarity",
+                    dissimilarity,
+                    f"one that needs no responses: {dataset} has RDMs only",
+                    file=ORIGINS[name],
+                )
+    if FIRST["mirror"] and not os.path.isdir(FIRST["mirror"]):
+        raise InputError("mirror", repr(FIRST["mirror"]), "a folder", file=ORIGINS[FIRST["study"]])
+    former = studies.former_results(Path("results"), list(DATASETS))
+    if former:
+        raise InputError(former)
+except InputError as error:
+    sys.exit(f"Error: {error}")
+
+# jobs on a cluster parse the workflow again, so they see the mirror too
+if FIRST["mirror"]:
+    os.environ.setdefault("CORTEXRSA_MIRROR", str(FIRST["mirror"]))
+
+
+def models_of(study: str) -> list[str]:
+    """Networks of a study."""
+    return CONFIGS[study]["models"]
+
+
+def trained_in(study: str) -> list[str]:
+    """Networks of a study that the workflow trains."""
+    return [model for model in models_of(study) if model in TRAINED]
+
+
+@functools.cache
+def code(script: str) -> str:
+    """Fingerprint of a script and of the library modules it imports: a change reruns its rule."""
+    try:
+        return fingerprint(ROOT / "scripts" / script, ROOT)
+    except InputError as error:
+        sys.exit(f"Error: {error}")
+
+
+def either(names) -> str:
+    """Wildcard constraint: one of the names (nothing at all, if there are none)."""
+    return "|".join(names) or "(?!)"
+
+
+def datasets_with(*loaders: str) -> str:
+    """Wildcard constraint: the data sets that one of the loaders reads."""
+    return either(name for name, card in DATASETS.items() if card["loader"] in loaders)
+
+
+def corpora_of_kind(*kinds: str) -> str:
+    """Wildcard constraint: the corpora of some kinds."""
+    return either(name for name, card in CORPORA.items() if card["kind"] in kinds)
+
+
+wildcard_constraints:
+    study=either(CONFIGS),
+    dataset=either(DATASETS),
+    model=either(MODELS),
+    corpus=either(CORPORA),
+    subject="[A-Za-z0-9]+",
+    shard=r"\d+-of-\d+",
+    glm="[^/]+",
+    responses="[^/]+",
+    dissimilarity="[^/]+",
+    features="[^/]+",
+    card=either(name for name, card in {**DATASETS, **MODELS, **CORPORA}.items() if cards.card_files(card)),

@@ -1,0 +1,203 @@
+"""Studies: what each asks for, and where what it shares with others lies.
+
+What depends on a study's choices alone lies below `results/studies/STUDY/DATASET/`. Everything else is stored
+once by what made it: folders are named after the settings, so that studies with the same settings share them
+and studies with others never overwrite them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from cortexrsa.errors import InputError
+
+# what of the configuration makes betas
+GLM_SETTINGS = (
+    *("betas", "hrf", "drift", "high_pass", "drift_order", "noise"),
+    *("slice_time_ref", "smoothing", "zscore"),
+)
+# loaders of raw BOLD, simulated or not
+RAW_BOLD = ("simulated", "bids")
+PUBLISHED = "published"
+
+
+def _key(head: str, settings: dict) -> str:
+    """Name of a folder: what a person recognises, and a hash of all settings."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return f"{head}-{digest[:8]}"
+
+
+def glm_settings(config: dict) -> dict:
+    """Settings of the GLM."""
+    return {key: config["glm"][key] for key in GLM_SETTINGS}
+
+
+def glm_key(config: dict) -> str:
+    """Folder of the betas that the workflow estimates with these settings."""
+    return _key(config["glm"]["betas"], glm_settings(config))
+
+
+def selection_settings(config: dict) -> dict | None:
+    """How voxels are selected by their reliability, if at all."""
+    if config["glm"]["minimum_reliability"] is None:
+        return None
+    settings = {"minimum": config["glm"]["minimum_reliability"]}
+    return settings | {
+        "splits": config["inference"]["ceiling_splits"],
+        "seed": config["inference"]["seed"],
+    }
+
+
+def responses_settings(config: dict) -> dict:
+    """What of the configuration makes the responses of a data set of raw BOLD."""
+    return {"glm": glm_settings(config), "selection": selection_settings(config)}
+
+
+def responses_key(config: dict, card: dict) -> str:
+    """Name of the responses of a data set: estimated with these settings, or as published."""
+    if card["loader"] not in RAW_BOLD:
+        return PUBLISHED
+    selection = selection_settings(config)
+    if selection is None:
+        return glm_key(config)
+    head = f"{config['glm']['betas']}-reliability-{selection['minimum']:g}"
+    return _key(head, responses_settings(config))
+
+
+def projection_settings(config: dict) -> dict | None:
+    """The random projection of large layers, where there is one."""
+    if not config["projection"]:
+        return None
+    # which mean the RDM takes out decides what a projection must keep
+    centred = config["measures"]["dissimilarity"] == "correlation"
+    return {
+        "dimensions": config["projection"],
+        "seed": config["inference"]["seed"],
+        "centred": centred,
+    }
+
+
+def features_key(config: dict) -> str:
+    """Folder of the activations: all features of a layer, or a projection of them."""
+    projection = projection_settings(config)
+    return "all-features" if projection is None else _key(f"{projection['dimensions']}-features", projection)
+
+
+def brain_rdms(config: dict, dataset: str, card: dict) -> str:
+    """Path of the brain RDMs of a data set."""
+    if card["loader"] == "rdms":
+        return f"results/{dataset}/rdms/brain-{PUBLISHED}.h5"
+    dissimilarity = config["measures"]["dissimilarity"]
+    return f"results/{dataset}/rdms/{dissimilarity}/brain-{responses_key(config, card)}.h5"
+
+
+def network_rdms(config: dict, dataset: str, model: str) -> str:
+    """Path of the RDMs of a network's layers."""
+    folder = f"results/{dataset}/rdms/{config['measures']['dissimilarity']}/{features_key(config)}"
+    return f"{folder}/{model}.h5"
+
+
+def activations(config: dict, dataset: str, card: dict, model: str) -> list[str]:
+    """Folders with a network's activations to the stimuli of a data set, one a shard."""
+    folder = f"results/{dataset}/activations/{features_key(config)}/{model}"
+    return [f"{folder}/{k}-of-{card['shards']}" for k in range(1, card["shards"] + 1)]
+
+
+def shared_places(config: dict, datasets: dict[str, dict], models: dict[str, dict]) -> set[str]:
+    """Files and folders below `results` that a study shares with others and still asks for.
+
+    Parameters
+    ----------
+    config : of the study, checked
+    datasets, models : its cards by name
+
+    Returns
+    -------
+    places : paths relative to the project; whatever lies in a data set's folder and below none of them, no
+        study asks for
+    """
+    places = set()
+    for dataset, card in datasets.items():
+        folder = f"results/{dataset}"
+        places |= {f"{folder}/{name}" for name in ("stimuli.npy", "stimuli.tsv", "stimuli.tsv.json")}
+        places |= {f"{folder}/{name}" for name in ("bids", "truth.nc", f"glm/{glm_key(config)}")}
+        places |= {f"{folder}/responses/{responses_key(config, card)}.nc", brain_rdms(config, dataset, card)}
+        for model in models:
+            places.add(network_rdms(config, dataset, model))
+            if config["keep_activations"]:
+                places.add(f"{folder}/activations/{features_key(config)}/{model}")
+    for model, card in models.items():
+        training = card.get("weights", {}).get("training")
+        if training:
+            places |= {f"results/networks/{model}", f"results/corpora/{training['corpus']}"}
+    return places
+
+
+def former_results(results: Path, datasets: list[str]) -> str | None:
+    """What to tell of results that a version wrote in which studies had no folders of their own, if any."""
+    for dataset in datasets:
+        folder = results / dataset
+        if (folder / "scores.csv").is_file():
+            former = f"{results.name}/studies/former-{dataset}"
+            return (
+                f"{results.name}/{dataset}/scores.csv is of a former version, which had one folder for all "
+                f"studies. Keep its results by: mkdir -p {former} && mv {results.name}/{dataset} {former}/ "
+                f"(or remove {results.name}/{dataset})"
+            )
+    return None
+
+
+def check_origin(study: str, origin: str, recorded: Path) -> None:
+    """Refuse a study under the name of another one, whose results it would replace.
+
+    Parameters
+    ----------
+    study : its name
+    origin : the configuration file that it comes from, relative to the project
+    recorded : file in which a former run recorded its origin; the configuration beside it is the study's own
+
+    Raises
+    ------
+    InputError : the name belongs to a file that is still there.
+    """
+    if not recorded.is_file() or Path(origin).parent == recorded.parent:
+        return
+    former = json.loads(recorded.read_text()).get("origin")
+    if former and former != origin and Path(former).is_file():
+        raise InputError(
+            "study", f"{study!r}, the name of the study of {former}", "a `study:` of its own", file=origin
+        )
+
+
+# folders of results/ that belong to no data set
+OTHERS = {"archives", "bench", "benchmarks", "calibration", "downloads", "logs", "recovery", "studies"}
+
+
+def unasked(results: Path, asked: set[str]) -> list[Path]:
+    """Files and folders of results that no study asks for.
+
+    Parameters
+    ----------
+    results : folder of the results
+    asked : of `shared_places`, of all studies
+
+    Returns
+    -------
+    paths : as high as possible; downloads, records of the methods' studies and the studies' own folders are
+        left alone
+    """
+    wanted = {Path(place) for place in asked}
+    above = {parent for path in wanted for parent in path.parents}
+
+    def visit(path: Path) -> list[Path]:
+        beside = path.with_name(path.name.removesuffix(".json"))
+        if path in wanted or beside in wanted or path.name == ".snakemake_timestamp":
+            return []
+        if path not in above:
+            return [path]
+        return [found for child in sorted(path.iterdir()) for found in visit(child)]
+
+    places = (path for path in sorted(results.iterdir()) if path.is_dir() and path.name not in OTHERS)
+    return [found for place in places for found in visit(place)]

@@ -1,0 +1,66 @@
+"""Write the reports of a finished study.
+
+python scripts/report.py [STUDY.yaml ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from cortexrsa.cards import merged_config
+from cortexrsa.dryrun import jobs_of, pending
+from cortexrsa.errors import InputError, concerning
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def write_reports(configfiles: list[str]) -> list[str]:
+    """Write `report.html` of every data set of a study whose results are all there and current.
+
+    Returns
+    -------
+    told : lines for the terminal: where the reports are, or why there is none
+
+    Raises
+    ------
+    InputError : Snakemake cannot make a report, with what it says.
+    """
+    config = merged_config(ROOT, configfiles)
+    study = config["study"]
+    jobs = jobs_of(Path.cwd(), configfiles)
+    waiting = pending(jobs)
+    if waiting:
+        rules = ", ".join(f"{rule} {count}" for rule, count in sorted(waiting.items()))
+        return [f"No report of {study}: {waiting.total()} jobs of it are still to run ({rules})"]
+    told = []
+    for dataset in config["datasets"]:
+        folder = f"results/studies/{study}/{dataset}"
+        targets = [path for job in jobs for path in job.outputs if path.startswith(f"{folder}/")]
+        temporary = f"{folder}/.report.html"
+        command = [sys.executable, "-m", "snakemake", "--quiet", "rules", "progress", "--nolock"]
+        command += ["--snakefile", str(ROOT / "Snakefile"), "--configfile", *configfiles]
+        run = subprocess.run(
+            [*command, "--report", temporary, "--", *targets], capture_output=True, text=True
+        )
+        if run.returncode:
+            Path(temporary).unlink(missing_ok=True)
+            with concerning(f"{folder}/report.html"):
+                raise InputError(
+                    f"Snakemake cannot make the report: {' '.join(run.stderr.splitlines()[-3:])}"
+                )
+        os.replace(temporary, f"{folder}/report.html")
+        told.append(f"Results of {study}: {folder}/report.html, and the tables and figures beside it")
+    return told
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Write the reports of a finished study.")
+    parser.add_argument("study", nargs="*", help="overlays of config.yaml, as after --configfile")
+    try:
+        print("\n".join(write_reports(parser.parse_args().study)))
+    except InputError as error:
+        sys.exit(f"Error: {error}")
