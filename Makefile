@@ -4,11 +4,16 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: run test test-slurm lint bench plan report archive check-archive clean
+.PHONY: run test test-slurm lint bench plan report studies prune archive check-archive clean
+
+# Snakemake cannot run an interpreter whose path has such signs (its issue 2645): said before anything is installed
+ifneq ($(shell printf '%s' '$(CURDIR)' | tr -d 'A-Za-z0-9/._+@%,:=~-'),)
+$(error The path of this folder, $(CURDIR), has a space or another sign that Snakemake cannot handle: move the folder to a path of letters, digits, . _ and - alone)
+endif
 
 run: .venv/run.stamp
 	$(BIN)/snakemake --cores $(CORES)
-	@echo "Results: results/simulated/report.html; tables and figures beside it in results/simulated/"
+	@echo "Results: results/studies/embedded/simulated/report.html; tables and figures beside it"
 
 test: lint
 	$(BIN)/pytest
@@ -27,8 +32,17 @@ lint: .venv/dev.stamp
 bench: .venv/dev.stamp
 	$(BIN)/python measurements/bench/run.py
 
+# the report of STUDY anew, once its results are all there
 report: .venv/run.stamp
-	$(BIN)/snakemake --cores 1 --report results/simulated/report.html
+	@$(BIN)/python scripts/report.py $(STUDY)
+
+# the studies that have been run: size, and whether they are current
+studies: .venv/run.stamp
+	@$(BIN)/python scripts/studies.py list
+
+# remove what no study asks for any more, such as activations of networks that were taken out; asks first
+prune: .venv/run.stamp
+	@$(BIN)/python scripts/studies.py prune
 
 # of the study in STUDY (a file of studies/; none: the embedded study): what a run would do, jobs and disk
 plan: .venv/run.stamp

@@ -3,9 +3,7 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
-configfile: workflow.basedir + "/config.yaml"
-
-
+# no `configfile:`: it would be looked for where Snakemake runs; rules/common/studies.smk reads config.yaml and overlays
 include: "rules/common/studies.smk"
 include: "rules/common/places.smk"
 include: "rules/common/settings.smk"

@@ -173,11 +173,11 @@ rule reliability:
     input:
         responses=path_of_responses,
     output:
-        table=RESULTS + "/reliability.csv",
+        table=f"{RESULTS}/reliability.csv",
     log:
-        LOGS + "/reliability.log",
+        f"{LOGS}/reliability.log",
     benchmark:
-        BENCHMARKS + "/reliability.tsv"
+        f"{BENCHMARKS}/reliability.tsv"
     conda:
         "../envs/brain.yaml"
     threads: 1

@@ -4,16 +4,16 @@
 rule plot_scores:
     input:
         unpack(learning_of),
-        scores=RESULTS + "/scores.csv",
-        ceilings=RESULTS + "/ceilings.csv",
+        scores=f"{RESULTS}/scores.csv",
+        ceilings=f"{RESULTS}/ceilings.csv",
     output:
         **figure("profiles", "Scores", "layer profiles"),
         **figure("rois", "Scores", "ROIs side by side"),
         **figure("heatmap", "Scores", "heat map of ROIs and layers"),
     log:
-        LOGS + "/plot_scores.log",
+        f"{LOGS}/plot_scores.log",
     benchmark:
-        BENCHMARKS + "/plot_scores.tsv"
+        f"{BENCHMARKS}/plot_scores.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -31,14 +31,14 @@ rule plot_geometry:
         unpack(learning_of),
         brain=path_of_brain_rdms,
         networks=paths_of_network_rdms,
-        scores=RESULTS + "/scores.csv",
+        scores=f"{RESULTS}/scores.csv",
     output:
         **figure("rdms", "Geometry", "RDMs"),
         **figure("mds", "Geometry", "map of layers and ROIs"),
     log:
-        LOGS + "/plot_geometry.log",
+        f"{LOGS}/plot_geometry.log",
     benchmark:
-        BENCHMARKS + "/plot_geometry.tsv"
+        f"{BENCHMARKS}/plot_geometry.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -61,15 +61,15 @@ rule plot_geometry:
 rule plot_claims:
     input:
         unpack(learning_of),
-        claims=RESULTS + "/claims.csv",
-        profiles=RESULTS + "/profiles.csv",
+        claims=f"{RESULTS}/claims.csv",
+        profiles=f"{RESULTS}/profiles.csv",
     output:
         **figure("centroids", "Claims", "depth centroids"),
         **figure("verdicts", "Claims", "verdicts"),
     log:
-        LOGS + "/plot_claims.log",
+        f"{LOGS}/plot_claims.log",
     benchmark:
-        BENCHMARKS + "/plot_claims.tsv"
+        f"{BENCHMARKS}/plot_claims.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -84,13 +84,13 @@ rule plot_claims:
 
 rule plot_reliability:
     input:
-        table=RESULTS + "/reliability.csv",
+        table=f"{RESULTS}/reliability.csv",
     output:
         **figure("reliability", "Quality", "reliability of the voxels"),
     log:
-        LOGS + "/plot_reliability.log",
+        f"{LOGS}/plot_reliability.log",
     benchmark:
-        BENCHMARKS + "/plot_reliability.tsv"
+        f"{BENCHMARKS}/plot_reliability.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -105,13 +105,13 @@ rule plot_reliability:
 rule plot_learning:
     input:
         metrics=metrics_of,
-        learning=RESULTS + "/learning.csv",
+        learning=f"{RESULTS}/learning.csv",
     output:
         **figure("learning", "Quality", "what the networks learned"),
     log:
-        LOGS + "/plot_learning.log",
+        f"{LOGS}/plot_learning.log",
     benchmark:
-        BENCHMARKS + "/plot_learning.tsv"
+        f"{BENCHMARKS}/plot_learning.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -126,13 +126,13 @@ rule plot_learning:
 
 rule plot_inputs:
     input:
-        inputs=RESULTS + "/inputs.nc",
+        inputs=f"{RESULTS}/inputs.nc",
     output:
         **figure("inputs", "Quality", "what the networks saw"),
     log:
-        LOGS + "/plot_inputs.log",
+        f"{LOGS}/plot_inputs.log",
     benchmark:
-        BENCHMARKS + "/plot_inputs.tsv"
+        f"{BENCHMARKS}/plot_inputs.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -152,9 +152,9 @@ rule plot_stimuli:
     output:
         **figure("stimuli", "Quality", "stimuli"),
     log:
-        LOGS + "/plot_stimuli.log",
+        f"{LOGS}/plot_stimuli.log",
     benchmark:
-        BENCHMARKS + "/plot_stimuli.tsv"
+        f"{BENCHMARKS}/plot_stimuli.tsv"
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -177,9 +177,9 @@ rule plot_bold:
         **figure("tsnr", "Quality", "tSNR"),
         **figure("design", "Quality", "design matrix of a run"),
     log:
-        LOGS + "/plot_bold.log",
+        f"{LOGS}/plot_bold.log",
     benchmark:
-        BENCHMARKS + "/plot_bold.tsv"
+        f"{BENCHMARKS}/plot_bold.tsv"
     wildcard_constraints:
         dataset=either(BIDS),
     conda:
@@ -199,13 +199,13 @@ rule plot_bold:
 
 rule plot_beta_recovery:
     input:
-        table=RESULTS + "/beta_recovery.csv",
+        table=f"{RESULTS}/beta_recovery.csv",
     output:
         **figure("beta_recovery", "Quality", "planted and recovered betas"),
     log:
-        LOGS + "/plot_beta_recovery.log",
+        f"{LOGS}/plot_beta_recovery.log",
     benchmark:
-        BENCHMARKS + "/plot_beta_recovery.tsv"
+        f"{BENCHMARKS}/plot_beta_recovery.tsv"
     wildcard_constraints:
         dataset=datasets_with("simulated"),
     conda:

@@ -6,11 +6,11 @@ rule rsa:
         network=path_of_network_rdms,
         brain=path_of_brain_rdms,
     output:
-        scores=RESULTS + "/rsa/{model}.nc",
+        scores=f"{RESULTS}/rsa/{{model}}.nc",
     log:
-        LOGS + "/rsa/{model}.log",
+        f"{LOGS}/rsa/{{model}}.log",
     benchmark:
-        BENCHMARKS + "/rsa/{model}.tsv"
+        f"{BENCHMARKS}/rsa/{{model}}.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: threads_of_study
@@ -31,11 +31,11 @@ rule scores:
     input:
         scores=similarities_of,
     output:
-        table=RESULTS + "/scores.csv",
+        table=f"{RESULTS}/scores.csv",
     log:
-        LOGS + "/scores.log",
+        f"{LOGS}/scores.log",
     benchmark:
-        BENCHMARKS + "/scores.tsv"
+        f"{BENCHMARKS}/scores.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -59,11 +59,11 @@ rule ceilings:
         unpack(responses_of),
         brain=path_of_brain_rdms,
     output:
-        table=RESULTS + "/ceilings.csv",
+        table=f"{RESULTS}/ceilings.csv",
     log:
-        LOGS + "/ceilings.log",
+        f"{LOGS}/ceilings.log",
     benchmark:
-        BENCHMARKS + "/ceilings.tsv"
+        f"{BENCHMARKS}/ceilings.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: threads_of_study
@@ -83,20 +83,20 @@ rule claims:
     input:
         unpack(learning_of),
         scores=similarities_of,
-        table=RESULTS + "/scores.csv",
-        ceilings=RESULTS + "/ceilings.csv",
+        table=f"{RESULTS}/scores.csv",
+        ceilings=f"{RESULTS}/ceilings.csv",
     output:
         claims=report(
-            RESULTS + "/claims.csv",
+            f"{RESULTS}/claims.csv",
             caption="../resources/captions/claims.rst",
             category="Claims",
             labels={"study": "{study}", "data set": "{dataset}", "content": "table of claims"},
         ),
-        profiles=RESULTS + "/profiles.csv",
+        profiles=f"{RESULTS}/profiles.csv",
     log:
-        LOGS + "/claims.log",
+        f"{LOGS}/claims.log",
     benchmark:
-        BENCHMARKS + "/claims.tsv"
+        f"{BENCHMARKS}/claims.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -120,10 +120,10 @@ rule beta_recovery:
         responses=path_of_responses,
         truth="results/{dataset}/truth.nc",
         brain=path_of_brain_rdms,
-        ceilings=RESULTS + "/ceilings.csv",
+        ceilings=f"{RESULTS}/ceilings.csv",
     output:
         table=report(
-            RESULTS + "/beta_recovery.csv",
+            f"{RESULTS}/beta_recovery.csv",
             caption="../resources/captions/beta_recovery.rst",
             category="Quality",
             labels={
@@ -133,9 +133,9 @@ rule beta_recovery:
             },
         ),
     log:
-        LOGS + "/beta_recovery.log",
+        f"{LOGS}/beta_recovery.log",
     benchmark:
-        BENCHMARKS + "/beta_recovery.tsv"
+        f"{BENCHMARKS}/beta_recovery.tsv"
     wildcard_constraints:
         dataset=datasets_with("simulated"),
     conda:

@@ -91,7 +91,7 @@ rule learning:
         metrics=metrics_of,
     output:
         table=report(
-            RESULTS + "/learning.csv",
+            f"{RESULTS}/learning.csv",
             caption="../resources/captions/learned.rst",
             category="Quality",
             labels={
@@ -101,9 +101,9 @@ rule learning:
             },
         ),
     log:
-        LOGS + "/learning.log",
+        f"{LOGS}/learning.log",
     benchmark:
-        BENCHMARKS + "/learning.tsv"
+        f"{BENCHMARKS}/learning.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -121,11 +121,11 @@ rule network_inputs:
         images="results/{dataset}/stimuli.npy",
         stimuli="results/{dataset}/stimuli.tsv",
     output:
-        inputs=RESULTS + "/inputs.nc",
+        inputs=f"{RESULTS}/inputs.nc",
     log:
-        LOGS + "/network_inputs.log",
+        f"{LOGS}/network_inputs.log",
     benchmark:
-        BENCHMARKS + "/network_inputs.tsv"
+        f"{BENCHMARKS}/network_inputs.tsv"
     conda:
         "../envs/networks.yaml"
     threads: 1

@@ -36,7 +36,7 @@ def responses_of(wildcards) -> dict:
 
 def similarities_of(wildcards) -> list[str]:
     """RSA of all networks of a study."""
-    return expand(RESULTS + "/rsa/{model}.nc", **wildcards, model=models_of(wildcards.study))
+    return expand(f"{RESULTS}/rsa/{{model}}.nc", **wildcards, model=models_of(wildcards.study))
 
 
 def metrics_of(wildcards) -> list[str]:

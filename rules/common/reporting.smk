@@ -5,12 +5,12 @@ def figure(name: str, category: str, content: str) -> dict:
     """Both files of a figure; the SVG goes into the report with its caption."""
     return {
         f"{name}_svg": report(
-            RESULTS + f"/figures/{name}.svg",
+            f"{RESULTS}/figures/{name}.svg",
             caption=f"../resources/captions/{name}.rst",
             category=category,
             labels={"study": "{study}", "data set": "{dataset}", "content": content},
         ),
-        f"{name}_png": RESULTS + f"/figures/{name}.png",
+        f"{name}_png": f"{RESULTS}/figures/{name}.png",
     }
 
 

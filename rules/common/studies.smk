@@ -55,7 +55,7 @@ def check_command_line() -> None:
             "(`--configfile A B`: B over A), or run two studies at once (`--config studies=[A,B]`)"
         )
     # Snakemake writes the interpreter into a shell command as it is (its issue 2645)
-    wrong = next((sign for sign in sys.executable if not (sign.isalnum() or sign in "/._-+@%,:=~")), None)
+    wrong = next((sign for sign in sys.executable if not (sign.isalnum() or sign in "._-+@%,:=~/")), None)
     if wrong:
         raise InputError(
             f"the folder of the Python environment has {wrong!r} in its path, which Snakemake cannot run: "

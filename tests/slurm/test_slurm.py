@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 GPU_RULES = {"train", "extract"}
 RUNS: list[subprocess.Popen] = []
-TARGETS = ("results/mine/claims.csv", "results/mine/scores.csv")
+TARGETS = ("results/studies/mine/mine/claims.csv", "results/studies/mine/mine/scores.csv")
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def first(project):
 
 
 def test_the_study_runs_to_its_end(project, first):
-    scores = pd.read_csv(project / "results/mine/scores.csv")
+    scores = pd.read_csv(project / "results/studies/mine/mine/scores.csv")
     assert set(scores["model"]) == {"tiny_resnet18", "tiny_untrained", "pixels"}
     assert {job.state for job in first} == {"COMPLETED"}
 
@@ -225,5 +225,5 @@ def test_a_killed_job_is_tried_again_with_more(second, project):
     assert (retry.partition, retry.gpus) == ("gpu", 1)
     assert "Trying to restart job" in said
     # and nothing half-written stays
-    folder = project / "results/mine/activations/tiny_untrained"
+    folder = project / "results/mine/activations/all-features/tiny_untrained"
     assert [path.name for path in folder.iterdir()] == ["1-of-1"]

@@ -59,7 +59,7 @@ def test_an_archive_holds_the_study_and_passes_its_check(archived, archive):
         "figures/rois.svg",
     }
     assert {f"results/tiny/{name}" for name in results} <= names
-    assert {"Snakefile", "tiny.yaml", "config.yaml", "scripts/scores.py", "rules/common.smk"} <= names
+    assert {"Snakefile", "tiny.yaml", "config.yaml", "scripts/scores.py", "rules/common/studies.smk"} <= names
     assert {"resources/models/tiny_vae.yaml", "requirements.txt", "LICENSE"} <= names
     assert any(name.startswith("results/networks/tiny_vae/") for name in names)
     assert not [name for name in names if "/activations/" in name or "/.snakemake" in name]
@@ -73,7 +73,7 @@ def test_it_is_an_ro_crate(archive):
     assert "ComputationalWorkflow" in crate.mainEntity.type
     (action,) = crate.get_by_type("CreateAction")
     assert action["instrument"].id == "Snakefile"
-    assert "results/tiny/scores.csv" in {result.id for result in action["result"]}
+    assert "results/studies/tiny/tiny/scores.csv" in {result.id for result in action["result"]}
 
 
 def test_another_machine_needs_nothing_but_sha256sum(archive, tmp_path):
@@ -109,16 +109,16 @@ def drawn_elsewhere(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("results/tiny/scores.csv", None, r"results/tiny/scores\.csv: found no such file"),
-        ("results/tiny/rdms/brain.h5", lambda data: data + b" ", r"made from results/tiny/rdms/brain\.h5"),
+        ("results/studies/tiny/tiny/scores.csv", None, r"results/tiny/scores\.csv: found no such file"),
+        ("results/tiny/rdms/correlation/BRAIN.h5", lambda data: data + b" ", r"made from results/tiny/rdms/brain\.h5"),
         ("results/tiny/stimuli.tsv", lambda data: data + b"\n", r"made from results/tiny/stimuli\.tsv"),
         (
-            "results/tiny/figures/rois.svg",
+            "results/studies/tiny/tiny/figures/rois.svg",
             lambda data: re.sub(b"<dc:description>.*</dc:description>", b"", data),
             r"figures/rois\.svg: found no word of the code that made it",
         ),
         (
-            "results/tiny/figures/rois.png",
+            "results/studies/tiny/tiny/figures/rois.png",
             drawn_elsewhere,
             r"figures/rois\.png: found no word of the code that made it",
         ),

@@ -124,7 +124,7 @@ def test_every_result_names_its_code_and_its_inputs(finished):
                 assert recorded == "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
     models = ("tiny_resnet18", "tiny_simclr", "tiny_vae", "tiny_untrained", "pixels")
     scores = provenance_of(folder / "tiny/scores.csv")
-    assert set(scores["inputs"]) == {f"results/tiny/rsa/{model}.nc" for model in models}
+    assert set(scores["inputs"]) == {f"results/studies/tiny/tiny/rsa/{model}.nc" for model in models}
 
 
 def test_every_result_says_what_made_it(finished):
@@ -139,13 +139,13 @@ def test_every_result_says_what_made_it(finished):
 
 
 def test_figures_and_report(finished):
-    figures = finished / "results/tiny/figures"
+    figures = finished / "results/studies/tiny/tiny/figures"
     names = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts"]
     names += ["reliability", "learning", "stimuli", "masks", "tsnr", "design", "beta_recovery"]
     for name in names:
         assert (figures / f"{name}.png").stat().st_size > 5000
         assert "</svg>" in (figures / f"{name}.svg").read_text()[-100:]
-    report = (finished / "results/tiny/report.html").read_text()
+    report = (finished / "results/studies/tiny/tiny/report.html").read_text()
     for name in names:
         assert f"figures/{name}.svg" in report
 
@@ -178,17 +178,17 @@ def test_a_network_that_did_not_learn_is_marked_and_its_claims_untestable(rerun)
     assert re.match(r"tiny_resnet18 did not learn \(accuracy \d\.\d+ is below the bar of", h1["reason"])
     # text is drawn as paths, with what each of its lines says in a comment
     for figure in ("profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "learning"):
-        svg = (rerun / f"results/tiny/figures/{figure}.svg").read_text()
+        svg = (rerun / f"results/studies/tiny/tiny/figures/{figure}.svg").read_text()
         assert "ResNet (did not learn)" in " ".join(re.findall(r"<!-- (.*?) -->", svg)), figure
 
 
 def test_baselines_alone_make_a_study(rerun):
     """No profiles, no centroids, no claims: figures that say so, and a report."""
     (rerun / "alone.yaml").write_text(f"models: [pixels]\n{NOBODY}")
-    (rerun / "results/tiny/report.html").unlink()
+    (rerun / "results/studies/tiny/tiny/report.html").unlink()
     made(rerun, "--configfile", "tiny.yaml", "alone.yaml")
-    assert (rerun / "results/tiny/report.html").exists()
-    claims = pd.read_csv(rerun / "results/tiny/claims.csv")
+    assert (rerun / "results/studies/tiny/tiny/report.html").exists()
+    claims = pd.read_csv(rerun / "results/studies/tiny/tiny/claims.csv")
     assert (claims["verdict"] == "untestable").all()
 
 
@@ -206,8 +206,8 @@ def test_a_second_run_does_nothing(finished):
 
 def test_the_same_study_gives_the_same_numbers(finished, project):
     """From scratch elsewhere, with another number of cores: byte for byte on the CPU."""
-    target = "results/tiny/rsa/tiny_untrained.nc"
-    tables = ["results/tiny/ceilings.csv", "results/tiny/reliability.csv"]
+    target = "results/studies/tiny/tiny/rsa/tiny_untrained.nc"
+    tables = ["results/studies/tiny/tiny/ceilings.csv", "results/studies/tiny/tiny/reliability.csv"]
     made(project, *TINY, "--cores", "1", "--", target, *tables)
     for path in tables:
         assert (project / path).read_bytes() == (finished / path).read_bytes()
@@ -220,7 +220,7 @@ def test_the_same_study_gives_the_same_numbers(finished, project):
 
 @pytest.mark.parametrize(("limit", "together"), [([], 2), (["--resources", "gpu=1"], 1)])
 def test_gpu_jobs_run_together_only_as_the_resource_allows(rerun, limit, together):
-    targets = [f"results/tiny/activations/{model}/1-of-1" for model in ("tiny_untrained", "tiny_simclr")]
+    targets = [f"results/tiny/activations/all-features/{model}/1-of-1" for model in ("tiny_untrained", "tiny_simclr")]
     run = made(rerun, *TINY, *limit, "--forcerun", *targets, "--", *targets)
     running, most = set(), 0
     for started, finished_job in re.findall(
@@ -244,7 +244,7 @@ def test_real_study(project):
     study = ("--configfile", "studies/algonauts92.yaml", "small.yaml")
     mirror = {"CORTEXRSA_MIRROR": str(MIRROR)} if MIRROR.is_dir() else {}
     # the reading stages killed, with Snakemake and alone: what follows is as if they had not been
-    deaths = killed_twice(project, *study, "--", "results/algonauts92/rdms/brain.h5", **mirror)
+    deaths = killed_twice(project, *study, "--", "results/algonauts92/rdms/brain-published.h5", **mirror)
     assert deaths == {f"{stage}.{k}" for stage in ("fetch", "read_rdm_dataset") for k in (1, 2)}
     made(project, *study, **mirror)
 
@@ -254,8 +254,8 @@ def test_real_study(project):
     group = scores[scores["subject"] == "group"].set_index(["roi", "model", "layer"])["score"]
     assert np.abs(by_subject - group).max() < 1e-9
 
-    brain = rsatoolbox.rdm.load_rdm(str(project / "results/algonauts92/rdms/brain.h5"))
-    network = rsatoolbox.rdm.load_rdm(str(project / "results/algonauts92/rdms/efficientnet_lite0.h5"))
+    brain = rsatoolbox.rdm.load_rdm(str(project / "results/algonauts92/rdms/brain-published.h5"))
+    network = rsatoolbox.rdm.load_rdm(str(project / "results/algonauts92/rdms/correlation/all-features/efficientnet_lite0.h5"))
     expected = rsatoolbox.rdm.compare(brain.subset("roi", "IT"), network, method="spearman").mean(axis=0)
     ours = scores[(scores["model"] == "efficientnet_lite0") & (scores["roi"] == "IT")]
     ours = ours[ours["subject"] == "group"].sort_values("layer_index")

@@ -62,7 +62,7 @@ def differences(project: Path, finished: Path) -> list[str]:
 def test_an_orphan_cannot_harm_what_the_next_run_made(rerun, finished):
     """The orphan stands still until the next run has done its work; then it goes on."""
     project = rerun.resolve()
-    target = "results/tiny/activations/tiny_untrained/1-of-1"
+    target = "results/tiny/activations/all-features/tiny_untrained/1-of-1"
     run = start(project, *TINY, "--forcerun", target, "--", target)
 
     def orphans() -> list[int]:
@@ -122,7 +122,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(project, finished):
         assert refused > 1
         if not (results / "tiny/report.html").exists():
             # all was made before, but the report, for which the message gave the command
-            report = snakemake(project, *TINY, "--report", "results/tiny/report.html")
+            report = snakemake(project, *TINY, "--report", "results/studies/tiny/tiny/report.html")
             assert report.returncode == 0, report.stderr[-3000:]
         assert differences(project, finished) == []
         assert hidden(project) == []

@@ -123,7 +123,7 @@ def test_a_changed_run_makes_the_betas_of_its_subject_again(studied, users_folde
 
 def test_one_beta_a_stimulus_has_no_reliability_and_no_ceiling_of_repeats(studied, tmp_path):
     project = shutil.copytree(studied, tmp_path / "project", symlinks=True)
-    targets = ("results/mine/ceilings.csv", "results/mine/scores.csv")
+    targets = ("results/studies/mine/mine/ceilings.csv", "results/studies/mine/mine/scores.csv")
     made(project, *MINE, "--config", "glm={betas: stimulus}", "--", *targets)
     assert set(pd.read_csv(project / targets[0])["kind"]) == {"subjects"}
     plan = snakemake(project, *MINE, "-n", "--config", "glm={betas: stimulus}")
@@ -191,7 +191,7 @@ def test_an_invalid_folder_is_noticed_by_the_validator(finished, tmp_path):
 
 def test_planted_betas_and_ceilings_are_recovered(finished):
     """At the size of the tests; docs/simulated-study.md has the figures of the full study."""
-    table = pd.read_csv(finished / "results/tiny/beta_recovery.csv").set_index(["roi", "split"])
+    table = pd.read_csv(finished / "results/studies/tiny/tiny/beta_recovery.csv").set_index(["roi", "split"])
     assert set(table.index) == {(roi, split) for roi in ("V1", "LO") for split in ("test", "train")}
     assert (table["r_trials"] > 0.5).all()
     assert (table.xs("test", level="split")["r_mean"] > 0.6).all()
@@ -203,7 +203,7 @@ def test_planted_betas_and_ceilings_are_recovered(finished):
 def test_single_trial_betas_give_cross_validated_distances(rerun):
     targets = [f"results/tiny/{name}" for name in ("ceilings.csv", "beta_recovery.csv")]
     made(rerun, *TINY, "--config", "measures={dissimilarity: crossnobis}", "--", *targets)
-    assert read_rdms(rerun / "results/tiny/rdms/brain.h5").dissimilarity_measure == "crossnobis"
+    assert read_rdms(rerun / "results/tiny/rdms/correlation/BRAIN.h5").dissimilarity_measure == "crossnobis"
     kinds = pd.read_csv(rerun / targets[0]).groupby("split")["kind"].unique()
     # either half needs two repeats, which the training stimuli do not have
     assert list(kinds["test"]) == ["split-half"]

@@ -41,8 +41,8 @@ def test_one_card_edited(rerun):
 
 def test_rdms_of_a_card_before_a_failed_extraction_are_not_current(rerun):
     edit(rerun / "resources/models/tiny_untrained.yaml", "layers: [relu,", "layers: [relu, nowhere,")
-    assert "nowhere" in refused(rerun, *TINY, "--", "results/tiny/rdms/tiny_untrained.h5")
-    assert not (rerun / "results/tiny/activations/tiny_untrained/1-of-1").exists()
+    assert "nowhere" in refused(rerun, *TINY, "--", "results/tiny/rdms/correlation/all-features/tiny_untrained.h5")
+    assert not (rerun / "results/tiny/activations/all-features/tiny_untrained/1-of-1").exists()
     assert pending(rerun) == jobs_of("tiny_untrained") | AGGREGATES
 
 
@@ -181,7 +181,7 @@ def test_shards_change_the_extraction_jobs_and_no_number(rerun):
     shards = {f"tiny/activations/{model}/{k}-of-3" for model in models for k in (1, 2, 3)}
     later = {path for model in models for path in jobs_of(model) if "activations" not in path}
     assert pending(rerun) == shards | later | AGGREGATES
-    target = "results/tiny/rdms/tiny_untrained.h5"
+    target = "results/tiny/rdms/correlation/all-features/tiny_untrained.h5"
     before = read_rdms(rerun / target)
     made(rerun, *TINY, "--", target)
     after = read_rdms(rerun / target)
@@ -197,7 +197,7 @@ def test_keeping_activations_or_not_changes_no_result(rerun):
 def test_the_plan_is_what_is_run(rerun):
     """One network edited, and run: its jobs ran, the others' files are untouched."""
     edit(rerun / "resources/models/tiny_untrained.yaml", "seed: 1", "seed: 2")
-    before = {path: path.stat().st_mtime_ns for path in rerun.glob("results/*/rsa/*.nc")}
+    before = {path: path.stat().st_mtime_ns for path in rerun.glob("results/studies/*/*/rsa/*.nc")}
     made(rerun, *TINY)
     changed = {path.stem for path, time in before.items() if path.stat().st_mtime_ns != time}
     assert changed == {"tiny_untrained"}
