@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from cortexrsa import studies
+from cortexrsa.cards import load_card, merged_config
 from cortexrsa.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,9 +122,46 @@ def killed_twice(project: Path, *arguments: str, **environment: str) -> set[str]
 
 
 def pending(project: Path, *arguments: str) -> set[str]:
-    """Outputs that a run would make (again), as paths below results/."""
+    """Outputs that a run would make (again), as `short` has them."""
     summary = snakemake(project, "--summary", *(arguments or TINY))
     assert summary.returncode == 0, summary.stderr
     rows = [line.split("\t") for line in summary.stdout.splitlines() if line.startswith("results/")]
     assert rows, summary.stdout
-    return {row[0].removeprefix("results/") for row in rows if row[-1] != "no update"}
+    return {short(row[0]) for row in rows if row[-1] != "no update"}
+
+
+# ---- where results lie -------------------------------------------------------------------------------------
+
+
+def short(path: str) -> str:
+    """A path below results/ without the names that studies and settings give to folders.
+
+    So `studies/tiny/tiny/scores.csv` is `tiny/scores.csv`, and
+    `tiny/rdms/correlation/all-features/pixels.h5` is `tiny/rdms/pixels.h5`.
+    """
+    path = path.removeprefix("results/")
+    path = re.sub(r"^studies/[^/]+/", "", path)
+    path = re.sub(r"/(glm|activations)/[^/]+/", r"/\1/", path)
+    path = re.sub(r"/responses/[^/]+\.nc$", "/responses.nc", path)
+    return re.sub(r"/rdms/(?:[^/]+/)*(brain|[^/]+?)(?:-[^/]*)?\.h5$", r"/rdms/\1.h5", path)
+
+
+def place(project: Path, name: str, configfile: str = TINY[1]) -> str:
+    """Path below the project of what `short` calls `name`, in the study of a configuration file."""
+    config = merged_config(project, [str(project / configfile)])
+    dataset, name = name.split("/", 1)
+    card = load_card("datasets", dataset, project)
+    if name == "rdms/brain.h5":
+        return studies.brain_rdms(config, dataset, card)
+    if name.startswith("rdms/"):
+        return studies.network_rdms(config, dataset, Path(name).stem)
+    if name == "responses.nc":
+        return f"results/{dataset}/responses/{studies.responses_key(config, card)}.nc"
+    if name.startswith("glm/"):
+        return f"results/{dataset}/glm/{studies.glm_key(config)}/{name.removeprefix('glm/')}"
+    if name.startswith("activations/"):
+        features = studies.features_key(config)
+        return f"results/{dataset}/activations/{features}/{name.removeprefix('activations/')}"
+    if name in ("bids", "truth.nc") or name.startswith("stimuli"):
+        return f"results/{dataset}/{name}"
+    return f"results/studies/{config['study']}/{dataset}/{name}"

@@ -16,7 +16,7 @@ from cortexrsa.schemas import definition, validate
 RESERVED = {
     "datasets": {
         *("downloads", "corpora", "networks", "logs", "benchmarks"),
-        *("calibration", "recovery", "bench", "archives"),
+        *("calibration", "recovery", "bench", "archives", "studies"),
     },
     "models": {"brain"},
 }

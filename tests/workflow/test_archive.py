@@ -110,7 +110,11 @@ def drawn_elsewhere(data: bytes) -> bytes:
     ("name", "content", "expected"),
     [
         ("results/studies/tiny/tiny/scores.csv", None, r"results/tiny/scores\.csv: found no such file"),
-        ("results/tiny/rdms/correlation/BRAIN.h5", lambda data: data + b" ", r"made from results/tiny/rdms/brain\.h5"),
+        (
+            "results/tiny/rdms/correlation/brain-*.h5",
+            lambda data: data + b" ",
+            r"made from results/tiny/rdms/brain\.h5",
+        ),
         ("results/tiny/stimuli.tsv", lambda data: data + b"\n", r"made from results/tiny/stimuli\.tsv"),
         (
             "results/studies/tiny/tiny/figures/rois.svg",

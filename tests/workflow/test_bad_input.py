@@ -183,7 +183,7 @@ def dataset_from(project, folder, **changes):
         "claims: {rois: {early: V1, late: V1}, models: {task_optimised: null, "
         "generative: null, self_supervised: null, untrained: null}}\n"
     )
-    return "--configfile", "mine.yaml", "--", "results/mine/rdms/correlation/BRAIN.h5"
+    return "--configfile", "mine.yaml", "--", "results/mine/rdms/correlation/brain-*.h5"
 
 
 def test_a_data_set_of_local_files_is_read(project, tmp_path):

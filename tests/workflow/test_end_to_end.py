@@ -220,7 +220,9 @@ def test_the_same_study_gives_the_same_numbers(finished, project):
 
 @pytest.mark.parametrize(("limit", "together"), [([], 2), (["--resources", "gpu=1"], 1)])
 def test_gpu_jobs_run_together_only_as_the_resource_allows(rerun, limit, together):
-    targets = [f"results/tiny/activations/all-features/{model}/1-of-1" for model in ("tiny_untrained", "tiny_simclr")]
+    targets = [
+        f"results/tiny/activations/all-features/{model}/1-of-1" for model in ("tiny_untrained", "tiny_simclr")
+    ]
     run = made(rerun, *TINY, *limit, "--forcerun", *targets, "--", *targets)
     running, most = set(), 0
     for started, finished_job in re.findall(
@@ -255,7 +257,9 @@ def test_real_study(project):
     assert np.abs(by_subject - group).max() < 1e-9
 
     brain = rsatoolbox.rdm.load_rdm(str(project / "results/algonauts92/rdms/brain-published.h5"))
-    network = rsatoolbox.rdm.load_rdm(str(project / "results/algonauts92/rdms/correlation/all-features/efficientnet_lite0.h5"))
+    network = rsatoolbox.rdm.load_rdm(
+        str(project / "results/algonauts92/rdms/correlation/all-features/efficientnet_lite0.h5")
+    )
     expected = rsatoolbox.rdm.compare(brain.subset("roi", "IT"), network, method="spearman").mean(axis=0)
     ours = scores[(scores["model"] == "efficientnet_lite0") & (scores["roi"] == "IT")]
     ours = ours[ours["subject"] == "group"].sort_values("layer_index")

@@ -203,7 +203,7 @@ def test_planted_betas_and_ceilings_are_recovered(finished):
 def test_single_trial_betas_give_cross_validated_distances(rerun):
     targets = [f"results/tiny/{name}" for name in ("ceilings.csv", "beta_recovery.csv")]
     made(rerun, *TINY, "--config", "measures={dissimilarity: crossnobis}", "--", *targets)
-    assert read_rdms(rerun / "results/tiny/rdms/correlation/BRAIN.h5").dissimilarity_measure == "crossnobis"
+    assert read_rdms(rerun / "results/tiny/rdms/correlation/brain-*.h5").dissimilarity_measure == "crossnobis"
     kinds = pd.read_csv(rerun / targets[0]).groupby("split")["kind"].unique()
     # either half needs two repeats, which the training stimuli do not have
     assert list(kinds["test"]) == ["split-half"]
