@@ -148,6 +148,9 @@ except InputError as error:
 # jobs on a cluster parse the workflow again, so they see the mirror too
 if FIRST["mirror"]:
     os.environ.setdefault("CORTEXRSA_MIRROR", str(FIRST["mirror"]))
+# numba keeps compiled code beside the source or in the home folder, and fails where it may write to neither
+if not os.access(ROOT / "scripts/cortexrsa", os.W_OK):
+    os.environ.setdefault("NUMBA_CACHE_DIR", os.path.abspath(".snakemake/numba"))
 
 
 def models_of(study: str) -> list[str]:

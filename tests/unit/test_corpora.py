@@ -237,3 +237,14 @@ def test_workers_read_the_same_batches(tmp_path):
     for (images, labels), (others, codes) in zip(alone, helped, strict=True):
         assert np.array_equal(images, others)
         assert np.array_equal(labels, codes)
+
+
+def test_photographs_are_upright(tmp_path):
+    upright = np.zeros((8, 8, 3), np.uint8)
+    upright[:4] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: to be shown rotated clockwise
+    Image.fromarray(np.rot90(upright).copy()).save(tmp_path / "1.png", exif=exif)
+    index = pd.DataFrame({"file": ["1.png"], "category": "a", "split": "train"})
+    images, _ = Corpus(index, None, tmp_path).part("train", 8).__getitems__([0])
+    np.testing.assert_array_equal(images[0].permute(1, 2, 0).numpy(), upright)

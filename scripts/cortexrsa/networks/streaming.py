@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cortexrsa.errors import InputError
@@ -106,7 +106,8 @@ class Images(Dataset):
         try:
             with Image.open(path) as image:
                 image.draft("RGB", (self.size, self.size))
-                image = image.convert("RGB")
+                # upright, as a viewer shows it
+                image = ImageOps.exif_transpose(image).convert("RGB")
         except (OSError, SyntaxError) as error:
             raise InputError("image", error, "an image that can be read", file=path) from error
         if image.size != (self.size, self.size):
