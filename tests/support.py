@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import shutil
@@ -9,8 +10,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from cortexrsa import studies
 from cortexrsa.cards import load_card, merged_config
@@ -146,8 +150,15 @@ def short(path: str) -> str:
     return re.sub(r"/rdms/(?:[^/]+/)*(brain|[^/]+?)(?:-[^/]*)?\.h5$", r"/rdms/\1.h5", path)
 
 
+def at(project: Path, name: str, configfile: str = TINY[1]) -> Path:
+    """Where a project has what `short` calls `name`."""
+    return project / place(project, name, configfile)
+
+
 def place(project: Path, name: str, configfile: str = TINY[1]) -> str:
     """Path below the project of what `short` calls `name`, in the study of a configuration file."""
+    if name.startswith(("networks/", "corpora/")):
+        return f"results/{name}"
     config = merged_config(project, [str(project / configfile)])
     dataset, name = name.split("/", 1)
     card = load_card("datasets", dataset, project)
@@ -165,3 +176,31 @@ def place(project: Path, name: str, configfile: str = TINY[1]) -> str:
     if name in ("bids", "truth.nc") or name.startswith("stimuli"):
         return f"results/{dataset}/{name}"
     return f"results/studies/{config['study']}/{dataset}/{name}"
+
+
+# ---- figures -----------------------------------------------------------------------------------------------
+
+
+def words_of(svg: Path) -> str:
+    """All text of a figure. It is drawn as paths, with what each of its lines says in a comment."""
+    return " ".join(html.unescape(line) for line in re.findall(r"<!-- (.*?) -->", svg.read_text()))
+
+
+def assert_figure(folder: Path, name: str, *words: str) -> None:
+    """A figure is whole, drawn on and of one size as PNG and SVG, and has these words in it."""
+    svg = (folder / f"{name}.svg").read_text()
+    size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg).groups()
+    ElementTree.fromstring(svg)
+    with Image.open(folder / f"{name}.png") as image:
+        image.load()
+        dpi = image.info["dpi"][0]
+        pixels = np.asarray(image.convert("L"))
+    assert pixels.shape == pytest.approx([float(points) * dpi / 72 for points in reversed(size)], abs=2), name
+    # drawn on, over most of its height and width
+    inked = pixels < 250
+    assert inked.mean() > 0.02, name
+    for axis in (0, 1):
+        drawn = np.flatnonzero(inked.any(axis=1 - axis))
+        assert drawn[-1] - drawn[0] > 0.6 * pixels.shape[axis], name
+    for word in words:
+        assert word in words_of(folder / f"{name}.svg"), f"{name}: {word}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from support import TINY, copy_project, made
 
@@ -25,10 +25,12 @@ def finished(tmp_path_factory) -> Path:
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
     project, done = shared / "finished", shared / "finished.done"
-    with FileLock(shared / "finished.lock"):
+    with open(shared / "finished.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
             shutil.rmtree(project, ignore_errors=True)
-            made(copy_project(project), *TINY)
+            run = made(copy_project(project), *TINY)
+            (project / "snakemake.log").write_text(run.stderr)
             done.touch()
     return project
 

@@ -20,7 +20,7 @@ from cortexrsa.archive import METADATA, PAPERS, check_archive
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.plan import disk, needed, traced
-from support import ROOT, copy_project
+from support import ROOT, at, copy_project, place
 
 
 def run(project, script, *arguments):
@@ -50,22 +50,16 @@ def test_an_archive_holds_the_study_and_passes_its_check(archived, archive):
     assert checked.returncode == 0, checked.stderr
     assert "results made by the code here" in checked.stdout
     names = set(zipfile.ZipFile(archive).namelist())
-    results = {
-        "scores.csv",
-        "claims.csv",
-        "report.html",
-        "rdms/tiny_vae.h5",
-        "rsa/pixels.nc",
-        "figures/rois.svg",
-    }
-    assert {f"results/tiny/{name}" for name in results} <= names
+    results = {"scores.csv", "claims.csv", "report.html", "figures/rois.svg"}
+    results |= {"rdms/brain.h5", "rdms/tiny_vae.h5", "rsa/pixels.nc"}
+    assert {place(archived, f"tiny/{name}") for name in results} <= names
     assert {"Snakefile", "tiny.yaml", "config.yaml", "scripts/scores.py", "rules/common/studies.smk"} <= names
     assert {"resources/models/tiny_vae.yaml", "requirements.txt", "LICENSE"} <= names
     assert any(name.startswith("results/networks/tiny_vae/") for name in names)
     assert not [name for name in names if "/activations/" in name or "/.snakemake" in name]
 
 
-def test_it_is_an_ro_crate(archive):
+def test_it_is_an_ro_crate(archived, archive):
     from rocrate.rocrate import ROCrate
 
     crate = ROCrate(archive)
@@ -73,7 +67,7 @@ def test_it_is_an_ro_crate(archive):
     assert "ComputationalWorkflow" in crate.mainEntity.type
     (action,) = crate.get_by_type("CreateAction")
     assert action["instrument"].id == "Snakefile"
-    assert "results/studies/tiny/tiny/scores.csv" in {result.id for result in action["result"]}
+    assert place(archived, "tiny/scores.csv") in {result.id for result in action["result"]}
 
 
 def test_another_machine_needs_nothing_but_sha256sum(archive, tmp_path):
@@ -109,20 +103,20 @@ def drawn_elsewhere(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("results/studies/tiny/tiny/scores.csv", None, r"results/tiny/scores\.csv: found no such file"),
+        ("tiny/scores.csv", None, r"tiny/scores\.csv: found no such file"),
         (
-            "results/tiny/rdms/correlation/brain-*.h5",
+            "tiny/rdms/brain.h5",
             lambda data: data + b" ",
-            r"made from results/tiny/rdms/brain\.h5",
+            r"made from results/tiny/rdms/correlation/brain-\S+\.h5",
         ),
-        ("results/tiny/stimuli.tsv", lambda data: data + b"\n", r"made from results/tiny/stimuli\.tsv"),
+        ("tiny/stimuli.tsv", lambda data: data + b"\n", r"made from results/tiny/stimuli\.tsv"),
         (
-            "results/studies/tiny/tiny/figures/rois.svg",
+            "tiny/figures/rois.svg",
             lambda data: re.sub(b"<dc:description>.*</dc:description>", b"", data),
             r"figures/rois\.svg: found no word of the code that made it",
         ),
         (
-            "results/studies/tiny/tiny/figures/rois.png",
+            "tiny/figures/rois.png",
             drawn_elsewhere,
             r"figures/rois\.png: found no word of the code that made it",
         ),
@@ -138,8 +132,8 @@ def drawn_elsewhere(data: bytes) -> bytes:
         ),
     ],
 )
-def test_what_was_changed_is_found(archive, name, content, expected):
-    change(archive, name, content)
+def test_what_was_changed_is_found(archived, archive, name, content, expected):
+    change(archive, place(archived, name) if name.startswith("tiny/") else name, content)
     with pytest.raises(InputError, match=expected):
         check_archive(archive)
 
@@ -185,10 +179,10 @@ def test_the_plan_says_what_the_study_then_took(archived, tmp_path):
     features = traced({name: cards.load_card("models", name, project) for name in names})
     settings = {"bootstrap": 40, "permutations": 99}
     (planned,) = disk(datasets, features, settings, project / "results").to_dict("records")
-    arrays = list((archived / "results/tiny").glob("activations/*/*/*.npy"))
+    arrays = list((archived / "results/tiny").glob("activations/*/*/*/*.npy"))
     assert planned["activations"] == sum(path.stat().st_size - 128 for path in arrays)
     assert planned["rdms"] == sum(
-        read_rdms(archived / f"results/tiny/rdms/{name}.h5").dissimilarities.nbytes for name in names
+        read_rdms(at(archived, f"tiny/rdms/{name}.h5")).dissimilarities.nbytes for name in names
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from support import TINY, edit, made, refused
+from support import TINY, at, edit, made, place, refused
 
 
 def leftovers(project):
@@ -83,14 +84,13 @@ def test_configuration_and_cards(project, file, old, new, expected):
 @pytest.fixture
 def with_stimuli(rerun):
     """The finished run, with the activations still to be made."""
-    for path in ("activations", "rdms", "rsa"):
-        for entry in (rerun / "results/tiny" / path).glob("tiny_untrained*"):
-            entry.rename(rerun / entry.name)
+    for name in ("activations/tiny_untrained", "rdms/tiny_untrained.h5", "rsa/tiny_untrained.nc"):
+        at(rerun, f"tiny/{name}").rename(rerun / Path(name).name)
     return rerun
 
 
 def run_untrained(project):
-    return refused(project, *TINY, "--", "results/tiny/rdms/correlation/all-features/tiny_untrained.h5")
+    return refused(project, *TINY, "--", place(project, "tiny/rdms/tiny_untrained.h5"))
 
 
 def test_a_layer_that_does_not_exist(with_stimuli):
@@ -99,13 +99,13 @@ def test_a_layer_that_does_not_exist(with_stimuli):
     assert "tiny_untrained.yaml" in line
     assert "layer2.7" in line
     assert "layer2.1" in line
-    assert not (with_stimuli / "results/tiny/activations/all-features/tiny_untrained/1-of-1").exists()
+    assert not at(with_stimuli, "tiny/activations/tiny_untrained/1-of-1").exists()
     log = (with_stimuli / "results/logs/tiny/extract/tiny_untrained/1-of-1.log").read_text()
     assert "Traceback" in log
 
 
 def test_duplicate_stimuli(with_stimuli):
-    path = with_stimuli / "results/tiny/stimuli.tsv"
+    path = at(with_stimuli, "tiny/stimuli.tsv")
     table = pd.read_csv(path, sep="\t")
     table.loc[1, "stimulus_id"] = table.loc[0, "stimulus_id"]
     table.to_csv(path, sep="\t", index=False)
@@ -119,37 +119,37 @@ def test_duplicate_stimuli(with_stimuli):
 
 
 def test_pickled_stimuli_are_refused(with_stimuli):
-    np.save(with_stimuli / "results/tiny/stimuli.npy", np.array([{}], object), allow_pickle=True)
-    (with_stimuli / "results/tiny/stimuli.tsv.json").unlink()
+    np.save(at(with_stimuli, "tiny/stimuli.npy"), np.array([{}], object), allow_pickle=True)
+    at(with_stimuli, "tiny/stimuli.tsv.json").unlink()
     assert "stimuli.npy: array: found" in run_untrained(with_stimuli)
 
 
 def test_truncated_weights(rerun):
     path = rerun / "results/networks/tiny_simclr/weights.safetensors"
     path.write_bytes(path.read_bytes()[:2000])
-    line = refused(rerun, *TINY, "--", "results/tiny/rdms/correlation/all-features/tiny_simclr.h5")
+    line = refused(rerun, *TINY, "--", place(rerun, "tiny/rdms/tiny_simclr.h5"))
     assert "weights.safetensors: content: found sha256:" in line
     # of a file without a record the reader tells as well
     path.with_name("weights.safetensors.json").unlink()
-    line = refused(rerun, *TINY, "--", "results/tiny/activations/all-features/tiny_simclr/1-of-1")
+    line = refused(rerun, *TINY, "--", place(rerun, "tiny/activations/tiny_simclr/1-of-1"))
     assert "weights.safetensors" in line
-    assert not (rerun / "results/tiny/activations/all-features/tiny_simclr/1-of-1").exists()
+    assert not at(rerun, "tiny/activations/tiny_simclr/1-of-1").exists()
 
 
 def test_truncated_rdms(rerun):
-    path = rerun / "results/tiny/rdms/correlation/all-features/pixels.h5"
+    path = at(rerun, "tiny/rdms/pixels.h5")
     path.write_bytes(path.read_bytes()[:1000])
-    line = refused(rerun, *TINY, "--", "results/studies/tiny/tiny/rsa/pixels.nc")
+    line = refused(rerun, *TINY, "--", place(rerun, "tiny/rsa/pixels.nc"))
     assert "pixels.h5: RDM file" in line
-    assert not (rerun / "results/studies/tiny/tiny/rsa/pixels.nc").exists()
+    assert not at(rerun, "tiny/rsa/pixels.nc").exists()
 
 
 def test_a_constant_layer_scores_nothing_and_says_why(rerun):
-    layer = rerun / "results/tiny/activations/all-features/pixels/1-of-1/pixels.npy"
+    layer = at(rerun, "tiny/activations/pixels/1-of-1/pixels.npy")
     np.save(layer, np.ones_like(np.load(layer)))
     layer.with_name("layers.tsv.json").unlink()
-    made(rerun, *TINY, "--forcerun", "results/tiny/rdms/correlation/all-features/pixels.h5")
-    scores = pd.read_csv(rerun / "results/studies/tiny/tiny/scores.csv")
+    made(rerun, *TINY, "--forcerun", place(rerun, "tiny/rdms/pixels.h5"))
+    scores = pd.read_csv(at(rerun, "tiny/scores.csv"))
     pixels = scores[scores["model"] == "pixels"]
     assert pixels["score"].isna().all()
     assert pixels["note"].str.contains("constant").all()
@@ -183,7 +183,7 @@ def dataset_from(project, folder, **changes):
         "claims: {rois: {early: V1, late: V1}, models: {task_optimised: null, "
         "generative: null, self_supervised: null, untrained: null}}\n"
     )
-    return "--configfile", "mine.yaml", "--", "results/mine/rdms/correlation/brain-*.h5"
+    return "--configfile", "mine.yaml", "--", place(project, "mine/rdms/brain.h5", "mine.yaml")
 
 
 def test_a_data_set_of_local_files_is_read(project, tmp_path):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import html
+import importlib.metadata
 import json
 import os
+import platform
 import re
 
 import h5py
@@ -13,12 +16,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import rsatoolbox
-import xarray
+import yaml
 from PIL import Image
 
+from cortexrsa.cards import load_card
 from cortexrsa.code import fingerprint
 from cortexrsa.storage import checksum
-from support import ROOT, TINY, killed_twice, made, snakemake
+from support import ROOT, TINY, assert_figure, at, killed_twice, made, place, snakemake, words_of
 
 NOBODY = (
     "claims: {models: {task_optimised: null, generative: null, self_supervised: null, untrained: null}}\n"
@@ -26,8 +30,8 @@ NOBODY = (
 MIRROR = ROOT.parent / "shared" / "mirror"
 
 
-def table(project, name):
-    return pd.read_csv(project / "results" / name)
+def table(project, name, configfile="tiny.yaml"):
+    return pd.read_csv(at(project, name, configfile))
 
 
 def test_embedded_study(finished):
@@ -47,21 +51,63 @@ def test_embedded_study(finished):
     assert ((test["ci_low"] < test["score"]) & (test["score"] < test["ci_high"])).all()
 
 
-def test_embedded_claims_and_ceilings(finished):
-    claims, ceilings = table(finished, "tiny/claims.csv"), table(finished, "tiny/ceilings.csv")
+def test_ceilings_are_those_of_the_responses(finished):
+    ceilings = table(finished, "tiny/ceilings.csv").set_index(["split", "roi"])
+    assert set(ceilings["kind"]) == {"split-half"}
+    # a measured RDM is less similar to another than to the truth
+    assert (ceilings["lower"] < ceilings["upper"]).all()
+    scores = table(finished, "tiny/scores.csv").set_index(["split", "roi"])["score"]
+    assert set(scores.index) == set(ceilings.index)
+    # four repeats tell more than two
+    for roi in ("V1", "LO"):
+        assert ceilings.loc[("test", roi), "lower"] > ceilings.loc[("train", roi), "lower"]
+
+
+def test_claims_follow_from_the_scores(finished):
+    """Estimates recomputed from the table of scores, and verdicts from the intervals."""
+    scores, claims = table(finished, "tiny/scores.csv"), table(finished, "tiny/claims.csv")
+    scores = scores.set_index(["roi", "model", "split"]).sort_values("layer_index")
+
+    def held_out(roi, model, layers=slice(None)):
+        """Test score of the layer that is best on the training stimuli."""
+        training, test = (
+            scores.loc[(roi, model, split), "score"].to_numpy()[layers] for split in ("train", "test")
+        )
+        return test[training.argmax()]
+
     overall = claims[claims["statistic"] == "overall"]
     assert list(overall["claim"]) == ["H1", "H2", "H3", "H4", "H5", "H6"]
-    assert set(overall["verdict"]) <= {"supported", "contradicted", "inconclusive", "untestable"}
-    assert claims["reason"].notna().all()
-    assert set(ceilings["kind"]) == {"split-half"}
-    assert (ceilings["lower"] <= ceilings["upper"]).all()
+    parts = claims[claims["estimate"].notna()].set_index(["claim", "roi", "statistic"])
+    expected = {}
+    for roi in ("V1", "LO"):
+        networks = held_out(roi, "tiny_resnet18"), held_out(roi, "tiny_vae")
+        expected["H4", roi, "difference of held-out best layers"] = networks[0] - networks[1]
+        vae = scores.loc[(roi, "tiny_vae", "test")]
+        expected["H5", roi, "slope of the profile"] = np.polyfit(vae["depth"], vae["score"], 1)[0]
+    # depths 0.4 and 0.6 of six layers
+    last = scores.loc[("LO", "tiny_resnet18", "test"), "score"].iloc[-1]
+    middle = held_out("LO", "tiny_resnet18", slice(2, 4))
+    expected["H2", "LO", "held-out best middle layer - last layer"] = middle - last
+    for part, value in expected.items():
+        assert parts.loc[part, "estimate"] == pytest.approx(value, abs=1e-6), part
+
+    bounds = 0.2 * table(finished, "tiny/ceilings.csv").query("split == 'test'").set_index("roi")["lower"]
+    for (claim, roi, _), part in parts.iterrows():
+        low, high = part["ci_low"], part["ci_high"]
+        if claim in ("H2", "H4"):
+            verdict = "supported" if low > 0 else "contradicted" if high < 0 else "inconclusive"
+        elif claim == "H5":
+            inside, outside = max(-low, high) < bounds[roi], max(low, -high) > bounds[roi]
+            verdict = "supported" if inside else "contradicted" if outside else "inconclusive"
+        else:
+            continue
+        assert part["verdict"] == verdict, part
 
 
 def test_scores_can_be_recomputed_from_the_rdm_files(finished):
     """The chain ends where rsatoolbox ends, starting from the RDM files."""
-    folder = finished / "results/tiny/rdms"
     brain, network = (
-        rsatoolbox.rdm.load_rdm(str(folder / f"{name}.h5")).subset_pattern("split", "test")
+        rsatoolbox.rdm.load_rdm(str(at(finished, f"tiny/rdms/{name}.h5"))).subset_pattern("split", "test")
         for name in ("brain", "tiny_untrained")
     )
     expected = rsatoolbox.rdm.compare(brain, network, method="spearman")
@@ -72,12 +118,12 @@ def test_scores_can_be_recomputed_from_the_rdm_files(finished):
 
 
 def test_rdms_can_be_recomputed_from_the_activations(finished):
-    folder = finished / "results/tiny"
-    layers = pd.read_csv(folder / "activations/tiny_vae/1-of-1/layers.tsv", sep="\t")
+    folder = at(finished, "tiny/activations/tiny_vae/1-of-1")
+    layers = pd.read_csv(folder / "layers.tsv", sep="\t")
     assert list(layers["depth"]) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
-    stored = rsatoolbox.rdm.load_rdm(str(folder / "rdms/tiny_vae.h5")).dissimilarities
+    stored = rsatoolbox.rdm.load_rdm(str(at(finished, "tiny/rdms/tiny_vae.h5"))).dissimilarities
     for layer, dissimilarities in zip(layers["layer"], stored, strict=True):
-        features = np.load(folder / f"activations/tiny_vae/1-of-1/{layer}.npy").astype(np.float64)
+        features = np.load(folder / f"{layer}.npy").astype(np.float64)
         expected = rsatoolbox.rdm.calc_rdm(rsatoolbox.data.Dataset(features), method="correlation")
         assert np.abs(expected.dissimilarities[0] - dissimilarities).max() < 1e-5
 
@@ -100,7 +146,6 @@ def provenance_of(path):
 
 def test_every_result_names_its_code_and_its_inputs(finished):
     """From the tables and figures back to the first files: a chain of checksums."""
-    folder = finished / "results"
     scripts = {
         "tiny/scores.csv": "scores",
         "tiny/claims.csv": "claims",
@@ -115,7 +160,7 @@ def test_every_result_names_its_code_and_its_inputs(finished):
         "tiny/figures/rdms.svg": "plot_geometry",
     }
     for name, script in scripts.items():
-        record = provenance_of(folder / name)
+        record = provenance_of(at(finished, name))
         assert record["code"] == fingerprint(f"scripts/{script}.py", finished), name
         for path, recorded in record["inputs"].items():
             path = finished / path
@@ -123,31 +168,96 @@ def test_every_result_names_its_code_and_its_inputs(finished):
             if path.is_file():
                 assert recorded == "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
     models = ("tiny_resnet18", "tiny_simclr", "tiny_vae", "tiny_untrained", "pixels")
-    scores = provenance_of(folder / "tiny/scores.csv")
-    assert set(scores["inputs"]) == {f"results/studies/tiny/tiny/rsa/{model}.nc" for model in models}
+    scores = provenance_of(at(finished, "tiny/scores.csv"))
+    assert set(scores["inputs"]) == {place(finished, f"tiny/rsa/{model}.nc") for model in models}
 
 
 def test_every_result_says_what_made_it(finished):
-    folder = finished / "results/tiny"
-    tables = ["scores.csv", "ceilings.csv", "claims.csv", "profiles.csv", "reliability.csv", "stimuli.tsv"]
-    for name in [*tables, "activations/tiny_vae/1-of-1/layers.tsv", "../corpora/few/index.tsv"]:
-        record = json.loads((folder / f"{name}.json").read_text())
-        assert record["versions"]["numpy"] == np.__version__
-        assert "seed" in json.dumps(record["settings"])
-    with xarray.open_dataset(folder / "rsa/pixels.nc", engine="h5netcdf") as rsa:
-        assert json.loads(rsa.attrs["provenance"])["settings"]["inference"]["bootstrap"] == 40
+    """The settings that a result depends on, as the cards and the configuration have them, and no others."""
+
+    def record_of(name):
+        return provenance_of(at(finished, name))
+
+    study = yaml.safe_load((finished / "config.yaml").read_text())["inference"]
+    study |= yaml.safe_load((finished / "tiny.yaml").read_text())["inference"]
+    corpus = load_card("corpora", "few", finished)
+    vae = load_card("models", "tiny_vae", finished)
+    expected = {
+        "tiny/scores.csv": {"inference": ("confidence", "seed", "standard_error")},
+        "tiny/ceilings.csv": {"inference": ("bootstrap", "ceiling_splits", "confidence", "seed")},
+        "tiny/claims.csv": {"inference": ("confidence", "seed", "standard_error")},
+        "tiny/profiles.csv": {"inference": ("confidence", "seed", "standard_error")},
+    }
+    for name, parts in expected.items():
+        settings = record_of(name)["settings"]
+        for part, keys in parts.items():
+            assert {key: settings[part][key] for key in keys} == {key: study[key] for key in keys}, name
+    made_by = {
+        "tiny/reliability.csv": {key: study[key] for key in ("ceiling_splits", "seed")},
+        "corpora/few/index.tsv": {key: corpus[key] for key in ("kind", "options")},
+        "tiny/activations/tiny_vae/1-of-1/layers.tsv": {
+            key: vae[key] for key in ("network", "weights", "preprocessing", "layers")
+        },
+    }
+    for name, settings in made_by.items():
+        assert record_of(name)["settings"] == settings, name
+    simulated = record_of("tiny/stimuli.tsv")["settings"]["simulated"]
+    assert simulated["options"]["seed"] == load_card("datasets", "tiny", finished)["options"]["seed"]
+    assert record_of("tiny/rsa/pixels.nc")["settings"]["inference"]["bootstrap"] == 40
+    versions = record_of("tiny/scores.csv")["versions"]
+    assert versions.pop("python") == platform.python_version()
+    assert versions == {package: importlib.metadata.version(package) for package in versions}
+    assert {"numpy", "scipy", "pandas", "torch", "snakemake"} <= set(versions)
 
 
-def test_figures_and_report(finished):
-    figures = finished / "results/studies/tiny/tiny/figures"
-    names = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts"]
-    names += ["reliability", "learning", "stimuli", "masks", "tsnr", "design", "beta_recovery"]
-    for name in names:
-        assert (figures / f"{name}.png").stat().st_size > 5000
-        assert "</svg>" in (figures / f"{name}.svg").read_text()[-100:]
-    report = (finished / "results/studies/tiny/tiny/report.html").read_text()
-    for name in names:
-        assert f"figures/{name}.svg" in report
+# what must stand in a figure of the tiny study, beside the names of its networks
+NETWORKS = ("ResNet", "SimCLR", "VAE")
+FIGURES = {
+    "profiles": (*NETWORKS, "V1", "LO", "ceiling"),
+    "rois": (*NETWORKS, "Pixels", "V1", "LO", "noise ceiling"),
+    "heatmap": (*NETWORKS, "Pixels", "V1", "LO", "layer4.1", "encoder.layer4.1", "mu"),
+    "rdms": (*NETWORKS, "Pixels", "V1", "LO", "dissimilarity (rank)"),
+    "mds": (*NETWORKS, "Pixels", "V1", "LO", "stress-1"),
+    "centroids": (*NETWORKS, "V1", "LO"),
+    "verdicts": ("H1", "H6", "inconclusive", "untestable", "estimate [interval]"),
+    "reliability": ("test stimuli, 4 repeats", "train stimuli, 2 repeats", "V1 (median", "30 voxels"),
+    "learning": (*NETWORKS, "chance", "before training", "images seen"),
+    "stimuli": (),
+    "inputs": ("Pixels", "32 x 32"),
+    "masks": ("V1", "LO", "sub-01"),
+    "tsnr": ("tSNR", "V1 (median", "LO (median"),
+    "design": ("sub-01, first run", "time (s)"),
+    "beta_recovery": ("V1", "LO", "correlation with planted betas", "true"),
+}
+
+
+def test_figures_are_drawn_with_their_words(finished):
+    folder = at(finished, "tiny/figures")
+    assert {path.stem for path in folder.glob("*.png")} == set(FIGURES)
+    for name, words in FIGURES.items():
+        assert_figure(folder, name, *words)
+    # numbers of the figures are those of the tables
+    claims = table(finished, "tiny/claims.csv")
+    row = claims[(claims["claim"] == "H4") & (claims["roi"] == "V1")].iloc[0]
+    told = f"ResNet / VAE in V1: {row['estimate']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+    assert told in words_of(folder / "verdicts.svg")
+    reliability = table(finished, "tiny/reliability.csv").query("split == 'test'").groupby("roi")
+    for roi, median in reliability["reliability"].median().items():
+        assert f"{roi} (median {median:.2f}, 30 voxels)" in words_of(folder / "reliability.svg")
+
+
+def test_the_report_shows_every_figure_and_table_as_it_is(finished):
+    report = at(finished, "tiny/report.html").read_text()
+    (text,) = re.findall(r"var results = (\{.*?\});?\s*</script>", report, re.DOTALL)
+    results = json.loads(text)
+    expected = {"claims.csv", "learning.csv"} | {f"figures/{name}.svg" for name in FIGURES}
+    assert {place(finished, f"tiny/{name}") for name in expected} <= set(results)
+    for path, result in results.items():
+        shown = base64.b64decode(result["data_uri"].partition("base64,")[2])
+        if path.endswith(".svg"):
+            assert shown == (finished / path).read_bytes(), path
+        assert len(re.sub("<[^>]*>", "", result["caption"]).split()) > 10, path
+        assert result["labels"]["data set"] == "tiny", path
 
 
 def test_trained_networks_are_plain_state_dicts(finished):
@@ -176,20 +286,20 @@ def test_a_network_that_did_not_learn_is_marked_and_its_claims_untestable(rerun)
     (h1,) = claims[(claims["claim"] == "H1") & (claims["statistic"] != "overall")].to_dict("records")
     assert h1["verdict"] == "untestable"
     assert re.match(r"tiny_resnet18 did not learn \(accuracy \d\.\d+ is below the bar of", h1["reason"])
-    # text is drawn as paths, with what each of its lines says in a comment
     for figure in ("profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "learning"):
-        svg = (rerun / f"results/studies/tiny/tiny/figures/{figure}.svg").read_text()
-        assert "ResNet (did not learn)" in " ".join(re.findall(r"<!-- (.*?) -->", svg)), figure
+        assert "ResNet (did not learn)" in words_of(at(rerun, f"tiny/figures/{figure}.svg")), figure
 
 
 def test_baselines_alone_make_a_study(rerun):
     """No profiles, no centroids, no claims: figures that say so, and a report."""
     (rerun / "alone.yaml").write_text(f"models: [pixels]\n{NOBODY}")
-    (rerun / "results/studies/tiny/tiny/report.html").unlink()
+    before = at(rerun, "tiny/report.html").read_bytes()
     made(rerun, "--configfile", "tiny.yaml", "alone.yaml")
-    assert (rerun / "results/studies/tiny/tiny/report.html").exists()
-    claims = pd.read_csv(rerun / "results/studies/tiny/tiny/claims.csv")
+    assert at(rerun, "tiny/report.html", "alone.yaml").exists()
+    claims = table(rerun, "tiny/claims.csv", "alone.yaml")
     assert (claims["verdict"] == "untestable").all()
+    # the other study of the same data set keeps its results
+    assert at(rerun, "tiny/report.html").read_bytes() == before
 
 
 def test_options_of_the_command_line_may_be_nested(finished):
@@ -198,39 +308,29 @@ def test_options_of_the_command_line_may_be_nested(finished):
     assert "RSA of pixels" in run.stdout + run.stderr
 
 
-def test_a_second_run_does_nothing(finished):
-    run = snakemake(finished, *TINY)
-    assert run.returncode == 0
+def test_a_second_run_does_nothing(rerun):
+    run = made(rerun, *TINY)
     assert "Nothing to be done" in run.stderr + run.stdout
 
 
-def test_the_same_study_gives_the_same_numbers(finished, project):
-    """From scratch elsewhere, with another number of cores: byte for byte on the CPU."""
-    target = "results/studies/tiny/tiny/rsa/tiny_untrained.nc"
-    tables = ["results/studies/tiny/tiny/ceilings.csv", "results/studies/tiny/tiny/reliability.csv"]
-    made(project, *TINY, "--cores", "1", "--", target, *tables)
-    for path in tables:
-        assert (project / path).read_bytes() == (finished / path).read_bytes()
-    with (
-        xarray.open_dataset(project / target, engine="h5netcdf") as ours,
-        xarray.open_dataset(finished / target, engine="h5netcdf") as theirs,
-    ):
-        assert ours.identical(theirs)
-
-
-@pytest.mark.parametrize(("limit", "together"), [([], 2), (["--resources", "gpu=1"], 1)])
-def test_gpu_jobs_run_together_only_as_the_resource_allows(rerun, limit, together):
-    targets = [
-        f"results/tiny/activations/all-features/{model}/1-of-1" for model in ("tiny_untrained", "tiny_simclr")
-    ]
-    run = made(rerun, *TINY, *limit, "--forcerun", *targets, "--", *targets)
+def most_together(said):
+    """How many GPU jobs Snakemake ran at the same time, at most."""
     running, most = set(), 0
-    for started, finished_job in re.findall(
-        r"^Job (\d+): Activations|^Finished jobid: (\d+)", run.stderr, re.M
+    for started, ended in re.findall(
+        r"^Job (\d+): (?:Activations of (?!pixels)|Training)|^Finished jobid: (\d+)", said, re.M
     ):
-        running = running | {started} if started else running - {finished_job}
+        running = running | {started} if started else running - {ended}
         most = max(most, len(running))
-    assert most == together
+    return most
+
+
+def test_gpu_jobs_run_together_only_as_the_resource_allows(rerun):
+    assert most_together((rerun / "snakemake.log").read_text()) == 2
+    targets = [
+        place(rerun, f"tiny/activations/{model}/1-of-1") for model in ("tiny_untrained", "tiny_simclr")
+    ]
+    run = made(rerun, *TINY, "--resources", "gpu=1", "--forcerun", *targets, "--", *targets)
+    assert most_together(run.stderr) == 1
 
 
 @pytest.mark.skipif(
@@ -250,7 +350,7 @@ def test_real_study(project):
     assert deaths == {f"{stage}.{k}" for stage in ("fetch", "read_rdm_dataset") for k in (1, 2)}
     made(project, *study, **mirror)
 
-    scores = table(project, "algonauts92/scores.csv")
+    scores = table(project, "algonauts92/scores.csv", "small.yaml")
     assert set(scores["subject"]) == {f"sub-{k:02d}" for k in range(1, 16)} | {"group"}
     by_subject = scores[scores["subject"] != "group"].groupby(["roi", "model", "layer"])["score"].mean()
     group = scores[scores["subject"] == "group"].set_index(["roi", "model", "layer"])["score"]
@@ -268,7 +368,7 @@ def test_real_study(project):
     assert ours["p_fwe"].min() <= 0.05
     assert ours["score"].iloc[-5:].max() > ours["score"].iloc[0] + 0.1
 
-    ceilings = table(project, "algonauts92/ceilings.csv").set_index(["kind", "roi"])
+    ceilings = table(project, "algonauts92/ceilings.csv", "small.yaml").set_index(["kind", "roi"])
     assert set(ceilings.index.levels[0]) == {"subjects", "subjects-unscaled", "subjects-unscaled-squared"}
     lower, upper = rsatoolbox.inference.noise_ceiling.boot_noise_ceiling(
         brain.subset("roi", "IT"), method="spearman"

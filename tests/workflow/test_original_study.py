@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from test_bad_input import leftovers
 
-from support import killed_twice, made, refused
+from support import assert_figure, at, killed_twice, made, place, refused
 
 TRAIN, TEST, SIZE, VOXELS = 40, 24, 32, 30
 CODES = {"V1": 1, "LatOcc": 7}
@@ -72,11 +74,13 @@ def kay(project):
 
 def test_averages_go_through_the_whole_workflow(kay):
     # the reading stages killed, with Snakemake and alone
-    deaths = killed_twice(kay, "--configfile", "study.yaml", "--", "results/small/responses.nc")
+    deaths = killed_twice(
+        kay, "--configfile", "study.yaml", "--", place(kay, "small/responses.nc", "study.yaml")
+    )
     assert deaths == {f"{stage}.{k}" for stage in ("fetch", "read_kay") for k in (1, 2)}
     made(kay, "--configfile", "study.yaml")
-    results = kay / "results" / "small"
-    scores = pd.read_csv(results / "scores.csv")
+    results = functools.partial(at, kay, configfile="study.yaml")
+    scores = pd.read_csv(results("small/scores.csv"))
     # the test images are tested, the training images stand beside them
     assert set(scores["split"]) == {"train", "test"}
     assert scores.loc[scores["split"] == "test", "p"].notna().all()
@@ -84,18 +88,20 @@ def test_averages_go_through_the_whole_workflow(kay):
     assert scores.groupby("split")["n_stimuli"].first().to_dict() == {"test": TEST, "train": TRAIN}
     pixels = scores[(scores["model"] == "pixels") & (scores["split"] == "test")].set_index("roi")["score"]
     assert pixels["V1"] > 0.3
-    ceilings = pd.read_csv(results / "ceilings.csv")
+    ceilings = pd.read_csv(results("small/ceilings.csv"))
     assert set(ceilings["kind"]) == {"moments", "voxel-halves"}
     assert ceilings[["lower", "upper"]].notna().all(axis=None)
-    reliability = pd.read_csv(results / "reliability.csv")
+    reliability = pd.read_csv(results("small/reliability.csv"))
     assert reliability.groupby("split")["reliability"].median()["test"] > 0.5
-    for figure in ("inputs", "reliability", "rois"):
-        assert (results / "figures" / f"{figure}.png").stat().st_size > 5000
-    assert (results / "report.html").exists()
+    figures = results("small/figures")
+    assert_figure(figures, "inputs", "Pixels")
+    assert_figure(figures, "reliability", "test stimuli, 13 repeats", "train stimuli, 2 repeats")
+    assert_figure(figures, "rois", "V1", "LatOcc", "ResNet, untrained", "Pixels", "noise ceiling")
+    assert (results("small/report.html")).exists()
     # recorded at the first download
     assert "small/kay_images.npz" in (kay / "results/downloads/checksums.lock").read_text()
     # temporary activations are gone
-    assert not list(results.glob("activations/*/*/*.npy"))
+    assert not list(kay.glob("results/small/activations/*/*/*/*.npy"))
 
 
 def test_swapped_splits_leave_nothing_behind(kay):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ import pytest
 from cortexrsa.brain.simulated.bold import simulate_bids
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.responses import read_responses
-from support import TINY, copy_project, made, pending, snakemake
+from support import TINY, assert_figure, at, copy_project, made, pending, place, snakemake
 
 EXPERIMENT = {
     "train": 10,
@@ -80,23 +81,26 @@ def studied(users_folder, tmp_path_factory):
 
 
 def test_two_subjects_from_nifti_files_to_scores(studied):
-    folder = studied / "results/mine"
-    responses = read_responses(folder / "responses.nc")
+    mine = functools.partial(at, studied, configfile="mine.yaml")
+    responses = read_responses(mine("mine/responses.nc"))
     voxels = pd.Series(responses["subject"].values + " " + responses["roi"].values).value_counts()
     assert voxels.to_dict() == {"sub-01 V1": 20, "sub-02 V1": 19, "sub-01 LO": 16, "sub-02 LO": 16}
-    rdms = read_rdms(folder / "rdms/brain.h5")
+    rdms = read_rdms(mine("mine/rdms/brain.h5"))
     assert sorted(rdms.rdm_descriptors[["subject", "roi"]].itertuples(index=False, name=None)) == [
         (f"sub-0{subject}", roi) for subject in (1, 2) for roi in ("LO", "V1")
     ]
-    scores = pd.read_csv(folder / "scores.csv")
+    scores = pd.read_csv(mine("mine/scores.csv"))
     assert {"sub-01", "sub-02"} < set(scores["subject"])
-    ceilings = pd.read_csv(folder / "ceilings.csv")
+    ceilings = pd.read_csv(mine("mine/ceilings.csv"))
     assert {"subjects", "split-half"} < set(ceilings["kind"])
-    reliability = pd.read_csv(folder / "reliability.csv")
+    reliability = pd.read_csv(mine("mine/reliability.csv"))
     assert set(reliability["subject"]) == {"sub-01", "sub-02"}
-    for name in ("masks", "tsnr", "design", "reliability", "rois"):
-        assert (folder / f"figures/{name}.png").stat().st_size > 5000
-        assert f"figures/{name}.svg" in (folder / "report.html").read_text()
+    report = mine("mine/report.html").read_text()
+    words = dict.fromkeys(("masks", "tsnr", "design"), ("sub-01",))
+    words |= {"reliability": ("V1 (median", "LO (median"), "rois": ("V1", "LO", "Pixels")}
+    for name, expected in words.items():
+        assert_figure(mine("mine/figures"), name, *expected)
+        assert f"figures/{name}.svg" in report
 
 
 @contextlib.contextmanager
@@ -123,7 +127,7 @@ def test_a_changed_run_makes_the_betas_of_its_subject_again(studied, users_folde
 
 def test_one_beta_a_stimulus_has_no_reliability_and_no_ceiling_of_repeats(studied, tmp_path):
     project = shutil.copytree(studied, tmp_path / "project", symlinks=True)
-    targets = ("results/studies/mine/mine/ceilings.csv", "results/studies/mine/mine/scores.csv")
+    targets = [place(project, f"mine/{name}.csv", "mine.yaml") for name in ("ceilings", "scores")]
     made(project, *MINE, "--config", "glm={betas: stimulus}", "--", *targets)
     assert set(pd.read_csv(project / targets[0])["kind"]) == {"subjects"}
     plan = snakemake(project, *MINE, "-n", "--config", "glm={betas: stimulus}")
@@ -153,19 +157,20 @@ def test_one_beta_a_stimulus_has_no_reliability_and_no_ceiling_of_repeats(studie
 )
 def test_cards_and_folders_that_do_not_fit(project, users_folder, old, new, expected):
     add_study(project, users_folder)
+    target = place(project, "mine/responses.nc", "mine.yaml")
     card = project / "resources/datasets/mine.yaml"
     assert old in card.read_text()
     card.write_text(card.read_text().replace(old, new, 1))
-    run = snakemake(project, *MINE, "--", "results/mine/responses.nc")
+    run = snakemake(project, *MINE, "--", target)
     assert run.returncode != 0
     lines = [line for line in run.stderr.splitlines() if line.startswith("Error: ")]
     assert any(expected in line for line in lines), run.stderr[-3000:]
-    assert not (project / "results/mine/responses.nc").exists()
+    assert not (project / target).exists()
 
 
 def test_the_simulated_folder_is_valid_bids(finished):
     """Offline: the validator carries the schema of the standard it was built for."""
-    folder = finished / "results/tiny/bids"
+    folder = at(finished, "tiny/bids")
     validator = Path(sys.executable).with_name("bids-validator-deno")
     run = subprocess.run(
         [validator, folder, "--recursive", "--format", "json"], capture_output=True, text=True, timeout=120
@@ -183,7 +188,7 @@ def test_the_simulated_folder_is_valid_bids(finished):
 
 
 def test_an_invalid_folder_is_noticed_by_the_validator(finished, tmp_path):
-    folder = shutil.copytree(finished / "results/tiny/bids", tmp_path / "bids")
+    folder = shutil.copytree(at(finished, "tiny/bids"), tmp_path / "bids")
     (folder / "dataset_description.json").unlink()
     validator = Path(sys.executable).with_name("bids-validator-deno")
     assert subprocess.run([validator, folder], capture_output=True, timeout=120).returncode != 0
@@ -191,7 +196,7 @@ def test_an_invalid_folder_is_noticed_by_the_validator(finished, tmp_path):
 
 def test_planted_betas_and_ceilings_are_recovered(finished):
     """At the size of the tests; docs/simulated-study.md has the figures of the full study."""
-    table = pd.read_csv(finished / "results/studies/tiny/tiny/beta_recovery.csv").set_index(["roi", "split"])
+    table = pd.read_csv(at(finished, "tiny/beta_recovery.csv")).set_index(["roi", "split"])
     assert set(table.index) == {(roi, split) for roi in ("V1", "LO") for split in ("test", "train")}
     assert (table["r_trials"] > 0.5).all()
     assert (table.xs("test", level="split")["r_mean"] > 0.6).all()
@@ -201,9 +206,10 @@ def test_planted_betas_and_ceilings_are_recovered(finished):
 
 
 def test_single_trial_betas_give_cross_validated_distances(rerun):
-    targets = [f"results/tiny/{name}" for name in ("ceilings.csv", "beta_recovery.csv")]
+    targets = [place(rerun, f"tiny/{name}") for name in ("ceilings.csv", "beta_recovery.csv")]
     made(rerun, *TINY, "--config", "measures={dissimilarity: crossnobis}", "--", *targets)
-    assert read_rdms(rerun / "results/tiny/rdms/correlation/brain-*.h5").dissimilarity_measure == "crossnobis"
+    (brain,) = rerun.glob("results/tiny/rdms/crossnobis/brain-*.h5")
+    assert read_rdms(brain).dissimilarity_measure == "crossnobis"
     kinds = pd.read_csv(rerun / targets[0]).groupby("split")["kind"].unique()
     # either half needs two repeats, which the training stimuli do not have
     assert list(kinds["test"]) == ["split-half"]

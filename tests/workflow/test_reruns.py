@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from cortexrsa.formats.rdms import read_rdms
-from support import TINY, edit, made, pending, place, refused, snakemake
+from support import TINY, at, edit, made, pending, place, refused, snakemake
 
 FIGURES = {
     f"tiny/figures/{name}.{suffix}"
@@ -41,10 +41,8 @@ def test_one_card_edited(rerun):
 
 def test_rdms_of_a_card_before_a_failed_extraction_are_not_current(rerun):
     edit(rerun / "resources/models/tiny_untrained.yaml", "layers: [relu,", "layers: [relu, nowhere,")
-    assert "nowhere" in refused(
-        rerun, *TINY, "--", "results/tiny/rdms/correlation/all-features/tiny_untrained.h5"
-    )
-    assert not (rerun / "results/tiny/activations/all-features/tiny_untrained/1-of-1").exists()
+    assert "nowhere" in refused(rerun, *TINY, "--", place(rerun, "tiny/rdms/tiny_untrained.h5"))
+    assert not at(rerun, "tiny/activations/tiny_untrained/1-of-1").exists()
     assert pending(rerun) == jobs_of("tiny_untrained") | AGGREGATES
 
 
@@ -53,7 +51,7 @@ def test_responses_before_a_failed_glm_are_not_current(rerun):
         (rerun / "tiny.yaml").read_text() + "glm: {drift: polynomial, drift_order: 999}\n"
     )
     refused(rerun, *TINY, "--", place(rerun, "tiny/responses.nc"))
-    assert not (rerun / place(rerun, "tiny/glm/sub-01_betas.nc")).exists()
+    assert not at(rerun, "tiny/glm/sub-01_betas.nc").exists()
     assert {"tiny/glm/sub-01_betas.nc", "tiny/responses.nc", "tiny/claims.csv"} <= pending(rerun)
 
 
@@ -62,7 +60,7 @@ def test_what_a_failed_job_took_away_is_made_again(rerun):
     results = rerun / "results"
     made = ("bids", "truth.nc", "stimuli.npy", "glm/sub-01_betas.nc", "responses.nc", "rdms/brain.h5")
     made += ("rdms/tiny_vae.h5", "rsa/tiny_vae.nc")
-    lost = {f"tiny/{name}": rerun / place(rerun, f"tiny/{name}") for name in made}
+    lost = {f"tiny/{name}": at(rerun, f"tiny/{name}") for name in made}
     lost |= {
         name: results / name for name in ("networks/tiny_vae/weights.safetensors", "corpora/few/index.tsv")
     }
@@ -186,7 +184,7 @@ def test_shards_change_the_extraction_jobs_and_no_number(rerun):
     shards = {f"tiny/activations/{model}/{k}-of-3" for model in models for k in (1, 2, 3)}
     later = {path for model in models for path in jobs_of(model) if "activations" not in path}
     assert pending(rerun) == shards | later | AGGREGATES
-    target = "results/tiny/rdms/correlation/all-features/tiny_untrained.h5"
+    target = place(rerun, "tiny/rdms/tiny_untrained.h5")
     before = read_rdms(rerun / target)
     made(rerun, *TINY, "--", target)
     after = read_rdms(rerun / target)
