@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: run test test-slurm lint bench plan report studies prune archive check-archive clean
+.PHONY: run check test test-slurm lint bench plan report studies prune archive check-archive clean
 
 # Snakemake cannot run an interpreter whose path has such signs (its issue 2645): said before anything is installed
 ifneq ($(shell printf '%s' '$(CURDIR)' | tr -d 'A-Za-z0-9/._+@%,:=~-'),)
@@ -15,8 +15,15 @@ run: .venv/run.stamp
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "Results: results/studies/embedded/simulated/report.html; tables and figures beside it"
 
+# side by side on up to four cores, the tests of a file in one process: they share what they set up
+TESTS := $(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# for daily work: style, and the tests that take a moment
+check: lint
+	$(TESTS) -m "not slow" tests/unit
+
 test: lint
-	$(BIN)/pytest
+	$(TESTS)
 
 # a real SLURM on this machine, started and stopped by the test; needs root and apt, else skips and says so
 test-slurm: .venv/dev.stamp

@@ -174,6 +174,7 @@ def test_voxels_are_matched_by_their_place(simulated):
         align_truth(truth, elsewhere, "truth.nc")
 
 
+@pytest.mark.slow
 def test_true_ceiling_is_the_similarity_to_the_noiseless_rdm(simulated):
     _, truth = simulated
     responses = measured(truth, 2)

@@ -160,6 +160,7 @@ def test_p_of_a_true_null_is_uniform():
     assert stats.kstest(p, "uniform").pvalue > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signal", [1.0, 0.3])
 def test_interval_covers_the_population_score(signal):
     """95 % intervals over stimuli, of a layer that shares part of its code with the ROI."""

@@ -14,6 +14,7 @@ def one_subject():
     return coverage(1, 40, SIGNALS["weak"], truth, simulations=60, draws=150)
 
 
+@pytest.mark.slow
 def test_intervals_cover_at_weak_signal(one_subject):
     """93 to 97 %, within three standard errors of the mean over a kind of statistic."""
     corrected = one_subject[one_subject["errors"] == "corrected"].set_index("statistic")["coverage"]
@@ -23,12 +24,14 @@ def test_intervals_cover_at_weak_signal(one_subject):
     assert corrected.mean() == pytest.approx(0.96, abs=0.03)
 
 
+@pytest.mark.slow
 def test_the_plain_bootstrap_is_too_wide(one_subject):
     ratios = one_subject.set_index(["errors", "statistic"])["se_ratio"]
     assert ratios["bootstrap", "score"] > 1.25
     assert ratios["corrected", "score"] < 1.25
 
 
+@pytest.mark.slow
 def test_tests_keep_their_level():
     table = false_positives(1, 40, simulations=80, permutations=199).set_index("statistic")
     assert (table["rate"] <= 0.05 + 3 * table["mc_error"]).all()

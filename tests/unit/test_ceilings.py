@@ -64,6 +64,7 @@ def test_without_noise_the_ceiling_is_one_and_the_generator_reaches_it():
     assert compare(rdm(signal)[None], rdm(trials.mean(axis=1))[None])[0, 0] == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_the_noiseless_geometry_scores_at_the_upper_bound():
     generator = np.random.default_rng(2)
     uppers, reached = [], []
@@ -77,6 +78,7 @@ def test_the_noiseless_geometry_scores_at_the_upper_bound():
     assert np.mean(reached) == pytest.approx(np.mean(uppers), abs=0.03)
 
 
+@pytest.mark.slow
 def test_pure_noise_has_no_ceiling_above_zero():
     generator = np.random.default_rng(3)
     above = []

@@ -366,6 +366,7 @@ for n in (64, 256):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 def test_peak_memory_does_not_grow_with_the_number_of_images(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)

@@ -92,7 +92,7 @@ FIGURES = {
 }
 
 
-@pytest.mark.parametrize("models", [FEW, MANY], ids=["few", "many"])
+@pytest.mark.parametrize("models", [FEW, pytest.param(MANY, marks=pytest.mark.slow)], ids=["few", "many"])
 @pytest.mark.parametrize("name", FIGURES)
 def test_text_is_whole_and_apart(name, models):
     figure = FIGURES[name](models)

@@ -192,6 +192,7 @@ def test_a_group_with_an_unknown_ceiling_has_none():
     assert (bounds["subject"], bounds["kind"]) == ("group", "unknown")
 
 
+@pytest.mark.slow
 def test_fixed_subjects_have_the_mean_of_their_ceilings():
     responses, _ = clean_responses(averages(subjects=("sub-S1", "sub-S2")), "responses")
     rdms = brain_rdms(responses, "correlation")

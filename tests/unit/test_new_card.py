@@ -139,6 +139,7 @@ def test_blocks_are_neither_their_parts_nor_their_stages(card, first, blocks):
     assert not [layer for layer in layers for block in layers if layer.startswith(f"{block}.")]
 
 
+@pytest.mark.slow
 def test_what_torchvision_does_with_its_weights_is_in_the_card():
     assert new_card.torchvision_card("googlenet")["network"]["options"] == {"transform_input": True}
     _, card, _ = written(new_card.torchvision_card("vit_b_16", "IMAGENET1K_SWAG_E2E_V1"))
@@ -207,6 +208,7 @@ def test_unknown_names_are_one_line_with_the_nearest(call, message):
         call()
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_card_or_one_line():
     def command(*arguments):
         return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True)
