@@ -153,9 +153,58 @@ def test_rsatoolbox_rows_are_put_in_the_order_of_the_images(card, tmp_path, caps
     toolbox_file(tmp_path / "rdm.h5", np.random.default_rng(0).permutation(N))
     _, stimuli, rdms = load_rdm_dataset(card, None)
     assert stimuli["stimulus_id"].tolist() == NAMES
-    assert rdms.rdms["subject"].tolist() == ["anna", "NA", "carl"]
+    assert rdms.rdm_descriptors["subject"].tolist() == ["anna", "NA", "carl"]
     np.testing.assert_allclose(rdms.dissimilarities, VECTORS)
     assert "rows are put in the order of the images" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", ["mat", "npz"])
+def test_names_in_another_variable_give_the_order(card, tmp_path, suffix):
+    """As Meadows exports its tasks: condensed, with the stimuli in an order of its own."""
+    order = np.random.default_rng(3).permutation(N)
+    names = [NAMES[k] for k in order]
+    vectors = np.stack([squareform(rdm[np.ix_(order, order)], checks=False) for rdm in SQUARES])
+    path = tmp_path / f"rdm.{suffix}"
+    if suffix == "mat":
+        savemat(path, {"rdmutv": vectors, "stimuli": names, "participants": cell_array(["a", "b", "c"])})
+    else:
+        objects = np.array([{}, None], object)
+        np.savez(path, rdmutv=vectors, stimuli=np.array(names), participants=objects)
+    rois = {"IT": {"file": path.name, "key": "rdmutv"}}
+    np.testing.assert_allclose(load_rdm_dataset(card | {"rois": rois}, None)[2].dissimilarities, VECTORS)
+
+
+def test_files_of_several_subjects_in_orders_of_their_own(card, tmp_path):
+    for k, rdm in enumerate(SQUARES):
+        order = np.random.default_rng(k).permutation(N)
+        names = [NAMES[j] for j in order]
+        pd.DataFrame(rdm[np.ix_(order, order)], names, names).to_csv(tmp_path / f"{k}.csv")
+    rois = {"IT": {"file": ["0.csv", "1.csv", "2.csv"]}}
+    np.testing.assert_allclose(load_rdm_dataset(card | {"rois": rois}, None)[2].dissimilarities, VECTORS)
+
+
+def test_rows_and_columns_in_different_orders_are_refused(card, tmp_path):
+    pd.DataFrame(SQUARES[0], NAMES, NAMES[::-1]).to_csv(tmp_path / "rdm.csv")
+    rois = {"IT": {"file": "rdm.csv"}}
+    assert "names of rows" in message_of(load_rdm_dataset, card | {"rois": rois}, None)
+
+
+def test_crossnobis_rdms_of_rsatoolbox_with_their_noise(card, tmp_path):
+    """Its descriptors then hold matrices; conditions are sorted by name there, not as they came."""
+    generator = np.random.default_rng(5)
+    shown = np.tile(generator.permutation(N), 4)
+    data = rsatoolbox.data.Dataset(
+        generator.normal(size=(len(shown), 12)),
+        obs_descriptors={"image": [NAMES[k] for k in shown], "run": np.repeat(range(4), N)},
+    )
+    noise = np.eye(12)
+    rdms = rsatoolbox.rdm.calc_rdm(data, "crossnobis", "image", noise=noise, cv_descriptor="run")
+    rdms.save(str(tmp_path / "rdm.h5"))
+    rois = {"IT": {"file": "rdm.h5"}}
+    ours = load_rdm_dataset(card | {"rois": rois}, None)[2].dissimilarities
+    order = [rdms.pattern_descriptors["image"].index(name) for name in NAMES]
+    expected = rdms.get_matrices()[0][np.ix_(order, order)]
+    np.testing.assert_allclose(ours[0], squareform(expected, checks=False))
 
 
 def test_names_of_rows_that_fit_in_part_are_refused(card, tmp_path):
@@ -178,7 +227,7 @@ def test_a_table_gives_the_order_and_labels(card, tmp_path, capsys):
     images, stimuli, rdms = load_rdm_dataset(card, None)
     assert stimuli["stimulus_id"].tolist() == [NAMES[k] for k in order]
     assert stimuli["category"].tolist() == ["NA"] * 4 + ["None"] * 4
-    assert rdms.rdms["subject"].tolist() == ["a", "b", "c"]
+    assert rdms.rdm_descriptors["subject"].tolist() == ["a", "b", "c"]
     stored = np.asarray(Image.open(tmp_path / "images" / f"{NAMES[order[0]]}.png").convert("RGB"))
     np.testing.assert_array_equal(images[0], stored)
     assert "1 of 9 images are not in" in capsys.readouterr().out

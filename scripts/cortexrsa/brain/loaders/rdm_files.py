@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from cortexrsa.formats.arrays import ARRAY_ERRORS, load_foreign_array
 TOLERANCE = 1e-6  # of the largest dissimilarity: rounding of float32 passes, another matrix does not
 # descriptors of rsatoolbox that count rows, and name nothing
 COUNTED = "index"
+LONGEST = 2**20  # bytes of an array that may hold names
 
 
 @dataclass
@@ -113,8 +115,21 @@ def _only(path: Path, names: Sequence[str]) -> str:
 
 
 def _from_npz(path: Path, key: str | None) -> Found:
-    (values,) = read_npz(path, [key] if key else []).values()
-    return Found(values, [])
+    ((name, values),) = read_npz(path, [key] if key else []).items()
+    stimuli = []
+    with np.load(path, allow_pickle=False) as archive:
+        for other in archive.files:
+            small = archive.zip.getinfo(f"{other}.npy").file_size < LONGEST
+            # an array of objects is not asked for
+            with contextlib.suppress(ValueError):
+                stimuli += [_texts(archive[other])] if small and other != name else []
+    return Found(values, list(filter(None, stimuli)))
+
+
+def _texts(value: np.ndarray) -> list[str]:
+    """The texts of an array or a cell array of texts; none of any other."""
+    items = [item.item() if getattr(item, "size", 0) == 1 else item for item in np.ravel(value)]
+    return [item.strip() for item in items] if all(isinstance(item, str) for item in items) else []
 
 
 def _from_npy(path: Path, key: str | None) -> Found:
@@ -151,7 +166,9 @@ def _from_mat(path: Path, key: str | None) -> Found:
         value = _joined(path, value[field], key)
     if value.dtype.names:
         raise InputError("key", f"a structure with {', '.join(value.dtype.names)}", f"{key}.FIELD", file=path)
-    return Found(_joined(path, value, key), [])
+    # names of the rows, in whatever variable they stand (Meadows calls it stimuli)
+    stimuli = [_texts(content[name]) for name in names if name != first]
+    return Found(_joined(path, value, key), list(filter(None, stimuli)))
 
 
 def _joined(path: Path, cells: np.ndarray, key: str | None) -> np.ndarray:
@@ -365,17 +382,20 @@ def row_order(found: Found, stimuli: pd.DataFrame, path: str | Path) -> np.ndarr
 
     Raises
     ------
-    InputError : names of which only some are those of stimuli.
+    InputError : names of which only some are those of stimuli, or that give two orders.
     """
+    orders = []
     for column in ("stimulus_id", "filename"):
         ours = stimuli[column].tolist()
         for names in found.stimuli:
             shared = set(names) & set(ours)
             if len(names) == len(ours) == len(shared):
-                return np.array([names.index(name) for name in ours])
-            if shared and not all(name.isdecimal() for name in names):
+                orders.append([names.index(name) for name in ours])
+            elif shared and not all(name.isdecimal() for name in names):
                 strange = next((name for name in names if name not in ours), None)
                 lacking = next((name for name in ours if name not in names), None)
                 what = f"{strange!r}" if strange else f"no {lacking!r}" if lacking else "a name twice"
                 raise InputError("names of rows", what, "the names of the images, each once", file=path)
-    return None
+    if any(order != orders[0] for order in orders):
+        raise InputError("names of rows", "two orders", "one, of rows and columns alike", file=path)
+    return np.array(orders[0]) if orders else None
