@@ -15,6 +15,7 @@ include: "rules/networks.smk"
 include: "rules/geometry.smk"
 include: "rules/inference.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
 include: "rules/validation.smk"
 
 

@@ -190,10 +190,32 @@ def intermediates(study: str, dataset: str) -> list[str]:
     return files + [f"results/corpora/{corpus_of(model)}/index.tsv" for model in trained_in(study)]
 
 
+def logs_of(study: str, dataset: str) -> list[str]:
+    """Patterns of the logs of all jobs whose results a study's data set rests on."""
+    content, card = CONFIGS[study], DATASETS[dataset]
+    dissimilarity, features = content["measures"]["dissimilarity"], studies.features_key(content)
+    responses, folder = studies.responses_key(content, card), f"results/logs/{dataset}"
+    patterns = [f"{folder}/*.log", f"{folder}/glm/{studies.glm_key(content)}/*.log"]
+    patterns += [
+        f"{folder}/responses/{responses}.log",
+        f"{folder}/brain_rdms/{dissimilarity}/{responses}.log",
+    ]
+    for model in models_of(study):
+        patterns.append(f"{folder}/extract/{features}/{model}/*.log")
+        patterns.append(f"{folder}/network_rdms/{dissimilarity}/{features}/{model}.log")
+    for model in trained_in(study):
+        patterns += [f"results/logs/train/{model}.log", f"results/logs/corpora/{corpus_of(model)}.log"]
+    return [*patterns, f"{LOGS}/**/*.log".format(study=study, dataset=dataset)]
+
+
 def everything(study: str) -> list[str]:
     """All that a study asks for."""
     return [
         path
         for dataset in CONFIGS[study]["datasets"]
-        for path in (*results_of(study, dataset), *intermediates(study, dataset))
+        for path in (
+            *results_of(study, dataset),
+            *intermediates(study, dataset),
+            f"{RESULTS}/warnings.csv".format(study=study, dataset=dataset),
+        )
     ]
