@@ -55,7 +55,7 @@ def _one_line(error: BaseException) -> tuple[str, int]:
     told = re.search(r"No space left on device|errno = 28|inline_container.*unexpected pos", text)
     if told or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
         place = getattr(error, "filename", None) or "results"
-        return f"{place}: disk: found it full, expected free space", 1
+        return f"{place}: The disk is full", 1
     return (text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"), 1
 
 

@@ -436,7 +436,7 @@ def test_full_disk_is_told_as_such(tmp_path, capfd):
     with pytest.raises(SystemExit), job_log(tmp_path / "job.log"):
         raise OSError(errno.ENOSPC, "No space left on device", "results/x.npy")
     error = capfd.readouterr().err
-    assert error.startswith("Error: results/x.npy: disk: found it full")
+    assert error.startswith("Error: results/x.npy: The disk is full")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="writes to /dev/full")
@@ -444,7 +444,7 @@ def test_full_disk_is_told_as_such_by_pytorch_too(tmp_path, capfd):
     state = {"weight": torch.zeros(1_000_000)}
     with pytest.raises(SystemExit), job_log(tmp_path / "job.log"), open("/dev/full", "wb") as file:
         torch.save(state, file)
-    assert capfd.readouterr().err.startswith("Error: results: disk: found it full")
+    assert capfd.readouterr().err.startswith("Error: results: The disk is full")
 
 
 def test_a_log_that_cannot_be_written_does_not_hide_the_error(capfd):
