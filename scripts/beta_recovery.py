@@ -2,6 +2,8 @@
 
 from cortexrsa.brain.reliability import reliability_table
 from cortexrsa.brain.responses import clean_responses
+from cortexrsa.formats.columns.beta_recovery import BETA_RECOVERY
+from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.responses import read_responses
@@ -27,7 +29,7 @@ with job_log(snakemake.log[0]):
         recovery_table(responses, truth, reliability),
         measured,
         true,
-        read_table(snakemake.input.ceilings),
+        read_table(snakemake.input.ceilings, CEILINGS),
         settings["comparison"],
     )
-    write_table(snakemake.output.table, table, settings)
+    write_table(snakemake.output.table, table, settings, BETA_RECOVERY)

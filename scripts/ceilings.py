@@ -1,6 +1,7 @@
 """Noise ceilings of every ROI."""
 
 from cortexrsa.brain.responses import clean_responses
+from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.responses import read_responses
 from cortexrsa.formats.tables import write_table
@@ -20,4 +21,4 @@ with job_log(snakemake.log[0]):
         settings["inference"],
         snakemake.threads,
     )
-    write_table(snakemake.output.table, table, settings)
+    write_table(snakemake.output.table, table, settings, CEILINGS)

@@ -1,5 +1,9 @@
 """Verdicts on the claims, and what is read off the profiles."""
 
+from cortexrsa.formats.columns.ceilings import CEILINGS
+from cortexrsa.formats.columns.claims import CLAIMS, PROFILES
+from cortexrsa.formats.columns.learning import LEARNING
+from cortexrsa.formats.columns.scores import SCORES
 from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.inference.ceilings import primary_ceilings
 from cortexrsa.inference.claims import Study, evaluate, summarise
@@ -11,7 +15,7 @@ with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     claims, inference = settings["claims"], settings["inference"]
     results = read_results(snakemake.input.scores)
-    ceilings = read_table(snakemake.input.ceilings, ["roi", "split", "kind", "lower", "ci_low"])
+    ceilings = read_table(snakemake.input.ceilings, CEILINGS)
     study = Study(
         models={name: model_scores(result, inference) for name, result in results.items()},
         rois=[str(roi) for roi in next(iter(results.values()))["roi"].to_numpy()],
@@ -21,8 +25,10 @@ with job_log(snakemake.log[0]):
         late=claims["rois"]["late"],
         equivalence=claims["equivalence"],
         confidence=inference["confidence"],
-        smallest_p=smallest_p(read_table(snakemake.input.table, ["roi", "split", "subject", "p_fwe"])),
-        unlearned=unlearned(read_table(learning)) if (learning := snakemake.input.get("learning")) else {},
+        smallest_p=smallest_p(read_table(snakemake.input.table, SCORES)),
+        unlearned=unlearned(read_table(learning, LEARNING))
+        if (learning := snakemake.input.get("learning"))
+        else {},
     )
-    write_table(snakemake.output.claims, evaluate(study), settings)
-    write_table(snakemake.output.profiles, summarise(study), settings)
+    write_table(snakemake.output.claims, evaluate(study), settings, CLAIMS)
+    write_table(snakemake.output.profiles, summarise(study), settings, PROFILES)

@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 
 from cortexrsa.brain.betas import fit_subject
+from cortexrsa.formats.columns.design import DESIGN
 from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.tables import write_table
 from cortexrsa.jobs import job_log
@@ -29,5 +30,5 @@ with job_log(snakemake.log[0]):
         with atomic_path(path) as temporary:
             nib.save(nib.Nifti1Image(values, fitted.affine), temporary)
             write_provenance(path, settings, {Path(path).name: temporary})
-    write_table(snakemake.output.design, fitted.design.reset_index(names="time"), settings)
+    write_table(snakemake.output.design, fitted.design.reset_index(names="time"), settings, DESIGN)
     write_dataset(snakemake.output.betas, fitted.betas.to_dataset(), settings)

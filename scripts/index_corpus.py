@@ -1,5 +1,6 @@
 """List the images of a training corpus that lies in a folder."""
 
+from cortexrsa.formats.columns.corpus import CORPUS
 from cortexrsa.formats.tables import write_table
 from cortexrsa.jobs import job_log
 from cortexrsa.networks.corpora import index_folder
@@ -7,4 +8,4 @@ from cortexrsa.networks.corpora import index_folder
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     source = f"corpus {snakemake.wildcards.corpus}"
-    write_table(snakemake.output.index, index_folder(settings["options"], source), settings)
+    write_table(snakemake.output.index, index_folder(settings["options"], source), settings, CORPUS)

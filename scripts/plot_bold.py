@@ -4,6 +4,7 @@ import nibabel as nib
 
 from cortexrsa.figures.bold import plot_design, plot_masks, plot_tsnr
 from cortexrsa.figures.style import save
+from cortexrsa.formats.columns.design import DESIGN
 from cortexrsa.formats.tables import read_table
 from cortexrsa.jobs import job_log
 
@@ -14,7 +15,8 @@ with job_log(snakemake.log[0]):
         for name in ("rois", "mean", "tsnr")
     )
     designs = {
-        subject: read_table(path) for subject, path in zip(subjects, snakemake.input.design, strict=True)
+        subject: read_table(path, DESIGN)
+        for subject, path in zip(subjects, snakemake.input.design, strict=True)
     }
     figures = {
         "masks": plot_masks({subject: (means[subject], masks[subject]) for subject in subjects}, rois),

@@ -2,12 +2,16 @@
 
 from cortexrsa.figures.claims import plot_centroids, plot_verdicts
 from cortexrsa.figures.style import marked, save
+from cortexrsa.formats.columns.claims import CLAIMS, PROFILES
 from cortexrsa.formats.tables import read_table
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     out = snakemake.output
     models = marked(snakemake.params.settings["models"], snakemake.input.get("learning"))
-    profiles, claims = read_table(snakemake.input.profiles), read_table(snakemake.input.claims)
+    profiles, claims = (
+        read_table(snakemake.input.profiles, PROFILES),
+        read_table(snakemake.input.claims, CLAIMS),
+    )
     save(plot_centroids(profiles, models), out.centroids_svg, out.centroids_png)
     save(plot_verdicts(claims, models), out.verdicts_svg, out.verdicts_png)

@@ -6,13 +6,15 @@ import pandas as pd
 
 from cortexrsa.figures.quality import plot_learning
 from cortexrsa.figures.style import marked, save
+from cortexrsa.formats.columns.learning import LEARNING
+from cortexrsa.formats.columns.metrics import METRICS
 from cortexrsa.formats.tables import read_table
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     metrics = pd.concat(
-        read_table(path).assign(model=Path(path).parent.name) for path in snakemake.input.metrics
+        read_table(path, METRICS).assign(model=Path(path).parent.name) for path in snakemake.input.metrics
     )
     models = marked(snakemake.params.settings, snakemake.input.learning)
-    figure = plot_learning(metrics, read_table(snakemake.input.learning), models)
+    figure = plot_learning(metrics, read_table(snakemake.input.learning, LEARNING), models)
     save(figure, snakemake.output.learning_svg, snakemake.output.learning_png)

@@ -2,6 +2,8 @@
 
 from cortexrsa.figures.scores import plot_heatmap, plot_profiles, plot_rois
 from cortexrsa.figures.style import marked, save
+from cortexrsa.formats.columns.ceilings import CEILINGS
+from cortexrsa.formats.columns.scores import SCORES
 from cortexrsa.formats.tables import read_table
 from cortexrsa.jobs import job_log
 
@@ -9,7 +11,10 @@ with job_log(snakemake.log[0]):
     out = snakemake.output
     settings = snakemake.params.settings
     models = marked(settings["models"], snakemake.input.get("learning"))
-    scores, ceilings = read_table(snakemake.input.scores), read_table(snakemake.input.ceilings)
+    scores, ceilings = (
+        read_table(snakemake.input.scores, SCORES),
+        read_table(snakemake.input.ceilings, CEILINGS),
+    )
     save(plot_profiles(scores, ceilings, models), out.profiles_svg, out.profiles_png)
     save(plot_rois(scores, ceilings, models), out.rois_svg, out.rois_png)
     alpha = round(1 - settings["confidence"], 12)

@@ -1,5 +1,6 @@
 """Simulated experiments of one scenario, with truth planted in the layers of a network."""
 
+from cortexrsa.formats.columns.recovery import EXPERIMENTS
 from cortexrsa.formats.tables import write_table
 from cortexrsa.jobs import job_log
 from cortexrsa.validation.recovery import Pool, experiments, read_layers
@@ -9,4 +10,4 @@ with job_log(snakemake.log[0]):
     pool = Pool(read_layers(shards.network), read_layers(shards.other), read_layers(shards.low_level))
     scenario = snakemake.wildcards.scenario.replace("_", " ")
     table = experiments(pool, scenario, settings["experiments"], settings["seed"])
-    write_table(snakemake.output.table, table, settings)
+    write_table(snakemake.output.table, table, settings, EXPERIMENTS)

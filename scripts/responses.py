@@ -1,6 +1,7 @@
 """Responses of all subjects to all stimuli, from their betas."""
 
 from cortexrsa.brain.betas import assemble, select_reliable
+from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.formats.responses import write_responses
 from cortexrsa.formats.tables import read_table
@@ -10,7 +11,7 @@ with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     subjects = dict(zip(settings["subjects"], snakemake.input.betas, strict=True))
     responses = assemble(
-        read_table(snakemake.input.stimuli, ["stimulus_id", "split"]),
+        read_table(snakemake.input.stimuli, STIMULI),
         {subject: read_dataset(path, ["betas"])["betas"] for subject, path in subjects.items()},
         settings["betas"] != "stimulus",
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
+from cortexrsa.formats.columns.metrics import METRICS
 from cortexrsa.formats.tables import write_table
 from cortexrsa.jobs import job_log
 from cortexrsa.networks.streaming import open_corpus
@@ -30,5 +31,5 @@ with job_log(snakemake.log[0]):
     with atomic_path(snakemake.output.weights) as temporary:
         save_file(network.state_dict(), temporary)
         write_provenance(snakemake.output.weights, settings, {Path(snakemake.output.weights).name: temporary})
-    write_table(snakemake.output.metrics, metrics, settings)
+    write_table(snakemake.output.metrics, metrics, settings, METRICS)
     shutil.rmtree(checkpoints)

@@ -13,6 +13,8 @@ from cortexrsa.errors import InputError
 WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 # what a job says, never what it computes
 WORDS_ONLY = {"cortexrsa/errors.py", "cortexrsa/jobs.py"}
+# how many arguments of these calls count: what follows, and what is given by name, is what a person reads
+COUNTED = {"InputError": 0, "Column": 1, "Table": 2}
 
 
 def _without_docstring(node: ast.AST) -> list[ast.stmt]:
@@ -24,10 +26,11 @@ def _without_docstring(node: ast.AST) -> list[ast.stmt]:
     return body
 
 
-def _words(node: ast.AST) -> bool:
-    """Whether an expression makes an `InputError`: its arguments are what a person reads, and no result."""
-    name = getattr(node.func, "id", getattr(node.func, "attr", None)) if isinstance(node, ast.Call) else None
-    return name == "InputError"
+def _counted(node: ast.AST) -> int | None:
+    """Of a call that takes words for a person, how many of its arguments are none; None of any other node."""
+    if not isinstance(node, ast.Call):
+        return None
+    return COUNTED.get(getattr(node.func, "id", getattr(node.func, "attr", None)))
 
 
 def _joined(values: list[ast.expr]) -> list[ast.expr]:
@@ -59,8 +62,8 @@ def _walk(node: object) -> Iterator[str]:
                 value = _without_docstring(node)
             elif isinstance(node, ast.JoinedStr):
                 value = _joined(value)
-            elif _words(node) and name in ("args", "keywords"):
-                continue
+            elif name in ("args", "keywords") and (counted := _counted(node)) is not None:
+                value = value[:counted] if name == "args" else []
             if value is not None and value != [] and name != "kind":
                 yield f" {name}="
                 yield from _walk(value)
@@ -154,9 +157,9 @@ def local_files(script: str | Path, root: str | Path) -> dict[str, str]:
 def fingerprint(script: str | Path, root: str | Path) -> str:
     """Hash of what a script does: its syntax tree and those of the local modules it imports, transitively.
 
-    Comments, formatting, docstrings and what an `InputError` says do not count; imports inside functions do.
-    Local is what lies below `root`/scripts, the folder that Python searches first. Modules imported by a
-    computed name are not seen. The hash is the same under every version of Python.
+    Comments, formatting, docstrings and the words of errors and tables (see `COUNTED`) do not count; imports
+    inside functions do. Local is what lies below `root`/scripts, the folder that Python searches first.
+    Modules imported by a computed name are not seen. The hash is the same under every version of Python.
 
     Parameters
     ----------

@@ -77,7 +77,6 @@ def _evidence(part: pd.Series, models: dict[str, dict]) -> str:
 
 def plot_verdicts(claims: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     """Table: every claim, its verdict in colour and words, and the estimates with intervals behind it."""
-    claims = claims.fillna({"models": "", "roi": "", "reason": ""})
     rows = []
     for claim, parts in claims.groupby("claim", sort=True):
         overall = parts[parts["statistic"] == "overall"].iloc[0]

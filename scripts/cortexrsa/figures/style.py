@@ -8,6 +8,7 @@ import matplotlib.pyplot
 import pandas as pd
 import seaborn as sns
 
+from cortexrsa.formats.columns.learning import LEARNING
 from cortexrsa.formats.tables import read_table
 from cortexrsa.networks.learning import unlearned
 from cortexrsa.storage import atomic_path, provenance
@@ -49,7 +50,7 @@ def marked(models: dict[str, dict], learning: str | None) -> dict[str, dict]:
     """
     if not learning:
         return models
-    failed = unlearned(read_table(learning))
+    failed = unlearned(read_table(learning, LEARNING))
     return {
         name: model | {"label": f"{model['label']} (did not learn)"} if name in failed else model
         for name, model in models.items()

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cortexrsa.errors import InputError
 from cortexrsa.formats.arrays import load_array
+from cortexrsa.formats.columns.layers import LAYERS
 from cortexrsa.formats.tables import read_table
 
 # of this many rows each shard holds a multiple: the batches (64, or 64 halved), and so the bits, are then
@@ -107,7 +108,7 @@ def read_layers(folders: Sequence[str | Path]) -> pd.DataFrame:
     ------
     InputError : a folder without a table, or with another than the first.
     """
-    tables = [read_table(Path(folder, "layers.tsv"), ["layer", "index", "depth"]) for folder in folders]
+    tables = [read_table(Path(folder, "layers.tsv"), LAYERS) for folder in folders]
     for folder, table in zip(folders, tables, strict=True):
         if not table.equals(tables[0]):
             raise InputError(

@@ -1,4 +1,4 @@
-"""Arrays: `.npy` files, alone or with the table of their rows."""
+"""Arrays: `.npy` files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from cortexrsa.errors import InputError, reason
-from cortexrsa.storage import atomic_path, check_unchanged, write_provenance
+from cortexrsa.storage import check_unchanged
 
 # what NumPy and the libraries below it raise at a damaged .npy or .npz file
 ARRAY_ERRORS = (
@@ -55,14 +54,3 @@ def load_foreign_array(path: str | Path, mmap_mode: str | None = None) -> np.nda
     if not isinstance(array, np.ndarray):
         raise InputError("array", "an .npz archive", expected, file=path)
     return array
-
-
-def write_array_and_table(
-    array_path: str | Path, table_path: str | Path, array: np.ndarray, table: pd.DataFrame, settings: dict
-) -> None:
-    """Write an array and the table of its rows, with one record for both beside the table."""
-    with atomic_path(array_path) as temporary, atomic_path(table_path) as temporary_table:
-        np.save(temporary, array, allow_pickle=False)
-        table.to_csv(temporary_table, sep="\t", index=False)
-        files = {Path(array_path).name: temporary, Path(table_path).name: temporary_table}
-        write_provenance(table_path, settings, files)

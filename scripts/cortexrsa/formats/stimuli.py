@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 
 from cortexrsa.errors import InputError
-from cortexrsa.formats.arrays import load_array, write_array_and_table
-from cortexrsa.formats.tables import read_table
+from cortexrsa.formats.arrays import load_array
+from cortexrsa.formats.columns.corpus import CORPUS
+from cortexrsa.formats.columns.stimuli import STIMULI
+from cortexrsa.formats.tables import Table, read_table, save_table
+from cortexrsa.storage import atomic_path, write_provenance
 
 MINIMUM_STIMULI = 8
 
@@ -47,12 +50,28 @@ def check_stimuli(images: np.ndarray, table: pd.DataFrame, source: str | Path) -
         raise InputError("split", f"{tested} test stimuli", f"at least {MINIMUM_STIMULI}", file=source)
 
 
+def _write_with_table(
+    array_path: str | Path,
+    table_path: str | Path,
+    array: np.ndarray,
+    table: pd.DataFrame,
+    settings: dict,
+    columns: Table,
+) -> None:
+    """Write an array and the table of its rows, with one record for both beside the table."""
+    with atomic_path(array_path) as temporary, atomic_path(table_path) as temporary_table:
+        np.save(temporary, array, allow_pickle=False)
+        save_table(temporary_table, table, columns, number_format=None)
+        files = {Path(array_path).name: temporary, Path(table_path).name: temporary_table}
+        write_provenance(table_path, settings, files)
+
+
 def write_stimuli(
     images_path: str | Path, table_path: str | Path, images: np.ndarray, table: pd.DataFrame, settings: dict
 ) -> None:
     """Write `stimuli.npy` (n, H, W, 3) uint8 and `stimuli.tsv`, after `check_stimuli`, with provenance."""
     check_stimuli(images, table, images_path)
-    write_array_and_table(images_path, table_path, images, table, settings)
+    _write_with_table(images_path, table_path, images, table, settings, STIMULI)
 
 
 def read_stimuli(images_path: str | Path, table_path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
@@ -63,7 +82,7 @@ def read_stimuli(images_path: str | Path, table_path: str | Path) -> tuple[np.nd
     InputError : see `check_stimuli`; also a file that is not a plain array, or not as it was written.
     """
     images = load_array(images_path, table_path, "r")
-    table = read_table(table_path)
+    table = read_table(table_path, STIMULI)
     check_stimuli(images, table, images_path)
     return images, table
 
@@ -72,4 +91,4 @@ def write_corpus(
     images_path: str | Path, labels_path: str | Path, images: np.ndarray, labels: pd.DataFrame, settings: dict
 ) -> None:
     """Write the images (n, H, W) uint8 of a training corpus and a row of labels for each, with provenance."""
-    write_array_and_table(images_path, labels_path, images, labels, settings)
+    _write_with_table(images_path, labels_path, images, labels, settings, CORPUS)

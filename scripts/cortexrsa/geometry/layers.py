@@ -9,6 +9,7 @@ import numpy as np
 
 from cortexrsa.errors import InputError
 from cortexrsa.formats.activations import Activations, read_layers
+from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import read_table
 from cortexrsa.geometry.rdm import rdm
@@ -35,7 +36,7 @@ def network_rdms(
     """
     dissimilarity = DISSIMILARITIES[dissimilarity].of_layers
     layers = read_layers(activations)
-    patterns = read_table(stimuli, ["stimulus_id", "split"])[["stimulus_id", "split"]]
+    patterns = read_table(stimuli, STIMULI)[["stimulus_id", "split"]]
     n = len(patterns)
     dissimilarities = np.empty((len(layers), n * (n - 1) // 2))
     with progress(len(layers), "layers") as bar:

@@ -22,6 +22,8 @@ import xxhash
 from tqdm import tqdm
 
 from cortexrsa.errors import InputError
+from cortexrsa.formats.columns.layers import LAYERS
+from cortexrsa.formats.tables import save_table
 from cortexrsa.networks.devices import choose_device, is_out_of_memory, place
 from cortexrsa.networks.layers import recorded, relative_depth
 from cortexrsa.networks.preprocessing import prepare
@@ -391,7 +393,7 @@ def extract(
             "shape": ["x".join(map(str, writer.shapes[layer])) for layer in layers],
         }
     )
-    table.to_csv(folder / "layers.tsv", sep="\t", index=False)
+    save_table(folder / "layers.tsv", table, LAYERS, number_format=None)
     write_provenance(
         folder / "layers.tsv", settings, {"layers.tsv": folder / "layers.tsv"} | writer.checksums()
     )

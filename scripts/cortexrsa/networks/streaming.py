@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cortexrsa.errors import InputError
 from cortexrsa.formats.arrays import load_array
+from cortexrsa.formats.columns.corpus import CORPUS
 from cortexrsa.formats.tables import read_table
 
 
@@ -59,7 +60,7 @@ def open_corpus(index: str | Path, images: str | Path | None = None, folder: str
     ------
     InputError : the index or the array cannot be read, or they disagree.
     """
-    table = read_table(index, ["file", "category", "split"]).fillna({"category": ""})
+    table = read_table(index, CORPUS)
     array = None if images is None else load_array(images, index, "r")
     if array is not None and len(array) != len(table):
         raise InputError("images", len(array), f"{len(table)}, as in {index}", file=images)

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from cortexrsa.formats.arrays import load_array
+from cortexrsa.formats.columns.layers import LAYERS
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import read_table
 from cortexrsa.geometry.compare import compare
@@ -65,7 +66,7 @@ def read_layers(shards: list[str | Path], seed: int = 0) -> list[np.ndarray]:
     shards : folders with `layers.tsv` and `{layer}.npy`, see `geometry.layers.network_rdms`
     seed : of the projections
     """
-    table = read_table(Path(shards[0]) / "layers.tsv", ["layer", "index", "depth"])
+    table = read_table(Path(shards[0]) / "layers.tsv", LAYERS)
     generator = np.random.default_rng(seed)
     layers = []
     for layer in table["layer"]:

@@ -1,0 +1,40 @@
+"""Columns of the tables of the calibration study."""
+
+from cortexrsa.formats.tables import Column, Table
+
+STUDY = {
+    "subjects": Column("integer", "size of each study", unit="subjects"),
+    "stimuli": Column("integer", "size of each study", unit="stimuli"),
+    "signal": Column("text", "strength of the signal; none: unrelated layers"),
+}
+INTERVALS = {
+    "errors": Column("text", "corrected, or of the plain bootstrap; empty for tests"),
+    "coverage": Column("number", "share of 95 % intervals that cover the truth", unit="0 to 1"),
+    "lowest": Column("number", "the same of the single statistic with the lowest", unit="0 to 1"),
+    "highest": Column("number", "the same of the single statistic with the highest", unit="0 to 1"),
+}
+ERRORS = {
+    "se_ratio": Column("number", "root mean variance over the true standard deviation, median"),
+    "undefined": Column("number", "share of the studies without an interval", unit="0 to 1"),
+}
+STATISTIC = {"statistic": Column("text", "what has an interval, or which test")}
+MC_ERROR = {"mc_error": Column("number", "Monte Carlo standard error of the share", unit="0 to 1")}
+RATE = {
+    "rate": Column("number", "share of the studies in which the test is significant at 5 %", unit="0 to 1")
+}
+
+COVERAGE = Table(
+    {**STATISTIC, **INTERVALS, **MC_ERROR, **ERRORS, **STUDY},
+    file="calibration/{subjects}-subjects-{stimuli}-stimuli-{signal}.csv",
+    row="a statistic and a kind of standard error, over simulated studies",
+)
+FALSE_POSITIVES = Table(
+    {**STATISTIC, **RATE, **MC_ERROR, **STUDY},
+    file="calibration/{subjects}-subjects-{stimuli}-stimuli-none.csv",
+    row="a test, over simulated studies without a signal",
+)
+CALIBRATION = Table(
+    {**STATISTIC, **INTERVALS, **MC_ERROR, **ERRORS, **STUDY, **RATE},
+    file="calibration/calibration.csv",
+    row="a row of the tables of all sizes and signals; cells that do not apply are empty",
+)

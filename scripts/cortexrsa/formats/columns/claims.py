@@ -1,0 +1,36 @@
+"""Columns of `claims.csv` and `profiles.csv`."""
+
+from cortexrsa.formats.tables import Column, Table
+
+CLAIMS = Table(
+    {
+        "claim": Column("text", "name of the claim"),
+        "statement": Column("text", "what it says"),
+        "models": Column("text", "networks of the part, joined by a comma; empty for the claim as a whole"),
+        "roi": Column("text", "region of interest; empty for the claim as a whole"),
+        "statistic": Column("text", "what is estimated; overall: the claim as a whole"),
+        "estimate": Column("number", "its estimate", unit="of the statistic"),
+        "ci_low": Column("number", "lower limit of its confidence interval", unit="as estimate"),
+        "ci_high": Column("number", "upper limit of its confidence interval", unit="as estimate"),
+        "p": Column("number", "of the part, where the claim has a test", unit="0 to 1"),
+        "verdict": Column("text", "supported, contradicted, inconclusive or untestable"),
+        "reason": Column("text", "why, in words"),
+    },
+    file="{dataset}/claims.csv",
+    row="a claim as a whole, or one of its parts",
+)
+
+PROFILES = Table(
+    {
+        "model": Column("text", "name of the network's card"),
+        "roi": Column("text", "region of interest"),
+        "statistic": Column("text", "what is read off the profile of scores over the layers"),
+        "estimate": Column(
+            "number", "its estimate", unit="depths: 0 to 1; scores: -1 to 1; slope: score over depth"
+        ),
+        "ci_low": Column("number", "lower limit of its confidence interval", unit="as estimate"),
+        "ci_high": Column("number", "upper limit of its confidence interval", unit="as estimate"),
+    },
+    file="{dataset}/profiles.csv",
+    row="a network, ROI and statistic",
+)
