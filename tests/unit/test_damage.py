@@ -12,7 +12,7 @@ from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs, read_rdms, write_rdms
 from cortexrsa.formats.responses import read_responses, write_responses
 from cortexrsa.formats.stimuli import read_stimuli, write_stimuli
-from cortexrsa.formats.tables import read_table, write_table
+from cortexrsa.formats.tables import Column, Table, read_table, write_table
 from support import message_of
 
 
@@ -30,8 +30,9 @@ def write_tsv(folder):
 
 def write_csv(folder):
     table = pd.DataFrame({"roi": ["V1", "LO"] * 20, "score": np.linspace(0, 1, 40)})
-    write_table(folder / "scores.csv", table, {"seed": 1})
-    return folder / "scores.csv", lambda: read_table(folder / "scores.csv", ["roi"])
+    columns = Table({"roi": Column("text"), "score": Column("number")})
+    write_table(folder / "scores.csv", table, {"seed": 1}, columns)
+    return folder / "scores.csv", lambda: read_table(folder / "scores.csv", columns)
 
 
 def write_h5(folder):

@@ -6,6 +6,7 @@ Scripts that run later because their inputs are new are not listed.
 
 import ast
 import functools
+import re
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ from cortexrsa import code
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "scripts/cortexrsa"
-# Snakemake runs the others; these a person runs
-BY_HAND = {"archive", "new_model_card", "plan", "report"}
-SCRIPTS = sorted({path.stem for path in (ROOT / "scripts").glob("*.py")} - BY_HAND)
+# those of the rules; a person runs the others
+RULES = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").rglob("*.smk"))
+SCRIPTS = sorted(set(re.findall(r'"\.\./scripts/(\w+)\.py"', RULES)))
 PLOTS = {script for script in SCRIPTS if script.startswith("plot_")}
 # the study of the method reruns with the method
 RECOVERY = {"recovery", "plot_recovery"}
@@ -80,7 +81,7 @@ def test_words_of_errors_rerun_nothing(monkeypatch, module):
 
 
 @pytest.mark.parametrize(
-    "module", ["errors.py", "jobs.py", "code.py", "cards.py", "schemas.py", "archive.py", "plan.py"]
+    "module", ["errors.py", "jobs.py", "code.py", "cards.py", "schemas.py", "studies.py", "plan.py"]
 )
 def test_what_computes_nothing_reruns_nothing(monkeypatch, module):
     assert rerun_by(monkeypatch, module, edited) == set()

@@ -15,10 +15,10 @@ INTRODUCTION = """# Tables
 Every table below `results/`, with its columns in their order. The code reads the same list: it neither writes
 nor reads a table with another column (`scripts/cortexrsa/formats/columns/`).
 
-Text is text, whatever it looks like: `NA`, `nan`, `01` and `1e3` are names. An empty cell is empty text, or a
-missing number (NaN). In Python `cortexrsa.formats.tables.read_table` reads a table so. Pandas alone takes some
-names for missing values; `keep_default_na=False, na_values={"score": [""]}`, with the names of all columns of
-numbers, keeps it from that. Beside each table stands `TABLE.json`, which says
+Text is text, whatever it looks like: `NA`, `nan`, `01` and `1e3` are names. An empty cell is empty text or a
+missing number (NaN). In Python `cortexrsa.formats.tables.read_table` reads a table so. Pandas takes some
+names for missing values. `keep_default_na=False, na_values={"score": [""]}` keeps it from that, with the
+names of all columns of numbers. Beside each table stands `TABLE.json`, which says
 [what made it](../results/README.md).
 """
 

@@ -10,12 +10,12 @@ CEILINGS = Table(
         "split": Column("text", "train or test stimuli"),
         "measure": Column("text", "comparison of the RDMs"),
         "kind": Column(
-            "text", "what it is estimated from: subjects, split-half, moments, voxel halves; or unknown"
+            "text", "what it is estimated from, or the convention of a published table; unknown: none can be"
         ),
         "lower": Column("number", "lower bound; missing where it is unknown", unit="as score"),
         "upper": Column("number", "upper bound; missing where it is unknown", unit="as score"),
         "ci_low": Column("number", "lower limit of the lower bound's confidence interval", unit="as score"),
-        "ci_high": Column("number", "upper limit of the lower bound's confidence interval", unit="as score"),
+        "ci_high": Column("number", "upper limit of the upper bound's confidence interval", unit="as score"),
         "assumes": Column("text", "what the bounds assume"),
     },
     file="{dataset}/ceilings.csv",

@@ -9,6 +9,6 @@ LAYERS = Table(
         "depth": Column("number", "relative depth", unit="0 first, 1 last layer"),
         "shape": Column("text", "shape of its output for one image, as CxHxW", unit="units"),
     },
-    file="{dataset}/activations/{model}/{shard}/layers.tsv",
+    file="{dataset}/activations/{features}/{model}/{shard}/layers.tsv",
     row="a layer, in the order of the card",
 )

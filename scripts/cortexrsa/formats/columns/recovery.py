@@ -10,7 +10,7 @@ EXPERIMENTS = Table(
         "estimate": Column("number", "estimate of its statistic", unit="of the statistic"),
         "answer": Column("text", "verdict of the claim, or significant or not"),
     },
-    file="recovery/{scenario}.csv",
+    file="recovery/{dataset}/{scenario}.csv",
     row="a question to one simulated experiment",
 )
 
