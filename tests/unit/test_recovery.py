@@ -74,9 +74,8 @@ def test_layers_are_read_from_shards_and_projected(tmp_path):
         folder.mkdir()
         np.save(folder / "wide.npy", part.astype(np.float32))
         np.save(folder / "narrow.npy", part[:, :20].astype(np.float32))
-        pd.DataFrame({"layer": ["wide", "narrow"], "index": [0, 1], "depth": [0, 1]}).to_csv(
-            folder / "layers.tsv", sep="\t", index=False
-        )
+        layers = {"layer": ["wide", "narrow"], "index": [0, 1], "depth": [0, 1], "shape": ["500", "20"]}
+        pd.DataFrame(layers).to_csv(folder / "layers.tsv", sep="\t", index=False)
     wide, narrow = read_layers([tmp_path / "1-of-2", tmp_path / "2-of-2"])
     assert wide.shape == (12, 300)
     centred = x[:, :20].astype(np.float32) - x[:, :20].astype(np.float32).mean(axis=0)

@@ -299,7 +299,7 @@ def test_activations_that_are_not_finite_are_refused(tmp_path, spoil, expected):
     folder.mkdir()
     np.save(folder / "conv.npy", features)
     (folder / "layers.tsv").write_text("layer\tindex\tdepth\tshape\nconv\t0\t0.0\t20\n")
-    pd.DataFrame({"stimulus_id": [f"s{k}" for k in range(10)], "split": "test"}).to_csv(
+    pd.DataFrame({"stimulus_id": [f"s{k}" for k in range(10)], "split": "test", "repeats": 1}).to_csv(
         tmp_path / "stimuli.tsv", sep="\t", index=False
     )
     if expected:

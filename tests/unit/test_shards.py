@@ -52,7 +52,7 @@ def write_shards(folder, features, shards):
         np.save(part / "conv.npy", features[shard_rows(len(features), name)])
         (part / "layers.tsv").write_text(f"layer\tindex\tdepth\tshape\nconv\t0\t0.0\t{features.shape[1]}\n")
         folders.append(part)
-    stimuli = {"stimulus_id": [f"s{k}" for k in range(len(features))], "split": "test"}
+    stimuli = {"stimulus_id": [f"s{k}" for k in range(len(features))], "split": "test", "repeats": 1}
     pd.DataFrame(stimuli).to_csv(folder / "stimuli.tsv", sep="\t", index=False)
     return folders
 
