@@ -1,15 +1,17 @@
 """RDMs of every subject and ROI."""
 
-from cortexrsa.brain.responses import clean_responses
+from cortexrsa.brain.responses import clean_responses, many_dropped
 from cortexrsa.formats.rdms import write_rdms
 from cortexrsa.formats.responses import read_responses
 from cortexrsa.geometry.regions import brain_rdms
-from cortexrsa.jobs import job_log
+from cortexrsa.jobs import job_log, warn
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     responses = read_responses(snakemake.input.responses)
     cleaned, dropped = clean_responses(responses, snakemake.input.responses)
     print(dropped.to_string(index=False))
+    for text in many_dropped(dropped):
+        warn(text)
     rdms = brain_rdms(cleaned, settings["dissimilarity"], snakemake.input.responses, snakemake.threads)
     write_rdms(snakemake.output.rdms, rdms, settings)

@@ -9,7 +9,7 @@ from cortexrsa.brain.betas import fit_subject
 from cortexrsa.formats.columns.design import DESIGN
 from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.tables import write_table
-from cortexrsa.jobs import job_log
+from cortexrsa.jobs import job_log, warn
 from cortexrsa.storage import atomic_path, write_provenance
 
 with job_log(snakemake.log[0]):
@@ -21,6 +21,8 @@ with job_log(snakemake.log[0]):
         snakemake.wildcards.subject,
         settings["glm"],
     )
+    for text in fitted.warnings:
+        warn(text)
     masks = np.stack(list(fitted.masks.values()), axis=-1).astype(np.uint8)
     for path, values in (
         (snakemake.output.mean, fitted.mean.astype(np.float32)),

@@ -1,11 +1,11 @@
 """Figure of planted and recovered betas."""
 
 from cortexrsa.figures.bold import plot_beta_recovery
-from cortexrsa.figures.style import save
+from cortexrsa.figures.style import draw
 from cortexrsa.formats.columns.beta_recovery import BETA_RECOVERY
 from cortexrsa.formats.tables import read_table
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     table = read_table(snakemake.input.table, BETA_RECOVERY)
-    save(plot_beta_recovery(table), snakemake.output.beta_recovery_svg, snakemake.output.beta_recovery_png)
+    draw(snakemake.output.beta_recovery_svg, snakemake.output.beta_recovery_png, plot_beta_recovery, table)

@@ -3,7 +3,7 @@
 import nibabel as nib
 
 from cortexrsa.figures.bold import plot_design, plot_masks, plot_tsnr
-from cortexrsa.figures.style import save
+from cortexrsa.figures.style import draw
 from cortexrsa.formats.columns.design import DESIGN
 from cortexrsa.formats.tables import read_table
 from cortexrsa.jobs import job_log
@@ -18,10 +18,9 @@ with job_log(snakemake.log[0]):
         subject: read_table(path, DESIGN)
         for subject, path in zip(subjects, snakemake.input.design, strict=True)
     }
-    figures = {
-        "masks": plot_masks({subject: (means[subject], masks[subject]) for subject in subjects}, rois),
-        "tsnr": plot_tsnr({subject: (tsnrs[subject], masks[subject]) for subject in subjects}, rois),
-        "design": plot_design(designs),
-    }
-    for name, figure in figures.items():
-        save(figure, snakemake.output[f"{name}_svg"], snakemake.output[f"{name}_png"])
+    out = snakemake.output
+    over_mean = {subject: (means[subject], masks[subject]) for subject in subjects}
+    over_tsnr = {subject: (tsnrs[subject], masks[subject]) for subject in subjects}
+    draw(out.masks_svg, out.masks_png, plot_masks, over_mean, rois)
+    draw(out.tsnr_svg, out.tsnr_png, plot_tsnr, over_tsnr, rois)
+    draw(out.design_svg, out.design_png, plot_design, designs)

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from cortexrsa.figures.calibration import plot_calibration, summary
-from cortexrsa.figures.style import save
+from cortexrsa.figures.style import draw
 from cortexrsa.formats.columns.calibration import CALIBRATION, COVERAGE, FALSE_POSITIVES
 from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.jobs import job_log
@@ -18,4 +18,4 @@ with job_log(snakemake.log[0]):
     write_table(snakemake.output.table, table, snakemake.params.settings, CALIBRATION)
     with atomic_path(snakemake.output.summary) as temporary:
         temporary.write_text(summary(table))
-    save(plot_calibration(table), snakemake.output.svg, snakemake.output.png)
+    draw(snakemake.output.svg, snakemake.output.png, plot_calibration, table)

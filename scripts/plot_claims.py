@@ -1,7 +1,7 @@
 """Figures of the claims."""
 
 from cortexrsa.figures.claims import plot_centroids, plot_verdicts
-from cortexrsa.figures.style import marked, save
+from cortexrsa.figures.style import draw, marked
 from cortexrsa.formats.columns.claims import CLAIMS, PROFILES
 from cortexrsa.formats.tables import read_table
 from cortexrsa.jobs import job_log
@@ -13,5 +13,5 @@ with job_log(snakemake.log[0]):
         read_table(snakemake.input.profiles, PROFILES),
         read_table(snakemake.input.claims, CLAIMS),
     )
-    save(plot_centroids(profiles, models), out.centroids_svg, out.centroids_png)
-    save(plot_verdicts(claims, models), out.verdicts_svg, out.verdicts_png)
+    draw(out.centroids_svg, out.centroids_png, plot_centroids, profiles, models)
+    draw(out.verdicts_svg, out.verdicts_png, plot_verdicts, claims, models)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cortexrsa.figures.geometry import of_test_stimuli, plot_mds, plot_rdms
-from cortexrsa.figures.style import marked, save
+from cortexrsa.figures.style import draw, marked
 from cortexrsa.formats.columns.scores import SCORES
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.tables import read_table
@@ -17,6 +17,6 @@ with job_log(snakemake.log[0]):
     # one file at a time: those of all networks together may not fit into memory
     networks = {Path(path).stem: of_test_stimuli(read_rdms(path)) for path in snakemake.input.networks}
     scores = read_table(snakemake.input.scores, SCORES)
-    save(plot_rdms(brain, networks, scores, models, comparison), out.rdms_svg, out.rdms_png)
-    figure = plot_mds(brain, networks, scores, models, comparison, settings["seed"])
-    save(figure, out.mds_svg, out.mds_png)
+    shown = (brain, networks, scores, models, comparison)
+    draw(out.rdms_svg, out.rdms_png, plot_rdms, *shown)
+    draw(out.mds_svg, out.mds_png, plot_mds, *shown, settings["seed"])

@@ -1,14 +1,11 @@
 """Contact sheet of what the networks saw."""
 
 from cortexrsa.figures.quality import plot_inputs
-from cortexrsa.figures.style import save
+from cortexrsa.figures.style import draw
 from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     inputs = read_dataset(snakemake.input.inputs)
-    save(
-        plot_inputs(inputs, snakemake.params.settings),
-        snakemake.output.inputs_svg,
-        snakemake.output.inputs_png,
-    )
+    out = snakemake.output
+    draw(out.inputs_svg, out.inputs_png, plot_inputs, inputs, snakemake.params.settings)

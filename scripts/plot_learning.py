@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from cortexrsa.figures.quality import plot_learning
-from cortexrsa.figures.style import marked, save
+from cortexrsa.figures.style import draw, marked
 from cortexrsa.formats.columns.learning import LEARNING
 from cortexrsa.formats.columns.metrics import METRICS
 from cortexrsa.formats.tables import read_table
@@ -16,5 +16,5 @@ with job_log(snakemake.log[0]):
         read_table(path, METRICS).assign(model=Path(path).parent.name) for path in snakemake.input.metrics
     )
     models = marked(snakemake.params.settings, snakemake.input.learning)
-    figure = plot_learning(metrics, read_table(snakemake.input.learning, LEARNING), models)
-    save(figure, snakemake.output.learning_svg, snakemake.output.learning_png)
+    out, learning = snakemake.output, read_table(snakemake.input.learning, LEARNING)
+    draw(out.learning_svg, out.learning_png, plot_learning, metrics, learning, models)

@@ -1,11 +1,11 @@
 """Figure of the reliability of the voxels."""
 
 from cortexrsa.figures.quality import plot_reliability
-from cortexrsa.figures.style import save
+from cortexrsa.figures.style import draw
 from cortexrsa.formats.columns.reliability import RELIABILITY
 from cortexrsa.formats.tables import read_table
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     table = read_table(snakemake.input.table, RELIABILITY)
-    save(plot_reliability(table), snakemake.output.reliability_svg, snakemake.output.reliability_png)
+    draw(snakemake.output.reliability_svg, snakemake.output.reliability_png, plot_reliability, table)

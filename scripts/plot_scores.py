@@ -1,7 +1,7 @@
 """Figures of the scores."""
 
 from cortexrsa.figures.scores import plot_heatmap, plot_profiles, plot_rois
-from cortexrsa.figures.style import marked, save
+from cortexrsa.figures.style import draw, marked
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.scores import SCORES
 from cortexrsa.formats.tables import read_table
@@ -15,7 +15,7 @@ with job_log(snakemake.log[0]):
         read_table(snakemake.input.scores, SCORES),
         read_table(snakemake.input.ceilings, CEILINGS),
     )
-    save(plot_profiles(scores, ceilings, models), out.profiles_svg, out.profiles_png)
-    save(plot_rois(scores, ceilings, models), out.rois_svg, out.rois_png)
+    draw(out.profiles_svg, out.profiles_png, plot_profiles, scores, ceilings, models)
+    draw(out.rois_svg, out.rois_png, plot_rois, scores, ceilings, models)
     alpha = round(1 - settings["confidence"], 12)
-    save(plot_heatmap(scores, models, alpha), out.heatmap_svg, out.heatmap_png)
+    draw(out.heatmap_svg, out.heatmap_png, plot_heatmap, scores, models, alpha)

@@ -1,10 +1,10 @@
 """Figure of the stimuli."""
 
 from cortexrsa.figures.quality import plot_stimuli
-from cortexrsa.figures.style import save
+from cortexrsa.figures.style import draw
 from cortexrsa.formats.stimuli import read_stimuli
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     images, stimuli = read_stimuli(snakemake.input.images, snakemake.input.stimuli)
-    save(plot_stimuli(images, stimuli), snakemake.output.stimuli_svg, snakemake.output.stimuli_png)
+    draw(snakemake.output.stimuli_svg, snakemake.output.stimuli_png, plot_stimuli, images, stimuli)

@@ -8,6 +8,7 @@ import urllib.parse
 from pathlib import Path
 
 from cortexrsa.errors import InputError, suggestion
+from cortexrsa.formats import bids_names
 from cortexrsa.formats.yaml_files import read_mapping, read_yaml
 from cortexrsa.patterns import check_patterns
 from cortexrsa.schemas import definition, validate
@@ -128,7 +129,8 @@ def bids_source(name: str, card: dict) -> dict:
 
     Raises
     ------
-    InputError : no such folder, no subjects in it, or one of those named is not there.
+    InputError : no such folder, no subjects in it, or one of those named is not there; runs that are
+        incomplete (see `bids_names.runs_of_all`); no regular expression; a union of unknown ROIs.
     """
     if card["loader"] == "simulated":
         mask = "derivatives/rois/sub-{subject}/anat/sub-{subject}_label-%s_mask.nii.gz"
@@ -154,8 +156,26 @@ def bids_source(name: str, card: dict) -> dict:
             if subject not in present:
                 expected = suggestion(subject, present)
                 raise InputError(f"options.subjects[{index}]", repr(subject), expected, file=file)
+        _check_bids_card(card, file)
+        # subjects without runs are left out here, where the card says so
+        subjects = list(bids_names.runs_of_all(folder, card["options"])[0])
     source = {"folder": folder, "subjects": subjects, "rois": card["rois"], "options": card["options"]}
     return canonical(source | made_by)
+
+
+def _check_bids_card(card: dict, file: str) -> None:
+    """What a schema cannot say of a card of raw BOLD."""
+    pattern = card["options"]["events"]["pattern"]
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        expected = f"a regular expression ({error})"
+        raise InputError("options.events.pattern", repr(pattern), expected, file=file) from error
+    single = [roi for roi, place in card["rois"].items() if "union" not in place]
+    for roi, place in card["rois"].items():
+        for part in place.get("union", []):
+            if part not in single:
+                raise InputError(f"rois.{roi}.union", repr(part), suggestion(part, single), file=file)
 
 
 def bids_files(source: dict, subjects: list[str], images: bool) -> list[str]:
@@ -169,22 +189,21 @@ def bids_files(source: dict, subjects: list[str], images: bool) -> list[str]:
         betas are made of
     """
     folder, options = Path(source["folder"]), source["options"]
-    derivatives = [folder / options["derivatives"]] if options["derivatives"] else []
-    task = f"*task-{options['task']}_*"
-    found = set()
-    for subject in subjects:
-        for place in [folder, *derivatives]:
-            for func in [f"sub-{subject}/func", f"sub-{subject}/ses-*/func"]:
-                found |= set(place.glob(f"{func}/{task}_events.tsv" if images else f"{func}/{task}"))
-        if not images:
-            for roi in source["rois"].values():
-                name = roi["mask"] if "mask" in roi else roi["atlas"]
-                found.add(folder / name.replace("{subject}", subject))
+    runs, _ = bids_names.runs_of_all(folder, options | {"subjects": subjects})
+    found = {run.events for own in runs.values() for run in own}
     if images:
-        found |= set((folder / options["stimuli"]).glob("*"))
+        found |= set((folder / options["stimuli"]).rglob("*"))
         found |= {folder / options["table"]} if options["table"] else set()
     else:
-        found |= set(folder.glob("*_bold.json"))
+        for subject, own in runs.items():
+            for run in own:
+                found |= {run.bold, *run.sidecars, *run.raw_sidecars}
+                if options["confounds"] and run.confounds:
+                    found |= {run.confounds, run.confounds.with_suffix(".json")}
+            for place in source["rois"].values():
+                for path in bids_names.roi_files(folder, place, subject):
+                    tables = bids_names.label_tables(path, place, folder, subject) if "atlas" in place else ()
+                    found |= {path, *tables}
     # what is missing is reported by the job that reads it
     return sorted(str(path) for path in found if path.is_file())
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
+import struct
 
 import nibabel as nib
 import numpy as np
@@ -13,9 +15,10 @@ import pytest
 
 from cortexrsa import cards
 from cortexrsa.brain.betas import assemble, fit_subject, select_reliable
-from cortexrsa.brain.loaders import bids
+from cortexrsa.brain.loaders import bids, bids_rois, bids_tables
 from cortexrsa.brain.simulated import bold
 from cortexrsa.errors import InputError
+from cortexrsa.formats import bids_names
 from support import message_of
 
 EXPERIMENT = {
@@ -41,7 +44,7 @@ GLM = {
     "high_pass": 0.01,
     "drift_order": 1,
     "noise": "ols",
-    "slice_time_ref": 0.0,
+    "slice_time_ref": None,
     "smoothing": None,
     "zscore": "session",
 }
@@ -79,8 +82,13 @@ def card_of(rois=None, **options):
 
 def stimuli_of(folder, options):
     """What the rule read_bids_stimuli does."""
-    events = {run: bids.read_events(run) for run in bids.find_runs(folder, options)}
-    return bids.read_stimuli(folder, options, events)
+    events = {run: bids_tables.read_events(run, options["events"]) for run in bids.find_runs(folder, options)}
+    return bids_tables.read_stimuli(folder, options, events)
+
+
+def events_of(run, **settings):
+    """Presentations of a run as the card has them by default."""
+    return bids_tables.read_events(run, card_of()[1]["events"] | settings)
 
 
 def responses_of(folder, rois=None, glm=None, **options):
@@ -90,7 +98,7 @@ def responses_of(folder, rois=None, glm=None, **options):
     glm = GLM | (glm or {})
     fitted = {
         subject: fit_subject(folder, rois, options, subject, glm).betas
-        for subject in bids.subject_labels(folder, options)
+        for subject in bids_names.subject_labels(folder, options)
     }
     return assemble(stimuli, fitted, glm["betas"] != "stimulus")
 
@@ -180,9 +188,9 @@ def test_betas_of_one_kind_a_stimulus_are_means_over_runs(original):
     mask = nib.load(folder / (MASK % "V1").replace("{subject}", "01"))
     runs = bids.find_runs(folder, card_of(subjects=["01"])[1])
     stimulus = "test-0003"
-    shown = [run for run in runs if stimulus in set(bids.read_events(run)["stimulus_id"])]
+    shown = [run for run in runs if stimulus in set(events_of(run)["stimulus_id"])]
     assert len(shown) > 1
-    events = [bids.read_events(run).rename(columns={"stimulus_id": "trial_type"}) for run in shown]
+    events = [events_of(run).rename(columns={"stimulus_id": "trial_type"}) for run in shown]
     model = FirstLevelModel(
         t_r=2.0, hrf_model="spm", noise_model="ols", mask_img=mask, high_pass=0.01, standardize=False
     )
@@ -258,9 +266,9 @@ def test_events_that_show_nothing_are_left_out(folder):
         return pd.concat([row, table])
 
     run = bids.find_runs(folder, card_of()[1])[0]
-    before = bids.read_events(run)
+    before = events_of(run).drop(columns="line")
     edit_events(folder / FIRST, add_fixation)
-    assert bids.read_events(run).equals(before)
+    assert events_of(run).drop(columns="line").equals(before)
 
 
 def test_the_nearest_sidecar_describes_a_run(folder):
@@ -300,7 +308,7 @@ def test_preprocessed_runs_with_confounds(folder):
     without = responses_of(folder, **options)
     assert np.nanmax(np.abs(with_confounds - without)) > 0.01
     run = bids.find_runs(folder, card_of(**options, confounds=names)[1])[0]
-    confounds = bids.read_confounds(run, names, nib.load(run.bold).shape[3])
+    confounds = bids_tables.read_confounds(run, names, nib.load(run.bold).shape[3])
     assert list(confounds) == names
     assert confounds.iloc[0, 1] == pytest.approx(confounds.iloc[1:, 1].mean())
 
@@ -315,7 +323,7 @@ def test_preprocessed_runs_with_confounds(folder):
         (
             lambda t: t.assign(trans_x=[*t["trans_x"][:5], "n/a", *t["trans_x"][6:]]),
             {},
-            "trans_x, line 7: found nan, expected a number",
+            "trans_x, line 7: found n/a, expected a number",
         ),
         ("unlink", {}, "confounds: found no file of them"),
     ],
@@ -336,7 +344,7 @@ def test_confounds_and_spaces_that_are_refused(folder, change, options, message)
 def mask_of(folder, place, **options):
     rois, options = card_of({"ROI": place}, **options)
     run = bids.find_runs(folder, options)[0]
-    return bids.roi_mask(folder, rois["ROI"], run, nib.load(run.bold))
+    return bids_rois.roi_masks(folder, rois, run, nib.load(run.bold))[0]["ROI"]
 
 
 def save_like_bold(folder, path, values, affine=None):
@@ -486,11 +494,6 @@ def zero_volume(data):
     return data
 
 
-def without_third_session(folder):
-    for path in list((folder / "sub-01/ses-02/func").glob("*")):
-        path.unlink()
-
-
 CASES = {
     "runs of different TR": (
         lambda f: set_tr(f, 2.5),
@@ -512,11 +515,11 @@ CASES = {
     ),
     "no events": (
         lambda f: (f / f"{FIRST}_events.tsv").unlink(),
-        r"run-01_events\.tsv: file: found no such file",
+        r"ses-01/func: runs: found no events of .*run-01_bold\.nii\.gz, expected BOLD with events for every",
     ),
     "nothing shown": (
         lambda f: edit_events(f / FIRST, lambda t: t.assign(stimulus_id="n/a")),
-        r"run-01_events\.tsv: stimulus_id: found n/a only",
+        r"run-01_events\.tsv: stimulus_id: found nothing that is shown",
     ),
     "onset that is no number": (
         lambda f: edit_events(f / FIRST, lambda t: t.assign(onset=["soon", *t["onset"][1:]])),
@@ -532,13 +535,13 @@ CASES = {
     ),
     "two at a time": (
         lambda f: edit_events(f / FIRST, lambda t: t.assign(onset=10)),
-        "onset: found two stimuli at 10 s",
+        "onset, line 3: found two stimuli at 10 s",
     ),
     "unknown stimulus": (
         lambda f: edit_events(
             f / FIRST, lambda t: t.assign(stimulus_id=["train-000", *t["stimulus_id"][1:]])
         ),
-        r"events\.tsv: stimulus_id: found 'train-000', expected a stimulus of stimuli\.tsv: .*train-000\d\?",
+        r"events\.tsv: stimulus_id, line 2: found 'train-000', expected a stimulus of .*train-000\d\?",
     ),
     "stimulus never shown": (
         lambda f: (f / "stimuli/stimuli.tsv").write_text(
@@ -555,7 +558,7 @@ CASES = {
         lambda f: (f / "stimuli/stimuli.tsv").write_text(
             (f / "stimuli/stimuli.tsv").read_text().replace("test-0001\t", "test-0002\t")
         ),
-        "stimulus_id: found '?test-000",
+        r"stimuli\.tsv: stimulus_id, line \d+: found 'test-0002' twice",
     ),
     "NaN volumes": (
         lambda f: rewrite(f / f"{SECOND}_bold.nii.gz", nan_volumes),
@@ -584,10 +587,6 @@ CASES = {
             shutil.copy(f / f"{FIRST}_{x}", f / f"{SECOND}_{x}") for x in ("bold.nii.gz", "events.tsv")
         ],
         r"run-02_bold\.nii\.gz: runs: found the same data as .*run-01_bold\.nii\.gz",
-    ),
-    "a session that others have": (
-        without_third_session,
-        "sub-01: sessions: found no runs of ses-02, expected all sessions in all subjects",
     ),
     "another grid": (
         lambda f: other_grid(f, 1.5),
@@ -639,6 +638,619 @@ def test_a_folder_that_is_not_there(tmp_path):
         bids.find_runs(tmp_path / "nothing", card_of()[1])
     with pytest.raises(InputError, match=r"subjects: found no folder sub-\*"):
         bids.find_runs(tmp_path, card_of()[1])
+
+
+# ---- folders as they come --------------------------------------------------------------------------------
+
+
+def rename(folder, change):
+    """Rename the files of all runs: {old part of a name: new}."""
+    for path in list(folder.glob("sub-*/ses-*/func/*")):
+        name = path.name
+        for old, new in change.items():
+            name = name.replace(old, new)
+        path.rename(path.with_name(name))
+
+
+def test_directions_in_the_names_change_nothing(original, folder):
+    rename(folder, {"_run-01": "_dir-AP_run-01", "_run-02": "_dir-PA_run-01"})
+    found, expected = responses_of(folder), responses_of(original[0])
+    np.testing.assert_array_equal(found.values, expected.values)
+    assert list(found["stimulus_id"].values) == list(expected["stimulus_id"].values)
+
+
+def test_subjects_may_differ_in_their_sessions(original, folder):
+    for path in folder.glob("sub-01/ses-02/func/*"):
+        path.unlink()
+    for run in (FIRST, SECOND):
+        edit_events(folder / run, lambda t: t[~t["stimulus_id"].isin(["train-0002", "train-0005"])])
+    refused(folder, r"stimuli\.tsv: stimuli: found .* was never shown to sub-01 \(and 1 more stimuli")
+    responses, expected = responses_of(folder, unshown="drop"), responses_of(original[0])
+    shown = set(responses["stimulus_id"].values)
+    assert len(shown) == 14
+    # each subject keeps all that it has
+    kept = np.isin(expected["stimulus_id"].values, list(shown))
+    second = expected["subject"].values == "sub-02"
+    np.testing.assert_array_equal(responses.values[..., second], expected.values[kept][..., second])
+    _, options = card_of()
+    (sentence,) = bids.unbalanced(bids.find_runs(folder, options))
+    assert sentence == (
+        "subjects differ in their runs: sub-01 2 runs in ses-01; sub-02 2 runs in ses-01, 2 runs in ses-02"
+    )
+    assert not bids.unbalanced(bids.find_runs(original[0], options))
+
+
+def test_columns_patterns_and_rows_to_leave_out(original, folder):
+    for path in folder.rglob("*_events.tsv"):
+        table = pd.read_csv(path, sep="\t").drop(columns="stimulus_id")
+        table["stim_file"] = "images/" + table["stim_file"]
+        extra = pd.DataFrame({"onset": [1.0, 3.0], "duration": 0.0})
+        extra["trial_type"] = ["fixation", "button_left"]
+        extra["stim_file"] = ["images/cross.png", "none"]
+        pd.concat([extra, table]).to_csv(path, sep="\t", index=False)
+    events = {
+        "column": "stim_file",
+        "pattern": r"images/(.+)\.png",
+        "leave_out": {"trial_type": ["fixation", "button*"]},
+    }
+    responses = responses_of(folder, events=events)
+    np.testing.assert_array_equal(responses.values, responses_of(original[0]).values)
+    run = bids.find_runs(folder, card_of()[1])[0]
+    for change, message in (
+        ({"column": "picture"}, "also picture (options.events.column names another)"),
+        ({"leave_out": {}}, "stim_file, line 3: found 'none', expected a value that "),
+        ({"leave_out": {"kind": ["fixation"]}}, "expected also kind"),
+        ({"pattern": r"images/(\d+)\.png"}, "stim_file, line 4: found 'images/"),
+    ):
+        with pytest.raises(InputError) as caught:
+            events_of(run, **(events | change))
+        assert message in str(caught.value)
+
+
+def test_one_duration_for_all_presentations(folder):
+    run = bids.find_runs(folder, card_of()[1])[0]
+    edit_events(folder / FIRST, lambda table: table.assign(duration="n/a"))
+    with pytest.raises(InputError, match="duration, line 2: found n/a, expected seconds .or options.events"):
+        events_of(run)
+    assert set(events_of(run, duration=1.5)["duration"]) == {1.5}
+
+
+def test_images_in_folders_of_their_own(folder):
+    (folder / "stimuli/stimuli.tsv").unlink()
+    (folder / "stimuli/cats").mkdir()
+    for path in (folder / "stimuli").glob("*.png"):
+        path.rename(folder / "stimuli/cats" / path.name)
+    for path in folder.rglob("*_events.tsv"):
+        table = pd.read_csv(path, sep="\t")
+        table.assign(stim_file="cats/" + table["stim_file"]).to_csv(path, sep="\t", index=False)
+    _, stimuli = stimuli_of(folder, card_of(events={"column": "stim_file"})[1])
+    assert stimuli["stimulus_id"].iloc[0] == "cats/test-0000.png"
+    _, stimuli = stimuli_of(folder, card_of(events={"column": "stim_file", "pattern": r"[^.]+"})[1])
+    assert stimuli["stimulus_id"].iloc[0] == "cats/test-0000"
+    shutil.copy(folder / "stimuli/cats/test-0000.png", folder / "stimuli/cats/test-0000.jpg")
+    with pytest.raises(InputError, match="image of 'cats/test-0000': found cats/test-0000.jpg and cats/"):
+        stimuli_of(folder, card_of(events={"column": "stim_file", "pattern": r"[^.]+"})[1])
+
+
+# ---- tables ----------------------------------------------------------------------------------------------
+
+
+def test_tabs_at_the_end_of_rows_are_no_columns(tmp_path):
+    """pandas takes the first column for the index of the rows, and every name for its neighbour's values."""
+    path = tmp_path / "t.tsv"
+    path.write_text("trans_x\ttrans_y\ttrans_z\trot_x\n" + "1\t2\t3\t4\t\n" * 3)
+    table = bids_tables.read_tsv(path)
+    assert table.iloc[0].to_dict() == {"trans_x": "1", "trans_y": "2", "trans_z": "3", "rot_x": "4"}
+    path.write_text("﻿a\tb\t\r\n1\tn/a\t\r\n\r\n2\t4\r\n")
+    table = bids_tables.read_tsv(path)
+    assert list(table["a"]) == ["1", "2"]
+    assert table["b"].isna().tolist() == [True, False]
+    assert list(table.index) == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a\tb\n1\t2\t3\n", "line 2: found 3 values, expected 2, one for each column"),
+        ("a\tb\n1\t2\n1\n", "line 3: found 1 values"),
+        ("a\ta\n1\t2\n", "header: found 'a' twice"),
+        ("a\t\tb\n1\t2\t3\n", "header: found a nameless column"),
+        ("", "table: found an empty file"),
+    ],
+)
+def test_tables_that_are_no_tables(tmp_path, text, message):
+    (tmp_path / "t.tsv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        bids_tables.read_tsv(tmp_path / "t.tsv")
+
+
+@pytest.mark.parametrize(
+    ("events", "share"),
+    [
+        ([(0, 1), (2, 1)], 0),
+        ([(0, 2), (2, 2)], 0),
+        ([(0, 2), (1, 2)], 1 / 3),
+        ([(0, 10), (2, 2)], 0.2),
+        ([(0, 3), (1, 3), (2, 3)], 3 / 5),
+        ([(0, 0), (1, 0)], 0),
+    ],
+)
+def test_share_of_overlap(events, share):
+    table = pd.DataFrame(events, columns=["onset", "duration"])
+    assert bids_tables.overlap(table) == pytest.approx(share)
+
+
+def test_presentations_that_overlap_are_warned_of(folder):
+    assert not fit_subject(folder, *card_of(), "01", GLM).warnings
+    edit_events(folder / FIRST, lambda table: table.assign(duration=12.0))
+    (warning,) = fit_subject(folder, *card_of(), "01", GLM).warnings
+    found = re.search(
+        r"ses-01_run-01: presentations overlap in (\d+)% .* condition number .* is ([\d.]+)$", warning
+    )
+    table = pd.read_csv(f"{folder / FIRST}_events.tsv", sep="\t").sort_values("onset")
+    gaps = np.diff(table["onset"])
+    assert int(found[1]) == pytest.approx(100 * (12 - gaps).sum() / (gaps.sum() + 12), abs=0.6)
+    assert float(found[2]) > 2
+
+
+# ---- confounds -------------------------------------------------------------------------------------------
+
+
+def fmriprep_confounds(folder, scans=60):
+    """Confounds of a run as fMRIPrep names them, and the run."""
+    rng = np.random.default_rng(0)
+    names = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
+    names += [*(f"a_comp_cor_{k:02d}" for k in range(8)), *(f"cosine{k:02d}" for k in range(2)), "csf"]
+    names += ["white_matter", "framewise_displacement", "std_dvars"]
+    table = pd.DataFrame(rng.standard_normal((scans, len(names))), columns=names)
+    for name in names[:6]:
+        table[f"{name}_derivative1"] = table[name].diff()
+    table["framewise_displacement"] = [np.nan, *np.full(scans - 1, 0.1)]
+    table.loc[20, "framewise_displacement"] = 2.0
+    table["std_dvars"] = [np.nan, *np.ones(scans - 1)]
+    for k, scan in enumerate((7, 20)):
+        table[f"motion_outlier{k:02d}"] = (np.arange(scans) == scan).astype(float)
+    table["non_steady_state_outlier00"] = (np.arange(scans) == 0).astype(float)
+    path = folder / "sub-01_task-x_run-1_desc-confounds_timeseries.tsv"
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    described = {
+        f"a_comp_cor_{k:02d}": {
+            "Method": "aCompCor",
+            "Mask": "combined",
+            "Retained": True,
+            "CumulativeVarianceExplained": 0.1 * k,
+        }
+        for k in range(8)
+    }
+    path.with_suffix(".json").write_text(json.dumps(described))
+    bold_path = folder / "sub-01_task-x_run-1_space-T1w_desc-preproc_bold.nii.gz"
+    bold_path.touch()
+    return bids_names.RunFiles("01", None, "sub-01_run-1", bold_path, path, path, ()), table
+
+
+def test_confounds_by_pattern(tmp_path):
+    run, table = fmriprep_confounds(tmp_path)
+    found = bids_tables.read_confounds(run, ["trans_?", "a_comp_cor_0[0-5]", "motion_outlier*", "none*"], 60)
+    names = ["trans_x", "trans_y", "trans_z", *(f"a_comp_cor_{k:02d}" for k in range(6))]
+    names += ["motion_outlier00", "motion_outlier01"]
+    assert list(found) == names
+    np.testing.assert_allclose(found, table[names])
+    assert bids_tables.read_confounds(run, ["none*"], 60).shape == (60, 0)
+    with pytest.raises(InputError, match="columns: found no 'trans_a', expected .*did you mean trans_"):
+        bids_tables.read_confounds(run, ["trans_*", "trans_a"], 60)
+
+
+@pytest.mark.parametrize("trailing", ["", "\t"])
+def test_confounds_by_strategy_are_nilearns(tmp_path, trailing):
+    from nilearn.interfaces.fmriprep import load_confounds
+
+    run, _ = fmriprep_confounds(tmp_path)
+    settings = {"strategy": ["motion", "wm_csf", "high_pass", "compcor"], "motion": "basic", "n_compcor": 3}
+    expected, _ = load_confounds(str(run.bold), **settings)
+    lines = run.confounds.read_text().splitlines()
+    run.confounds.write_text("\n".join([lines[0], *(line + trailing for line in lines[1:])]) + "\n")
+    found = bids_tables.read_confounds(run, settings, 60)
+    # the non-steady first volume, which nilearn leaves out whatever the strategy
+    assert list(found) == [*expected, "volume_0"]
+    np.testing.assert_allclose(found[list(expected)], expected)
+    assert found["volume_0"].tolist() == [1.0] + [0.0] * 59
+
+
+def test_volumes_that_a_strategy_leaves_out_have_regressors_of_their_own(tmp_path):
+    run, _ = fmriprep_confounds(tmp_path)
+    settings = {"strategy": ["motion", "scrub"], "motion": "basic", "scrub": 0, "fd_threshold": 0.5}
+    found = bids_tables.read_confounds(run, settings, 60)
+    spikes = found.filter(like="volume_")
+    assert list(spikes) == ["volume_0", "volume_20"]
+    assert spikes.to_numpy().sum() == 2
+    with pytest.raises(
+        InputError, match=r"timeseries\.tsv: confounds: found .*, expected a strategy that fits"
+    ):
+        bids_tables.read_confounds(run, {"strategy": ["global_signal"]}, 60)
+
+
+def test_a_pattern_that_fits_no_run_is_said(folder):
+    rois, options = card_of(**preprocessed(folder), confounds=["rot_*", "trans_?"])
+    assert fit_subject(folder, rois, options, "01", GLM).warnings == ["sub-01: no confound fits rot_*"]
+    tables = [pd.DataFrame(columns=["trans_x"]), pd.DataFrame(columns=["trans_x", "motion_outlier00"])]
+    assert bids.unfitting(["trans_*", "motion_*", "csf*"], tables) == ["csf*"]
+    assert bids.unfitting({"strategy": ["motion"]}, tables) == []
+
+
+def test_a_volume_left_out_does_not_reach_the_betas(original, folder):
+    options = preprocessed(folder) | {"subjects": ["01"], "sessions": ["01"]}
+    for path in (folder / "derivatives/fmriprep").rglob("sub-01*desc-confounds*"):
+        table = pd.read_csv(path, sep="\t")
+        table["motion_outlier00"] = (np.arange(len(table)) == 20).astype(float)
+        table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+
+    def betas():
+        rois, chosen = card_of(**options, confounds=["motion_outlier*"])
+        return fit_subject(folder, rois, chosen, "01", GLM).betas
+
+    before = betas()
+
+    def jump(data):
+        # but for the mean, by which each voxel is scaled
+        data[..., 20] += 50
+        data[..., :] -= 50 / data.shape[-1]
+        return data
+
+    for path in (folder / "derivatives/fmriprep").rglob("sub-01_ses-01*_space-T1w*bold.nii.gz"):
+        rewrite(path, jump)
+    np.testing.assert_allclose(betas(), before, atol=1e-3)
+
+
+# ---- times -----------------------------------------------------------------------------------------------
+
+
+def slice_times(folder, setting=None, **content):
+    (folder / "task-images_bold.json").write_text(json.dumps({"RepetitionTime": 2.0} | content))
+    return bids.slice_time_ref(bids.find_runs(folder, card_of()[1])[0], setting)
+
+
+def test_times_of_slices_are_those_of_the_sidecars(folder):
+    assert slice_times(folder) == 0
+    assert slice_times(folder, 0.5) == 0.5
+    assert slice_times(folder, StartTime=0.95, SliceTimingCorrected=True) == pytest.approx(0.475)
+    assert slice_times(folder, 0.5, StartTime=0.95) == pytest.approx(0.475)
+    assert slice_times(folder, 0.5, SliceTimingCorrected=True) == 0.5
+    shifted = fit_subject(folder, *card_of(), "01", GLM | {"slice_time_ref": 0.5}).betas
+    (folder / "task-images_bold.json").write_text('{"RepetitionTime": 2, "StartTime": 1.0}')
+    np.testing.assert_array_equal(fit_subject(folder, *card_of(), "01", GLM).betas, shifted)
+
+
+@pytest.mark.parametrize(
+    ("setting", "content", "message"),
+    [
+        (
+            0.0,
+            {"StartTime": 0.95},
+            "StartTime 0.95 s, 0.47 of the TR, expected 0, as glm.slice_time_ref says",
+        ),
+        (
+            None,
+            {"SliceTimingCorrected": True},
+            "SliceTimingCorrected without StartTime, expected also StartTime",
+        ),
+        (None, {"StartTime": 950}, "StartTime: found 950, expected seconds from 0 to the TR, 2"),
+        (None, {"StartTime": "1"}, "StartTime: found '1'"),
+        (None, {"StartTime": True}, "StartTime: found True"),
+        (None, {"SliceTimingCorrected": "yes"}, "SliceTimingCorrected: found 'yes', expected true or false"),
+        (None, {"RepetitionTime": True}, "RepetitionTime: found True, expected seconds"),
+        (None, {"RepetitionTime": 2000}, "RepetitionTime: found 2000, expected seconds, below 100"),
+        (None, {"RepetitionTime": None, "VolumeTiming": [0, 2]}, "found VolumeTiming without RepetitionTime"),
+    ],
+    ids=str,
+)
+def test_times_that_are_refused(folder, setting, content, message):
+    with pytest.raises(InputError) as caught:
+        slice_times(folder, setting, **content)
+    assert message in str(caught.value)
+
+
+def test_raw_sidecars_do_not_speak_of_slices_of_preprocessed_bold(folder):
+    options = preprocessed(folder)
+    (folder / "task-images_bold.json").write_text('{"RepetitionTime": 2, "StartTime": 7, "SliceTiming": [0]}')
+    run = bids.find_runs(folder, card_of(**options)[1])[0]
+    assert (run.start, run.corrected, run.tr) == (None, False, 2.0)
+
+
+def test_a_repetition_time_of_the_card_and_milliseconds_without_a_unit(folder):
+    def rewrite_tr(value, unit):
+        for path in folder.rglob("*bold.nii.gz"):
+            rewrite_header(
+                path, lambda h: (h.set_zooms((*h.get_zooms()[:3], value)), h.set_xyzt_units("mm", unit))
+            )
+
+    rewrite_tr(1.0, "sec")
+    refused(folder, "1 s in the header, 2 s in the sidecar, expected one TR .options.repetition_time gives")
+    assert {run.tr for run in bids.find_runs(folder, card_of(repetition_time=2.0)[1])} == {2.0}
+    rewrite_tr(2000, "unknown")
+    assert {run.tr for run in bids.find_runs(folder, card_of()[1])} == {2.0}
+    (folder / "task-images_bold.json").unlink()
+    refused(folder, "RepetitionTime: found 2000 s in the header, expected seconds")
+
+
+def test_a_sidecar_that_is_a_list(folder):
+    (folder / "task-images_bold.json").write_text("[1]")
+    refused(folder, r"task-images_bold\.json: JSON: found a list, expected an object")
+
+
+# ---- volumes ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int16, np.int64, np.float64])
+def test_smoothing_whatever_the_volumes_are_stored_in(folder, kind):
+    """nilearn smooths integers in integers, cut off after every axis (issue 6440)."""
+    path = folder / f"{FIRST}_bold.nii.gz"
+    rois, options = card_of(sessions=["01"])
+    image = nib.load(path)
+    whole = np.rint(np.asarray(image.dataobj) / 10).clip(0, 255)
+    settings = GLM | {"smoothing": 5.0, "zscore": "none"}
+
+    def betas(stored_as):
+        nib.save(nib.Nifti1Image(whole.astype(stored_as), image.affine, dtype=stored_as), path)
+        return fit_subject(folder, rois, options | {"repetition_time": 2.0}, "01", settings).betas
+
+    np.testing.assert_allclose(betas(kind), betas(np.float32), atol=1e-4)
+
+
+def centre(folder, standardise=False):
+    def change(data):
+        data = data - data.mean(axis=-1, keepdims=True)
+        return data / np.maximum(data.std(axis=-1, keepdims=True), 1e-6) if standardise else data
+
+    for path in folder.rglob("*bold.nii.gz"):
+        rewrite(path, change)
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+def test_centred_bold_is_recognised_and_taken_as_it_is_where_the_card_says_so(original, folder, standardise):
+    centre(folder, standardise)
+    message = r"bold\.nii\.gz: data: found a mean of .* SDs over time in the median voxel: centred BOLD"
+    refused(folder, message)
+    found, expected = responses_of(folder, centred=True), responses_of(original[0])
+    assert np.isfinite(found.values).sum() == np.isfinite(expected.values).sum()
+    shown = np.isfinite(expected.values)
+    # standardised runs have other scales within a session
+    assert np.corrcoef(found.values[shown], expected.values[shown])[0, 1] > (0.9 if standardise else 0.99)
+    refused(original[0], "found a mean of .*, expected centred BOLD, as options.centred", centred=True)
+
+
+def test_the_same_person_under_two_names(folder):
+    shutil.rmtree(folder / "sub-02")
+    shutil.copytree(folder / "sub-01", folder / "sub-02")
+    for path in list((folder / "sub-02").rglob("*sub-01*")):
+        path.rename(path.with_name(path.name.replace("sub-01", "sub-02")))
+    # in another type
+    rewrite(folder / f"{FIRST.replace('sub-01', 'sub-02')}_bold.nii.gz", lambda data: data)
+    refused(folder, "sub-02: sub-02_ses-01_run-01: found the same data as sub-01_ses-01_run-01")
+
+
+def test_a_stimulus_whose_presentations_were_left_out(original):
+    rois, options = card_of(subjects=["01"])
+    _, stimuli = stimuli_of(original[0], options)
+    fitted = fit_subject(original[0], rois, options, "01", GLM).betas
+    lacking = fitted.isel(trial=np.flatnonzero(fitted["stimulus_id"].values != "test-0003"))
+    with pytest.raises(InputError, match="sub-01: betas: found no beta of test-0003"):
+        assemble(stimuli, {"01": lacking}, True)
+
+
+def test_headers_that_are_no_headers(folder):
+    path = folder / f"{SECOND}_bold.nii.gz"
+    data = bytearray(gzip.decompress(path.read_bytes()))
+    # the slope 1, the intercept NaN
+    data[112:120] = struct.pack("<ff", 1.0, float("nan"))
+    path.write_bytes(gzip.compress(bytes(data)))
+    refused(folder, r"run-02_bold\.nii\.gz: NIfTI: found .*intercept.*, expected a readable NIfTI file")
+    path.unlink()
+    path.symlink_to(folder / ".git/annex/objects/nothing")
+    refused(folder, r"run-02_bold\.nii\.gz: file: found a link to a file that is not there .datalad get")
+
+
+# ---- more ROIs -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def atlas(folder):
+    """An atlas of four labels, one of them large, on the grid of the BOLD."""
+    shape = nib.load(folder / f"{FIRST}_bold.nii.gz").shape[:3]
+    labels = np.random.default_rng(0).choice([0, 1, 2, 3, 16777217], shape).astype(np.int32)
+    save_like_bold(folder, "atlas_dseg.nii.gz", labels)
+    return folder, labels
+
+
+def test_hemispheres_and_unions_are_joined(folder):
+    shape = nib.load(folder / f"{FIRST}_bold.nii.gz").shape[:3]
+    left, right = np.zeros((2, *shape), np.uint8)
+    left[:2, :3], right[-2:, :3] = 1, 1
+    save_like_bold(folder, "lh.nii.gz", left)
+    save_like_bold(folder, "rh.nii.gz", right)
+    np.testing.assert_array_equal(mask_of(folder, {"mask": ["lh.nii.gz", "rh.nii.gz"]}), left | right)
+    rois = {"both": {"union": ["L", "R"]}, "L": {"mask": "lh.nii.gz"}, "R": {"mask": "rh.nii.gz"}}
+    rois, options = card_of(rois)
+    run = bids.find_runs(folder, options)[0]
+    masks, _ = bids_rois.roi_masks(folder, rois, run, nib.load(run.bold))
+    assert list(masks) == ["both", "L", "R"]
+    np.testing.assert_array_equal(masks["both"], left | right)
+
+
+@pytest.mark.parametrize("kind", ["tsv", "dseg.tsv", "JSON", "LabelMap", "named"])
+def test_labels_by_name(atlas, kind):
+    folder, labels = atlas
+    place = {"atlas": "atlas_dseg.nii.gz", "label": ["V1", "LO"]}
+    names = {1: "V1", 2: "V2", 3: "LO", 16777217: "far"}
+    table = pd.DataFrame({"index": names.keys(), "name": names.values()})
+    if kind in ("JSON", "LabelMap"):
+        content = {str(index): name for index, name in names.items()}
+        content = {"LabelMap": content} if kind == "LabelMap" else content
+        (folder / "atlas_dseg.json").write_text(json.dumps(content))
+    else:
+        file = {"tsv": "atlas_dseg.tsv", "dseg.tsv": "dseg.tsv", "named": "other.tsv"}[kind]
+        table.to_csv(folder / file, sep="\t", index=False)
+        place |= {"labels": "other.tsv"} if kind == "named" else {}
+    np.testing.assert_array_equal(mask_of(folder, place), np.isin(labels, [1, 3]))
+    with pytest.raises(InputError, match=r"label: found 'V11', expected one of .*did you mean V1\?"):
+        mask_of(folder, place | {"label": "V11"})
+
+
+def test_labels_above_2_to_the_24(atlas):
+    folder, labels = atlas
+    found = mask_of(folder, {"atlas": "atlas_dseg.nii.gz", "label": 16777217})
+    np.testing.assert_array_equal(found, labels == 16777217)
+    with pytest.raises(InputError, match="label: found 16777216, expected one of 1, 2, 3, 16777217"):
+        mask_of(folder, {"atlas": "atlas_dseg.nii.gz", "label": 16777216})
+    with pytest.raises(InputError, match=r"label: found no table of names, expected atlas_dseg\.tsv"):
+        mask_of(folder, {"atlas": "atlas_dseg.nii.gz", "label": "V1"})
+
+
+@pytest.mark.parametrize(
+    ("values", "threshold", "message"),
+    [
+        ([0, 1, 2, 3], None, "found 3 values from 1 to 3, expected one value, or probabilities from 0 to 1"),
+        ([0, 20, 55.5, 100], None, "found 3 values from 20 to 100"),
+        ([-1, 0, 1], None, "found 2 values from -1 to 1"),
+        ([0, 20, 55.5, 100], 50, None),
+        ([0, 255], None, None),
+        ([0, 0.2, 0.7, 1], None, None),
+        ([-3, 0, 2.3, 4.1], 3, None),
+    ],
+    ids=str,
+)
+def test_masks_are_one_value_or_probabilities(folder, values, threshold, message):
+    shape = nib.load(folder / f"{FIRST}_bold.nii.gz").shape[:3]
+    data = np.random.default_rng(0).choice(values, shape).astype(np.float32)
+    save_like_bold(folder, "m.nii.gz", data)
+    if message:
+        with pytest.raises(InputError, match=rf"m\.nii\.gz: ROI: {message}"):
+            mask_of(folder, {"mask": "m.nii.gz"})
+        return
+    found = mask_of(folder, {"mask": "m.nii.gz", "threshold": threshold})
+    np.testing.assert_array_equal(found, data > (0.5 if threshold is None else threshold))
+
+
+def test_masks_of_a_slice_may_have_two_dimensions(folder):
+    for path in folder.rglob("*bold.nii.gz"):
+        image = nib.load(path)
+        data = np.asarray(image.dataobj)
+        middle = data.shape[2] // 2
+        nib.save(nib.Nifti1Image(data[:, :, middle : middle + 1], image.affine, image.header), path)
+    mask = np.zeros(nib.load(folder / f"{FIRST}_bold.nii.gz").shape[:2], np.uint8)
+    mask[2:6, 2:6] = 1
+    save_like_bold(folder, "slice.nii.gz", mask)
+    rois, options = card_of({"V1": {"mask": "slice.nii.gz"}})
+    fitted = fit_subject(folder, rois, options, "01", GLM)
+    assert fitted.betas.sizes["voxel"] == 16
+    assert fitted.mean.shape[2] == 1
+
+
+def test_a_roi_partly_outside_of_the_volume_is_said(folder):
+    image = nib.load(folder / f"{FIRST}_bold.nii.gz")
+    affine = image.affine.copy()
+    # the mask's first three planes lie outside
+    affine[0, 3] -= 3 * image.affine[0, 0]
+    save_like_bold(folder, "m.nii.gz", np.ones(image.shape[:3], np.uint8), affine)
+    rois, options = card_of({"V1": {"mask": "m.nii.gz"}})
+    fitted = fit_subject(folder, rois, options, "01", GLM)
+    plane = int(np.prod(image.shape[1:3]))
+    lost, whole = 3 * plane, image.shape[0] * plane
+    assert fitted.warnings[0] == (
+        f"sub-01: V1: {lost} of {whole} voxels of m.nii.gz lie outside of the volume of the BOLD"
+    )
+
+
+def test_a_roi_that_resampling_shrinks_is_said(folder):
+    """Labels get lost where voxels become larger (nilearn issue 1673)."""
+    image = nib.load(folder / f"{FIRST}_bold.nii.gz")
+    fine = np.zeros([3 * n for n in image.shape[:3]], np.uint8)
+    affine = image.affine.copy()
+    affine[:3, :3] /= 3
+    affine[:3, 3] -= np.diag(image.affine)[:3] / 3
+    # eight whole voxels of the BOLD, and half of many others, which fall below the threshold
+    fine[:6, :6, :6] = 1
+    fine[6:, ::3] = 1
+    save_like_bold(folder, "m.nii.gz", fine, affine)
+    rois, options = card_of({"V1": {"mask": "m.nii.gz"}})
+    run = bids.find_runs(folder, options)[0]
+    masks, warnings = bids_rois.roi_masks(folder, rois, run, nib.load(run.bold))
+    before, after = fine.sum() * 1.0, masks["V1"].sum() * 27.0
+    assert after < before / 2
+    text = f"sub-01: V1: m.nii.gz: {before:.4g} mm³ became {after:.4g} mm³ on the grid of the BOLD"
+    assert warnings == [text]
+
+
+def test_sizes_of_rois_are_said(folder, capsys):
+    fit_subject(folder, *card_of(), "01", GLM)
+    said = capsys.readouterr().out
+    assert "sub-01: V1: 12 voxels" in said
+    assert "sub-01: LO: 10 voxels" in said
+
+
+# ---- what public reports describe ------------------------------------------------------------------------
+
+
+def test_scaling_that_is_nan_is_none(folder):
+    """Masks of fMRIPrep have NaN as slope and intercept (fMRIPrep issue 2507)."""
+    path = folder / (MASK % "V1").replace("{subject}", "01")
+    expected = nib.load(path).get_fdata() > 0
+    data = bytearray(gzip.decompress(path.read_bytes()))
+    data[112:120] = struct.pack("<ff", float("nan"), float("nan"))
+    path.write_bytes(gzip.compress(bytes(data)))
+    np.testing.assert_array_equal(mask_of(folder, {"mask": MASK % "V1"}), expected)
+
+
+def test_an_image_whose_header_has_no_place_is_not_resampled(folder):
+    """nibabel takes left for right at will where qform and sform are 0 (fMRIPrep issue 573)."""
+    image = nib.load(folder / f"{FIRST}_bold.nii.gz")
+    save_like_bold(folder, "m.nii.gz", np.ones([n + 1 for n in image.shape[:3]], np.uint8))
+    rewrite_header(folder / "m.nii.gz", lambda h: h.set_sform(None, 0))
+    mask = nib.load(folder / "m.nii.gz")
+    mask.set_sform(None, 0)
+    mask.set_qform(None, 0)
+    nib.save(nib.Nifti1Image(mask.get_fdata().astype(np.uint8), None, mask.header), folder / "m.nii.gz")
+    with pytest.raises(InputError, match=r"m\.nii\.gz: header: found neither qform nor sform"):
+        mask_of(folder, {"mask": "m.nii.gz"})
+
+
+def test_a_column_of_confounds_without_any_number(folder):
+    """Signals of the CSF may be n/a throughout (fMRIPrep issue 2200)."""
+    options = preprocessed(folder)
+    path = folder / "derivatives/fmriprep" / f"{FIRST}_desc-confounds_timeseries.tsv"
+    table = pd.read_csv(path, sep="\t").assign(csf="n/a")
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    refused(
+        folder, r"timeseries\.tsv: csf, line 2: found n/a, expected a number", **options, confounds=["csf"]
+    )
+
+
+def test_a_column_of_confounds_whose_last_number_is_missing(folder):
+    """ASLPrep wrote the first value of the framewise displacement last (its issue 249)."""
+    options = preprocessed(folder)
+    path = folder / "derivatives/fmriprep" / f"{FIRST}_desc-confounds_timeseries.tsv"
+    table = pd.read_csv(path, sep="\t")
+    table.loc[len(table) - 1, "trans_x"] = np.nan
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    refused(folder, rf"trans_x, line {len(table) + 1}: found n/a", **options, confounds=["trans_x"])
+
+
+def test_events_whose_onsets_are_volumes(folder):
+    """A last presentation in the first half of a run is suspicious (BIDS legacy validator, issue 148)."""
+    edit_events(folder / FIRST, lambda table: table.assign(onset=table["onset"] / 4))
+    warnings = fit_subject(folder, *card_of(), "01", GLM).warnings
+    assert any(
+        re.search(r"run-01_events\.tsv: the last presentation begins after 2\d% of the run", text)
+        for text in warnings
+    )
+
+
+def test_a_resolution_in_the_names_of_the_bold_but_not_of_the_confounds(folder):
+    """nilearn issue 3741."""
+    options = preprocessed(folder)
+    for path in folder.rglob("*_space-T1w_desc-preproc_bold.nii.gz"):
+        path.rename(path.with_name(path.name.replace("space-T1w", "space-T1w_res-2")))
+    rois, options = card_of(**options, entities={"res": "2"}, confounds=["trans_x"])
+    assert fit_subject(folder, rois, options, "01", GLM).betas.sizes["trial"] == 40
 
 
 # ---- selection of voxels ---------------------------------------------------------------------------------

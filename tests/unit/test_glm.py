@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import nibabel as nib
@@ -9,8 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from nilearn.glm.first_level import FirstLevelModel, make_first_level_design_matrix, run_glm
+from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
 
-from cortexrsa.brain.glm import frame_times, run_betas, standardise
+from cortexrsa.brain.glm import (
+    condition_number,
+    errors_of_all,
+    errors_of_separate,
+    frame_times,
+    regressors,
+    run_betas,
+    standardise,
+)
 from cortexrsa.errors import InputError
 
 TR, SCANS, SHAPE = 2.0, 70, (5, 4, 3)
@@ -85,7 +96,7 @@ def nilearn_beta(volumes, events, settings, condition, confounds=None):
 
 def betas_of(volumes, events, settings, confounds=None):
     times = frame_times(volumes.shape[-1], TR, settings["slice_time_ref"])
-    return run_betas(flat(volumes), events, times, settings, confounds)
+    return run_betas(flat(volumes), events, times, settings, confounds)[:3]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +185,7 @@ def test_planted_betas_are_found():
     onsets = 4 + 9.0 * np.arange(12)
     events = pd.DataFrame({"onset": onsets, "duration": 1.0, "stimulus_id": [f"s{k}" for k in range(6)] * 2})
     times = frame_times(70, TR, 0)
-    _, _, design = run_betas(rng.random((70, 3)), events, times, SETTINGS | {"betas": "trial-lsa"})
+    _, _, design, _ = run_betas(rng.random((70, 3)), events, times, SETTINGS | {"betas": "trial-lsa"})
     planted = rng.uniform(2, 8, (6, 3))
     trials = design.to_numpy()[:, :12] @ planted[np.arange(12) % 6]
     drifts = design.to_numpy()[:, 12:] @ rng.standard_normal((design.shape[1] - 12, 3))
@@ -182,7 +193,7 @@ def test_planted_betas_are_found():
     # percent of the mean over time, which the responses themselves raise
     scale = series.mean(axis=0) / 800
     for kind in ("trial-lsa", "stimulus"):
-        betas, rows, _ = run_betas(series, events, times, SETTINGS | {"betas": kind, "noise": "ols"})
+        betas, rows, *_ = run_betas(series, events, times, SETTINGS | {"betas": kind, "noise": "ols"})
         expected = planted[[int(name[1:]) for name in rows["stimulus_id"]]]
         np.testing.assert_allclose(betas * scale, expected, rtol=1e-3)
     betas, *_ = run_betas(series, events, times, SETTINGS | {"noise": "ols"})
@@ -216,11 +227,185 @@ def test_voxels_without_usable_signal_have_no_betas_and_leave_the_others_alone(r
     np.testing.assert_array_equal(betas[:, 2:], expected[:, 2:])
 
 
-def test_a_presentation_that_no_scan_follows_is_refused(run):
+# ---- what a design cannot tell ---------------------------------------------------------------------------
+
+STIMULI = 40
+
+
+def session(change=lambda events, times: events, kind="trial-lss", confound=None):
+    """Mean z-scored betas (stimuli, v) of 80 presentations whose events are changed, and the warnings.
+
+    The data are always those of the events as they were.
+    """
+    rng = np.random.default_rng(0)
+    signal = 5 + 2.5 * rng.standard_normal((STIMULI, 60))
+    shown = np.concatenate([rng.permutation(STIMULI) for _ in range(2)])
+    onsets = 6 + 4.0 * np.arange(len(shown))
+    events = pd.DataFrame({"onset": onsets, "duration": 1.0, "stimulus_id": [f"s{k:02d}" for k in shown]})
+    events["line"] = np.arange(len(events)) + 2
+    times = frame_times(168, TR, 0)
+    responses = np.stack([regressors(events.iloc[[k]], times, "spm")[0] for k in range(len(events))])
+    trials = signal[shown] + rng.standard_normal((len(shown), 60))
+    percent = responses.T @ trials + 0.5 * rng.standard_normal((len(times), 60))
+    series, settings = 1000 * (1 + percent / 100), SETTINGS | {"betas": kind, "noise": "ols"}
+    confounds = None if confound is None else pd.DataFrame({"c": confound(responses)})
+    fitted = run_betas(series, change(events, times), times, settings, confounds, "e.tsv")
+    betas = pd.DataFrame(standardise(fitted.betas, np.zeros(len(fitted.betas))))
+    return betas.groupby(fitted.rows["stimulus_id"]).mean(), fitted.warnings
+
+
+def changed(row, **values):
+    def change(events, times):
+        events = events.copy()
+        for column, value in values.items():
+            events.loc[row, column] = value(times) if callable(value) else value
+        return events
+
+    return change
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("kind", ["trial-lss", "trial-lsa"])
+@pytest.mark.parametrize(
+    ("row", "values", "peak"),
+    [
+        (79, {"onset": lambda times: times[-1] - 0.5}, 0.07),
+        (79, {"onset": lambda times: times[-1] + 0.5}, 1e-3),
+        (79, {"onset": lambda times: times[-1] - 1.5}, 0.07),
+        (3, {"onset": -100.0}, 1e-3),
+        (40, {"duration": 0.0}, 0.07),
+        (40, {"duration": 0.1}, 0.12),
+    ],
+    ids=str,
+)
+def test_one_beta_that_the_design_does_not_tell_leaves_the_others_alone(kind, row, values, peak):
+    """The RDM of the changed study is that of the intact one: rho was .19 to .87 with that beta."""
+    intact, warnings = session(kind=kind)
+    assert not warnings
+    found, warnings = session(changed(row, **values), kind)
+    assert found.index.equals(intact.index)
+    assert spearmanr(pdist(found, "correlation"), pdist(intact, "correlation"))[0] > 0.95
+    (warning,) = warnings
+    found = re.search(rf"^e\.tsv, line {row + 2}: no beta of s\d\d at .*peaks at (\S+) times", warning)
+    assert float(found[1]) < peak
+
+
+def test_a_beta_in_the_place_of_a_confound():
+    intact, _ = session()
+    found, warnings = session(confound=lambda responses: responses[7] + 1e-4 * np.arange(168))
+    assert spearmanr(pdist(found, "correlation"), pdist(intact, "correlation"))[0] > 0.95
+    (warning,) = warnings
+    assert re.search(r"line 9: no beta .* inflate its variance [\d.e+]{4,} times", warning)
+
+
+def test_durations_of_a_known_range_are_all_used():
+    _, warnings = session(lambda events, times: events.assign(duration=np.linspace(0.5, 2, 80)))
+    assert not warnings
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_many_betas_that_the_design_does_not_tell_are_refused():
+    message = r"e\.tsv: design matrix: found 30 of 80 betas that the design does not tell; e\.tsv, line 2"
+    with pytest.raises(InputError, match=message):
+        session(lambda events, times: events.assign(duration=np.where(np.arange(80) < 30, 0, 1)))
+
+
+def test_errors_and_inflation_are_those_of_the_textbook():
+    rng = np.random.default_rng(3)
+    design = rng.standard_normal((50, 6)) @ rng.standard_normal((6, 6))
+    design[:, 5] = 1
+    errors, inflation = errors_of_all(design, [0, 1, 2])
+    covariance = np.linalg.inv(design.T @ design)
+    np.testing.assert_allclose(errors, np.sqrt(np.diag(covariance)[:3]))
+    for k in range(3):
+        others = np.delete(design, k, axis=1)
+        residual = design[:, k] - others @ np.linalg.lstsq(others, design[:, k])[0]
+        r2 = 1 - residual @ residual / ((design[:, k] - design[:, k].mean()) ** 2).sum()
+        assert inflation[k] == pytest.approx(1 / (1 - r2))
+    separate = errors_of_separate(design.T[None, :3], design[:, 3:])
+    assert separate[0][0] == pytest.approx(errors[0])
+    assert separate[1][0] == pytest.approx(inflation[0])
+    twice = np.column_stack([design, design[:, 0]])
+    assert np.isinf(errors_of_all(twice, [0, 1])[0]).tolist() == [True, False]
+
+
+def test_condition_number_of_presentations_that_overlap():
+    times = frame_times(100, TR, 0)
+
+    def number(duration):
+        events = pd.DataFrame({"onset": 6 + 6.0 * np.arange(25), "duration": duration, "stimulus_id": "s"})
+        events["stimulus_id"] += events.index.astype(str)
+        _, rows, design, _ = run_betas(np.ones((100, 1)), events, times, SETTINGS)
+        return condition_number(design, [f"event_{k:05d}" for k in range(25)])
+
+    assert 1 < number(1.0) < number(6.0) < number(30.0)
+    orthogonal = pd.DataFrame(np.eye(4), columns=["event_0", "event_1", "a", "b"])
+    assert condition_number(orthogonal, ["event_0", "event_1"]) == pytest.approx(1)
+
+
+# ---- confounds -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["trial-lss", "trial-lsa"])
+@pytest.mark.parametrize("noise", ["ar1", "ols"])
+def test_confounds_are_regressed_out_whatever_their_scales(run, kind, noise):
     volumes, events = run
-    late = pd.concat([events, events.iloc[[0]].assign(onset=TR * (SCANS - 1) + 0.5)])
-    with pytest.raises(InputError, match=r"events: found a presentation at 138\.5 s"):
-        betas_of(volumes, late, SETTINGS)
+    rng = np.random.default_rng(1)
+    columns = rng.standard_normal((SCANS, 4)).cumsum(axis=0)
+    moved = volumes + (columns @ [20, 10, 30, 5]).astype(np.float32)
+    settings = SETTINGS | {"betas": kind, "noise": noise}
+    plain = pd.DataFrame(columns, columns=list("abcd"))
+    expected, *_ = betas_of(moved, events, settings, plain)
+    scaled = plain * [1e8, 1e-10, 1, 1e-6] + [1e9, 0, 5, 0]
+    found, *_ = betas_of(moved, events, settings, scaled)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    # and they are those of the volumes without the confounds
+    clean, *_ = betas_of(volumes, events, settings, plain)
+    assert np.corrcoef(found.ravel(), clean.ravel())[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("kind", ["trial-lss", "trial-lsa"])
+def test_confounds_may_be_called_like_regressors_of_the_design(run, kind):
+    volumes, events = run
+    names = ["constant", "drift_1", "event_00001"]
+    confounds = pd.DataFrame(np.random.default_rng(0).standard_normal((SCANS, 3)), columns=names)
+    settings = SETTINGS | {"betas": kind, "noise": "ols"}
+    betas, _, design = betas_of(volumes, events, settings, confounds)
+    expected, *_ = betas_of(volumes, events, settings, confounds.set_axis(list("abc"), axis=1))
+    np.testing.assert_array_equal(betas, expected)
+    assert {f"confound_{name}" for name in names} <= set(design)
+
+
+def test_confounds_that_add_nothing_are_dropped_and_named(run):
+    volumes, events = run
+    times = frame_times(SCANS, TR, 0)
+    rng = np.random.default_rng(0)
+    confounds = pd.DataFrame({"a": rng.standard_normal(SCANS), "flat": 7.0})
+    confounds["b"] = 3 * confounds["a"] - 2
+    confounds["slow"] = 1e-3 * np.cos(np.pi * (np.arange(SCANS) + 0.5) / SCANS)
+    fitted = run_betas(flat(volumes), events, times, SETTINGS | {"noise": "ols"}, confounds)
+    why = "explained by the drifts and the confounds before it"
+    assert fitted.warnings == [
+        "the confound flat is dropped: constant",
+        f"the confound b is dropped: {why}",
+        f"the confound slow is dropped: {why}",
+    ]
+    expected, *_ = betas_of(volumes, events, SETTINGS | {"noise": "ols"}, confounds[["a"]])
+    np.testing.assert_allclose(fitted.betas, expected, atol=1e-5)
+
+
+# ---- signals ---------------------------------------------------------------------------------------------
+
+
+def test_a_signal_without_its_mean_is_taken_as_it_is(run):
+    volumes, events = run
+    series, times = flat(volumes).astype(np.float64), frame_times(SCANS, TR, 0)
+    percent = 100 * (series / series.mean(axis=0) - 1)
+    expected = run_betas(series, events, times, SETTINGS).betas
+    found = run_betas(percent, events, times, SETTINGS, centred=True).betas
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    # not scaled by means that are rounding errors
+    assert np.isnan(run_betas(percent + 1e-3, events, times, SETTINGS).betas).all()
 
 
 def test_more_regressors_than_scans_are_refused(run):

@@ -166,6 +166,8 @@ def test_cards_and_folders_that_do_not_fit(project, users_folder, old, new, expe
     lines = [line for line in run.stderr.splitlines() if line.startswith("Error: ")]
     assert any(expected in line for line in lines), run.stderr[-3000:]
     assert not (project / target).exists()
+    # whatever names, headers and tables tell is told before the first GLM
+    assert not (project / "results/mine/glm").exists()
 
 
 def test_the_simulated_folder_is_valid_bids(finished):

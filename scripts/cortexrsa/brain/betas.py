@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,14 @@ import pandas as pd
 import xarray
 from nilearn.image import smooth_img
 
-from cortexrsa.brain.glm import frame_times, run_betas, standardise
-from cortexrsa.brain.loaders import bids
+from cortexrsa.brain.glm import condition_number, frame_times, run_betas, standardise
+from cortexrsa.brain.loaders import bids, nifti
+from cortexrsa.brain.loaders.bids_tables import overlap
 from cortexrsa.brain.reliability import split_half_reliability
 from cortexrsa.errors import InputError
+
+LARGEST_OVERLAP = 0.01  # share of the time, which clocks explain
+EARLIEST_END = 0.5  # part of a run after which the last presentation begins
 
 
 @dataclass(frozen=True)
@@ -24,12 +29,14 @@ class Fitted:
     Attributes
     ----------
     betas : (trial, voxel) float32 with coords stimulus_id, session, run and onset on trial, roi, i, j and k
-        (place in the volume) on voxel; voxels of several ROIs occur once in each
+        (place in the volume) on voxel; voxels of several ROIs occur once in each. Its attribute fingerprints
+        is {fingerprint of a run's data: its label} as JSON
     mean, tsnr : (x, y, z) mean over runs of the mean signal, and of its ratio to the SD over time (linear
         trend removed)
     masks : {roi: (x, y, z)}
     affine : of all of them
     design : matrix of the first run, see `glm.run_betas`
+    warnings : sentences for the reader of the results
     """
 
     betas: xarray.DataArray
@@ -38,6 +45,7 @@ class Fitted:
     masks: dict[str, np.ndarray]
     affine: np.ndarray
     design: pd.DataFrame
+    warnings: list[str]
 
 
 def fit_subject(
@@ -47,69 +55,88 @@ def fit_subject(
 
     Parameters
     ----------
-    folder, rois, options : of the card, see `bids.find_runs` and `bids.roi_mask`
+    folder, rois, options : of the card, see `bids.find_runs` and `bids_rois.roi_masks`
     subject : label
-    settings : `glm` of the configuration: betas, hrf, drift, high_pass, drift_order, noise, slice_time_ref,
-        smoothing (mm, FWHM; None for none) and zscore (run, session or none)
+    settings : `glm` of the configuration: betas, hrf, drift, high_pass, drift_order, noise, slice_time_ref
+        (None: of the sidecars), smoothing (mm, FWHM; None for none) and zscore (run, session or none)
 
     Raises
     ------
-    InputError : see `bids` and `glm.run_betas`; also runs whose voxels or data are the same, or differ in
-        their grid.
+    InputError : see `bids.read_subject`, `bids.slice_time_ref`, `nifti.check_series` and `glm.run_betas`;
+        also runs whose data are the same.
     """
     runs = bids.find_runs(folder, options | {"subjects": [subject]})
-    first = bids.open_bold(runs[0].bold)
-    masks = {roi: bids.roi_mask(folder, place, runs[0], first) for roi, place in rois.items()}
-    union = np.logical_or.reduce(list(masks.values()))
+    inputs = bids.read_subject(folder, rois, options, runs)
+    references = [bids.slice_time_ref(run, settings["slice_time_ref"]) for run in runs]
+    union = np.logical_or.reduce(list(inputs.masks.values()))
+    warnings = list(inputs.warnings)
     seen: dict[str, bids.Run] = {}
     betas, rows, designs = [], [], []
-    mean, tsnr = np.zeros((2, *first.shape[:3]))
-    for run in runs:
-        image = bids.open_bold(run.bold)
-        bids.check_grid(image, first, run.bold, runs[0].bold)
-        volumes = bids.read_volumes(run.bold)
+    mean, tsnr = np.zeros((2, *union.shape))
+    for run, events, confounds, reference in zip(
+        runs, inputs.events, inputs.confounds, references, strict=True
+    ):
+        volumes = nifti.read_volumes(run.bold)
+        own = nifti.fingerprint(volumes)
+        if own in seen:
+            raise InputError(
+                "runs", f"the same data as {seen[own].bold.name}", "each run once", file=run.bold
+            )
+        seen[own] = run
         if settings["smoothing"]:
-            volumes = smooth_img(nib.Nifti1Image(volumes, image.affine), settings["smoothing"]).get_fdata(
+            volumes = smooth_img(nib.Nifti1Image(volumes, inputs.affine), settings["smoothing"]).get_fdata(
                 dtype=np.float32
             )
         series = volumes[union].T
-        fingerprint = bids.check_series(series, run.bold)
-        if fingerprint in seen:
-            found = f"the same data as {seen[fingerprint].bold.name}"
-            raise InputError("runs", found, "each run once", file=run.bold)
-        seen[fingerprint] = run
-        scans = len(series)
-        confounds = bids.read_confounds(run, options["confounds"], scans) if options["confounds"] else None
-        events = bids.read_events(run, scans * run.tr)
-        times = frame_times(scans, run.tr, settings["slice_time_ref"])
-        values, trials, design = run_betas(series, events, times, settings, confounds, str(run.bold))
-        betas.append(values)
-        rows.append(trials.assign(session=run.session or "", run=run.label))
-        designs.append(design if run is runs[0] else None)
+        nifti.check_series(series, run.bold, options["centred"])
+        times = frame_times(run.scans, run.tr, reference)
+        fitted = run_betas(series, events, times, settings, confounds, str(run.events), options["centred"])
+        warnings += [f"{run.label}: {text}" for text in fitted.warnings]
+        warnings += _suspicious(run, events, fitted.design)
+        betas.append(fitted.betas)
+        rows.append(fitted.rows.assign(session=run.session or "", run=run.label))
+        designs.append(fitted.design if run is runs[0] else None)
         averages = _mean_and_tsnr(volumes)
         mean += averages[0] / len(runs)
         tsnr += averages[1] / len(runs)
-        print(f"{run.label}: {scans} volumes, {len(events)} presentations, {len(trials)} betas")
+        print(
+            f"{run.label}: {run.scans} volumes of {run.tr:g} s, times at {reference:g} of the TR, "
+            f"{len(events)} presentations, {len(fitted.rows)} betas"
+        )
     trials = pd.concat(rows, ignore_index=True)
     values = np.concatenate(betas)
     if settings["zscore"] != "none":
         values = standardise(values, trials[settings["zscore"]].to_numpy())
     place = np.argwhere(union)
-    chosen = {roi: np.flatnonzero(mask[union]) for roi, mask in masks.items()}
+    chosen = {roi: np.flatnonzero(mask[union]) for roi, mask in inputs.masks.items()}
     columns = np.concatenate(list(chosen.values()))
     coords = {name: ("trial", trials[name].to_numpy(object)) for name in ("stimulus_id", "session", "run")}
     coords["onset"] = ("trial", trials["onset"].to_numpy())
     labels = np.repeat(np.array(list(chosen), object), [len(voxels) for voxels in chosen.values()])
     coords["roi"] = ("voxel", labels)
     coords |= {name: ("voxel", place[columns, axis]) for axis, name in enumerate("ijk")}
-    return Fitted(
-        xarray.DataArray(values[:, columns], dims=("trial", "voxel"), coords=coords, name="betas"),
-        mean,
-        tsnr,
-        masks,
-        first.affine,
-        designs[0],
-    )
+    fitted = xarray.DataArray(values[:, columns], dims=("trial", "voxel"), coords=coords, name="betas")
+    # as text, which netCDF stores
+    fitted.attrs["fingerprints"] = json.dumps({own: run.label for own, run in seen.items()})
+    return Fitted(fitted, mean, tsnr, inputs.masks, inputs.affine, designs[0], warnings)
+
+
+def _suspicious(run: bids.Run, events: pd.DataFrame, design: pd.DataFrame) -> list[str]:
+    """Sentences on events that may not be what was shown in the run."""
+    sentences = []
+    last = events["onset"].max() / (run.scans * run.tr)
+    if last < EARLIEST_END:
+        sentences.append(
+            f"{run.events}: the last presentation begins after {last:.0%} of the run: onsets may not be in "
+            "seconds, or be those of another run"
+        )
+    if (share := overlap(events)) > LARGEST_OVERLAP:
+        number = condition_number(design, [name for name in design if name.startswith("event_")])
+        sentences.append(
+            f"{run.label}: presentations overlap in {share:.0%} of the time in which any is shown; the "
+            f"condition number of their regressors is {number:.3g}"
+        )
+    return sentences
 
 
 def _mean_and_tsnr(volumes: np.ndarray) -> np.ndarray:
@@ -144,13 +171,23 @@ def assemble(
     Returns
     -------
     (stimulus, repeat, voxel), repeats in the order of the scan and NaN beyond a stimulus's own, or (stimulus,
-    voxel); float32, with the coords of `files.write_responses` and i, j, k
+    voxel); float32, with the coords of `formats.responses.write_responses` and i, j, k
+
+    Raises
+    ------
+    InputError : a run of one subject that is one of another too, or a stimulus without beta in a subject.
     """
+    _check_people(betas)
     parts = []
     most = 0
     for subject, own in betas.items():
         position = pd.Index(stimuli["stimulus_id"]).get_indexer(own["stimulus_id"].values)
         own, position = own[position >= 0], position[position >= 0]
+        lacking = np.setdiff1d(np.arange(len(stimuli)), position)
+        if len(lacking):
+            found = f"no beta of {stimuli['stimulus_id'].iloc[lacking[0]]} (its presentations were left out)"
+            expected = "a beta of every stimulus in every subject (options.table names the stimuli to use)"
+            raise InputError("betas", found, expected, file=f"sub-{subject}")
         repeat = pd.Series(position).groupby(position).cumcount().to_numpy()
         most = max(most, repeat.max() + 1)
         parts.append((subject, own, position, repeat))
@@ -170,6 +207,17 @@ def assemble(
         trials, dims=("stimulus", "repeat", "voxel"), coords=coords, name="responses"
     )
     return responses if single_trials else responses.mean("repeat", skipna=True)
+
+
+def _check_people(betas: dict[str, xarray.DataArray]) -> None:
+    """Refuse the same data under the names of two people."""
+    seen: dict[str, str] = {}
+    for subject, own in betas.items():
+        for fingerprint, label in json.loads(own.attrs.get("fingerprints", "{}")).items():
+            if fingerprint in seen:
+                found = f"the same data as {seen[fingerprint]}"
+                raise InputError(label, found, "each person once", file=f"sub-{subject}")
+            seen[fingerprint] = label
 
 
 def select_reliable(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from nilearn.glm.first_level import compute_regressor, make_first_level_design_matrix, mean_scaling, run_glm
@@ -10,6 +12,10 @@ from nilearn.glm.regression import ARModel
 from cortexrsa.errors import InputError
 
 AR_BINS = 100  # the grid on which nilearn's run_glm rounds the AR(1) coefficient of a voxel
+LEAST_NEW = 1e-10  # share of a confound's variance that other regressors must leave, or it is dropped
+LARGEST_ERROR = 3.0  # standard error of a beta, in those of the median one; what has a larger one is left out
+MOST_LEFT_OUT = 0.25  # of the betas of a run
+LEAST_TSNR = 1.0  # mean over SD of a voxel whose signal is scaled by its mean
 
 
 # ---- designs ---------------------------------------------------------------------------------------------
@@ -31,12 +37,12 @@ def design_matrix(
         interest alone
     times : (scans,) seconds, see `frame_times`
     settings : hrf, drift (cosine, polynomial or none), high_pass (Hz), drift_order
-    confounds : (scans, c) regressors of no interest
+    confounds : (scans, c) regressors of no interest, see `independent`
 
     Returns
     -------
-    (scans, columns): the conditions (with their derivatives, if the HRF model has any), the confounds, the
-    drifts and a constant
+    (scans, columns): the conditions (with their derivatives, if the HRF model has any), the confounds (each
+    as confound_NAME), the drifts and a constant
     """
     return make_first_level_design_matrix(
         times,
@@ -46,8 +52,104 @@ def design_matrix(
         high_pass=settings["high_pass"],
         drift_order=settings["drift_order"],
         add_regs=None if confounds is None or confounds.empty else confounds.to_numpy(np.float64),
-        add_reg_names=None if confounds is None or confounds.empty else list(confounds),
+        # a confound may be called like a drift
+        add_reg_names=None if confounds is None or confounds.empty else [f"confound_{c}" for c in confounds],
     )
+
+
+def independent(confounds: pd.DataFrame, others: np.ndarray) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Confounds of mean 0 and variance 1, without those that add nothing to what stands before them.
+
+    Scales of confounds differ by many orders of magnitude (fMRIPrep's from 1e8 to 1e-10), so that small ones
+    would fall below the tolerance of a rank.
+
+    Parameters
+    ----------
+    confounds : (scans, c)
+    others : (scans, q) drifts and constant
+
+    Returns
+    -------
+    kept : (scans, up to c)
+    dropped : {name: why}
+    """
+    space = np.linalg.qr(others)[0]
+    kept, dropped = {}, {}
+    for name, values in confounds.items():
+        centred = values.to_numpy(np.float64) - values.mean()
+        deviation = centred.std()
+        if deviation <= 1e-12 * np.abs(values).max():
+            dropped[name] = "constant"
+            continue
+        centred /= deviation
+        left = centred - space @ (space.T @ centred)
+        left -= space @ (space.T @ left)
+        if left @ left < LEAST_NEW * len(left):
+            dropped[name] = "explained by the drifts and the confounds before it"
+            continue
+        space = np.column_stack([space, left / np.sqrt(left @ left)])
+        kept[name] = centred
+    return pd.DataFrame(kept, index=confounds.index), dropped
+
+
+def errors_of_all(design: np.ndarray, conditions: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Standard errors of betas in one model, and how much other regressors inflate their variances.
+
+    Parameters
+    ----------
+    design : (scans, columns)
+    conditions : columns of interest
+
+    Returns
+    -------
+    errors : (conditions,) for white noise of variance 1; infinite where the design does not tell the beta
+    inflation : (conditions,) variance inflation factors (Marquardt 1970, Technometrics 12, 591)
+    """
+    scale = np.linalg.norm(design, axis=0)
+    _, singular, right = np.linalg.svd(design / np.where(scale > 0, scale, 1), full_matrices=False)
+    right = right[singular > 1e-10 * singular[0]]
+    variances = ((right / singular[: len(right), None]) ** 2).sum(axis=0)
+    # what lies outside of the space of the rows is not estimable
+    told = ((right**2).sum(axis=0) > 1 - 1e-6) & (scale > 0)
+    errors = np.full(len(scale), np.inf)
+    errors[told] = np.sqrt(variances[told]) / scale[told]
+    spread = ((design - design.mean(axis=0)) ** 2).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        inflation = np.where(spread > 0, errors**2 * spread, np.inf)
+    return errors[conditions], inflation[conditions]
+
+
+def errors_of_separate(pairs: np.ndarray, nuisance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same of least squares separate: (trials,) each.
+
+    Parameters
+    ----------
+    pairs : (trials, p, scans) regressors of each trial, its response first, and of all others
+    nuisance : (scans, q) regressors that all trials share
+    """
+    _, left, _, _ = partitioned(np.zeros((pairs.shape[-1], 0)), pairs, nuisance)
+    errors, inflation = np.full((2, len(pairs)), np.inf)
+    for k, (own, *rest) in enumerate(left):
+        rest = np.transpose(rest)
+        residual = own - rest @ np.linalg.lstsq(rest, own)[0]
+        norm, whole = np.linalg.norm(residual), np.linalg.norm(pairs[k, 0])
+        if norm > 1e-6 * whole:
+            errors[k] = 1 / norm
+            inflation[k] = ((pairs[k, 0] - pairs[k, 0].mean()) ** 2).sum() / norm**2
+    return errors, inflation
+
+
+def condition_number(design: pd.DataFrame, conditions: list[str]) -> float:
+    """Largest over smallest singular value of the conditions' regressors.
+
+    Each regressor has length 1, without what all other columns of the design explain.
+    """
+    own = design[conditions].to_numpy()
+    nuisance = np.linalg.qr(design.drop(columns=conditions).to_numpy())[0]
+    own = own - nuisance @ (nuisance.T @ own)
+    norms = np.linalg.norm(own, axis=0)
+    singular = np.linalg.svd(own[:, norms > 0] / norms[norms > 0], compute_uv=False)
+    return float(singular[0] / singular[-1]) if singular[-1] > 0 else float("inf")
 
 
 def regressors(events: pd.DataFrame, times: np.ndarray, hrf: str) -> np.ndarray:
@@ -59,6 +161,24 @@ def regressors(events: pd.DataFrame, times: np.ndarray, hrf: str) -> np.ndarray:
 # ---- betas of one run ------------------------------------------------------------------------------------
 
 
+class RunBetas(NamedTuple):
+    """Betas of one run.
+
+    Attributes
+    ----------
+    betas : (rows, v) float32
+    rows : what each is of: stimulus_id, onset (of the first presentation, for one beta a stimulus)
+    design : matrix that was fitted; for least squares separate that of all trials (least squares all), since
+        each trial has one of its own
+    warnings : sentences on presentations and confounds that were left out
+    """
+
+    betas: np.ndarray
+    rows: pd.DataFrame
+    design: pd.DataFrame
+    warnings: list[str]
+
+
 def run_betas(
     series: np.ndarray,
     events: pd.DataFrame,
@@ -66,29 +186,29 @@ def run_betas(
     settings: dict,
     confounds: pd.DataFrame | None = None,
     source: str = "BOLD",
-) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:
-    """Betas of one run, in percent signal change.
+    centred: bool = False,
+) -> RunBetas:
+    """Betas of one run, in percent signal change (in units of the data, if it is centred).
+
+    A presentation whose beta would have a standard error more than `LARGEST_ERROR` times that of the median
+    one has none: it began too shortly before the end of the run, has a duration of another size than the
+    others, or coincides with a confound. z-scores over a session would carry its error to all others.
 
     Parameters
     ----------
     series : (scans, v) raw BOLD of the voxels of interest; a voxel with a NaN, or whose mean is not
-        positive, gets NaN betas
-    events : presentations: onset, duration (seconds), stimulus_id
+        positive or below its SD over time, gets NaN betas
+    events : presentations: onset, duration (seconds), stimulus_id, and (optional) line of their file
     times : (scans,) seconds
     settings : betas (trial-lss, trial-lsa or stimulus), noise (ar1 or ols), and those of `design_matrix`
-    confounds : (scans, c)
-    source : file to name in an error
-
-    Returns
-    -------
-    betas : (rows, v) float32
-    rows : what each is of: stimulus_id, onset (of the first presentation, for one beta a stimulus)
-    design : matrix that was fitted; for least squares separate that of all trials (least squares all), since
-        each trial has one of its own
+    confounds : (scans, c), see `independent`
+    source : file of the events, to name in an error
+    centred : the series have no mean signal to scale by, or to tell the brain by
 
     Raises
     ------
-    InputError : no scan follows a presentation, or the design has as many columns as there are scans.
+    InputError : the design has as many columns as there are scans, or does not tell the betas of more than a
+        quarter of the presentations.
     """
     events = events.sort_values("onset", kind="stable", ignore_index=True)
     separate = settings["betas"] == "trial-lss"
@@ -98,6 +218,11 @@ def run_betas(
         condition = np.arange(len(events))
     events = events.assign(trial_type=[f"event_{k:05d}" for k in condition])
     rows = events.drop_duplicates("trial_type", ignore_index=True)
+    warnings = []
+    if confounds is not None:
+        drifts = design_matrix(None, times, settings)
+        confounds, dropped = independent(confounds.set_axis(times), drifts.to_numpy())
+        warnings += [f"the confound {name} is dropped: {why}" for name, why in dropped.items()]
     if separate:
         own = np.stack([regressors(events.iloc[[k]], times, settings["hrf"]) for k in range(len(events))])
         nuisance = design_matrix(None, times, settings, confounds)
@@ -106,27 +231,61 @@ def run_betas(
     else:
         design = design_matrix(events, times, settings, confounds)
         columns = len(design.columns)
-    silent = rows["onset"][(design[rows["trial_type"]] == 0).all().to_numpy()]
-    if len(silent):
-        found = f"a presentation at {silent.iloc[0]:g} s, and the last scan at {times[-1]:g} s"
-        raise InputError("events", found, "scans after every presentation", file=source)
     if columns >= len(times):
         found = f"{len(times)} scans for {columns} regressors"
         raise InputError("design matrix", found, "more scans than regressors", file=source)
+    if separate:
+        others = all_others(own, events, times, settings["hrf"])
+        pairs = np.concatenate([own, others], axis=1)
+        errors = errors_of_separate(pairs, nuisance.to_numpy())
+    else:
+        chosen = [design.columns.get_loc(name) for name in rows["trial_type"]]
+        errors = errors_of_all(design.to_numpy(), chosen)
+    peaks = design[rows["trial_type"]].abs().max().to_numpy()
+    told, untold = _estimable(rows, peaks, *errors, source)
+    warnings += untold
 
     series = series.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        usable = np.isfinite(series).all(axis=0) & (series.mean(axis=0) > 0)
+        usable = np.isfinite(series).all(axis=0)
+        mean, deviation = series.mean(axis=0), series.std(axis=0)
+        usable &= centred | ((mean > 0) & (mean >= LEAST_TSNR * deviation))
+    rows = rows[told].reset_index(drop=True)
     betas = np.full((len(rows), series.shape[1]), np.nan, np.float32)
     if usable.any():
-        scaled, _ = mean_scaling(series[:, usable])
+        scaled = series[:, usable] if centred else mean_scaling(series[:, usable])[0]
         if separate:
-            others = all_others(own, events, times, settings["hrf"])
-            pairs = np.concatenate([own, others], axis=1)
-            betas[:, usable] = _least_squares_separate(scaled, pairs, nuisance.to_numpy(), settings["noise"])
+            betas[:, usable] = _least_squares_separate(
+                scaled, pairs[told], nuisance.to_numpy(), settings["noise"]
+            )
         else:
             betas[:, usable] = _least_squares_all(scaled, design, list(rows["trial_type"]), settings["noise"])
-    return betas, rows[["stimulus_id", "onset"]], design
+    return RunBetas(betas, rows[["stimulus_id", "onset"]], design, warnings)
+
+
+def _estimable(
+    rows: pd.DataFrame, peaks: np.ndarray, errors: np.ndarray, inflation: np.ndarray, source: str
+) -> tuple[np.ndarray, list[str]]:
+    """Which betas (rows,) the design tells, and a sentence on each of the others."""
+    if not np.isfinite(errors).any():
+        raise InputError("design matrix", "no presentation whose beta it tells", "at least one", file=source)
+    relative = errors / np.median(errors[np.isfinite(errors)])
+    told = relative <= LARGEST_ERROR
+    sentences = []
+    for k in np.flatnonzero(~told):
+        row = rows.iloc[k]
+        place = f", line {row['line']}" if "line" in row else ""
+        size = peaks[k] / np.median(peaks)
+        sentences.append(
+            f"{source}{place}: no beta of {row['stimulus_id']} at {row['onset']:g} s: its regressor peaks at "
+            f"{size:.2g} times that of the others, other regressors inflate its variance {inflation[k]:.3g} "
+            f"times, so that its standard error would be {relative[k]:.3g} times theirs"
+        )
+    if (~told).sum() > max(1, MOST_LEFT_OUT * len(told)):
+        found = f"{(~told).sum()} of {len(told)} betas that the design does not tell; {sentences[0]}"
+        expected = "presentations of like durations, and no confounds in their place"
+        raise InputError("design matrix", found, expected, file=source)
+    return told, sentences
 
 
 def _least_squares_all(

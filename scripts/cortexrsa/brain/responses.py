@@ -11,6 +11,7 @@ import xarray
 from cortexrsa.errors import InputError
 
 MINIMUM_VOXELS = 10
+MANY_DROPPED = 0.1  # share of a ROI
 
 
 def clean_responses(
@@ -77,3 +78,21 @@ def clean_responses(
             )
             raise InputError(f"roi {row.roi}", found, f"at least {minimum_voxels}", file=source)
     return responses.isel(voxel=np.flatnonzero(keep)), table
+
+
+def many_dropped(dropped: pd.DataFrame) -> list[str]:
+    """A sentence on every ROI that lost more than a tenth of its voxels.
+
+    Parameters
+    ----------
+    dropped : from `clean_responses`
+    """
+    sentences = []
+    for row in dropped.itertuples():
+        lost, whole = row.nan_voxels + row.constant_voxels, row.voxels + row.nan_voxels + row.constant_voxels
+        if lost > MANY_DROPPED * whole:
+            sentences.append(
+                f"{row.subject}: {row.roi}: {lost} of {whole} voxels are left out: {row.nan_voxels} are NaN "
+                f"or have no mean signal, {row.constant_voxels} are constant"
+            )
+    return sentences

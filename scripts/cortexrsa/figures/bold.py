@@ -31,6 +31,20 @@ def _rows(subjects: list[str], height: float, below: float) -> tuple[plt.Figure,
     return figure, places
 
 
+def _planes(image: nib.Nifti1Image, point: np.ndarray) -> dict:
+    """Planes through a point (voxels) that are more than a line of voxels, as nilearn wants them.
+
+    A volume of one slice has one such plane.
+    """
+    right, anterior, superior = (size > 1 for size in nib.as_closest_canonical(image).shape[:3])
+    shown = {"x": anterior and superior, "y": right and superior, "z": right and anterior}
+    centre = dict(zip("xyz", nib.affines.apply_affine(image.affine, point), strict=True))
+    if all(shown.values()):
+        return {"display_mode": "ortho", "cut_coords": tuple(centre.values())}
+    axis = next((axis for axis in "zyx" if shown[axis]), "z")
+    return {"display_mode": axis, "cut_coords": [centre[axis]]}
+
+
 def plot_masks(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois: list[str]) -> plt.Figure:
     """Outlines of the ROIs over the mean BOLD, three planes through their common centre.
 
@@ -45,10 +59,9 @@ def plot_masks(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois
     for subject, (bottom, height) in zip(subjects, places, strict=True):
         mean, masks = volumes[subject]
         inside = np.argwhere(masks.get_fdata().any(axis=-1))
-        centre = nib.affines.apply_affine(mean.affine, inside.mean(axis=0))
         display = plotting.plot_img(
             mean,
-            cut_coords=tuple(centre),
+            **_planes(mean, inside.mean(axis=0)),
             cmap="gray",
             black_bg=False,
             colorbar=False,
@@ -58,7 +71,9 @@ def plot_masks(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois
             axes=(MARGIN, bottom, 1 - 2 * MARGIN, height),
         )
         display.annotate(size=7)
-        for index, roi in enumerate(rois):
+        # a line of voxels has no outlines
+        outlined = rois if sum(size > 1 for size in mean.shape[:3]) > 1 else []
+        for index, roi in enumerate(outlined):
             mask = nib.Nifti1Image(masks.get_fdata()[..., index], masks.affine)
             display.add_contours(mask, levels=[0.5], colors=[colours[roi]], linewidths=1.2)
     handles = [Line2D([], [], color=colours[roi], label=roi) for roi in ordered_rois(rois)]
@@ -81,15 +96,15 @@ def plot_tsnr(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois:
         tsnr, masks = volumes[subject]
         values = tsnr.get_fdata()
         inside = masks.get_fdata() > 0
-        centre = nib.affines.apply_affine(tsnr.affine, np.argwhere(inside.any(axis=-1)).mean(axis=0))
+        point = np.argwhere(inside.any(axis=-1)).mean(axis=0)
         display = plotting.plot_img(
             tsnr,
-            cut_coords=tuple(centre),
+            **_planes(tsnr, point),
             cmap="viridis",
             black_bg=False,
             colorbar=True,
             vmin=0,
-            vmax=float(np.percentile(values[values > 0], 99)),
+            vmax=_upper(values),
             cbar_tick_format="%.0f",
             annotate=False,
             draw_cross=False,
@@ -98,10 +113,10 @@ def plot_tsnr(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois:
         )
         display.annotate(size=7)
         axes = figure.add_axes((0.75, bottom + 0.4 * height, 0.23, 0.58 * height))
-        edges = np.linspace(0, values[inside.any(axis=-1)].max() * 1.02, 31)
+        edges = np.linspace(0, _upper(values[inside.any(axis=-1)], 100) * 1.02, 31)
         for index, roi in enumerate(rois):
             own = values[inside[..., index]]
-            label = f"{roi} (median {np.median(own):.0f})"
+            label = f"{roi} ({len(own)} voxels, median {np.median(own):.0f})"
             sns.histplot(
                 x=own, bins=edges, color=colours[roi], element="step", alpha=0.3, ax=axes, label=label
             )
@@ -109,6 +124,11 @@ def plot_tsnr(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois:
         axes.set(xlabel="tSNR", ylabel="voxels")
         axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.45, -0.3))
     return figure
+
+
+def _upper(values: np.ndarray, percentile: float = 99) -> float:
+    """A percentile of the values above 0, or 1 where there are none (tSNR of centred BOLD)."""
+    return float(np.percentile(values[values > 0], percentile)) if (values > 0).any() else 1.0
 
 
 def plot_design(designs: dict[str, pd.DataFrame]) -> plt.Figure:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
+import textwrap
+import traceback
+from collections.abc import Callable
+from pathlib import Path
 
 import matplotlib.pyplot
 import pandas as pd
 import seaborn as sns
 
+from cortexrsa.errors import reason
 from cortexrsa.formats.columns.learning import LEARNING
 from cortexrsa.formats.tables import read_table
+from cortexrsa.jobs import warn
 from cortexrsa.networks.learning import unlearned
 from cortexrsa.storage import atomic_path, provenance
 
@@ -116,17 +123,46 @@ def roi_colours(rois: list[str]) -> dict[str, tuple]:
 
 def placeholder(sentence: str):
     """A figure that says why there is nothing to see."""
-    figure, axes = matplotlib.pyplot.subplots(figsize=(WIDTH, 1))
+    sentence = textwrap.fill(sentence, 100)
+    figure, axes = matplotlib.pyplot.subplots(figsize=(WIDTH, 0.8 + 0.2 * len(sentence.splitlines())))
     axes.set_axis_off()
-    axes.text(0.5, 0.5, sentence, ha="center", va="center")
+    # as it stands: a $ begins no formula here
+    axes.text(0.5, 0.5, sentence, ha="center", va="center", parse_math=False)
     return figure
 
 
-def save(figure, svg: str, png: str) -> None:
-    """Write a figure as SVG and PNG, with what made it as their description, and close it."""
-    made = {"Description": json.dumps(provenance(None), sort_keys=True)}
-    for path in (svg, png):
-        metadata = {"Date": None} if path.endswith("svg") else {"Software": None}
+def draw(svg: str, png: str, plot: Callable, *arguments) -> None:
+    """Draw a figure, write it as SVG and PNG with what made it as their description, and close it.
+
+    No figure stops a study: where one cannot be drawn, a placeholder names the fault, and so does a warning.
+
+    Parameters
+    ----------
+    svg, png : files
+    plot : function that returns the figure
+    arguments : of the function
+    """
+    try:
+        contents = _rendered(plot(*arguments))
+    # whatever a library raises: tables, claims and report come all the same
+    except Exception as error:
+        traceback.print_exc()
+        fault = f"The figure {Path(svg).stem} could not be drawn. {type(error).__name__}: {reason(error)}"
+        warn(fault)
+        matplotlib.pyplot.close("all")
+        contents = _rendered(placeholder(fault))
+    for path, content in zip((svg, png), contents, strict=True):
         with atomic_path(path) as temporary:
-            figure.savefig(temporary, metadata=metadata | made)
+            temporary.write_bytes(content)
+
+
+def _rendered(figure) -> list[bytes]:
+    """Content of the SVG and of the PNG file of a figure, which is closed."""
+    made = {"Description": json.dumps(provenance(None), sort_keys=True)}
+    contents = []
+    for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, metadata=metadata | made)
+        contents.append(buffer.getvalue())
     matplotlib.pyplot.close(figure)
+    return contents

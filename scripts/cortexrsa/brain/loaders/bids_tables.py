@@ -1,0 +1,335 @@
+"""Tables of a BIDS folder: events, confounds and stimuli."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from nilearn.interfaces.fmriprep import load_confounds
+
+from cortexrsa.errors import InputError, reason, suggestion
+from cortexrsa.formats.bids_names import CONFOUNDS, RunFiles, matching
+from cortexrsa.formats.images import IMAGE_SUFFIXES, load_images
+from cortexrsa.formats.stimuli import check_stimuli
+
+TABLE = "stimuli.tsv"
+MISSING = ("n/a", "")
+
+
+def read_tsv(path: Path) -> pd.DataFrame:
+    """A table as text, NaN for n/a and empty cells; its index holds the lines of the file.
+
+    Tabs at the end of rows are no columns.
+
+    Raises
+    ------
+    InputError : no such file, no UTF-8, no header, a column twice, or a row that is longer or shorter than
+        the header.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter="\t")
+            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError("table", reason(error), "tab-separated values", file=path) from error
+    if not rows:
+        raise InputError("table", "an empty file", "a header, and a row for each entry", file=path)
+    header = rows.pop(0)[1]
+    while header and not header[-1]:
+        header.pop()
+    for name in header:
+        if not name or header.count(name) > 1:
+            raise InputError(
+                "header", f"{name!r} twice" if name else "a nameless column", "unique names", file=path
+            )
+    for line, row in rows:
+        while len(row) > len(header) and not row[-1]:
+            row.pop()
+        if len(row) != len(header):
+            raise InputError(
+                f"line {line}", f"{len(row)} values", f"{len(header)}, one for each column", file=path
+            )
+    table = pd.DataFrame(
+        [row for _, row in rows], columns=header, index=[line for line, _ in rows], dtype=object
+    )
+    return table.mask(table.isin(MISSING))
+
+
+# ---- events ----------------------------------------------------------------------------------------------
+
+
+def read_events(run: RunFiles, settings: dict, duration: float | None = None) -> pd.DataFrame:
+    """Presentations of a run.
+
+    Parameters
+    ----------
+    run : see `bids_names.runs_of_all`
+    settings : column (that names the stimulus; rows with n/a there are left out), pattern (regular
+        expression whose first group, or else whose whole match, is the stimulus's id; None: the column as it
+        is), leave_out ({column: values, in which * and ? stand for any characters}), duration (seconds, of
+        all presentations; None: those of the file)
+    duration : of the run in seconds; None leaves the end of the run unchecked
+
+    Returns
+    -------
+    stimulus_id, onset, duration (seconds) and line of each presentation, in the order of the file
+
+    Raises
+    ------
+    InputError : a missing column, a stimulus that the pattern does not fit, a value that is no number, no
+        presentation at all, two of them at the same time, or one that begins after the end of the run.
+    """
+    table = read_tsv(run.events)
+    column = settings["column"]
+    times = ["onset"] + ["duration"] * (settings["duration"] is None)
+    for name in (*times, column, *settings["leave_out"]):
+        if name not in table:
+            hint = f"also {name}" if name != column else f"also {name} (options.events.column names another)"
+            raise InputError("columns", ", ".join(table), hint, file=run.events)
+    for name, left_out in settings["leave_out"].items():
+        shown = table[name].dropna()
+        unwanted = {value for values in matching(left_out, set(shown)).values() for value in values}
+        table = table[~table[name].isin(unwanted)]
+    table = table[table[column].notna()]
+    if table.empty:
+        raise InputError(column, "nothing that is shown", "at least one presentation", file=run.events)
+    events = pd.DataFrame({"stimulus_id": table[column]})
+    if settings["pattern"] is not None:
+        found = [re.search(settings["pattern"], value) for value in events["stimulus_id"]]
+        for line, value, match in zip(events.index, events["stimulus_id"], found, strict=True):
+            if match is None or match[match.re.groups and 1] is None:
+                expected = f"a value that {settings['pattern']!r} fits, or one of options.events.leave_out"
+                raise InputError(f"{column}, line {line}", repr(value), expected, file=run.events)
+        events["stimulus_id"] = [match[match.re.groups and 1] for match in found]
+    for name in times:
+        events[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
+        wrong = ~np.isfinite(events[name]) | ((events[name] < 0) & (name == "duration"))
+        if wrong.any():
+            line = wrong.idxmax()
+            value = "n/a" if pd.isna(table[name][line]) else table[name][line]
+            expected = "seconds" + " (or options.events.duration for all)" * (name == "duration")
+            raise InputError(f"{name}, line {line}", value, expected, file=run.events)
+    if settings["duration"] is not None:
+        events["duration"] = float(settings["duration"])
+    repeated = events["onset"][events["onset"].duplicated()]
+    if len(repeated):
+        found = f"two stimuli at {repeated.iloc[0]:g} s"
+        expected = "one presentation at a time (options.events.leave_out leaves rows out)"
+        raise InputError(f"onset, line {repeated.index[0]}", found, expected, file=run.events)
+    if duration is not None and (events["onset"] >= duration).any():
+        line = (events["onset"] >= duration).idxmax()
+        expected = f"at most {duration:g} s, the end of the run"
+        raise InputError(f"onset, line {line}", f"{events['onset'][line]:g} s", expected, file=run.events)
+    return events.assign(line=events.index).reset_index(drop=True)
+
+
+def overlap(events: pd.DataFrame) -> float:
+    """Share of the time in which something is shown that shows two presentations or more, in [0, 1].
+
+    Parameters
+    ----------
+    events : onset and duration in seconds
+    """
+    ordered = events.sort_values("onset")
+    start, end = ordered["onset"].to_numpy(), (ordered["onset"] + ordered["duration"]).to_numpy()
+    changes = np.concatenate([start, end])
+    order = changes.argsort(kind="stable")
+    shown = np.repeat([1, -1], len(start))[order].cumsum()[:-1]
+    spans = np.diff(changes[order])
+    total = spans[shown > 0].sum()
+    return float(spans[shown > 1].sum() / total) if total else 0.0
+
+
+# ---- confounds -------------------------------------------------------------------------------------------
+
+
+def read_confounds(run: RunFiles, wanted: list[str] | dict, scans: int) -> pd.DataFrame:
+    """Confounds of a run, (scans, c); a first value n/a, as derivatives have, becomes the mean.
+
+    Parameters
+    ----------
+    run : see `bids_names.runs_of_all`
+    wanted : names of columns, in which * and ? stand for any characters and [0-5] for one of them; or a
+        strategy with its settings for `nilearn.interfaces.fmriprep.load_confounds`. A volume that a strategy
+        leaves out (scrub, non-steady states) gets a regressor of its own, which has the same effect.
+    scans : volumes of the run
+
+    Returns
+    -------
+    (scans, c), c may be 0 where no name fits a pattern
+
+    Raises
+    ------
+    InputError : no confounds, no such column (with the nearest), another number of rows than scans, a value
+        that is missing or no number, or a strategy that does not fit the file.
+    """
+    if run.confounds is None:
+        expected = f"*_desc-confounds_{CONFOUNDS[0]}.tsv beside it"
+        raise InputError("confounds", "no file of them", expected, file=run.bold)
+    table = read_tsv(run.confounds)
+    if len(table) != scans:
+        raise InputError("rows", len(table), f"{scans}, one for each volume", file=run.confounds)
+    if isinstance(wanted, dict):
+        return _by_strategy(run, table, wanted)
+    names = []
+    for pattern, found in matching(wanted, table).items():
+        if not found and not set("*?[") & set(pattern):
+            raise InputError(
+                "columns", f"no {pattern!r}", suggestion(pattern, list(table)), file=run.confounds
+            )
+        names += found
+    names = list(dict.fromkeys(names))
+    values = table[names].apply(pd.to_numeric, errors="coerce").astype(float)
+    if names:
+        values.iloc[0] = values.iloc[0].fillna(values.mean())
+    for name in names:
+        wrong = ~np.isfinite(values[name])
+        if wrong.any():
+            line = wrong.idxmax()
+            value = "n/a" if pd.isna(table[name][line]) else table[name][line]
+            raise InputError(f"{name}, line {line}", value, "a number", file=run.confounds)
+    return values.reset_index(drop=True)
+
+
+def _by_strategy(run: RunFiles, table: pd.DataFrame, wanted: dict) -> pd.DataFrame:
+    """Confounds as nilearn's `load_confounds` chooses them."""
+    settings = {key: value for key, value in wanted.items() if value is not None}
+    with tempfile.TemporaryDirectory() as folder:
+        # nilearn finds the files by names of its own, and does not see tabs at the end of rows
+        table.to_csv(Path(folder, "sub-x_desc-confounds_timeseries.tsv"), sep="\t", index=False, na_rep="n/a")
+        sidecar = run.confounds.with_suffix(".json")
+        if sidecar.is_file():
+            shutil.copyfile(sidecar, Path(folder, "sub-x_desc-confounds_timeseries.json"))
+        try:
+            image = str(Path(folder, "sub-x_desc-preproc_bold.nii.gz"))
+            confounds, kept = load_confounds(image, **settings)
+        # nilearn raises ValueError and exceptions of its own for what it does not find
+        except Exception as error:
+            found = f"{type(error).__name__}: {reason(error)}".replace(folder, str(run.confounds.parent))
+            raise InputError(
+                "confounds", found, "a strategy that fits the file", file=run.confounds
+            ) from error
+    confounds = (
+        pd.DataFrame(index=range(len(table))) if confounds is None else confounds.reset_index(drop=True)
+    )
+    left_out = np.setdiff1d(np.arange(len(table)), np.arange(len(table)) if kept is None else kept)
+    spikes = {f"volume_{scan}": np.arange(len(table)) == scan for scan in left_out}
+    return confounds.join(pd.DataFrame(spikes, index=confounds.index, dtype=float))
+
+
+# ---- stimuli ---------------------------------------------------------------------------------------------
+
+
+def read_stimuli(
+    folder: str | Path, options: dict, events: dict[RunFiles, pd.DataFrame]
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Stimuli of a BIDS folder: their images, and one row each.
+
+    Parameters
+    ----------
+    folder : BIDS folder
+    options : of the card: stimuli (folder of the images below it), table (file with stimulus_id, filename,
+        split and any labels; below `folder`, or absolute; None for `stimuli.tsv` among the images, if there
+        is one), unshown (refuse, or drop stimuli that a subject did not see)
+    events : of every run, see `read_events`
+
+    Returns
+    -------
+    images : (n, H, W, 3) uint8
+    stimuli : n rows: stimulus_id, split, repeats (the fewest of any subject) and the labels of the table.
+        Without a table they are those that were shown, in the order of their names, all in the split test.
+
+    Raises
+    ------
+    InputError : a stimulus that is shown but not in the table, in the table but not shown, or without image;
+        see also `formats.stimuli.check_stimuli` and `images.load_images`.
+    """
+    folder = Path(folder)
+    images = folder / options["stimuli"]
+    if not images.is_dir():
+        raise InputError("folder", "no such folder", "a folder of images", file=images)
+    shown = pd.concat([e.assign(subject=run.subject) for run, e in events.items()], ignore_index=True)
+    path = folder / options["table"] if options.get("table") else images / TABLE
+    if options.get("table") or path.is_file():
+        table = read_tsv(path)
+        if "stimulus_id" not in table:
+            raise InputError("columns", ", ".join(table), "also stimulus_id", file=path)
+        if table["stimulus_id"].isna().any():
+            raise InputError("stimulus_id", "n/a", "an id in every row", file=path)
+        twice = table["stimulus_id"].duplicated()
+        if twice.any():
+            line = twice.idxmax()
+            found = f"{table['stimulus_id'][line]!r} twice"
+            raise InputError(f"stimulus_id, line {line}", found, "unique ids", file=path)
+        table = table.reset_index(drop=True)
+        known = set(table["stimulus_id"])
+        for run, own in events.items():
+            unknown = own[~own["stimulus_id"].isin(known)]
+            if len(unknown):
+                stimulus, line = unknown.iloc[0][["stimulus_id", "line"]]
+                raise InputError(
+                    f"{options['events']['column']}, line {line}",
+                    repr(stimulus),
+                    f"a stimulus of {path.name}: {suggestion(stimulus, sorted(known))}",
+                    file=run.events,
+                )
+    else:
+        table = pd.DataFrame({"stimulus_id": sorted(set(shown["stimulus_id"]))})
+    counts = shown.groupby(["stimulus_id", "subject"]).size().unstack(fill_value=0)
+    counts = counts.reindex(table["stimulus_id"], fill_value=0)
+    seen = (counts > 0).all(axis=1).to_numpy()
+    if options["unshown"] == "refuse" and not seen.all():
+        stimulus = counts.index[~seen][0]
+        subject = counts.columns[(counts.loc[stimulus] == 0).to_numpy()][0]
+        found = f"{stimulus!r} was never shown to sub-{subject}"
+        if (~seen).sum() > 1:
+            found += f" (and {(~seen).sum() - 1} more stimuli not to every subject)"
+        expected = "every stimulus shown to every subject (options.unshown: drop leaves the others out)"
+        raise InputError("stimuli", found, expected, file=path if path.is_file() else folder)
+    table = table[seen].reset_index(drop=True)
+    table["repeats"] = counts.min(axis=1).to_numpy()[seen]
+    if "split" not in table:
+        table["split"] = "test"
+    names = table.pop("filename") if "filename" in table else _image_names(images, table["stimulus_id"])
+    for stimulus, name in zip(table["stimulus_id"], names, strict=True):
+        if pd.isna(name) or not (images / name).is_file():
+            found = "no image" if pd.isna(name) else f"no file {name}"
+            raise InputError(f"image of {stimulus!r}", found, "a JPEG or PNG of that name", file=images)
+    pixels = load_images(images, list(names))
+    first = ["stimulus_id", "split", "repeats"]
+    table = table[first + [column for column in table if column not in first]]
+    check_stimuli(pixels, table, path if path.is_file() else folder)
+    return pixels, table
+
+
+def _image_names(folder: Path, stimuli: pd.Series) -> list[str | None]:
+    """Files called like the stimuli, with or without the suffix of an image, sub-folders as in the id."""
+    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES]
+    files = {path.as_posix(): [path.as_posix()] for path in paths}
+    for path in sorted(paths):
+        files.setdefault(path.with_suffix("").as_posix(), []).append(path.as_posix())
+    for stimulus in stimuli:
+        if len(names := files.get(stimulus, [])) > 1:
+            expected = f"one (a column filename in {TABLE} chooses)"
+            raise InputError(f"image of {stimulus!r}", " and ".join(names), expected, file=folder)
+    return [files.get(stimulus, [None])[0] for stimulus in stimuli]
+
+
+def what_was_left_out(events: dict[RunFiles, pd.DataFrame], stimuli: pd.DataFrame) -> list[str]:
+    """A sentence on the stimuli that were shown and are not used, where there are any.
+
+    Parameters
+    ----------
+    events : of every run, see `read_events`
+    stimuli : from `read_stimuli`
+    """
+    shown = set(pd.concat(events.values())["stimulus_id"])
+    lost = sorted(shown - set(stimuli["stimulus_id"]))
+    named = ", ".join(lost[:3]) + ", ..." * (len(lost) > 3)
+    many = f"{len(lost)} of {len(shown)} stimuli were not shown to every subject, and are left out: {named}"
+    return [many] if lost else []
