@@ -37,7 +37,8 @@ def test_the_dataset_card_of_the_docs_is_valid():
 
 def test_the_card_of_raw_bold_in_the_docs_is_valid():
     card = cards.validate("datasets", example("bids.md"), "docs/bids.md")
-    assert card["rois"]["V1"]["threshold"] == 0.5
+    assert card["rois"]["V1"]["threshold"] is None
+    assert card["rois"]["LO"]["threshold"] == 0.5
     assert card["options"]["unshown"] == "refuse"
 
 
