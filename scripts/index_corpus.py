@@ -1,5 +1,6 @@
 """List the images of a training corpus that lies in a folder."""
 
+from cortexrsa.errors import concerning
 from cortexrsa.formats.columns.corpus import CORPUS
 from cortexrsa.formats.tables import write_table
 from cortexrsa.jobs import job_log
@@ -7,5 +8,6 @@ from cortexrsa.networks.corpora import index_folder
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
-    source = f"corpus {snakemake.wildcards.corpus}"
-    write_table(snakemake.output.index, index_folder(settings["options"], source), settings, CORPUS)
+    with concerning(f"corpus {snakemake.wildcards.corpus}"):
+        index = index_folder(settings["options"])
+    write_table(snakemake.output.index, index, settings, CORPUS)

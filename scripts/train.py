@@ -1,11 +1,11 @@
 """Train a network on a corpus."""
 
 import shutil
-import sys
 from pathlib import Path
 
 from safetensors.torch import save_file
 
+from cortexrsa.errors import concerning
 from cortexrsa.formats.columns.metrics import METRICS
 from cortexrsa.formats.tables import write_table
 from cortexrsa.jobs import job_log
@@ -17,17 +17,17 @@ with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     # not an output: Snakemake would remove it when the job fails, and it is there to go on from
     checkpoints = Path(snakemake.output.weights).with_name("checkpoint")
-    network, metrics = train(
-        settings["network"],
-        settings["weights"]["training"],
-        open_corpus(snakemake.input.index, snakemake.input.get("images"), settings["folder"]),
-        settings["preprocessing"],
-        checkpoints=checkpoints,
-        code=snakemake.params.code,
-        threads=snakemake.threads,
-        progress=sys.__stderr__.isatty(),
-        source=f"resources/models/{snakemake.wildcards.model}.yaml",
-    )
+    corpus = open_corpus(snakemake.input.index, snakemake.input.get("images"), settings["folder"])
+    with concerning(f"resources/models/{snakemake.wildcards.model}.yaml"):
+        network, metrics = train(
+            settings["network"],
+            settings["weights"]["training"],
+            corpus,
+            settings["preprocessing"],
+            checkpoints=checkpoints,
+            code=snakemake.params.code,
+            threads=snakemake.threads,
+        )
     with atomic_path(snakemake.output.weights) as temporary:
         save_file(network.state_dict(), temporary)
         write_provenance(snakemake.output.weights, settings, {Path(snakemake.output.weights).name: temporary})

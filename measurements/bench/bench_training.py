@@ -12,11 +12,11 @@ import torch
 from harness import Case
 
 from cortexrsa.cards import load_card
+from cortexrsa.networks.build import build
 from cortexrsa.networks.corpora import index_folder
 from cortexrsa.networks.objectives import OBJECTIVES
 from cortexrsa.networks.streaming import Batches, Corpus, loader
 from cortexrsa.networks.training import Training, precision
-from cortexrsa.networks.zoo import build
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS, IMAGES = 60, 4096
@@ -45,7 +45,7 @@ def _training(objective: str) -> dict:
     card = load_card("models", CARDS[objective], ROOT)
     recipe = card["weights"]["training"]
     made = OBJECTIVES[objective](build(card["network"], seed=1), recipe)
-    module = Training(made.to(memory_format=torch.channels_last), card["preprocessing"], 1000, "card")
+    module = Training(made, card["preprocessing"], 1000)
     return {"module": module.train(), "part": _corpus().part("train", card["preprocessing"]["size"])}
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from cortexrsa.networks.baselines import GaborPyramid
+from cortexrsa.networks.architectures.baselines import GaborPyramid
 
 BYTES = 248_704_338
 SIZE, TRAIN, TEST = 128, 1750, 120

@@ -22,7 +22,7 @@ from cortexrsa.cards import load_card
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.networks.extraction import Projection, extract
-from cortexrsa.networks.zoo import build_with_weights
+from cortexrsa.networks.weights import build_with_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 DIMENSIONS, SHOWN = (1024, 4096, 16384), 120

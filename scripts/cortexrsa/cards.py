@@ -10,8 +10,8 @@ from pathlib import Path
 from cortexrsa.errors import InputError, suggestion
 from cortexrsa.formats import bids_names
 from cortexrsa.formats.yaml_files import read_mapping, read_yaml
-from cortexrsa.patterns import check_patterns
 from cortexrsa.schemas import definition, validate
+from cortexrsa.weight_names import check_patterns
 
 # names of files and folders of results/, which a card of that name would overwrite
 RESERVED = {

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.cards import card_files
-from cortexrsa.errors import InputError
+from cortexrsa.errors import InputError, concerning
 from cortexrsa.formats.images import IMAGE_SUFFIXES
 
 
@@ -38,7 +38,7 @@ def count_stimuli(name: str, card: dict, results: Path) -> int | None:
     return None
 
 
-def count_features(card: dict, source: str) -> list[int]:
+def count_features(card: dict) -> list[int]:
     """Features of each layer of a network, by a forward pass without numbers (PyTorch's meta device).
 
     Raises
@@ -47,19 +47,19 @@ def count_features(card: dict, source: str) -> list[int]:
     """
     import torch
 
+    from cortexrsa.networks.build import build
     from cortexrsa.networks.layers import recorded
-    from cortexrsa.networks.zoo import build
 
     features = []
 
     def run(device: str) -> None:
         features.clear()
         with torch.device(device):
-            network = build(card["network"], source=source).eval()
+            network = build(card["network"]).eval()
             image = torch.zeros(1, 3, card["preprocessing"]["size"], card["preprocessing"]["size"])
         with (
             torch.inference_mode(),
-            recorded(network, card["layers"], lambda _, out: features.append(out[0].numel()), source),
+            recorded(network, card["layers"], lambda _, out: features.append(out[0].numel())),
         ):
             network(image)
 
@@ -78,7 +78,8 @@ def traced(models: dict[str, dict], projection: int | None = None) -> dict[str, 
         parts = {key: card[key] for key in ("network", "preprocessing", "layers")}
         architecture = json.dumps(parts, sort_keys=True)
         if architecture not in known:
-            known[architecture] = count_features(card, f"resources/models/{name}.yaml")
+            with concerning(f"resources/models/{name}.yaml"):
+                known[architecture] = count_features(card)
         features[name] = [min(count, projection or count) for count in known[architecture]]
     return features
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cortexrsa.networks.baselines import GaborPyramid, Pixels, gabor_filters, luminance
+from cortexrsa.networks.architectures.baselines import GaborPyramid, Pixels, gabor_filters, luminance
 
 
 def grating(size, wavelength, orientation, phase=0.0, contrast=0.5):

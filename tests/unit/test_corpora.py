@@ -100,7 +100,7 @@ def test_a_folder_without_categories(tmp_path):
 
 def test_faults_of_a_folder_are_one_line(tmp_path):
     def refused(**options):
-        return message_of(index_folder, {"folder": tmp_path, "validation": 0.5, **options}, "corpus x")
+        return message_of(index_folder, {"folder": tmp_path, "validation": 0.5, **options})
 
     assert "found 0 train, 0 validation" in refused()
     folder_of(tmp_path, ["train/a/1.png", "val/c/2.png"])

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cortexrsa import cards
-from cortexrsa.networks.zoo import build
+from cortexrsa.networks.build import build
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "results/README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -13,8 +13,8 @@ import yaml
 from cortexrsa import cards
 from cortexrsa.errors import InputError
 from cortexrsa.networks import new_card
+from cortexrsa.networks.build import build
 from cortexrsa.networks.layers import recorded
-from cortexrsa.networks.zoo import build
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "new_model_card.py"

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from cortexrsa.networks.build import build
 from cortexrsa.networks.objectives import OBJECTIVES, kl_divergence
-from cortexrsa.networks.zoo import build
 
 HEADLESS = {
     "source": "resnet",

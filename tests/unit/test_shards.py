@@ -15,8 +15,8 @@ from cortexrsa.formats.activations import Activations, read_layers, shard_rows
 from cortexrsa.geometry.gram import feature_slices
 from cortexrsa.geometry.layers import network_rdms
 from cortexrsa.geometry.rdm import KERNELS
+from cortexrsa.networks.build import build
 from cortexrsa.networks.extraction import extract
-from cortexrsa.networks.zoo import build
 from cortexrsa.storage import write_provenance
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -87,14 +87,13 @@ def cifar10_corpus(downloads: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
     return np.concatenate(images), index_table(names, categories, splits)
 
 
-def index_folder(options: dict, source: str = "corpus card") -> pd.DataFrame:
+def index_folder(options: dict) -> pd.DataFrame:
     """Index of a folder of images; sub-folders are the categories, images at its top have none.
 
     Parameters
     ----------
     options : folder; train and held_out (sub-folders, both optional: the images to train on, and those
         that were published as held out); validation (share held out by name, where there is no held_out)
-    source : file to name in an error
 
     Returns
     -------
@@ -112,7 +111,7 @@ def index_folder(options: dict, source: str = "corpus card") -> pd.DataFrame:
     for part, split in parts:
         root = folder / part
         if not root.is_dir():
-            raise InputError("folder", f"no folder {root}", "a folder of images", file=source)
+            raise InputError("folder", f"no folder {root}", "a folder of images")
         for path in sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES):
             inside = path.relative_to(root)
             name = path.relative_to(folder).as_posix()
@@ -123,19 +122,14 @@ def index_folder(options: dict, source: str = "corpus card") -> pd.DataFrame:
     counts = index["split"].value_counts()
     if not {"train", "validation"} <= set(counts.index):
         found = ", ".join(f"{counts.get(name, 0)} {name}" for name in ("train", "validation"))
-        raise InputError(f"folder {folder}", found, "images to train on and images held out", file=source)
+        raise InputError(f"folder {folder}", found, "images to train on and images held out")
     if (index["category"] == "").any() and (index["category"] != "").any():
         raise InputError(
-            f"folder {folder}",
-            "some images in sub-folders, some not",
-            "a category for all, or none",
-            file=source,
+            f"folder {folder}", "some images in sub-folders, some not", "a category for all, or none"
         )
     strange = set(index.loc[index["split"] == "validation", "category"]) - set(
         index.loc[index["split"] == "train", "category"]
     )
     if strange:
-        raise InputError(
-            f"folder {folder}", f"held-out categories {sorted(strange)[:3]}", "those trained on", file=source
-        )
+        raise InputError(f"folder {folder}", f"held-out categories {sorted(strange)[:3]}", "those trained on")
     return index

@@ -33,7 +33,6 @@ from cortexrsa.storage import LARGE, write_provenance
 PENDING = 4
 # bytes that are transposed, checked and written at a time: they stay in the processor's cache meanwhile
 CHUNK = 4 << 20
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Projection:
@@ -96,7 +95,6 @@ class _Writer:
     folder, n : of the files, and the number of their rows
     shapes : layer -> shape of its output for one image
     overwritten : layers whose output does not last until the pass ends, see `_probe`
-    source : file to name in an error
     projection : of layers with more features than it keeps
 
     Raises
@@ -110,11 +108,10 @@ class _Writer:
         n: int,
         shapes: dict[str, tuple[int, ...]],
         overwritten: set[str],
-        source: str,
         projection: Projection | None = None,
     ):
         self.folder, self.n, self.shapes, self.overwritten = folder, n, shapes, overwritten
-        self.source, self.projection = source, projection
+        self.projection = projection
         self.files, self.offsets = {}, {}
         # of what was written to each file so far, if from its beginning to its end
         self.digests = {}
@@ -144,7 +141,7 @@ class _Writer:
         """
         shape = tuple(output.shape[1:])
         if shape != self.shapes[layer]:
-            raise InputError(f"layer {layer!r}", shape, f"{self.shapes[layer]}, as before", file=self.source)
+            raise InputError(f"layer {layer!r}", shape, f"{self.shapes[layer]}, as before")
         while len(self.pending) >= PENDING:
             self.pending.popleft().result()
         if output.device.type != "cpu":
@@ -176,12 +173,7 @@ class _Writer:
             with np.errstate(over="ignore", invalid="ignore"):
                 suspicious = not np.isfinite(rows.sum())
             if suspicious and not np.isfinite(rows).all():
-                raise InputError(
-                    f"activations of layer {layer!r}",
-                    "NaN or infinite values",
-                    "finite values",
-                    file=self.source,
-                )
+                raise InputError(f"activations of layer {layer!r}", "NaN or infinite values", "finite values")
             if self.projection:
                 rows = self.projection.apply(layer, rows)
             content = np.ascontiguousarray(rows, dtype="<f4")
@@ -190,7 +182,7 @@ class _Writer:
                 self.digests[layer].update(content)
         if not torch.equal(output[0], first):
             found = f"an output that is overwritten in batches of {len(output)}, but not of two images"
-            raise InputError(f"layer {layer!r}", found, "one that it always is, or never", file=self.source)
+            raise InputError(f"layer {layer!r}", found, "one that it always is, or never")
 
     def _check_space(self) -> None:
         needed = sum(4 * self.n * self._features(shape) for shape in self.shapes.values())
@@ -236,7 +228,7 @@ def _reuse_freed_memory() -> None:
         mallopt(-1, 2**31 - 1)
 
 
-def _check_output(layer: str, output: torch.Tensor, images: int, source: str) -> None:
+def _check_output(layer: str, output: torch.Tensor, images: int) -> None:
     """Refuse an output that is no row of real numbers for each image."""
     found = None
     if output.layout != torch.strided or output.is_complex():
@@ -247,9 +239,7 @@ def _check_output(layer: str, output: torch.Tensor, images: int, source: str) ->
         # some transformers put tokens first
         found = f"{len(output)} rows"
     if found:
-        raise InputError(
-            f"layer {layer!r}", found, f"real numbers for {images}, the images of a batch", file=source
-        )
+        raise InputError(f"layer {layer!r}", found, f"real numbers for {images}, the images of a batch")
 
 
 def _probe(
@@ -257,7 +247,6 @@ def _probe(
     layers: Sequence[str],
     fits: Callable[[np.ndarray], bool],
     images: np.ndarray,
-    source: str,
 ) -> tuple[dict[str, tuple[int, ...]], set[str]]:
     """Shapes of the layers' outputs for one image, and the layers whose output later modules overwrite.
 
@@ -267,10 +256,10 @@ def _probe(
     outputs = {}
 
     def receive(layer: str, output: torch.Tensor) -> None:
-        _check_output(layer, output, count, source)
+        _check_output(layer, output, count)
         outputs[layer] = (output, output.clone(), _changes(output))
 
-    with recorded(model, layers, receive, source), torch.no_grad():
+    with recorded(model, layers, receive), torch.no_grad():
         # two images, since some networks lose the first axis of a single one
         count = min(2, len(images))
         if not fits(images[:count]):
@@ -299,11 +288,8 @@ def extract(
     folder: str | Path,
     batch_size: int = 64,
     device: torch.device | str | None = None,
-    progress: bool = False,
-    precision: str = "float32",
     projection: Projection | None = None,
     settings: dict | None = None,
-    source: str = "model card",
 ) -> pd.DataFrame:
     """Run the network once over all images and write each layer's activations.
 
@@ -320,11 +306,8 @@ def extract(
         all checksums are written
     batch_size : images at a time, to begin with
     device : `choose_device()` by default
-    progress : show a progress bar
     projection : of layers with more features than it keeps
-    precision : float32, or bfloat16 / float16 for automatic mixed precision where asked for
     settings : for the record
-    source : file to name in an error
 
     Returns
     -------
@@ -337,40 +320,37 @@ def extract(
         little memory for a single image.
     """
     folder, device = Path(folder), torch.device(device or choose_device())
-    if precision not in PRECISIONS:
-        raise InputError("precision", repr(precision), f"one of {list(PRECISIONS)}", file=source)
     if device.type == "cpu":
         _reuse_freed_memory()
     model = place(model, device).eval()
     n, start = len(images), 0
-    mixed = torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "float32")
     # cuDNN would otherwise round float32 convolutions to TF32 (10 bits of mantissa)
     exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
     def fits(batch: np.ndarray) -> bool:
         """Run the network, and tell whether there was memory for it."""
         try:
-            model(prepare(batch, preprocessing, device, source))
+            model(prepare(batch, preprocessing, device))
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             if len(batch) == 1:
                 found = f"out of memory on {device} at 1"
-                raise InputError("batch_size", found, "more memory", file=source) from None
+                raise InputError("batch_size", found, "more memory") from None
             return False
         return True
 
     def receive(layer: str, output: torch.Tensor) -> None:
-        _check_output(layer, output, len(batch), source)
+        _check_output(layer, output, len(batch))
         writer.write(layer, start, output)
 
-    with mixed, exact:
-        shapes, overwritten = _probe(model, layers, fits, images, source)
+    with exact:
+        shapes, overwritten = _probe(model, layers, fits, images)
         with (
-            contextlib.closing(_Writer(folder, n, shapes, overwritten, source, projection)) as writer,
-            recorded(model, layers, receive, source),
+            contextlib.closing(_Writer(folder, n, shapes, overwritten, projection)) as writer,
+            recorded(model, layers, receive),
             torch.inference_mode(),
-            tqdm(total=n, unit="image", disable=not progress, file=sys.__stderr__) as bar,
+            tqdm(total=n, unit="image", disable=None, file=sys.__stderr__) as bar,
         ):
             while start < n:
                 # read by `receive`

@@ -17,18 +17,16 @@ def relative_depth(k: int) -> np.ndarray:
     return np.linspace(0.0, 1.0, k)
 
 
-def _check_names(model: torch.nn.Module, layers: Sequence[str], source: str) -> None:
+def _check_names(model: torch.nn.Module, layers: Sequence[str]) -> None:
     names = [name for name, _ in model.named_modules() if name]
     if not layers:
-        raise InputError("layers", "none", "at least one layer", file=source)
+        raise InputError("layers", "none", "at least one layer")
     for index, layer in enumerate(layers):
         if layer in layers[:index]:
-            raise InputError("layers", f"{layer!r} twice", "each layer once", file=source)
+            raise InputError("layers", f"{layer!r} twice", "each layer once")
         if layer not in names:
             nearest = difflib.get_close_matches(str(layer), names, n=5, cutoff=0.3) or names[:5]
-            raise InputError(
-                "layers", repr(layer), f"a layer of this network, such as {nearest}", file=source
-            )
+            raise InputError("layers", repr(layer), f"a layer of this network, such as {nearest}")
 
 
 def _first_tensor(output) -> torch.Tensor | None:
@@ -45,7 +43,6 @@ def recorded(
     model: torch.nn.Module,
     layers: Sequence[str],
     receive: Callable[[str, torch.Tensor], None],
-    source: str = "model card",
 ) -> Iterator[None]:
     """Within the block, every forward pass of `model` calls `receive(layer, output)` for each layer.
 
@@ -56,14 +53,13 @@ def recorded(
     receive : gets a layer's name and its output (b, ...) at the moment the layer has run. Whoever keeps the
         output must copy it there and then, unless it is known that no later operation (torchvision's ReLU in
         place) overwrites it.
-    source : file to name in an error
 
     Raises
     ------
     InputError : a name is no module of the network (the nearest are listed) or stands twice; a module does
         not run, runs several times in one pass, or returns no tensor; the layers run in another order.
     """
-    _check_names(model, layers, source)
+    _check_names(model, layers)
     modules = dict(model.named_modules())
     seen: list[str] = []
 
@@ -73,15 +69,11 @@ def recorded(
     def reader(layer: str):
         def read(module, inputs, output):
             if layer in seen:
-                raise InputError(
-                    "layers", f"{layer!r}, which runs several times", "a layer that runs once", file=source
-                )
+                raise InputError("layers", f"{layer!r}, which runs several times", "a layer that runs once")
             seen.append(layer)
             tensor = _first_tensor(output)
             if tensor is None:
-                raise InputError(
-                    "layers", f"{layer!r}, which returns {type(output).__name__}", "a tensor", file=source
-                )
+                raise InputError("layers", f"{layer!r}, which returns {type(output).__name__}", "a tensor")
             receive(layer, tensor)
 
         return read
@@ -89,15 +81,12 @@ def recorded(
     def finish(*_):
         idle = [layer for layer in layers if layer not in seen]
         if idle:
-            raise InputError("layers", f"{idle}, not run by this network", "layers that run", file=source)
+            raise InputError("layers", f"{idle}, not run by this network", "layers that run")
         # depth is the place in the list, so a wrong order would give wrong depths
         if seen != list(layers):
             late, early = next(pair for pair in zip(layers, seen, strict=True) if pair[0] != pair[1])
             raise InputError(
-                "layers",
-                f"{late!r} before {early!r}",
-                "the order in which the network runs them",
-                file=source,
+                "layers", f"{late!r} before {early!r}", "the order in which the network runs them"
             )
 
     handles = [model.register_forward_pre_hook(start)]

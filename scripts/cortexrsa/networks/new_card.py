@@ -13,9 +13,9 @@ import yaml
 from torch import nn
 
 from cortexrsa import cards
-from cortexrsa.errors import InputError
+from cortexrsa.errors import InputError, concerning
+from cortexrsa.networks.build import build
 from cortexrsa.networks.layers import relative_depth
-from cortexrsa.networks.zoo import build
 
 CHECKSUM = re.compile(r"-([0-9a-f]{8,})\.\w+$")
 # what is no layer of its own, at the end of a network
@@ -166,7 +166,8 @@ def _is_activation(module: nn.Module) -> bool:
 def torchvision_card(name: str, weights: str | None = None) -> dict:
     """What torchvision knows of a classifier: weights (IMAGENET1K_V1 by default), preprocessing."""
     card = _skeleton("torchvision", name, {})
-    build(card["network"], source="torchvision")
+    with concerning("torchvision"):
+        build(card["network"])
     entries = {entry.name: entry for entry in torchvision.models.get_model_weights(name)}
     if not entries:
         return card
@@ -195,7 +196,8 @@ def timm_card(name: str) -> dict:
     import timm
 
     card = _skeleton("timm", name, {})
-    build(card["network"], source="timm")
+    with concerning("timm"):
+        build(card["network"])
     if not (config := timm.get_pretrained_cfg(name, allow_unregistered=False)):
         return card
     card["preprocessing"] = _preprocessing(config.input_size[-1], config.mean, config.std)
@@ -269,7 +271,8 @@ def card_text(card: dict, size: int | None = None) -> str:
         if size < 1:
             raise InputError("preprocessing.size", size, "a whole number >= 1", file=card["label"])
         card["preprocessing"]["size"] = size
-    network = build(card["network"], source=card["network"]["name"])
+    with concerning(card["network"]["name"]):
+        network = build(card["network"])
     try:
         layers = trace(network, card["preprocessing"]["size"])
     # whatever a network raises at a size it was not made for

@@ -34,9 +34,7 @@ def resize(images: torch.Tensor, size: int) -> torch.Tensor:
     )
 
 
-def prepare(
-    images: np.ndarray, preprocessing: dict, device: torch.device | str = "cpu", source: str = "model card"
-) -> torch.Tensor:
+def prepare(images: np.ndarray, preprocessing: dict, device: torch.device | str = "cpu") -> torch.Tensor:
     """Scale to [0, 1], resize the whole image, and standardise by the card's fixed mean and SD.
 
     Nothing is cropped (a crop would cut the aperture and shift the visual field) and nothing is normalised
@@ -48,7 +46,6 @@ def prepare(
     preprocessing : `size` in pixels; `mean` and `std` (3 each, optional); `interpolation` (bilinear, with
         antialiasing)
     device : where to compute
-    source : file to name in an error
 
     Returns
     -------
@@ -62,7 +59,7 @@ def prepare(
         raise InputError("images", f"{images.dtype} {images.shape}", "uint8 (n, H, W, 3)", file="stimuli")
     interpolation = preprocessing.get("interpolation", "bilinear")
     if interpolation != "bilinear":
-        raise InputError("preprocessing: interpolation", repr(interpolation), "bilinear", file=source)
+        raise InputError("preprocessing: interpolation", repr(interpolation), "bilinear")
     size = preprocessing["size"]
     # a copy, because a read-only memory map cannot back a tensor
     tensor = torch.from_numpy(np.array(images)).to(device).permute(0, 3, 1, 2).float() / 255

@@ -27,11 +27,11 @@ from torch import nn
 from cortexrsa.errors import InputError
 from cortexrsa.networks import probes
 from cortexrsa.networks.augmentation import Views
+from cortexrsa.networks.build import build
 from cortexrsa.networks.devices import choose_device, is_out_of_memory, place
 from cortexrsa.networks.objectives import OBJECTIVES, SOURCES, Objective
 from cortexrsa.networks.preprocessing import resize, standardise
 from cortexrsa.networks.streaming import Batches, Corpus, Images, loader
-from cortexrsa.networks.zoo import build
 from cortexrsa.storage import atomic_path
 
 CURVE_POINTS = 50  # of the training loss
@@ -93,13 +93,13 @@ class Training(lightning.LightningModule):
     batch included, stays the same.
     """
 
-    def __init__(self, objective: Objective, preprocessing: dict, steps: int, source: str):
+    def __init__(self, objective: Objective, preprocessing: dict, steps: int):
         super().__init__()
         # the steps are made by hand: Lightning's closure cannot be repeated after out of memory
         self.automatic_optimization = False
         # whoever made it: views are channels_last, in which some layers are not safe
         self.objective = place(objective, next(objective.parameters()).device)
-        self.steps, self.source = steps, source
+        self.steps = steps
         self.recipe, self.preprocessing = objective.recipe, preprocessing
         self.augmentation = Views(self.recipe.get("augmentation") or {}, preprocessing["size"])
         self.in_parts = False
@@ -189,10 +189,7 @@ class Training(lightning.LightningModule):
             self._shrink(buffers)
         if not torch.isfinite(loss):
             raise InputError(
-                "weights: training",
-                f"loss {loss.item()} at step {step}",
-                "a lower learning_rate",
-                file=self.source,
+                "weights: training", f"loss {loss.item()} at step {step}", "a lower learning_rate"
             )
         if self.recipe.get("gradient_clip"):
             nn.utils.clip_grad_norm_(self.objective.parameters(), self.recipe["gradient_clip"])
@@ -210,7 +207,6 @@ class Training(lightning.LightningModule):
                 found,
                 f"more memory, or a norm_batch below {norm_batch or batch} (images over which batch "
                 "normalisation takes its statistics), so that the batch can be divided",
-                file=self.source,
             )
         with torch.no_grad():
             for name, buffer in self.objective.named_buffers():
@@ -319,31 +315,31 @@ def _started(checkpoint: Path) -> int:
 # ---- one training ----------------------------------------------------------------------------------------
 
 
-def _check(network: dict, recipe: dict, corpus: Corpus, source: str) -> None:
+def _check(network: dict, recipe: dict, corpus: Corpus) -> None:
     objective = recipe["objective"]
     if objective not in OBJECTIVES:
         found = repr(objective)
-        raise InputError("weights: training: objective", found, f"one of {list(OBJECTIVES)}", file=source)
+        raise InputError("weights: training: objective", found, f"one of {list(OBJECTIVES)}")
     if network["source"] not in SOURCES[objective]:
         found = f"{objective} for a network of source {network['source']}"
         expected = f"one of {', '.join(SOURCES[objective])}"
-        raise InputError("weights: training: objective", found, f"a source that is {expected}", file=source)
+        raise InputError("weights: training: objective", found, f"a source that is {expected}")
     counts = {name: int((corpus.index["split"] == name).sum()) for name in ("train", "validation")}
     if min(counts.values()) == 0:
-        raise InputError("corpus: split", counts, "images to train on and images held out", file=source)
+        raise InputError("corpus: split", counts, "images to train on and images held out")
     if recipe["images_seen"] < recipe["batch_size"] or recipe["batch_size"] < 2:
         found = f"{recipe['images_seen']} images in batches of {recipe['batch_size']}"
-        raise InputError("weights: training: images_seen", found, "at least one batch of two", file=source)
+        raise InputError("weights: training: images_seen", found, "at least one batch of two")
     norm_batch = recipe.get("norm_batch")
     if norm_batch and recipe["batch_size"] % norm_batch:
         expected = f"a divisor of the batch_size, {recipe['batch_size']}"
-        raise InputError("weights: training: norm_batch", norm_batch, expected, file=source)
+        raise InputError("weights: training: norm_batch", norm_batch, expected)
     if objective == "supervised" and not corpus.categories:
-        raise InputError("corpus", "images without categories", "a sub-folder for each category", file=source)
+        raise InputError("corpus", "images without categories", "a sub-folder for each category")
     wanted = {"supervised": len(corpus.categories), "simclr": 0, "barlow_twins": 0}.get(objective)
     found = (network.get("options") or {}).get("classes", 1000)
     if wanted is not None and found != wanted:
-        raise InputError("network: options: classes", found, f"{wanted} for {objective}", file=source)
+        raise InputError("network: options: classes", found, f"{wanted} for {objective}")
 
 
 def train(
@@ -355,8 +351,6 @@ def train(
     code: str = "",
     device: torch.device | str | None = None,
     threads: int = 1,
-    progress: bool = False,
-    source: str = "model card",
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train a network from random weights on a corpus, and measure on held-out images what it learned.
 
@@ -377,8 +371,6 @@ def train(
     code : fingerprint of the code, part of a checkpoint's identity
     device : `choose_device()` by default
     threads : of the CPU; with image files, all but one decode ahead
-    progress : show a progress bar
-    source : file to name in an error
 
     Returns
     -------
@@ -393,7 +385,7 @@ def train(
     InputError : network, objective and corpus do not go together; the loss is no longer finite; a damaged
         checkpoint; memory runs out where the recipe does not allow the batch to be divided.
     """
-    _check(network, recipe, corpus, source)
+    _check(network, recipe, corpus)
     # its notices would go past the job's log to the terminal
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     device, seed = torch.device(device or choose_device()), recipe["seed"]
@@ -404,11 +396,11 @@ def train(
     exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
     with torch.random.fork_rng(devices=cuda), exact if cuda else contextlib.nullcontext():
         torch.manual_seed(seed)
-        objective = OBJECTIVES[recipe["objective"]](build(network, seed, source), recipe)
+        objective = OBJECTIVES[recipe["objective"]](build(network, seed), recipe)
         objective = place(objective, device)
         layer = probes.EMBEDDINGS[network["source"]]
         before = probes.probe(objective.network, layer, corpus, parts, preprocessing, device)
-        module = Training(objective, preprocessing, steps, source)
+        module = Training(objective, preprocessing, steps)
         curve = LearningCurve(steps, recipe["batch_size"], parts["validation"])
         start, checkpoint, callbacks = 0, None, [curve]
         if checkpoints is not None:
@@ -427,6 +419,8 @@ def train(
                     enable_version_counter=False,
                 )
             )
+        # a bar on the terminal, not in the log of a cluster's job
+        progress = sys.__stderr__.isatty()
         if progress:
             callbacks.append(Bar())
         trainer = lightning.Trainer(

@@ -16,9 +16,10 @@ from PIL import Image
 
 from cortexrsa.cards import card_names, load_card
 from cortexrsa.errors import InputError
+from cortexrsa.networks.build import build
 from cortexrsa.networks.layers import recorded
 from cortexrsa.networks.preprocessing import prepare
-from cortexrsa.networks.zoo import build, build_with_weights, load_weights, package_file
+from cortexrsa.networks.weights import build_with_weights, load_weights, package_file
 from support import message_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,8 +164,8 @@ def test_safetensors_load_strictly(tmp_path):
 
 def test_wrong_networks_are_one_line_with_the_nearest():
     def message(**changes):
-        text = message_of(build, {**NARROW, **changes}, seed=0, source="resources/models/x.yaml")
-        assert text.startswith("resources/models/x.yaml: network: ")
+        text = message_of(build, {**NARROW, **changes}, seed=0)
+        assert text.startswith("network: ")
         return text
 
     assert "'resnet'" in message(source="resnets")

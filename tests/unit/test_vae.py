@@ -13,7 +13,8 @@ import torchvision
 
 from cortexrsa.cards import card_names, load_card
 from cortexrsa.errors import InputError
-from cortexrsa.networks.zoo import build, load_weights
+from cortexrsa.networks.build import build
+from cortexrsa.networks.weights import load_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -161,7 +162,7 @@ LAYOUTS = {
     "vae_bolts_stl10": lambda: bolts(True),
     "vae_sd": autoencoder_kl,
     "clip_resnet50": None,  # below: timm defines what its file holds
-    "vae_celeba": None,  # the real file, tests/unit/test_zoo.py
+    "vae_celeba": None,  # the real file, tests/unit/test_build.py
 }
 
 

@@ -1,4 +1,4 @@
-"""VAEs with published weights whose architecture no library here carries, with the keys of their files."""
+"""Autoencoders: those trained here on a classifier's backbone, and VAEs with published weights."""
 
 from __future__ import annotations
 
@@ -8,6 +8,84 @@ from torch import nn
 from torch.nn import functional as F
 
 from cortexrsa.errors import InputError
+from cortexrsa.networks.architectures.cornet import CORnetS
+from cortexrsa.networks.architectures.resnet import ResNet
+
+
+class Autoencoder(nn.Module):
+    """Autoencoder whose encoder is the backbone of the classifiers, so that layers correspond one to one.
+
+    `encoder.*` holds the same layers under the same names as the classifier, up to the last stage; its
+    feature map, not pooled (reconstruction needs position), goes to the linear head `code`.
+
+    Parameters
+    ----------
+    name, width, stem : of the encoder, see `ResNet` and `CORnetS`
+    latent : dimensions of the code
+    size : side of the input in pixels, a multiple of the encoder's total stride
+    """
+
+    def __init__(self, name: str, width: int = 64, stem: str = "imagenet", latent: int = 64, size: int = 224):
+        super().__init__()
+        stride = 32 if stem == "imagenet" else 16
+        if size % stride:
+            raise ValueError(f"size {size} is no multiple of {stride}")
+        if name == "cornet_s":
+            self.encoder = CORnetS(width, stem, classes=0)
+            self.encoder.decoder.avgpool = nn.Identity()
+        else:
+            self.encoder = ResNet(name, width, stem, classes=0)
+            self.encoder.avgpool = nn.Identity()
+        self.side, self.channels = size // stride, 8 * width
+        self._add_heads(self.encoder.features * self.side**2, latent)
+        self.expand = nn.Linear(latent, self.channels * self.side**2)
+        steps, channels = [], self.channels
+        for _ in range(stride.bit_length() - 2):
+            narrower = max(channels // 2, width)
+            steps += [
+                nn.Upsample(scale_factor=2),
+                nn.Conv2d(channels, narrower, 3, padding=1, bias=False),
+                nn.BatchNorm2d(narrower),
+                nn.ReLU(inplace=True),
+            ]
+            channels = narrower
+        # the last doubling by sub-pixel convolution (Shi et al. 2016): full resolution is the costly one
+        self.decoder = nn.Sequential(*steps, nn.Conv2d(channels, 12, 3, padding=1), nn.PixelShuffle(2))
+
+    def _add_heads(self, features: int, latent: int) -> None:
+        self.code = nn.Linear(features, latent)
+
+    def decode(self, code: torch.Tensor) -> torch.Tensor:
+        """Images (b, 3, S, S) of codes (b, latent)."""
+        maps = self.expand(code).unflatten(1, (self.channels, self.side, self.side))
+        return self.decoder(maps.contiguous(memory_format=torch.channels_last))
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Reconstruction (b, 3, S, S) of the images, and their code (b, latent)."""
+        code = self.code(self.encoder(images))
+        return self.decode(code), code
+
+
+class VAE(Autoencoder):
+    """Variational autoencoder (Kingma & Welling 2014) on the encoder and decoder of `Autoencoder`.
+
+    The encoder's feature map goes to the linear heads `mu` and `logvar`. In evaluation mode the code is the
+    mean.
+    """
+
+    def _add_heads(self, features: int, latent: int) -> None:
+        self.mu = nn.Linear(features, latent)
+        self.logvar = nn.Linear(features, latent)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Reconstruction (b, 3, S, S) of the images, mean and log variance (b, latent) of their code."""
+        maps = self.encoder(images)
+        mu, logvar = self.mu(maps).float(), self.logvar(maps).float().clamp(-10, 10)
+        sample = mu + torch.randn_like(mu) * torch.exp(logvar / 2) if self.training else mu
+        return self.decode(sample), mu, logvar
+
+
+# ---- with published weights, and the keys of their files --------------------------------------------------
 
 
 class BurgessEncoder(nn.Module):

@@ -1,0 +1,1 @@
+"""Networks that no library here carries, or not as the cards need them."""
