@@ -1,6 +1,6 @@
 """Read the stimuli of a BIDS folder, and check all of it but the data of the BOLD."""
 
-from cortexrsa.brain.loaders.bids import find_runs, read_subject, unbalanced, unfitting
+from cortexrsa.brain.loaders.bids import check_people, find_runs, read_subject, unbalanced, unfitting
 from cortexrsa.brain.loaders.bids_tables import read_stimuli, what_was_left_out
 from cortexrsa.errors import InputError
 from cortexrsa.formats.bids_names import runs_of_all
@@ -11,6 +11,7 @@ with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     folder, options = settings["folder"], settings["options"] | {"subjects": settings["subjects"]}
     runs = find_runs(folder, options)
+    check_people(runs)
     events, confounds = {}, []
     for subject in settings["subjects"]:
         own = [run for run in runs if run.subject == subject]

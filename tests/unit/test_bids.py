@@ -1023,8 +1023,15 @@ def test_the_same_person_under_two_names(folder):
     shutil.copytree(folder / "sub-01", folder / "sub-02")
     for path in list((folder / "sub-02").rglob("*sub-01*")):
         path.rename(path.with_name(path.name.replace("sub-01", "sub-02")))
-    # in another type
-    rewrite(folder / f"{FIRST.replace('sub-01', 'sub-02')}_bold.nii.gz", lambda data: data)
+    # before the first GLM: the files are the same
+    with pytest.raises(
+        InputError, match=r"sub-02.*run-01_bold\.nii\.gz: runs: found the same data as sub-01_"
+    ):
+        bids.check_people(bids.find_runs(folder, card_of()[1]))
+    # after it: in another type
+    for path in (folder / "sub-02").rglob("*bold.nii.gz"):
+        rewrite(path, lambda data: data)
+    bids.check_people(bids.find_runs(folder, card_of()[1]))
     refused(folder, "sub-02: sub-02_ses-01_run-01: found the same data as sub-01_ses-01_run-01")
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from cortexrsa.brain.loaders.bids_rois import roi_masks
 from cortexrsa.brain.loaders.bids_tables import read_confounds, read_events
-from cortexrsa.brain.loaders.nifti import check_grid, open_bold
+from cortexrsa.brain.loaders.nifti import check_grid, fingerprint, gzip_mark, open_bold, read_volumes
 from cortexrsa.errors import InputError, reason
 from cortexrsa.formats.bids_names import RunFiles, matching, runs_of_all
 
@@ -202,6 +202,24 @@ def read_subject(folder: str | Path, rois: dict[str, dict], options: dict, runs:
         f"sub-{runs[0].subject}: no confound fits {pattern}" for pattern in unfitting(wanted, confounds)
     ]
     return Subject(runs, masks, first.affine, events, confounds, warnings)
+
+
+def check_people(runs: list[Run]) -> None:
+    """Refuse the same data under two names, as far as the ends of compressed files tell.
+
+    `betas.assemble` compares the data themselves, whatever they are stored in.
+
+    Raises
+    ------
+    InputError : two files hold the same.
+    """
+    seen: dict[bytes, Run] = {}
+    for run in runs:
+        mark = gzip_mark(run.bold)
+        other = seen.setdefault(mark, run) if mark else run
+        if other is not run and fingerprint(read_volumes(run.bold)) == fingerprint(read_volumes(other.bold)):
+            found = f"the same data as {other.bold.name}"
+            raise InputError("runs", found, "each run of each person once", file=run.bold)
 
 
 def unfitting(wanted: list[str] | dict, confounds: list[pd.DataFrame | None]) -> list[str]:

@@ -95,6 +95,17 @@ def fingerprint(volumes: np.ndarray) -> str:
     return xxhash.xxh3_128(np.ascontiguousarray(volumes, np.float32)).hexdigest()
 
 
+def gzip_mark(path: Path) -> bytes | None:
+    """Checksum and length of what a gzip file holds, its last eight bytes (RFC 1952); None without them."""
+    if path.suffix != ".gz" or not path.is_file() or path.stat().st_size < 18:
+        return None
+    with open(path, "rb") as file:
+        file.seek(-8, 2)
+        mark = file.read()
+    # files of several parts end in an empty one
+    return mark if any(mark) else None
+
+
 def check_series(series: np.ndarray, path: Path, centred: bool = False) -> None:
     """Refuse volumes without data, and BOLD without its mean.
 
