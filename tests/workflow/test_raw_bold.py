@@ -41,7 +41,7 @@ def listing(folder):
 
 @pytest.fixture(scope="module")
 def users_folder(tmp_path_factory):
-    """Two subjects whose ROIs differ in size: one has a mask, the other's is a larger one."""
+    """Two subjects whose ROIs differ in size, one of whom did a run less, and one who was not scanned."""
     folder = tmp_path_factory.mktemp("user") / "study"
     folder.mkdir()
     simulate_bids(EXPERIMENT, folder)
@@ -50,6 +50,7 @@ def users_folder(tmp_path_factory):
     smaller = np.asarray(mask.dataobj).copy()
     smaller[tuple(np.argwhere(smaller)[0])] = 0
     nib.save(nib.Nifti1Image(smaller, mask.affine), path)
+    (folder / "sub-03/anat").mkdir(parents=True)
     return folder
 
 
@@ -59,7 +60,7 @@ def add_study(project, folder):
         "description: mine\ncitation: none\nlicence: none\nloader: bids\n"
         f"path: {folder}\n"
         f"rois:\n  V1: {{mask: '{mask % 'V1'}'}}\n  LO: {{mask: '{mask % 'LO'}'}}\n"
-        "options: {task: images}\n"
+        "options: {task: images, incomplete: skip}\n"
     )
     (project / "mine.yaml").write_text(
         "datasets: [mine]\nmodels: [pixels]\n"
@@ -101,6 +102,8 @@ def test_two_subjects_from_nifti_files_to_scores(studied):
     for name, expected in words.items():
         assert_figure(mine("mine/figures"), name, *expected)
         assert f"figures/{name}.svg" in report
+    warnings = pd.read_csv(mine("mine/warnings.csv"))["warning"]
+    assert "sub-03 is left out: no BOLD of task-images" in set(warnings)
 
 
 @contextlib.contextmanager
@@ -138,12 +141,16 @@ def test_one_beta_a_stimulus_has_no_reliability_and_no_ceiling_of_repeats(studie
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("task: images", "task: rest", "found no BOLD of task-rest"),
+        (
+            "task: images",
+            "task: rest",
+            "found none that is complete (sub-01 is left out: no BOLD of task-rest)",
+        ),
         ("path: /", "path: /nowhere/", "resources/datasets/mine.yaml: path: found no folder /nowhere/"),
         (
             "task: images",
-            "task: images, subjects: ['03']",
-            r"options.subjects[0]: found '03', expected one of",
+            "task: images, subjects: ['04']",
+            r"options.subjects[0]: found '04', expected one of",
         ),
         (
             "task: images",

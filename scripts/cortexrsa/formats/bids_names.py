@@ -167,7 +167,8 @@ def runs_of_all(folder: str | Path, options: dict) -> tuple[dict[str, list[RunFi
         if not runs.get(subject):
             runs.pop(subject, None)
     if not runs:
-        raise InputError("runs", "none that is complete", "BOLD with events", file=folder)
+        found = f"none that is complete ({skipped[0]})"
+        raise InputError("runs", found, "BOLD with events", file=folder)
     return runs, skipped
 
 
