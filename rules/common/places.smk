@@ -76,14 +76,14 @@ def bids_files(wildcards) -> dict:
     """Files of a BIDS folder that a job depends on: those of its subject, or events and images of all."""
     if DATASETS[wildcards.dataset]["loader"] == "simulated":
         return {"bids": BIDS[wildcards.dataset]["folder"]}
-    return {"files": [literal(path) for path in outside_files(wildcards)]}
+    return {"files": followed(outside_files(wildcards))}
 
 
 def rdm_files(wildcards) -> dict:
     """Files of a data set of RDMs: its downloads, where it has any, and those on this disk."""
     card = DATASETS[wildcards.dataset]
     downloads = {"downloads": f"results/downloads/{wildcards.dataset}"} if cards.card_files(card) else {}
-    return downloads | {"files": [literal(path) for path in local_files(card)]}
+    return downloads | {"files": followed(local_files(card))}
 
 
 def outside_files(wildcards) -> list[str]:
@@ -95,9 +95,14 @@ def outside_files(wildcards) -> list[str]:
     return cards.bids_files(source, [subject] if subject else source["subjects"], images=not subject)
 
 
-def literal(path: str) -> str:
-    """A path with its braces doubled: Snakemake takes others for wildcards."""
-    return path.replace("{", "{{").replace("}", "}}")
+def followed(paths: list[str]) -> list[str]:
+    """Files from outside as inputs of a job; refused where Snakemake would take their names for patterns."""
+    for path in paths:
+        if "{" in path or "}" in path:
+            sys.exit(
+                f"Error: {path}: Snakemake takes braces in a path for a wildcard; rename the file or folder"
+            )
+    return paths
 
 
 def glm_files(dataset: str, glm: str, name: str) -> list[str]:
