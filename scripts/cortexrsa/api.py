@@ -537,7 +537,5 @@ def extract(
     preprocessing = {"size": size, "interpolation": "bilinear"}
     preprocessing |= {key: list(value) for key, value in (("mean", mean), ("std", std)) if value is not None}
     with tempfile.TemporaryDirectory() as folder:
-        extraction.extract(
-            network, images, preprocessing, layers, folder, batch_size, device=device
-        )
+        extraction.extract(network, images, preprocessing, layers, folder, batch_size, device=device)
         return {layer: np.load(Path(folder, f"{layer}.npy")) for layer in layers}

@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 
 from cortexrsa import cards
-from cortexrsa.brain.betas import assemble, fit_subject, select_reliable
-from cortexrsa.brain.loaders import bids, bids_rois, bids_tables
+from cortexrsa.brain.assembly import assemble, select_reliable
+from cortexrsa.brain.betas import fit_subject
+from cortexrsa.brain.loaders import bids, bids_rois, bids_stimuli, bids_tables
 from cortexrsa.brain.simulated import bold
 from cortexrsa.errors import InputError
 from cortexrsa.formats import bids_names
@@ -83,7 +84,7 @@ def card_of(rois=None, **options):
 def stimuli_of(folder, options):
     """What the rule read_bids_stimuli does."""
     events = {run: bids_tables.read_events(run, options["events"]) for run in bids.find_runs(folder, options)}
-    return bids_tables.read_stimuli(folder, options, events)
+    return bids_stimuli.read_stimuli(folder, options, events)
 
 
 def events_of(run, **settings):
