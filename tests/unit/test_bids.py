@@ -305,6 +305,12 @@ def preprocessed(folder):
 def test_preprocessed_runs_with_confounds(folder):
     options = preprocessed(folder)
     names = ["trans_x", "trans_x_derivative1"]
+    for path in (folder / "derivatives/fmriprep").rglob("sub-01*desc-confounds*"):
+        table = pd.read_csv(path, sep="\t").assign(flat=1.0)
+        table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    rois, chosen = card_of(**options, confounds=["flat", "trans_x"])
+    told = fit_subject(folder, rois, chosen, "01", GLM).warnings
+    assert told == ["sub-01: the confound flat is dropped in 4 of 4 runs: constant"]
     with_confounds = responses_of(folder, **options, confounds=names)
     without = responses_of(folder, **options)
     assert np.nanmax(np.abs(with_confounds - without)) > 0.01

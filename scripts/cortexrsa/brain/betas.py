@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def fit_subject(
     union = np.logical_or.reduce(list(inputs.masks.values()))
     warnings = list(inputs.warnings)
     seen: dict[str, bids.Run] = {}
-    betas, rows, designs = [], [], []
+    betas, rows, designs, dropped = [], [], [], Counter()
     mean, tsnr = np.zeros((2, *union.shape))
     for run, events, confounds, reference in zip(
         runs, inputs.events, inputs.confounds, references, strict=True
@@ -90,8 +91,8 @@ def fit_subject(
         nifti.check_series(series, run.bold, options["centred"])
         times = frame_times(run.scans, run.tr, reference)
         fitted = run_betas(series, events, times, settings, confounds, str(run.events), options["centred"])
-        warnings += [f"{run.label}: {text}" for text in fitted.warnings]
-        warnings += _suspicious(run, events, fitted.design)
+        warnings += fitted.warnings + _suspicious(run, events, fitted.design)
+        dropped.update(fitted.dropped.items())
         betas.append(fitted.betas)
         rows.append(fitted.rows.assign(session=run.session or "", run=run.label))
         designs.append(fitted.design if run is runs[0] else None)
@@ -102,6 +103,10 @@ def fit_subject(
             f"{run.label}: {run.scans} volumes of {run.tr:g} s, times at {reference:g} of the TR, "
             f"{len(events)} presentations, {len(fitted.rows)} betas"
         )
+    warnings += [
+        f"sub-{subject}: the confound {name} is dropped in {count} of {len(runs)} runs: {why}"
+        for (name, why), count in dropped.items()
+    ]
     trials = pd.concat(rows, ignore_index=True)
     values = np.concatenate(betas)
     if settings["zscore"] != "none":
