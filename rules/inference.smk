@@ -19,7 +19,7 @@ rule rsa:
         mem_mb=scaled_with_input(4000, 4.2),
         runtime=runtime_of_rsa,
     params:
-        settings=inference_settings("bootstrap", "permutations", "halves", "fitted", "seed"),
+        settings=inference_settings("bootstrap", "permutations", "halves", "fitted", "standard_error", "seed"),
         code=code("rsa.py"),
     message:
         "RSA of {wildcards.model} with {wildcards.dataset}"
@@ -45,7 +45,7 @@ rule scores:
     params:
         settings=lambda wildcards: {
             "comparison": CONFIGS[wildcards.study]["measures"]["comparison"],
-            "inference": part_of_study("confidence", "standard_error", "seed")(wildcards),
+            "inference": part_of_study("confidence", "seed")(wildcards),
         },
         code=code("scores.py"),
     message:
@@ -71,7 +71,7 @@ rule ceilings:
         mem_mb=scaled_with_input(4000, 7),
         runtime=scaled(60),
     params:
-        settings=inference_settings("bootstrap", "ceiling_splits", "confidence", "seed"),
+        settings=inference_settings("bootstrap", "ceiling_splits", "confidence", "standard_error", "seed"),
         code=code("ceilings.py"),
     message:
         "Noise ceilings of {wildcards.dataset}"
@@ -106,7 +106,7 @@ rule claims:
     params:
         settings=lambda wildcards: {
             "claims": CONFIGS[wildcards.study]["claims"],
-            "inference": part_of_study("confidence", "standard_error", "seed")(wildcards),
+            "inference": part_of_study("confidence", "seed")(wildcards),
         },
         code=code("claims.py"),
     message:

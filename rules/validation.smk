@@ -45,7 +45,7 @@ rule calibration_study:
         mem_mb=scaled(2000),
         runtime=scaled(60),
     params:
-        settings={"simulations": 120, "draws": 400, "permutations": 999, "seed": 0},
+        settings={"simulations": 120, "draws": 200, "permutations": 999, "seed": 0},
         code=code("calibration.py"),
     message:
         "Coverage and error rates: {wildcards.subjects} subjects, {wildcards.stimuli} stimuli, {wildcards.signal} signal"

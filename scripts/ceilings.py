@@ -5,7 +5,8 @@ from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.responses import read_responses
 from cortexrsa.formats.tables import write_table
-from cortexrsa.inference.ceilings import ceiling_table
+from cortexrsa.inference.ceilings.table import ceiling_table
+from cortexrsa.inference.settings import Settings
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
@@ -18,7 +19,7 @@ with job_log(snakemake.log[0]):
         responses,
         snakemake.wildcards.dataset,
         settings["comparison"],
-        settings["inference"],
+        Settings(**settings["inference"]),
         snakemake.threads,
     )
     write_table(snakemake.output.table, table, settings, CEILINGS)

@@ -2,7 +2,9 @@
 
 from cortexrsa.formats.columns.scores import SCORES
 from cortexrsa.formats.tables import write_table
-from cortexrsa.inference.rsa import read_results, score_table
+from cortexrsa.inference.score_table import score_table
+from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.study import read_results
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
@@ -11,6 +13,6 @@ with job_log(snakemake.log[0]):
         read_results(snakemake.input.scores),
         snakemake.wildcards.dataset,
         settings["comparison"],
-        settings["inference"],
+        Settings(**settings["inference"]),
     )
     write_table(snakemake.output.table, table, settings, SCORES)

@@ -5,8 +5,10 @@ import rsatoolbox
 from bench_geometry import PEER, THREADS, related_rdms
 from harness import Case
 
+from cortexrsa.inference.draws import draw_counts
 from cortexrsa.inference.permutation import permutation_null
-from cortexrsa.inference.resampling import draw_counts, resampled_similarity
+from cortexrsa.inference.replication import OnePass
+from cortexrsa.inference.similarity import resampled_similarity
 
 ROIS, LAYERS = 7, 20
 
@@ -78,7 +80,33 @@ def rsatoolbox_permutations(permutations: int):
     return run
 
 
+def one_pass(n: int, resamples: int, rois: int, goal: float):
+    """Scores with their errors, against the 1,000 resamples that the peer takes for them."""
+    scaled = f"{PEER}, 1,000 resamples; from {resamples}" + (
+        f" of {rois} of {ROIS} ROIs" if rois < ROIS else ""
+    )
+
+    def ours(brain, layers, counts):
+        return OnePass(n, 0).similarity(brain, layers, "spearman", THREADS)
+
+    return Case(
+        name=f"scores with errors in one pass, {n:,} stimuli",
+        size=f"{LAYERS} layers x {ROIS} ROIs, {n} stimuli",
+        peer=scaled,
+        inputs=rdms(n, 1),
+        ours=ours,
+        theirs=rsatoolbox_bootstrap("spearman", resamples, rois),
+        peer_units=resamples * rois / ROIS / 1000,
+        # every dissimilarity is read once
+        limit=lambda brain, layers, counts: (brain.sum(), layers.sum()),
+        repeats=3,
+        goal=goal,
+    )
+
+
 CASES = [
+    one_pass(120, 20, ROIS, 10_000),
+    one_pass(1750, 2, 1, 20_000),
     bootstrap("bootstrap, 120 stimuli", "spearman", "spearman", 120, 1000, 20, ROIS, 1000),
     bootstrap("bootstrap, 1,750 stimuli", "spearman", "spearman", 1750, 48, 2, 1, 700),
     bootstrap("Pearson bootstrap, 1,750 stimuli", "pearson", "corr", 1750, 256, 2, 1, 500),

@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from harness import peak_mb
 
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference.resampling import draw_counts, resampled_similarity
+from cortexrsa.inference.draws import draw_counts
+from cortexrsa.inference.similarity import resampled_similarity
 
 LAYERS, ROIS, FEATURES, THREADS = 4, 2, 256, 2
 

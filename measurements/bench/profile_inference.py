@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from bench_geometry import related_rdms
 
 from cortexrsa.geometry.compare import compare
-from cortexrsa.inference.resampling import draw_counts, resampled_similarity
+from cortexrsa.inference.draws import draw_counts
+from cortexrsa.inference.similarity import resampled_similarity
 
 
 def profile(name: str, work, *arguments) -> None:

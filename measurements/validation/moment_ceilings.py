@@ -21,8 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference.bootstrap import Resamples
-from cortexrsa.inference.moments import moment_ceiling, voxel_half_ceiling
+from cortexrsa.inference.ceilings.moments import moment_ceiling
+from cortexrsa.inference.ceilings.repeats import voxel_half_ceiling
+from cortexrsa.inference.replication import replication
+from cortexrsa.inference.settings import Settings
 
 REPEATS = {"train": 2, "test": 13}
 SIGNALS, NOISES = ("gaussian", "categories", "contrast"), ("independent", "shared", "aligned")
@@ -83,22 +85,20 @@ def bounds(seed, draws=200, halves=10, **options):
     """True and estimated bounds of one world, and whether the intervals reach the true ones."""
     train, test, noiseless = world(seed=seed, **options)
     lower, upper = true_bounds(test, noiseless)
-    resamples = {
-        "train": Resamples.of(len(train), draws, seed, 1),
-        "test": Resamples.of(len(test[0]), draws, seed),
-    }
+    settings = Settings(bootstrap=draws, ceiling_splits=halves, seed=seed, standard_error="one-pass")
     patterns = {"train": train, "test": test[0]}
-    moments = moment_ceiling(patterns, REPEATS, "test", resamples, "correlation", "spearman", seed, 0.95)
-    optimistic = voxel_half_ceiling(test[0], resamples["test"], halves, seed, "correlation", "spearman", 0.95)
+    moments = moment_ceiling(patterns, REPEATS, "test", "correlation", "spearman", settings)
+    method = replication(len(test[0]), settings)
+    optimistic = voxel_half_ceiling(test[0], method, "correlation", "spearman", settings)
     return {
         "true lower": lower,
-        "lower": moments["lower"],
+        "lower": moments.lower,
         "true upper": upper,
-        "upper": moments["upper"],
-        "halves lower": optimistic["lower"],
-        "halves upper": optimistic["upper"],
-        "ci_low below": moments["ci_low"] <= lower,
-        "ci_high above": moments["ci_high"] >= upper,
+        "upper": moments.upper,
+        "halves lower": optimistic.lower,
+        "halves upper": optimistic.upper,
+        "ci_low below": moments.ci_low <= lower,
+        "ci_high above": moments.ci_high >= upper,
     }
 
 

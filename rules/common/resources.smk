@@ -21,7 +21,9 @@ def scaled_with_input(least: int, factor: float):
 
 def runtime_of_rsa(wildcards, input, attempt) -> int:
     """Minutes: 0.12 for each MB and 1,000 resamples on one core, jackknife groups included (docs/scale.md)."""
-    resamples = CONFIGS[wildcards.study]["inference"]["bootstrap"] + 200
+    inference = CONFIGS[wildcards.study]["inference"]
+    # one pass takes as long as a few resamples
+    resamples = 10 if inference["standard_error"] == "one-pass" else inference["bootstrap"] + 200
     return attempt * max(120, int(0.2 * resamples / 1000 * input.size_mb))
 
 

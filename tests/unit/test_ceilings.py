@@ -8,26 +8,25 @@ import xarray
 from rsatoolbox.inference.noise_ceiling import boot_noise_ceiling
 from scipy.stats import spearmanr
 
+from cortexrsa.brain.reliability import spearman_brown
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.geometry.registry import COMPARISONS
-from cortexrsa.inference.bootstrap import Resamples
-from cortexrsa.inference.ceilings import (
-    ceiling_table,
-    primary_ceilings,
-    published_ceilings,
-    spearman_brown,
-    split_half_ceiling,
-    subject_ceiling,
-)
+from cortexrsa.inference.ceilings.primary import primary_ceilings
+from cortexrsa.inference.ceilings.repeats import split_half_ceiling
+from cortexrsa.inference.ceilings.subjects import published_ceilings, subject_ceiling
+from cortexrsa.inference.ceilings.table import ceiling_table
+from cortexrsa.inference.replication import replication
+from cortexrsa.inference.settings import STANDARD_ERRORS, Settings
 
-INFERENCE = {
-    "bootstrap": 50,
-    "ceiling_splits": 10,
-    "seed": 0,
-    "confidence": 0.95,
-}
+INFERENCE = Settings(bootstrap=50, ceiling_splits=10, seed=0)
+
+
+def split_half(trials, standard_error="one-pass", **settings):
+    settings = Settings(standard_error=standard_error, **settings)
+    method = replication(len(trials), settings)
+    return split_half_ceiling(trials, method, "correlation", "spearman", settings)
 
 
 def noisy_trials(signal, repeats, noise, generator):
@@ -43,9 +42,9 @@ def test_subjects_equal_rsatoolbox(comparison, theirs):
     generator = np.random.default_rng(0)
     signal = generator.normal(size=(20, 30))
     brain = np.stack([rdm(signal + generator.normal(size=signal.shape)) for _ in range(6)])
-    ours = subject_ceiling(brain, Resamples.of(20, 10, 0), comparison, 0.95, 0)
+    ours = subject_ceiling(brain, replication(20, INFERENCE), comparison, INFERENCE)
     lower, upper = boot_noise_ceiling(rsatoolbox.rdm.RDMs(brain), method=theirs)
-    assert (ours["lower"], ours["upper"]) == (
+    assert (ours.lower, ours.upper) == (
         pytest.approx(lower, abs=1e-12),
         pytest.approx(upper, abs=1e-12),
     )
@@ -59,8 +58,8 @@ def test_spearman_brown():
 def test_without_noise_the_ceiling_is_one_and_the_generator_reaches_it():
     signal = np.random.default_rng(1).normal(size=(25, 40))
     trials = np.repeat(signal[:, None], 4, axis=1)
-    ceiling = split_half_ceiling(trials, Resamples.of(25, 20, 0), 5, 0, "correlation", "spearman", 0.95)
-    assert (ceiling["lower"], ceiling["upper"]) == (pytest.approx(1), pytest.approx(1))
+    ceiling = split_half(trials, bootstrap=20, ceiling_splits=5)
+    assert (ceiling.lower, ceiling.upper) == (pytest.approx(1), pytest.approx(1))
     assert compare(rdm(signal)[None], rdm(trials.mean(axis=1))[None])[0, 0] == pytest.approx(1)
 
 
@@ -71,22 +70,20 @@ def test_the_noiseless_geometry_scores_at_the_upper_bound():
     for trial in range(25):
         signal = generator.normal(size=(60, 5)) @ generator.normal(size=(5, 80))
         trials = noisy_trials(signal, 12, 6.0, generator)
-        counts = Resamples.of(60, 2, trial)
-        bounds = split_half_ceiling(trials, counts, 20, trial, "correlation", "spearman", 0.95)
-        uppers.append(bounds["upper"])
+        uppers.append(split_half(trials, ceiling_splits=20, seed=trial).upper)
         reached.append(compare(rdm(signal)[None], rdm(trials.mean(axis=1))[None])[0, 0])
     assert np.mean(reached) == pytest.approx(np.mean(uppers), abs=0.03)
 
 
 @pytest.mark.slow
-def test_pure_noise_has_no_ceiling_above_zero():
+@pytest.mark.parametrize("standard_error", STANDARD_ERRORS)
+def test_pure_noise_has_no_ceiling_above_zero(standard_error):
     generator = np.random.default_rng(3)
     above = []
     for trial in range(60):
         trials = noisy_trials(np.zeros((20, 30)), 6, 1.0, generator)
-        counts = Resamples.of(20, 100, trial)
-        bounds = split_half_ceiling(trials, counts, 8, trial, "correlation", "spearman", 0.95)
-        above.append(bounds["ci_low"] > 0)
+        bounds = split_half(trials, standard_error, bootstrap=100, ceiling_splits=8, seed=trial)
+        above.append(bounds.ci_low > 0)
     # one-sided 2.5 %, within Monte Carlo error
     assert np.mean(above) <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / 60)
 
@@ -147,14 +144,11 @@ def test_published_conventions_against_scipy():
     assert (plain["lower"], plain["upper"]) == pytest.approx((np.mean(lower), np.mean(upper)))
     squares = (np.mean(np.square(lower)), np.mean(np.square(upper)))
     assert (squared["lower"], squared["upper"]) == pytest.approx(squares)
-    ours = subject_ceiling(brain, Resamples.of(12, 10, 0), "spearman", 0.95, 0)
-    assert ours["lower"] != pytest.approx(plain["lower"], abs=1e-3)
+    ours = subject_ceiling(brain, replication(12, INFERENCE), "spearman", INFERENCE)
+    assert ours.lower != pytest.approx(plain["lower"], abs=1e-3)
 
 
 def test_two_repeats_can_be_split_in_one_way_only():
     trials = noisy_trials(np.random.default_rng(5).normal(size=(15, 20)), 2, 1.0, np.random.default_rng(6))
-    counts = Resamples.of(15, 20, 0)
-    one, many = (
-        split_half_ceiling(trials, counts, splits, 0, "correlation", "spearman", 0.95) for splits in (1, 9)
-    )
-    assert one == pytest.approx(many)
+    one, many = (split_half(trials, ceiling_splits=splits, seed=0) for splits in (1, 9))
+    assert one == many

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cortexrsa.inference.bootstrap import Resampled
 from cortexrsa.inference.centroids import Centroid, CentroidDifference
+from cortexrsa.inference.errors import Replicated, Replicates
 
 DEPTH = np.linspace(0, 1, 5)
 RISING = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
@@ -13,7 +13,8 @@ RISING = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
 def resampled(scores, error, seed=0, shared=0.0):
     generator = np.random.default_rng(seed)
     common = np.random.default_rng(99).normal(0, shared, (600, 1))
-    return Resampled(scores, scores + generator.normal(0, error, (600, 5)) + common, 120)
+    drawn = scores + generator.normal(0, error, (600, 5)) + common
+    return Replicated(scores, drawn, Replicates.of_bootstrap(120, 600))
 
 
 def test_with_small_errors_the_interval_is_that_of_the_ratio():

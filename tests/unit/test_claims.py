@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from cortexrsa.inference import claims
-from cortexrsa.inference.bootstrap import Resampled, group_scores, sampling_variance, standard_error
-from cortexrsa.inference.claims import ModelScores, Study, evaluate, holm
-from cortexrsa.inference.profiles import CANDIDATES
+from cortexrsa.inference.claims import evaluate, holm
+from cortexrsa.inference.errors import Replicated, Replicates, over_subjects
+from cortexrsa.inference.names import CANDIDATES
+from cortexrsa.inference.profile_errors import profile_correlations
+from cortexrsa.inference.study import ModelScores, Study
 
 DEPTH = np.linspace(0, 1, 10)
 EARLY, LATE = 0.5 - 0.4 * DEPTH, 0.1 + 0.4 * DEPTH
@@ -28,7 +30,7 @@ def network(v1, lo, error=0.01, seed=0):
 
     def resampled(values):
         draws = values + generator.normal(0, error, (400, *values.shape))
-        return Resampled(values, draws, 120)
+        return Replicated(values, draws, Replicates.of_bootstrap(120, 400))
 
     heldout = np.stack([scores.max(axis=1), scores[:, 3:7].max(axis=1), scores[:, -1]], axis=1)
     assert CANDIDATES == ("all", "middle", "last")
@@ -143,23 +145,30 @@ def test_a_part_keeps_its_verdict_where_the_claim_is_untestable():
     assert list(parts.loc[parts["claim"] == "H1", "verdict"]) == ["untestable", "contradicted", "untestable"]
 
 
-def test_profile_correlations_are_recovered_whatever_is_resampled():
+@pytest.mark.parametrize("subjects", [1, 8])
+def test_profile_correlations_are_recovered(subjects):
     """Correlation .6 under errors that subjects and stimuli add, shared by the networks in part."""
     generator = np.random.default_rng(1)
-    size, subjects = 400, 8
+    size, draws = 400, 3000
     mix = np.linalg.cholesky([[1, 0.6], [0.6, 1]])
     noise = np.linalg.cholesky([[1, 0.5], [0.5, 1]])
-    true = mix @ generator.normal(size=(2, size))
-    people = true[:, None] + np.einsum("ij,jsk->isk", noise, generator.normal(size=(2, subjects, size)))
-    resampled = np.einsum("ij,jbk->ibk", noise, generator.normal(size=(2, 300, size))) * 0.2
-    groups = [
-        group_scores(person, person + draw[:, None], 92, seed=3)
-        for person, draw in zip(people, resampled, strict=True)
-    ]
-    correlation = claims._disattenuated(*groups)
-    assert correlation.estimate == pytest.approx(0.6, abs=0.08)
-    for field in ("draws", "subjects", "both"):
-        assert getattr(correlation, field).mean() == pytest.approx(correlation.estimate, abs=0.03)
+    true = (mix @ generator.normal(size=(2, size)))[:, None, None]
+    people = true + np.einsum("ij,jsrk->isrk", noise, generator.normal(size=(2, subjects, 1, size)))
+    # with one person, whose own deviations no interval over stimuli holds
+    people = people if subjects > 1 else np.broadcast_to(true, people.shape)
+    if subjects == 1:
+        people = people + 0.2 * np.einsum("ij,jsrk->isrk", noise, generator.normal(size=(2, 1, 1, size)))
+    drawn = 0.2 * np.einsum("ij,jbsrk->ibsrk", noise, generator.normal(size=(2, draws, 1, 1, size)))
+    networks = []
+    for scores, deviations in zip(people, drawn, strict=True):
+        made = Replicates.of_bootstrap(92, draws)
+        group = over_subjects(scores, np.repeat(deviations, subjects, axis=1), made, seed=3)
+        networks.append(ModelScores(np.linspace(0, 1, size), group, group, []))
+    correlation, found, dof = profile_correlations(networks, [0], seed=0)
+    assert correlation[0] == pytest.approx(0.6, abs=0.08)
+    assert found.mean() == pytest.approx(correlation[0], abs=0.05)
+    assert 0 < found.std() < 0.3
+    assert dof == pytest.approx(91 if subjects == 1 else 7)
 
 
 def test_missing_networks_and_rois_are_named():
@@ -282,8 +291,8 @@ def test_a_difference_at_the_bound_is_rarely_called_larger(subjects):
         models = {}
         for name, offset in (("resnet18", bound), ("resnet50", 0.0)):
             scores = np.stack([EARLY, LATE]) + offset + generator.normal(0, 0.1, (subjects, 2, 10))
-            draws = scores + generator.normal(0, 0.02, (200, 1, 2, 10))
-            group = group_scores(scores, draws, 92, seed=trial)
+            deviations = np.repeat(generator.normal(0, 0.02, (200, 1, 2, 10)), subjects, axis=1)
+            group = over_subjects(scores, deviations, Replicates.of_bootstrap(92, 200), seed=trial)
             models[name] = ModelScores(DEPTH, group, group, list(CANDIDATES))
         parts = claims.depth_does_not_matter(study(models=models))
         wrong += parts[0]["verdict"] == "contradicted"
@@ -292,11 +301,10 @@ def test_a_difference_at_the_bound_is_rarely_called_larger(subjects):
 
 def test_several_subjects_widen_the_interval():
     generator = np.random.default_rng(0)
-    values = np.stack([EARLY, MIDDLE])
-    stimulus = values + generator.normal(0, 0.01, (400, 2, 10))
-    subject = values + generator.normal(0, 0.05, (400, 2, 1))
-    both = subject + generator.normal(0, 0.01, (400, 2, 10))
-    one = Resampled(values, stimulus, 92)
-    several = Resampled(values, stimulus, 92, 15, subjects=subject, both=both)
-    assert (standard_error(several) > 2 * standard_error(one)).all()
-    assert (sampling_variance(several)[1] == 14).all()
+    people = np.stack([EARLY, MIDDLE]) + generator.normal(0, 0.2, (15, 2, 1))
+    deviations = np.repeat(generator.normal(0, 0.01, (400, 1, 2, 10)), 15, axis=1)
+    made = Replicates.of_bootstrap(92, 400)
+    one, several = (over_subjects(people, deviations, made, 0, fixed).evaluated() for fixed in (True, False))
+    assert (np.sqrt(several.variance) > 2 * np.sqrt(one.variance)).all()
+    assert (several.dof == 14).all()
+    assert (one.dof == 91).all()

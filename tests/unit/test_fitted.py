@@ -6,9 +6,9 @@ from sklearn.linear_model import LinearRegression
 
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm, select_stimuli
-from cortexrsa.inference import profiles
-from cortexrsa.inference.fitted import fitted_scores, group_target, layer_weights
-from cortexrsa.inference.resampling import draw_counts
+from cortexrsa.inference import splits
+from cortexrsa.inference.draws import draw_counts
+from cortexrsa.inference.fitted import group_target, layer_weights, mixtures
 
 N = 20
 
@@ -46,7 +46,7 @@ def test_a_mixture_is_predicted_better_than_by_any_layer(layers):
     once = np.ones((1, N // 2), int)
     weights = layer_weights(select_stimuli(brain[0], half), select_stimuli(layers, half), once)
     rest = select_stimuli(brain[0], ~half), select_stimuli(layers, ~half)
-    score = fitted_scores(rest[0][None], rest[1], once, weights, "spearman")
+    score = mixtures(rest[0][None], rest[1], once, weights, "spearman")
     assert score[0, 0, 0] == pytest.approx(1)
     assert compare(*rest).max() < 0.9
 
@@ -70,13 +70,13 @@ def test_fitted_in_halves_is_not_optimistic():
         brain = rdm(generator.normal(size=(24, 10)))[None, None]
         models = np.stack([rdm(generator.normal(size=(24, 10))) for _ in range(6)])
         once = np.ones((1, 24), int)
-        halves = profiles.random_halves(24, 3, seed=trial)
-        candidates = profiles.candidate_layers(np.linspace(0, 1, 6))
-        scores = profiles.heldout_in_halves(brain, models, once, halves, candidates, "spearman", fitted=True)
+        halves = splits.random_halves(24, 3, trial)
+        candidates = splits.candidate_layers(np.linspace(0, 1, 6))
+        scores = splits.heldout_in_halves(brain, models, once, halves, candidates, "spearman", fitted=True)
         assert scores.shape == (1, 1, 1, 4)
         heldout.append(scores[0, 0, 0, 3])
         weights = layer_weights(brain[0], models, once)
-        naive.append(fitted_scores(brain, models, once, weights, "spearman")[0, 0, 0])
+        naive.append(mixtures(brain, models, once, weights, "spearman")[0, 0, 0])
     assert np.mean(naive) > 0.05
     assert np.mean(heldout) < 3 * np.std(heldout) / np.sqrt(30)
 
@@ -86,4 +86,4 @@ def test_layers_that_only_contradict_predict_nothing(layers):
     weights = layer_weights(brain, layers[:1], np.ones((2, N), int))
     assert (weights == 0).all()
     for chosen in (weights, weights[:1]):
-        assert (fitted_scores(brain[None], layers[:1], np.ones((2, N), int), chosen, "spearman") == 0).all()
+        assert (mixtures(brain[None], layers[:1], np.ones((2, N), int), chosen, "spearman") == 0).all()

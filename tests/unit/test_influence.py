@@ -7,9 +7,9 @@ from scipy.stats import rankdata
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import pair_indices, select_stimuli, squareform
 from cortexrsa.geometry.registry import COMPARISONS
-from cortexrsa.inference.bootstrap import left_out_counts
+from cortexrsa.inference.draws import left_out_counts
 from cortexrsa.inference.influence import PairGroups, influences
-from cortexrsa.inference.resampling import resampled_similarity
+from cortexrsa.inference.similarity import resampled_similarity
 
 N = 14
 

@@ -1,5 +1,7 @@
 """Ceilings from averages over different numbers of repeats, against simulated truth."""
 
+from dataclasses import replace
+
 import moment_ceilings
 import numpy as np
 import pandas as pd
@@ -10,9 +12,14 @@ from cortexrsa.brain.reliability import reliability_table, repeats_of, signal_an
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.regions import brain_rdms
-from cortexrsa.inference.bootstrap import Resamples, group_scores, sampling_variance
-from cortexrsa.inference.ceilings import ceiling_table, primary_ceilings
-from cortexrsa.inference.moments import moment_ceiling, voxel_half_ceiling
+from cortexrsa.inference.ceilings.moments import moment_ceiling
+from cortexrsa.inference.ceilings.primary import primary_ceilings
+from cortexrsa.inference.ceilings.repeats import voxel_half_ceiling
+from cortexrsa.inference.ceilings.table import ceiling_table
+from cortexrsa.inference.replication import replication
+from cortexrsa.inference.settings import Settings
+
+REPEATS = {"train": 2, "test": 13}
 
 
 def test_variances_of_signal_and_noise_follow_from_two_averages():
@@ -113,45 +120,38 @@ def split_patterns(responses, roi="V1"):
 @pytest.mark.parametrize("dissimilarity", ["correlation", "euclidean", "cosine"])
 def test_training_images_are_bounded_lower(dissimilarity):
     patterns = split_patterns(averages())
-    resamples = {split: Resamples.of(len(values), 50, 1) for split, values in patterns.items()}
+    settings = Settings(bootstrap=50)
     bounds = {
-        split: moment_ceiling(
-            patterns, {"train": 2, "test": 13}, split, resamples, dissimilarity, "spearman", 1, 0.95
-        )
+        split: moment_ceiling(patterns, REPEATS, split, dissimilarity, "spearman", settings)
         for split in patterns
     }
     for row in bounds.values():
-        assert 0 < row["lower"] < row["upper"] < 1
-        assert row["ci_low"] < row["lower"]
-        assert row["upper"] < row["ci_high"] <= 1
-    assert bounds["train"]["upper"] < bounds["test"]["upper"]
+        assert 0 < row.lower < row.upper < 1
+        assert row.ci_low < row.lower
+        assert row.upper < row.ci_high <= 1
+    assert bounds["train"].upper < bounds["test"].upper
 
 
 def test_without_signal_the_interval_reaches_zero():
     patterns = split_patterns(averages(), "noise")
-    resamples = {split: Resamples.of(len(values), 200, 1) for split, values in patterns.items()}
-    row = moment_ceiling(
-        patterns, {"train": 2, "test": 13}, "test", resamples, "correlation", "spearman", 1, 0.95
-    )
-    assert row["ci_low"] < 0
-    assert row["lower"] < 0.2
+    row = moment_ceiling(patterns, REPEATS, "test", "correlation", "spearman", Settings(bootstrap=200))
+    assert row.ci_low < 0
+    assert row.lower < 0.2
 
 
 def test_the_same_seed_gives_the_same_bounds():
     patterns = split_patterns(averages())
-    resamples = {split: Resamples.of(len(values), 20, 1) for split, values in patterns.items()}
-    arguments = ("correlation", "spearman", 3, 0.95)
-    first, second = (
-        moment_ceiling(patterns, {"train": 2, "test": 13}, "test", resamples, *arguments) for _ in range(2)
-    )
+    settings = Settings(bootstrap=20, seed=3, ceiling_splits=3)
+    arguments = ("correlation", "spearman", settings)
+    first, second = (moment_ceiling(patterns, REPEATS, "test", *arguments) for _ in range(2))
     assert first == second
-    halves = [
-        voxel_half_ceiling(patterns["test"], resamples["test"], 3, 3, *arguments[:2], 0.95) for _ in "ab"
-    ]
+    method = replication(len(patterns["test"]), settings)
+    halves = [voxel_half_ceiling(patterns["test"], method, *arguments) for _ in "ab"]
     assert halves[0] == halves[1]
 
 
-INFERENCE = {"bootstrap": 20, "ceiling_splits": 3, "seed": 1, "confidence": 0.95}
+INFERENCE = Settings(bootstrap=20, ceiling_splits=3)
+FIXED = replace(INFERENCE, subject_effect="fixed")
 
 
 def test_averages_get_both_ends_of_the_bracket_in_the_table():
@@ -184,8 +184,7 @@ def test_averages_that_tell_no_noise_leave_the_ceiling_unknown():
 
 def test_a_group_with_an_unknown_ceiling_has_none():
     responses, _ = clean_responses(noiseless(averages(subjects=("sub-S1", "sub-S2")), "sub-S1"), "responses")
-    settings = INFERENCE | {"subject_effect": "fixed"}
-    table = ceiling_table(brain_rdms(responses, "correlation"), responses, "vim1", "spearman", settings)
+    table = ceiling_table(brain_rdms(responses, "correlation"), responses, "vim1", "spearman", FIXED)
     assert "moments" in set(table.loc[table["subject"] == "sub-S2", "kind"])
     assert set(table.loc[table["subject"] == "group", "kind"]) == {"unknown", "voxel-halves"}
     bounds = primary_ceilings(table)["V1"]
@@ -197,8 +196,7 @@ def test_fixed_subjects_have_the_mean_of_their_ceilings():
     responses, _ = clean_responses(averages(subjects=("sub-S1", "sub-S2")), "responses")
     rdms = brain_rdms(responses, "correlation")
     assert isinstance(rdms, RDMs)
-    settings = INFERENCE | {"subject_effect": "fixed"}
-    table = ceiling_table(rdms, responses, "vim1", "spearman", settings)
+    table = ceiling_table(rdms, responses, "vim1", "spearman", FIXED)
     assert "subjects" not in set(table["kind"])
     part = table[(table["split"] == "test") & (table["roi"] == "V1") & (table["kind"] == "moments")]
     bounds = part.set_index("subject")["upper"]
@@ -207,14 +205,3 @@ def test_fixed_subjects_have_the_mean_of_their_ceilings():
     # random subjects: the same table, and the ceiling between subjects
     table = ceiling_table(rdms, responses, "vim1", "spearman", INFERENCE)
     assert primary_ceilings(table)["V1"]["kind"] == "subjects"
-
-
-def test_fixed_subjects_are_not_resampled():
-    generator = np.random.default_rng(0)
-    scores, draws = generator.normal(size=(2, 3)), generator.normal(size=(50, 2, 3))
-    fixed = group_scores(scores, draws, 120, 1, fixed=True)
-    assert fixed.subjects is None
-    assert (sampling_variance(fixed)[1] == 119).all()
-    np.testing.assert_allclose(fixed.estimate, scores.mean(0))
-    np.testing.assert_allclose(fixed.draws, draws.mean(1))
-    assert (sampling_variance(group_scores(scores, draws, 120, 1))[1] == 1).all()

@@ -7,12 +7,8 @@ from scipy import stats
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm, squareform
 from cortexrsa.geometry.registry import COMPARISONS
-from cortexrsa.inference.permutation import (
-    false_discovery_q,
-    familywise_p,
-    p_values,
-    permutation_null,
-)
+from cortexrsa.inference.families import false_discovery_q, familywise_p, p_values
+from cortexrsa.inference.permutation import permutation_null
 
 
 @pytest.mark.parametrize("comparison", COMPARISONS)

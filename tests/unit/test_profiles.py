@@ -5,8 +5,8 @@ import pytest
 
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference import profiles
-from cortexrsa.inference.resampling import draw_counts
+from cortexrsa.inference import profiles, splits
+from cortexrsa.inference.draws import draw_counts
 
 DEPTH = np.linspace(0, 1, 6)
 
@@ -58,19 +58,19 @@ def test_a_profile_of_error_alone_has_no_correlation():
 
 
 def test_candidates():
-    sets = profiles.candidate_layers(np.linspace(0, 1, 10))
+    sets = splits.candidate_layers(np.linspace(0, 1, 10))
     assert list(sets["middle"]) == [3, 4, 5, 6]
     assert list(sets["last"]) == [9]
-    assert list(profiles.candidate_layers(np.zeros(1))["middle"]) == []
+    assert list(splits.candidate_layers(np.zeros(1))["middle"]) == []
 
 
 def test_layers_are_chosen_and_scored():
     candidates = {"all": np.arange(4), "middle": np.array([1, 2]), "none": np.array([], int)}
     selection = np.array([[0.1, 0.3, 0.2, 0.9], [np.nan, 0.1, 0.4, 0.2]])
-    chosen = profiles.choose_layers(selection, candidates)
+    chosen = splits.choose_layers(selection, candidates)
     assert chosen.tolist() == [[3, 1, -1], [2, 2, -1]]
     evaluation = np.arange(8.0).reshape(2, 4)
-    scores = profiles.scores_of_chosen(evaluation, chosen)
+    scores = splits.scores_of_chosen(evaluation, chosen)
     assert scores[:, :2].tolist() == [[3, 1], [6, 6]]
     assert np.isnan(scores[:, 2]).all()
 
@@ -82,10 +82,10 @@ def test_choosing_on_other_stimuli_is_not_optimistic():
     for trial in range(40):
         brain = rdm(generator.normal(size=(24, 10)))[None]
         models = np.stack([rdm(generator.normal(size=(24, 10))) for _ in range(8)])
-        halves = profiles.random_halves(24, 4, seed=trial)
+        halves = splits.random_halves(24, 4, trial)
         once = np.ones((1, 24), int)
-        candidates = profiles.candidate_layers(np.linspace(0, 1, 8))
-        scores = profiles.heldout_in_halves(brain[None], models, once, halves, candidates, "spearman")
+        candidates = splits.candidate_layers(np.linspace(0, 1, 8))
+        scores = splits.heldout_in_halves(brain[None], models, once, halves, candidates, "spearman")
         heldout.append(scores[0, 0, 0, 0])
         naive.append(compare(brain, models).max())
     assert np.mean(naive) > 0.05
@@ -97,9 +97,9 @@ def test_halves_share_no_stimulus_in_any_resample():
     brain = generator.random((2, 3, 190))
     models = generator.random((4, 190))
     counts = draw_counts(20, 6, 0)
-    half = profiles.random_halves(20, 1, 0)
+    half = splits.random_halves(20, 1, 0)
     candidates = {"all": np.arange(4)}
-    scores = profiles.heldout_in_halves(brain, models, counts, half, candidates, "spearman")
+    scores = splits.heldout_in_halves(brain, models, counts, half, candidates, "spearman")
     first, second = np.triu_indices(20, 1)
     for draw, count in enumerate(counts):
         expected = 0

@@ -7,7 +7,8 @@ import yaml
 
 from cortexrsa.geometry.rdm import KERNELS
 from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES
-from cortexrsa.inference import influence, resampling
+from cortexrsa.inference import influence, similarity
+from cortexrsa.inference.settings import STANDARD_ERRORS, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,4 +37,15 @@ def test_every_record_has_its_kernel():
     assert set(KERNELS) == {name for name, record in DISSIMILARITIES.items() if record.needs == "patterns"}
     assert {record.of_layers for record in DISSIMILARITIES.values()} <= set(KERNELS)
     kernels = {record.kernel for record in COMPARISONS.values()}
-    assert kernels == set(influence.KERNELS) == set(resampling.KERNELS)
+    assert kernels == set(influence.KERNELS) == set(similarity.KERNELS)
+
+
+def test_settings_are_those_of_the_schema():
+    schema = yaml.safe_load((ROOT / "resources/schemas/config.schema.yaml").read_text())
+    fields = schema["properties"]["inference"]["properties"]
+    assert fields["standard_error"]["enum"] == list(STANDARD_ERRORS)
+    defaults = {name: field["default"] for name, field in fields.items() if name != "threads"}
+    # that of a data set's card
+    assert defaults == {
+        name: getattr(Settings(), name) for name in Settings.names() if name != "subject_effect"
+    }

@@ -1,5 +1,7 @@
 """From simulated responses to scores, ceilings and verdicts, with the truth known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,20 +14,16 @@ from cortexrsa.geometry.layers import network_rdms
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.geometry.regions import brain_rdms
 from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES
-from cortexrsa.inference.ceilings import ceiling_table, primary_ceilings
-from cortexrsa.inference.claims import CLAIMS, Study, evaluate, summarise
-from cortexrsa.inference.rsa import GROUP, model_scores, score_network, score_table
+from cortexrsa.inference.ceilings.primary import primary_ceilings
+from cortexrsa.inference.ceilings.table import ceiling_table
+from cortexrsa.inference.claims import CLAIMS, evaluate, summarise
+from cortexrsa.inference.names import GROUP
+from cortexrsa.inference.score_table import score_table
+from cortexrsa.inference.scores import score_network
+from cortexrsa.inference.settings import STANDARD_ERRORS, Settings
+from cortexrsa.inference.study import Study, model_scores
 
-INFERENCE = {
-    "bootstrap": 60,
-    "permutations": 99,
-    "halves": 3,
-    "seed": 1,
-    "ceiling_splits": 6,
-    "confidence": 0.95,
-    "standard_error": "corrected",
-    "fitted": False,
-}
+INFERENCE = Settings(bootstrap=60, permutations=99, halves=3, ceiling_splits=6)
 
 
 def experiment(reliability=0.9, area="lo", subjects=1):
@@ -64,7 +62,7 @@ def roi_features(responses, roi):
 
 def study_of(results, brain, responses, roles):
     return Study(
-        models={name: model_scores(result, INFERENCE) for name, result in results.items()},
+        models={name: model_scores(result, INFERENCE.seed) for name, result in results.items()},
         rois=list(next(iter(results.values()))["roi"].to_numpy()),
         ceilings=primary_ceilings(ceiling_table(brain, responses, "sim", "spearman", INFERENCE)),
         roles=roles,
@@ -128,7 +126,7 @@ def test_shuffled_stimuli_give_uniform_p():
     for _ in range(80):
         shuffled = truth.copy()
         shuffled[test] = truth[test][generator.permutation(test.sum())]
-        quick = INFERENCE | {"bootstrap": 2, "seed": int(generator.integers(1 << 30))}
+        quick = replace(INFERENCE, bootstrap=2, seed=int(generator.integers(1 << 30)))
         result = score_network(network_of([shuffled], brain.pattern_descriptors), brain, "spearman", quick)
         p.append(float(result["p"].sel(unit="sub-01", roi="V1", layer="layer0")))
     assert stats.kstest(p, "uniform").pvalue > 0.01
@@ -139,13 +137,20 @@ def several_subjects():
     return experiment(subjects=3)[2].isel(stimulus=slice(0, None, 3))
 
 
-@pytest.mark.parametrize("comparison", COMPARISONS)
-@pytest.mark.parametrize("dissimilarity", ["correlation", "euclidean", "cosine", "mahalanobis", "crossnobis"])
-def test_every_measure_goes_through_to_the_claims(several_subjects, dissimilarity, comparison):
+# every dissimilarity, and every comparison by every kind of error: not all pairs of the former
+@pytest.mark.parametrize(
+    ("dissimilarity", "comparison", "standard_error"),
+    [(name, "spearman", "one-pass") for name in DISSIMILARITIES]
+    + [("correlation", name, error) for name in COMPARISONS for error in STANDARD_ERRORS],
+)
+def test_every_measure_goes_through_to_the_claims(
+    several_subjects, dissimilarity, comparison, standard_error
+):
     """Any dissimilarity with any comparison: scores, p, ceilings, fitted layers and all claims."""
     responses = several_subjects
     brain = brain_rdms(responses, dissimilarity)
-    settings = INFERENCE | {"bootstrap": 12, "permutations": 19, "ceiling_splits": 2, "fitted": True}
+    quick = {"bootstrap": 12, "permutations": 19, "ceiling_splits": 2, "fitted": True}
+    settings = replace(INFERENCE, standard_error=standard_error, **quick)
     generator = np.random.default_rng(0)
     networks = {}
     for name in ("first", "vae"):
@@ -171,7 +176,7 @@ def test_every_measure_goes_through_to_the_claims(several_subjects, dissimilarit
     assert len(few) == (0 if dissimilarity == "crossnobis" else 6)
     assert (ceilings["lower"] <= ceilings["upper"] + 1e-9).all()
     study = Study(
-        models={name: model_scores(result, settings) for name, result in results.items()},
+        models={name: model_scores(result, settings.seed) for name, result in results.items()},
         rois=["V1", "LO"],
         ceilings=primary_ceilings(ceilings),
         roles={
@@ -203,11 +208,13 @@ def test_plain_bootstrap_errors_can_be_asked_for():
     _, _, responses = experiment()
     brain = brain_rdms(responses, "correlation")
     network = network_of([roi_features(responses, "V1")[:, :30]], brain.pattern_descriptors)
-    result = {"net": score_network(network, brain, "spearman", INFERENCE)}
-    plain = score_table(result, "sim", "spearman", INFERENCE | {"standard_error": "bootstrap"})
-    draws = result["net"]["draws"].sel(split="test", roi="V1", subject="sub-01", layer="layer0")
+    settings = replace(INFERENCE, standard_error="bootstrap")
+    result = {"net": score_network(network, brain, "spearman", settings)}
+    plain = score_table(result, "sim", "spearman", settings)
+    draws = result["net"]["deviations"].sel(split="test", roi="V1", subject="sub-01", layer="layer0")
+    assert draws.sizes["replicate"] == 60
     chosen = plain[(plain["split"] == "test") & (plain["roi"] == "V1")]
-    assert chosen["se"].item() == pytest.approx(float(draws.std()) * np.sqrt(40 / 39))
+    assert chosen["se"].item() == pytest.approx(float(draws.std()) * np.sqrt(40 / 39), rel=1e-5)
 
 
 def test_several_subjects_give_a_group():
@@ -219,8 +226,9 @@ def test_several_subjects_give_a_group():
     assert set(table["subject"]) == {"sub-01", "sub-02", "sub-03", "sub-04", GROUP}
     test = table[(table["split"] == "test") & (table["roi"] == "V1")].set_index("subject")["score"]
     assert test[GROUP] == pytest.approx(test.drop(GROUP).mean())
-    scores = model_scores(result, INFERENCE).scores
-    assert scores.subjects_left_out.shape == (4, 2, 1)
+    scores = model_scores(result, INFERENCE.seed).scores
+    assert scores.subjects == 4
+    assert scores.estimate.shape == (2, 1)
 
 
 def test_layers_are_chosen_on_the_training_stimuli():
@@ -247,8 +255,8 @@ def test_stimuli_in_another_order_are_refused():
     network = network_of(
         [roi_features(responses, "V1")], brain.pattern_descriptors.iloc[::-1].reset_index(drop=True)
     )
-    with pytest.raises(InputError, match=r"net\.h5: stimulus_id: found other stimuli or another order"):
-        score_network(network, brain, "spearman", INFERENCE, source="net.h5")
+    with pytest.raises(InputError, match=r"^stimulus_id: found other stimuli or another order"):
+        score_network(network, brain, "spearman", INFERENCE)
 
 
 def test_a_lost_trial_is_named_before_anything_is_scored():
@@ -272,7 +280,7 @@ def test_a_subject_without_a_roi_is_named():
         brain.dissimilarity_measure,
     )
     network = network_of([roi_features(responses, "V1")], brain.pattern_descriptors)
-    with pytest.raises(InputError, match=r"subject sub-02: found no ROI"):
+    with pytest.raises(InputError, match=r"brain RDMs of subject sub-02: found no ROI"):
         score_network(network, lacking, "spearman", INFERENCE)
 
 
@@ -280,8 +288,8 @@ def test_splits_that_differ_are_refused():
     _, _, responses = experiment()
     brain = brain_rdms(responses, "correlation")
     network = network_of([roi_features(responses, "V1")], brain.pattern_descriptors.assign(split="test"))
-    with pytest.raises(InputError, match=r"net\.h5: split: "):
-        score_network(network, brain, "spearman", INFERENCE, source="net.h5")
+    with pytest.raises(InputError, match=r"^split: "):
+        score_network(network, brain, "spearman", INFERENCE)
 
 
 @pytest.mark.parametrize(

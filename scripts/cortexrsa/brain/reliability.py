@@ -50,7 +50,7 @@ def split_half_reliability(trials: np.ndarray, splits: int = 100, seed: int = 0)
     for _ in range(splits):
         first, second = _random_halves(present, half, rng)
         total += _correlation_over_stimuli(first @ values, second @ values)
-    return _spearman_brown(total / splits, counts.mean() / half.mean())
+    return spearman_brown(total / splits, counts.mean() / half.mean())
 
 
 def signal_and_noise(
@@ -176,7 +176,12 @@ def _correlation_over_stimuli(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide((a * b).sum(axis=0), scale, out=np.full(len(scale), np.nan), where=scale > 0)
 
 
-def _spearman_brown(r: np.ndarray, k: float) -> np.ndarray:
-    """Reliability of a test k times as long; r is held where the result would leave [-1, 1]."""
+def spearman_brown(r: np.ndarray, k: float = 2) -> np.ndarray:
+    """Reliability of k times the data, from that of one part; r is held where the result would leave [-1, 1].
+
+    References
+    ----------
+    Spearman 1910, Br J Psychol 3, 271; Brown 1910, Br J Psychol 3, 296
+    """
     r = np.maximum(r, -1 / (2 * k - 1))
     return k * r / (1 + (k - 1) * r)

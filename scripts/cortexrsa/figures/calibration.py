@@ -8,7 +8,7 @@ import seaborn as sns
 
 from cortexrsa.figures.style import MARKERS, WIDTH
 
-ERRORS = {"corrected": "corrected for the noise of pairs", "bootstrap": "plain bootstrap"}
+ERRORS = {"one-pass": "one pass", "resampled": "resampled", "bootstrap": "plain bootstrap"}
 
 
 def plot_calibration(table: pd.DataFrame):
@@ -16,7 +16,7 @@ def plot_calibration(table: pd.DataFrame):
 
     Parameters
     ----------
-    table : of `inference.calibration`, all studies, with columns subjects, stimuli, signal
+    table : of `validation.calibration`, all studies, with columns subjects, stimuli, signal
     """
     table = table.assign(study=[f"{row.subjects} x {row.stimuli}" for row in table.itertuples()])
     studies = list(dict.fromkeys(table.sort_values(["stimuli", "subjects"])["study"]))
@@ -36,8 +36,12 @@ def plot_calibration(table: pd.DataFrame):
         for column, signal in enumerate(signals):
             panel = axes[row, column]
             panel.set_visible(True)
-            panel.axhspan(0.93, 0.97, color="0.9", zorder=0)
-            panel.axhline(0.95, color="0.6", linewidth=0.8, zorder=1)
+            if statistic.startswith("equivalence"):
+                # each verdict is wrong: no more than 2.5 %
+                panel.axhline(0.025, color="0.6", linewidth=0.8, zorder=1)
+            else:
+                panel.axhspan(0.93, 0.97, color="0.9", zorder=0)
+                panel.axhline(0.95, color="0.6", linewidth=0.8, zorder=1)
             for k, (errors, label) in enumerate(ERRORS.items()):
                 chosen = (intervals[["statistic", "signal", "errors"]] == [statistic, signal, errors]).all(
                     axis=1
@@ -45,7 +49,10 @@ def plot_calibration(table: pd.DataFrame):
                 values = intervals[chosen].set_index("study")["coverage"].reindex(studies)
                 style = {"marker": MARKERS[k], "markersize": 4, "color": colours[k]}
                 panel.plot(range(len(studies)), values, linestyle="none", label=label, **style)
-            panel.set_ylim(min(0.88, panel.get_ylim()[0]), 1.01)
+            if statistic.startswith("equivalence"):
+                panel.set_ylim(0, 0.1)
+            else:
+                panel.set_ylim(min(0.88, panel.get_ylim()[0]), 1.01)
             if row == 0:
                 panel.set_title(f"{signal} signal", fontsize=8)
             if column == 0:
@@ -62,12 +69,12 @@ def plot_calibration(table: pd.DataFrame):
     axes[-1, 0].set_ylabel("false\npositives")
     figure.supxlabel("subjects x stimuli", fontsize=8)
     figure.align_ylabels(axes[:, 0])
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
     return figure
 
 
 def summary(table: pd.DataFrame) -> str:
-    """Table in Markdown: coverage of 95 % intervals, corrected (and of the plain bootstrap), and error rates.
+    """Table in Markdown: coverage of 95 % intervals in %, by the methods of `ERRORS`, and error rates.
 
     Parameters
     ----------
@@ -85,6 +92,6 @@ def summary(table: pd.DataFrame) -> str:
                 cells.append(f"{own['rate'].item():.1%}")
             else:
                 found = own.set_index("errors")["coverage"]
-                cells.append(f"{found['corrected']:.1%} ({found['bootstrap']:.1%})")
+                cells.append(" / ".join(f"{100 * found[errors]:.1f}" for errors in ERRORS))
         lines.append(f"| {signal} | {statistic} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -18,7 +18,7 @@ def plot_recovery(table: pd.DataFrame) -> plt.Figure:
 
     Parameters
     ----------
-    table : of `inference.recovery.summarise`
+    table : of `validation.recovery.summarise`
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 0.27 * len(table) + 1.1))
     y = np.arange(len(table))

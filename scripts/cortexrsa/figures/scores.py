@@ -18,8 +18,8 @@ from cortexrsa.figures.style import (
     say_how_many,
 )
 from cortexrsa.geometry.registry import COMPARISONS
-from cortexrsa.inference.ceilings import primary_ceilings
-from cortexrsa.inference.rsa import GROUP, PRIMARY
+from cortexrsa.inference.ceilings.primary import primary_ceilings
+from cortexrsa.inference.names import GROUP, PRIMARY
 
 PANEL_COLUMNS = 3
 

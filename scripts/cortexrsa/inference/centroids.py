@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from cortexrsa.inference.bootstrap import Resampled, sampling_variance
+from cortexrsa.inference.errors import Replicated
 from cortexrsa.inference.profiles import centroid
 
 POINTS = 201
@@ -20,7 +20,7 @@ class Centroid:
 
     Parameters
     ----------
-    scores : Resampled of (layers,)
+    scores : Replicated of (layers,)
     depth : (layers,) relative depth
 
     Attributes
@@ -28,23 +28,22 @@ class Centroid:
     estimate : float, NaN where no layer scores above 0
     """
 
-    def __init__(self, scores: Resampled, depth: np.ndarray):
+    def __init__(self, scores: Replicated, depth: np.ndarray):
         self.scores, self.depth = scores, depth
         self.estimate = float(centroid(scores.estimate, depth))
         self.grid = np.linspace(depth.min(), depth.max(), POINTS)
         if np.isfinite(self.estimate):
             self.grid = np.union1d(self.grid, self.estimate)  # where the torque is 0
-        torque = self.torque(self.grid)
-        variance, self.dof = sampling_variance(torque)
-        self.error = np.sqrt(variance)
-        self.distance = np.abs(torque.estimate)
+        found = self.moments().along(np.stack([np.ones(len(self.grid)), -self.grid]))
+        self.error, self.dof = np.sqrt(found.variance), found.dof
+        self.distance = np.abs(found.value)
 
-    def torque(self, at: np.ndarray) -> Resampled:
-        """Torque about every depth in `at` (k,): Resampled of (k,)."""
+    def moments(self) -> Replicated:
+        """Sums of depth x max(score, 0) and of max(score, 0); the torque about c is one less c the other."""
 
         def of(scores: np.ndarray) -> np.ndarray:
             weights = np.maximum(scores, 0)
-            return (weights @ self.depth)[..., None] - weights.sum(axis=-1)[..., None] * at
+            return np.stack([weights @ self.depth, weights.sum(axis=-1)], axis=-1)
 
         return self.scores.apply(of)
 
@@ -85,10 +84,11 @@ class CentroidDifference:
         """Of the two estimates, by their linearisation: torque over the sum of the weights."""
         linear = []
         for each in (self.late, self.early):
-            weight = np.maximum(each.scores.estimate, 0).sum()
-            linear.append(each.torque(np.array([each.estimate])).apply(lambda torque, w=weight: torque / w))
+            moments, at = each.moments(), each.estimate
+            weight = moments.estimate[1]
+            linear.append(moments.apply(lambda m, at=at, w=weight: (m[..., 0] - at * m[..., 1]) / w))
         difference = linear[0].apply(np.subtract, linear[1])
-        first, second, both = (sampling_variance(each)[0][0] for each in (*linear, difference))
+        first, second, both = (each.evaluated().variance for each in (*linear, difference))
         if not first * second > 0:
             return 0.0
         return float(np.clip((first + second - both) / (2 * np.sqrt(first * second)), -1, 1))

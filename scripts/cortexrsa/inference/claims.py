@@ -7,17 +7,17 @@ statistic "overall", that joins them. The rules are those of docs/statistics.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from cortexrsa.inference import profiles
-from cortexrsa.inference.bootstrap import UNDEFINED, Resampled, interval, p_value, sampling_variance
 from cortexrsa.inference.centroids import Centroid, CentroidDifference
-from cortexrsa.inference.rsa import ModelScores
+from cortexrsa.inference.errors import UNDEFINED, Estimate, Replicated
+from cortexrsa.inference.names import FITTED
+from cortexrsa.inference.profile_errors import largest_difference, profile_correlations
+from cortexrsa.inference.study import Study
 
 STATEMENTS = {
     "H1": "{early} matches early, {late} later layers of task-optimised networks",
@@ -32,42 +32,6 @@ COLUMNS = [
     *("estimate", "ci_low", "ci_high", "p", "verdict", "reason"),
 ]
 TASK = "task-optimised"
-
-
-@dataclass
-class Study:
-    """What the claims are evaluated on.
-
-    Attributes
-    ----------
-    models : scores by model name
-    rois : ROI labels, in the order of the scores' axis
-    ceilings : per ROI dict of kind, lower, ci_low (`kind` "unknown": no bound)
-    roles : task_optimised (list of model names), generative, self_supervised (names or None), untrained (a
-        name, a list of one architecture with several random seeds, over which the control is averaged, or
-        None)
-    early, late : ROI labels; the same, or one of them None, in a study of one ROI
-    equivalence : bound as a fraction of the ceiling's lower bound
-    confidence : of the intervals
-    unlearned : networks trained here that did not learn, with the reason; claims about them are untestable
-    smallest_p : per ROI the smallest p_fwe of any layer, where it was tested
-    """
-
-    models: dict[str, ModelScores]
-    rois: list[str]
-    ceilings: dict[str, dict]
-    roles: dict
-    early: str | None
-    late: str | None
-    equivalence: float
-    confidence: float
-    unlearned: dict[str, str] = field(default_factory=dict)
-    smallest_p: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def both(self) -> list[str]:
-        """The early and the late ROI, or the one that there is."""
-        return list(dict.fromkeys(filter(None, (self.early, self.late))))
 
 
 # ---- verdicts --------------------------------------------------------------------------------------------
@@ -206,38 +170,31 @@ def _part(models: list, roi: str | None, statistic: str, **values) -> dict:
     return row | values
 
 
-def _tested(study: Study, resampled: Resampled, bound: float | None = None) -> dict:
+def _tested(study: Study, found: Estimate, bound: float | None = None) -> dict:
     """Estimate, interval, p and verdict of a scalar; of equivalence where a bound is given."""
-    _, low, high = (float(x) for x in interval(resampled, study.confidence))
+    _, low, high = (float(x) for x in found.interval(study.confidence))
     if not np.isfinite(low):
-        return {"reason": f"the statistic is undefined in over {UNDEFINED:.0%} of the resamples"}
-    row = {"estimate": float(resampled.estimate), "ci_low": low, "ci_high": high}
+        return {"reason": f"the statistic is undefined in over {UNDEFINED:.0%} of the replicates"}
+    row = {"estimate": float(found.value), "ci_low": low, "ci_high": high}
     if bound is None:
         verdict, reason = _direction(low, high)
-        p = float(p_value(resampled))
+        p = float(found.p_value())
     else:
         verdict, reason = _equivalence(low, high, bound)
-        p = float(equivalence_p(resampled, bound))
+        p = float(found.equivalence_p(bound))
     return row | {"p": p, "verdict": verdict, "reason": reason}
-
-
-def equivalence_p(resampled: Resampled, bound: float) -> np.ndarray:
-    """Two one-sided tests of |value| < bound (Schuirmann 1987): the larger p of the two."""
-    variance, dof = sampling_variance(resampled)
-    with np.errstate(divide="ignore"):
-        return stats.t.sf((bound - np.abs(resampled.estimate)) / np.sqrt(variance), dof)
 
 
 def _bound(study: Study, roi: str) -> float:
     return study.equivalence * study.ceilings[roi]["lower"]
 
 
-def _scores(study: Study, model: str, roi: str) -> Resampled:
+def _scores(study: Study, model: str, roi: str) -> Replicated:
     index = study.rois.index(roi)
     return study.models[model].scores.apply(lambda scores: scores[..., index, :])
 
 
-def _heldout(study: Study, model: str, roi: str, candidate: str) -> Resampled:
+def _heldout(study: Study, model: str, roi: str, candidate: str) -> Replicated:
     roi_index, index = study.rois.index(roi), study.models[model].candidates.index(candidate)
     return study.models[model].heldout.apply(lambda scores: scores[..., roi_index, index])
 
@@ -284,7 +241,7 @@ def middle_over_last(study: Study) -> list[dict]:
             parts.append(row | {"reason": obstacle})
             continue
         middle, last = (_heldout(study, model, study.late, which) for which in ("middle", "last"))
-        parts.append(row | _tested(study, middle.apply(np.subtract, last)))
+        parts.append(row | _tested(study, middle.apply(np.subtract, last).evaluated()))
     return parts
 
 
@@ -302,7 +259,10 @@ def depth_does_not_matter(study: Study) -> list[dict]:
             obstacle = _obstacle(
                 study, dict(zip((TASK, f"second {TASK}"), pair, strict=True)), [roi], bound=True
             )
-            parts.append(row | ({"reason": obstacle} if obstacle else _largest_difference(study, pair, roi)))
+            if obstacle:
+                parts.append(row | {"reason": obstacle})
+                continue
+            parts.append(row | _largest_difference(study, pair, roi))
     return parts
 
 
@@ -313,29 +273,17 @@ def _largest_difference(study: Study, pair: tuple[str, str], roi: str) -> dict:
         )
         for model in pair
     )
-    difference = first.apply(np.subtract, second)
-    se, low, high = interval(difference, study.confidence)
-    if not np.isfinite(se).all():
-        return {"reason": "a layer of one of the networks has no score"}
     bound = _bound(study, roi)
-    # all depths within the bound: an intersection-union test, so the pointwise intervals need no correction
-    upper = np.maximum(np.abs(low), np.abs(high)).max()
-    # some depth outside it: the largest of many, so the lower limit is simultaneous (max-t)
-    draws = difference.draws if difference.both is None else difference.both
-    deviations = np.abs(draws - draws.mean(axis=0)) / np.maximum(draws.std(axis=0), np.finfo(float).tiny)
-    critical = np.quantile(deviations.max(axis=-1), study.confidence)
-    # resamples are as good as normal: the same tail of t, and never below the pointwise limit
-    tail = np.maximum(stats.norm.cdf(critical), 0.5 + study.confidence / 2)
-    critical = stats.t.ppf(tail, sampling_variance(difference)[1])
-    lower = max(0.0, (np.abs(difference.estimate) - critical * se).max())
-    verdict, reason = _equivalence(lower, upper, bound)
+    found = largest_difference(first, second, bound, study.confidence, study.seed)
+    if found is None:
+        return {"reason": "a layer of one of the networks has no score"}
+    verdict, reason = _equivalence(found.low, found.high, bound)
     correlation = np.corrcoef(first.estimate, second.estimate)[0, 1]
-    p = equivalence_p(difference, bound).max()
     return {
-        "estimate": np.abs(difference.estimate).max(),
-        "ci_low": lower,
-        "ci_high": upper,
-        "p": p,
+        "estimate": found.value,
+        "ci_low": found.low,
+        "ci_high": found.high,
+        "p": found.p,
         "verdict": verdict,
         "reason": f"{reason}; the profiles correlate {correlation:.2f}",
     }
@@ -353,7 +301,7 @@ def vae_is_less_similar(study: Study) -> list[dict]:
                 parts.append(row | {"reason": obstacle})
                 continue
             best, other = (_heldout(study, name, roi, "all") for name in (model, vae))
-            parts.append(row | _tested(study, best.apply(np.subtract, other)))
+            parts.append(row | _tested(study, best.apply(np.subtract, other).evaluated()))
     tested = [part for part in parts if np.isfinite(part["p"])]
     for part, adjusted in zip(tested, holm(part["p"] for part in tested), strict=True):
         part["p"] = adjusted
@@ -380,7 +328,7 @@ def vae_has_no_trend(study: Study) -> list[dict]:
             statistic = _scores(study, vae, roi).apply(
                 lambda scores, depth=depth, shape=shape: shape(scores, depth)
             )
-            parts.append(row | _tested(study, statistic, _bound(study, roi)))
+            parts.append(row | _tested(study, statistic.evaluated(), _bound(study, roi)))
     return parts
 
 
@@ -403,48 +351,20 @@ def ssl_mirrors_task(study: Study) -> list[dict]:
         if obstacle:
             parts.append(row | {"reason": obstacle})
             continue
-        target, mirrored = (_joined_profile(study, name, rois) for name in (model, ssl))
-        trained = _disattenuated(mirrored, target)
-        first, *others = (_disattenuated(_joined_profile(study, name, rois), target) for name in controls)
-        baseline = first.apply(lambda *seeds: np.mean(seeds, axis=0), *others)
-        if not np.isfinite(trained.estimate) or not np.isfinite(baseline.estimate):
+        networks = [study.models[name] for name in (model, ssl, *controls)]
+        indices = [study.rois.index(roi) for roi in rois]
+        found, draws, dof = profile_correlations(networks, indices, study.seed)
+        trained, baseline = found[0], found[1:].mean()
+        if not np.isfinite(trained) or not np.isfinite(baseline):
             reason = "a profile varies over the layers no more than its sampling error"
             parts.append(row | {"reason": reason})
             continue
-        tested = _tested(study, trained.apply(np.subtract, baseline))
+        variance = np.var(draws[:, 0] - draws[:, 1:].mean(axis=1))
+        tested = _tested(study, Estimate(trained - baseline, variance, dof))
         seeds = f" (mean of {len(controls)} seeds)" if len(controls) > 1 else ""
-        tested["reason"] += f"; {trained.estimate:.2f} against {baseline.estimate:.2f} untrained{seeds}"
+        tested["reason"] += f"; {trained:.2f} against {baseline:.2f} untrained{seeds}"
         parts.append(row | tested)
     return parts
-
-
-def _joined_profile(study: Study, model: str, rois: list[str]) -> Resampled:
-    indices = [study.rois.index(roi) for roi in rois]
-    depth = study.models[model].depth
-    return study.models[model].scores.apply(
-        lambda scores: profiles.centred_profiles(profiles.on_grid(scores[..., indices, :], depth))
-    )
-
-
-def _disattenuated(first: Resampled, second: Resampled) -> Resampled:
-    """`profiles.disattenuated_correlation` on the sample and in the resamples."""
-    total, difference = first.apply(np.add, second), first.apply(np.subtract, second)
-    together = (first, second, total, difference)
-    sampling = np.array([np.mean(sampling_variance(each)[0]) for each in together])
-
-    def of(field: str) -> np.ndarray:
-        errors = sampling.copy()
-        if field != "estimate":
-            # a resample carries the error of the sample and its own
-            own = 1 if field.startswith("one_subject") else 0
-            errors += [np.var(getattr(each, field), axis=own).mean() for each in together]
-        shared = (errors[2] - errors[3]) / 4
-        values = getattr(first, field), getattr(second, field)
-        correlation = profiles.disattenuated_correlation(*values, errors[0], errors[1], shared)
-        # a resample without any signal left says nothing of the correlation: 0
-        return correlation if field == "estimate" else np.nan_to_num(correlation, nan=0.0)
-
-    return first.map(of)
 
 
 CLAIMS = {
@@ -485,8 +405,8 @@ def summarise(study: Study) -> pd.DataFrame:
     for name, model in study.models.items():
         for roi in study.rois:
             statistics = {"held-out best layer": _heldout(study, name, roi, "all")}
-            if profiles.FITTED in model.candidates:
-                statistics["held-out weighted layers"] = _heldout(study, name, roi, profiles.FITTED)
+            if FITTED in model.candidates:
+                statistics["held-out weighted layers"] = _heldout(study, name, roi, FITTED)
             if len(model.depth) >= 3:
                 scores = _scores(study, name, roi)
                 statistics |= {
@@ -499,6 +419,6 @@ def summarise(study: Study) -> pd.DataFrame:
                 best = model.depth[np.argmax(np.nan_to_num(scores.estimate, nan=-np.inf))]
                 rows.append((name, roi, "depth of the highest test score", best, np.nan, np.nan))
             for label, statistic in statistics.items():
-                _, low, high = interval(statistic, study.confidence)
+                _, low, high = statistic.evaluated().interval(study.confidence)
                 rows.append((name, roi, label, float(statistic.estimate), float(low), float(high)))
     return pd.DataFrame(rows, columns=["model", "roi", "statistic", "estimate", "ci_low", "ci_high"])

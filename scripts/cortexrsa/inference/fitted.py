@@ -8,7 +8,7 @@ from scipy.optimize import nnls
 from cortexrsa.geometry.compare import normalise
 from cortexrsa.geometry.rdm import pair_indices
 from cortexrsa.geometry.threads import in_threads
-from cortexrsa.inference.resampling import resampled_similarity
+from cortexrsa.inference.similarity import resampled_similarity
 
 
 def layer_weights(brain: np.ndarray, layers: np.ndarray, counts: np.ndarray, threads: int = 1) -> np.ndarray:
@@ -53,7 +53,7 @@ def layer_weights(brain: np.ndarray, layers: np.ndarray, counts: np.ndarray, thr
     return np.stack(in_threads(fit, counts, threads))
 
 
-def fitted_scores(
+def mixtures(
     brain: np.ndarray,
     layers: np.ndarray,
     counts: np.ndarray,

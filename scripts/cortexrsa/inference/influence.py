@@ -29,10 +29,11 @@ from cortexrsa.geometry.threads import in_threads
 
 # groups of pairs in the sketch; with no more pairs than that, every pair is a group of its own
 GROUPS = 8192
-# ranks in bins: sums over all pairs of smaller rank are looked up in a table that stays in the cache
-BINS = 1 << 16
+# sums over all pairs of smaller rank are looked up in a table: exact for so many pairs, by bins that stay in
+# the cache for more, with ranks of one bin as ties (an error of the influence of 1 / (4 bins) at most)
+EXACT, BINS = 8192, 2048
 # layers at a time, and parts of the rows whose sums are added up in order: neither depends on the threads
-BLOCK, PARTS, STEP = 8, 8, 64
+BLOCK, PARTS, STEP, FEW = 8, 8, 64, 500
 
 
 # ---- groups of pairs -------------------------------------------------------------------------------------
@@ -55,15 +56,27 @@ def _hashed(groups, seed, out):
 
 
 @numba.njit(nogil=True, cache=True)
+def _subtract(signed, effects, out):
+    """From the signed sums over groups (groups, k), those of effect_i + effect_j of their pairs."""
+    n, p = len(effects), 0
+    for i in range(n):
+        for j in range(i + 1, n):
+            place = signed[p]
+            group, sign = abs(place) - 1, (1.0 if place > 0 else -1.0)
+            for k in range(effects.shape[1]):
+                out[group, k] -= sign * (effects[i, k] + effects[j, k])
+            p += 1
+
+
+@numba.njit(nogil=True, cache=True)
 def _incidence(signed, n, out):
     p = 0
     for i in range(n):
         for j in range(i + 1, n):
             place = signed[p]
-            if place:
-                group, sign = abs(place) - 1, (1 if place > 0 else -1)
-                out[group, i] += sign
-                out[group, j] += sign
+            group, sign = abs(place) - 1, (1 if place > 0 else -1)
+            out[group, i] += sign
+            out[group, j] += sign
             p += 1
 
 
@@ -81,13 +94,13 @@ class PairGroups:
     size: int
 
     @classmethod
-    def of(cls, n: int, seed: int, groups: int = GROUPS) -> PairGroups:
+    def of(cls, n: int, random: int | np.random.Generator, groups: int = GROUPS) -> PairGroups:
         """Groups of the pairs of n stimuli; each pair is one (with sign +) where that makes no more."""
         pairs = n * (n - 1) // 2
         if pairs <= groups:
             return cls(np.arange(1, pairs + 1, dtype=np.int16), pairs)
         signed = np.empty(pairs, np.int16)
-        start = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
+        start = np.random.default_rng(random).integers(1 << 63, dtype=np.uint64)
         _hashed(groups, start, signed)
         return cls(signed, groups)
 
@@ -96,15 +109,18 @@ class PairGroups:
         return PairGroups(select_stimuli(self.signed[None], keep)[0], self.size)
 
     def without(self, effects: np.ndarray, sums: np.ndarray) -> np.ndarray:
-        """Signed sums of h_ij - effect_i - effect_j from those of h_ij: (size, k), of effects (n, k)."""
+        """Signed sums (size, k) of h_ij, in place, less effect_i + effect_j: effects (n, k)."""
         n = len(effects)
+        if len(self.signed) <= 16 * self.size:
+            _subtract(self.signed, effects, sums)
+            return sums
+        # a product of matrices, of pairs by groups: fewer operations than pair by pair
         incidence = np.zeros((self.size, n), np.int16)
         _incidence(self.signed, n, incidence)
-        out = np.empty(sums.shape)
         for start in range(0, self.size, 1024):
             rows = slice(start, start + 1024)
-            out[rows] = sums[rows] - incidence[rows].astype(np.float64) @ effects
-        return out
+            sums[rows] -= incidence[rows].astype(np.float64) @ effects
+        return sums
 
 
 @dataclass
@@ -163,8 +179,12 @@ def influences(
             stimuli, pairs = _decomposed(sums, sketch, groups, n)
             if extra is not None:
                 stimuli += extra - extra.mean(axis=0)
-            found.stimuli[:, place[0], place[1]] = stimuli.reshape(n, *scores.shape)
-            found.pairs[:, place[0], place[1]] = pairs.reshape(-1, *scores.shape)
+            for own, values in ((found.stimuli, stimuli), (found.pairs, pairs)):
+                values = values.reshape(-1, *scores.shape)
+                if len(rows) == shape[0] and np.ptp(chosen) + 1 == len(chosen):
+                    own[:, :, chosen[0] : chosen[-1] + 1] = values  # faster than by indices
+                else:
+                    own[:, place[0], place[1]] = values
     return found
 
 
@@ -173,6 +193,20 @@ def _decomposed(sums, sketch, groups, n) -> tuple[np.ndarray, np.ndarray]:
     mean = sums.sum(axis=0) / (n * (n - 1))
     stimuli = (sums - (n - 1) * mean) / (n - 2)
     return stimuli, groups.without(stimuli + mean / 2, sketch)
+
+
+@numba.njit(nogil=True, cache=True)
+def _signed_sums(signed, values, out):
+    for p in range(values.size):
+        place = signed[p]
+        out[abs(place) - 1] += values[p] if place > 0 else -values[p]
+
+
+def sums_over_groups(values: np.ndarray, groups: PairGroups) -> np.ndarray:
+    """Signed sums of values of the pairs (pairs,) over their groups: (groups,)."""
+    out = np.zeros(groups.size)
+    _signed_sums(groups.signed, values, out)
+    return out
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -189,8 +223,9 @@ def _add(h, length, i, j, p, signed, sums, sketch, total):
 
 
 def _row_parts(n: int) -> list[np.ndarray]:
-    """Rows of the upper triangle in parts of about the same number of pairs."""
-    return [np.arange(part, n - 1, PARTS) for part in range(min(PARTS, n - 1))]
+    """Rows of the upper triangle in parts of about the same number of pairs; one for few stimuli."""
+    parts = PARTS if n > FEW else 1
+    return [np.arange(part, n - 1, parts) for part in range(parts)]
 
 
 def _summed(kernel, n: int, groups: PairGroups, k: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
@@ -201,13 +236,16 @@ def _summed(kernel, n: int, groups: PairGroups, k: int, threads: int) -> tuple[n
         kernel(rows, sums, sketch)
         return sums, sketch
 
-    parts, sums, sketch = _row_parts(n), np.zeros((n, k)), np.zeros((groups.size, k))
+    parts, found = _row_parts(n), None
     # in the order of the parts, whatever the threads
     for start in range(0, len(parts), threads):
-        for part_sums, part_sketch in in_threads(of, parts[start : start + threads], threads):
-            sums += part_sums
-            sketch += part_sketch
-    return sums, sketch
+        for part in in_threads(of, parts[start : start + threads], threads):
+            if found is None:
+                found = part
+            else:
+                for whole, more in zip(found, part, strict=True):
+                    whole += more
+    return found
 
 
 # ---- rankings --------------------------------------------------------------------------------------------
@@ -291,7 +329,7 @@ def _ranked(rows, x, y, of_x, of_y, scale, signed, n, bins, sums, sketch):
 def _rankings(brain, models, rows, columns, groups, comparison, threads):
     """Spearman and rho-a, by blocks of models."""
     pairs = brain.shape[1]
-    n, bins = n_stimuli(pairs), min(BINS, pairs)
+    n, bins = n_stimuli(pairs), pairs if pairs <= EXACT else BINS
     y = _ranks_of(brain, rows, threads)
     own_y = _own(y, bins, threads)
     for begin in range(0, len(columns), BLOCK):

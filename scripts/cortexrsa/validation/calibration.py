@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference import permutation, profiles
-from cortexrsa.inference.bootstrap import Resampled, Resamples, group_scores, interval, standard_error
 from cortexrsa.inference.centroids import Centroid, CentroidDifference
-from cortexrsa.inference.resampling import resampled_similarity
+from cortexrsa.inference.errors import Estimate, Replicated, over_subjects
+from cortexrsa.inference.families import false_discovery_q, familywise_p, p_values
+from cortexrsa.inference.profile_errors import largest_difference, profile_correlations
+from cortexrsa.inference.replication import replication
+from cortexrsa.inference.settings import STANDARD_ERRORS, Settings
+from cortexrsa.inference.splits import chosen_in_halves
+from cortexrsa.inference.study import ModelScores
 from cortexrsa.jobs import progress
 
 DEPTH = np.linspace(0, 1, 8)
@@ -20,6 +26,8 @@ CODE, VOXELS, FEATURES = 6, 60, 80
 # noise of a voxel against a signal of about 2.5
 SIGNALS = {"strong": 3.0, "weak": 8.0, "faint": 16.0}
 LEVEL = 0.05
+# of the stimuli, on which layers are chosen
+HALVES = 4
 
 
 @dataclass
@@ -92,15 +100,23 @@ STATISTICS = {
     "difference of networks": lambda scores: scores[..., 0, :] - scores[..., 1, :],
     "slope": lambda scores: profiles.slope(scores, DEPTH),
 }
+# of layers chosen on other stimuli: what they score on average in studies of this size should be covered
+HELDOUT = {
+    "held-out best layer": lambda heldout: heldout,
+    "difference of held-out best layers": lambda heldout: heldout[..., 0] - heldout[..., 1],
+}
+# networks whose slopes, and profiles, differ from nothing by just the bound: how often equivalence is claimed
+EQUIVALENCE = "equivalence at the bound"
 
 
-def _limits(scores: Resampled) -> dict[str, tuple]:
+def _limits(scores: Replicated, heldout: Replicated, truth: np.ndarray) -> dict[str, tuple]:
     """Estimate, low and high of every statistic, arrays alike."""
     found = {}
-    for name, statistic in STATISTICS.items():
-        resampled = scores.apply(statistic)
-        _, low, high = interval(resampled)
-        found[name] = resampled.estimate, low, high
+    for statistics, values in ((STATISTICS, scores), (HELDOUT, heldout)):
+        for name, statistic in statistics.items():
+            resampled = values.apply(statistic)
+            _, low, high = resampled.evaluated().interval()
+            found[name] = resampled.estimate, low, high
     centroids = [
         [Centroid(scores.apply(lambda s, r=r, m=m: s[..., r, m, :]), DEPTH) for r in range(2)]
         for m in range(2)
@@ -110,34 +126,63 @@ def _limits(scores: Resampled) -> dict[str, tuple]:
     differences = [CentroidDifference(late, early) for early, late in centroids]
     rows = [(each.estimate, *each.interval(0.95)) for each in differences]
     found["difference of centroids"] = tuple(np.array(rows).T)
-    return found
-
-
-def _plain_limits(scores: Resampled) -> dict[str, tuple]:
-    """The same by the plain bootstrap, centroids included: estimate -+ t x standard error."""
-    plain = replace(scores, left_out=None)
-    statistics = STATISTICS | {
-        "centroid": lambda s: np.swapaxes(profiles.centroid(s, DEPTH), -1, -2),
-        "difference of centroids": lambda s: np.diff(profiles.centroid(s, DEPTH), axis=-2)[..., 0, :],
-    }
-    found = {}
-    for name, statistic in statistics.items():
-        resampled = plain.apply(statistic)
-        _, low, high = interval(resampled)
-        found[name] = resampled.estimate, low, high
+    networks = [ModelScores(DEPTH, scores.apply(lambda s, m=m: s[..., m, :]), heldout, []) for m in range(2)]
+    correlation, draws, dof = profile_correlations(networks, range(2), seed=0)
+    variance = np.where(np.isfinite(correlation), draws.var(axis=0), np.nan)
+    _, low, high = Estimate(correlation, variance, dof).interval()
+    found["profile correlation"] = correlation, low, high
+    # slopes, and the largest differences of the profiles, against bounds of their true size
+    bounds = np.abs(profiles.slope(truth, DEPTH))
+    slopes = scores.apply(STATISTICS["slope"]).evaluated()
+    _, low, high = slopes.interval()
+    supported = [(np.abs(low) < bounds) & (np.abs(high) < bounds)]
+    for r in range(2):
+        largest = np.abs(truth[r, 0] - truth[r, 1]).max()
+        pair = (scores.apply(lambda s, r=r, m=m: s[..., r, m, :]) for m in range(2))
+        part = largest_difference(*pair, largest, 0.95, seed=0)
+        supported.append([part is not None and part.high < largest])
+    found[EQUIVALENCE] = np.concatenate([np.ravel(each) for each in supported]).astype(float), None, None
     return found
 
 
 def _true_values(truth: np.ndarray) -> dict[str, np.ndarray]:
     centroids = profiles.centroid(truth, DEPTH)
+    # (rois, networks, layers)
+    joined = [profiles.centred_profiles(profiles.on_grid(truth[:, m], DEPTH)) for m in range(2)]
     return {name: statistic(truth) for name, statistic in STATISTICS.items()} | {
         "centroid": centroids.T.ravel(),
         "difference of centroids": centroids[1] - centroids[0],
+        "profile correlation": np.corrcoef(*joined)[0, 1],
     }
 
 
+def _replicated(
+    brain: np.ndarray, layers: np.ndarray, n: int, draws: int, seed: int, methods: tuple[str, ...]
+) -> dict[str, tuple[Replicated, Replicated]]:
+    """Scores (2 rois, 2 networks, 8 layers) and held-out scores (2 rois, 2 networks) by each method."""
+    found = {}
+    candidates = {"all": np.arange(len(DEPTH))}
+    for method in methods:
+        settings = Settings(standard_error=method, bootstrap=draws, seed=seed, halves=HALVES)
+        made = replication(n, settings)
+        flat = [rdms.reshape(-1, rdms.shape[-1]) for rdms in (brain, layers)]
+        values = made.similarity(*flat, "spearman")
+        values = [each.reshape(*each.shape[:-2], len(brain), 2, 2, len(DEPTH)) for each in values]
+        chosen = [chosen_in_halves(brain, own, made, candidates, "spearman", settings) for own in layers]
+        heldout = [np.concatenate(parts, axis=-1) for parts in zip(*chosen, strict=True)]
+        found[method] = tuple(over_subjects(*each, made.replicates, seed) for each in (values, heldout))
+    return found
+
+
 def coverage(
-    subjects: int, n: int, noise: float, truth: np.ndarray, simulations: int, draws: int, seed: int = 0
+    subjects: int,
+    n: int,
+    noise: float,
+    truth: np.ndarray,
+    simulations: int,
+    draws: int,
+    seed: int = 0,
+    methods: tuple[str, ...] = STANDARD_ERRORS,
 ) -> pd.DataFrame:
     """Coverage of 95 % intervals over simulated studies.
 
@@ -147,59 +192,56 @@ def coverage(
     noise : see `World`
     truth : of `World.truth`
     simulations : number of studies
-    draws : resamples of each
+    draws : resamples of each, for the methods that resample
+    methods : of `inference.settings.STANDARD_ERRORS`
 
     Returns
     -------
-    table with columns statistic, errors (corrected, bootstrap), coverage (mean over the statistics of a
-        kind), lowest, highest (of a single one), mc_error (standard error of the coverage of one statistic),
-        se_ratio (root mean variance over the true standard deviation, median; none for centroids), undefined
-        (share of studies without an interval, which count as not covering)
+    table with columns statistic, errors (method), coverage (mean over the statistics of a kind; of
+        `EQUIVALENCE` the share of studies that claim it), lowest, highest (of a single one), mc_error
+        (standard error of the coverage of one statistic), se_ratio (root mean variance over the true standard
+        deviation, median; of scores and what is linear in them), undefined (share of studies without an
+        interval, which count as not covering)
     """
     world, true = World(subjects, noise), _true_values(truth)
-    covered = {(name, errors): [] for name in true for errors in ("corrected", "bootstrap")}
-    undefined = {key: [] for key in covered}
-    estimates, variances = {name: [] for name in STATISTICS}, {key: [] for key in covered}
+    limits = {method: [] for method in methods}
     with progress(simulations, "studies") as bar:
         for study in range(simulations):
-            generator = np.random.default_rng([seed, study])
-            brain, layers = world.sample(n, generator)
-            resamples = Resamples.of(n, draws, int(generator.integers(1 << 31)))
-            flat = [rdms.reshape(-1, rdms.shape[-1]) for rdms in (brain, layers)]
-            similarity = resampled_similarity(*flat, resamples.counts).reshape(-1, subjects, 2, 2, len(DEPTH))
-            scores, drawn, left_out = resamples.parts(similarity)
-            group = group_scores(scores, drawn, n, study, left_out, resamples.shares)
-            plain = replace(group, left_out=None)
-            for errors, limits in (("corrected", _limits(group)), ("bootstrap", _plain_limits(group))):
-                for name, (_, low, high) in limits.items():
-                    value = true[name].reshape(np.shape(low))
-                    covered[name, errors].append((low <= value) & (value <= high))
-                    undefined[name, errors].append(np.isnan(low))
-            for name, statistic in STATISTICS.items():
-                estimates[name].append(statistic(group.estimate))
-                for errors, source in (("corrected", group), ("bootstrap", plain)):
-                    variances[name, errors].append(standard_error(source.apply(statistic)) ** 2)
+            random = np.random.default_rng([seed, study])
+            brain, layers = world.sample(n, random)
+            drawn = int(random.integers(1 << 31))
+            for method, values in _replicated(brain, layers, n, draws, drawn, methods).items():
+                limits[method].append(_limits(*values, truth))
             bar.update(1)
     rows = []
-    for (name, errors), hits in covered.items():
-        each = np.mean(hits, axis=0)
-        ratio = np.nan
-        if name in STATISTICS:
-            ratio = np.median(
-                np.sqrt(np.mean(variances[name, errors], axis=0) / np.var(estimates[name], axis=0))
+    for method, studies in limits.items():
+        for name in studies[0]:
+            estimates, low, high = (
+                np.array([study[name][k] for study in studies], dtype=float) for k in range(3)
             )
-        rows.append(
-            {
-                "statistic": name,
-                "errors": errors,
-                "coverage": each.mean(),
-                "lowest": each.min(),
-                "highest": each.max(),
-                "mc_error": np.sqrt(0.95 * 0.05 / simulations),
-                "se_ratio": ratio,
-                "undefined": np.mean(undefined[name, errors]),
-            }
-        )
+            if name == EQUIVALENCE:
+                each, undefined = estimates.mean(axis=0), 0.0
+            else:
+                value = true[name] if name in true else estimates.mean(axis=0)
+                value = np.reshape(value, estimates.shape[1:])
+                each, undefined = ((low <= value) & (value <= high)).mean(axis=0), np.isnan(low).mean()
+            ratio = np.nan
+            if name in STATISTICS or name in HELDOUT:
+                # half the width is the error times a quantile of t, the same in all studies
+                width = np.sqrt((((high - low) / 2) ** 2).mean(axis=0)) / stats.norm.ppf(0.975)
+                ratio = np.median(width / estimates.std(axis=0, ddof=1))
+            rows.append(
+                {
+                    "statistic": name,
+                    "errors": method,
+                    "coverage": each.mean(),
+                    "lowest": each.min(),
+                    "highest": each.max(),
+                    "mc_error": np.sqrt(0.95 * 0.05 / simulations),
+                    "se_ratio": ratio,
+                    "undefined": undefined,
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -221,11 +263,11 @@ def false_positives(
             models = layers.reshape(-1, layers.shape[-1])
             null = permutation.permutation_null(brain[:, 0], models, permutations, study).mean(axis=1)
             observed = compare(brain[:, 0], models).mean(axis=0)
-            p = permutation.p_values(observed, null)
+            p = p_values(observed, null)
             rates["p of a layer"].append(np.mean(p <= LEVEL))
-            corrected = permutation.familywise_p(observed, null.max(axis=1))
+            corrected = familywise_p(observed, null.max(axis=1))
             rates["p_fwe of any layer"].append(corrected.min() <= LEVEL)
-            rates["q_fdr of any layer"].append(permutation.false_discovery_q(p).min() <= LEVEL)
+            rates["q_fdr of any layer"].append(false_discovery_q(p).min() <= LEVEL)
             bar.update(1)
     return pd.DataFrame(
         {

@@ -14,16 +14,19 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from cortexrsa.brain.reliability import spearman_brown
 from cortexrsa.formats.arrays import load_array
 from cortexrsa.formats.columns.layers import LAYERS
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import read_table
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference.ceilings import spearman_brown
-from cortexrsa.inference.claims import Study, early_and_late, vae_is_less_similar
-from cortexrsa.inference.permutation import familywise_p
-from cortexrsa.inference.rsa import PRIMARY, model_scores, score_network
+from cortexrsa.inference.claims import early_and_late, vae_is_less_similar
+from cortexrsa.inference.families import familywise_p
+from cortexrsa.inference.names import PRIMARY
+from cortexrsa.inference.scores import score_network
+from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.study import Study, model_scores
 from cortexrsa.jobs import progress
 
 ROIS = ("early", "late")
@@ -119,8 +122,7 @@ def experiment(
     not for a test against zero (maximum over the layers, p <= .05)
     """
     generator = np.random.default_rng([seed, list(SCENARIOS).index(scenario)])
-    settings = {"bootstrap": bootstrap, "permutations": 199, "halves": 1, "fitted": False, "seed": seed}
-    settings["standard_error"] = "corrected"
+    settings = Settings(bootstrap=bootstrap, permutations=199, halves=1, seed=seed)
     n = len(pool.network[0])
     chosen = generator.permutation(n)[: stimuli + training]
     split = np.where(np.arange(len(chosen)) < stimuli, PRIMARY, "train")
@@ -172,14 +174,14 @@ def _true_layer(pool: Pool, scenario: str, roi: str, seed: int) -> np.ndarray:
     return layers[round(place * (len(layers) - 1))]
 
 
-def _claims(results: dict, halves: dict, split: np.ndarray, settings: dict) -> list[dict]:
+def _claims(results: dict, halves: dict, split: np.ndarray, settings: Settings) -> list[dict]:
     ceilings = {}
     for roi, values in halves.items():
         first, second = (rdm(half[split == PRIMARY])[None] for half in values)
         lower = float(spearman_brown(compare(first, second)[0, 0]))
         ceilings[roi] = {"kind": "split-half", "lower": lower, "ci_low": lower}
     study = Study(
-        models={name: model_scores(result, settings) for name, result in results.items()},
+        models={name: model_scores(result, settings.seed) for name, result in results.items()},
         rois=list(ROIS),
         ceilings=ceilings,
         roles={

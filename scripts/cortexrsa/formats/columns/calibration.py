@@ -8,7 +8,7 @@ STUDY = {
     "signal": Column("text", "strength of the signal; none: unrelated layers"),
 }
 INTERVALS = {
-    "errors": Column("text", "corrected, or of the plain bootstrap; empty for tests"),
+    "errors": Column("text", "one-pass, resampled or bootstrap (docs/statistics.md); empty for tests"),
     "coverage": Column("number", "share of 95 % intervals that cover the truth", unit="0 to 1"),
     "lowest": Column("number", "the same of the single statistic with the lowest", unit="0 to 1"),
     "highest": Column("number", "the same of the single statistic with the highest", unit="0 to 1"),

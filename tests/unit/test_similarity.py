@@ -8,8 +8,9 @@ from cortexrsa.errors import InputError
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.geometry.registry import COMPARISONS
-from cortexrsa.inference import resampling
-from cortexrsa.inference.resampling import draw_counts, resampled_similarity
+from cortexrsa.inference import similarity as resampling
+from cortexrsa.inference.draws import draw_counts
+from cortexrsa.inference.similarity import resampled_similarity
 
 RSATOOLBOX = {name: name for name in COMPARISONS} | {"pearson": "corr"}
 N = 24
@@ -30,7 +31,7 @@ def rdms():
 @pytest.mark.parametrize("comparison", RSATOOLBOX)
 def test_equals_rsatoolbox_on_the_same_resamples(rdms, comparison):
     brain, models = rdms
-    counts = draw_counts(N, 25, seed=1)
+    counts = draw_counts(N, 25, 1)
     ours = resampled_similarity(brain, models, counts, comparison)
     for draw, count in enumerate(counts):
         drawn = np.repeat(np.arange(N), count)
@@ -55,7 +56,7 @@ def test_counts_of_zero_and_one_are_a_subset(rdms):
 
 @pytest.mark.parametrize("comparison", COMPARISONS)
 def test_threads_change_nothing(rdms, comparison):
-    counts = draw_counts(N, 301, seed=2)
+    counts = draw_counts(N, 301, 2)
     one, two, three = (resampled_similarity(*rdms, counts, comparison, threads) for threads in (1, 2, 3))
     assert (one == two).all()
     assert (one == three).all()
@@ -64,23 +65,23 @@ def test_threads_change_nothing(rdms, comparison):
 def test_a_broken_layer_is_nan_and_harms_no_other(rdms):
     brain, models = rdms[0], rdms[1].copy()
     models[2, 5] = np.nan
-    counts = draw_counts(N, 5, seed=3)
+    counts = draw_counts(N, 5, 3)
     ours = resampled_similarity(brain, models, counts)
     assert np.isnan(ours[:, :, 2]).all()
     assert (np.delete(ours, 2, 2) == np.delete(resampled_similarity(*rdms, counts), 2, 2)).all()
 
 
 def test_draws_are_a_bootstrap():
-    counts = draw_counts(50, 400, seed=4)
+    counts = draw_counts(50, 400, 4)
     assert (counts.sum(axis=1) == 50).all()
     assert counts.mean(axis=0) == pytest.approx(np.ones(50), abs=0.25)
-    assert (counts == draw_counts(50, 400, seed=4)).all()
-    assert (counts != draw_counts(50, 400, seed=5)).any()
+    assert (counts == draw_counts(50, 400, 4)).all()
+    assert (counts != draw_counts(50, 400, 5)).any()
 
 
 @pytest.mark.parametrize("comparison", COMPARISONS)
 def test_blocks_change_nothing(rdms, comparison, monkeypatch):
-    counts = draw_counts(N, 30, seed=6)
+    counts = draw_counts(N, 30, 6)
     whole = resampled_similarity(*rdms, counts, comparison)
     # one model at a time, and products over few pairs and resamples
     for name, size in (("SORTED_BYTES", 1), ("WORKSPACE_BYTES", 1), ("PAIR_BLOCK", 17), ("DRAW_BLOCK", 7)):
@@ -91,7 +92,7 @@ def test_blocks_change_nothing(rdms, comparison, monkeypatch):
 @pytest.mark.parametrize("comparison", ["pearson", "corr_cov"])
 def test_an_offset_does_no_harm(rdms, comparison):
     brain, models = rdms
-    counts = draw_counts(N, 10, seed=7)
+    counts = draw_counts(N, 10, 7)
     shifted = resampled_similarity(brain + 1e6, models, counts, comparison)
     assert np.abs(shifted - resampled_similarity(brain, models, counts, comparison)).max() < 1e-7
 

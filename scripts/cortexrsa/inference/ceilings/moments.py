@@ -9,8 +9,12 @@ import numpy as np
 from cortexrsa.brain.reliability import signal_and_noise
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference.bootstrap import Resampled, Resamples, interval, interval_of_samples
-from cortexrsa.inference.resampling import resampled_similarity
+from cortexrsa.inference.ceilings.bounds import Ceiling
+from cortexrsa.inference.draws import Resamples
+from cortexrsa.inference.errors import Estimate, Replicated, Replicates
+from cortexrsa.inference.names import PRIMARY
+from cortexrsa.inference.settings import Settings
+from cortexrsa.streams import Stream, generator
 
 # Monte Carlo patterns in all, so that few stimuli are simulated more often
 SIMULATED = 2400
@@ -48,12 +52,10 @@ def moment_ceiling(
     patterns: dict[str, np.ndarray],
     repeats: dict[str, float],
     split: str,
-    resamples: dict[str, Resamples],
     dissimilarity: str,
     comparison: str,
-    seed: int,
-    confidence: float,
-) -> dict | None:
+    settings: Settings,
+) -> Ceiling | None:
     """Ceiling from averages over different numbers of repeats in two splits.
 
     Averages over k repeats have covariance S + N / k over stimuli, so two splits give the moments of signal S
@@ -68,16 +70,13 @@ def moment_ceiling(
     patterns : per split (train, test) averages (n, voxels)
     repeats : per split presentations in an average, of different number
     split : whose RDM is bounded
-    resamples : per split, of its stimuli
-    dissimilarity, comparison : see `geometry.rdm.rdm` and `geometry.compare.normalise`
-    seed : of the simulation
-    confidence : of the interval
+    dissimilarity, comparison : of `geometry.registry`, the former one that needs no more than patterns
+    settings : bootstrap resamples of the stimuli of either split, seed, confidence
 
     Returns
     -------
-    dict of lower, upper, ci_low (of the lower bound), ci_high (of the upper bound); without signal the lower
-    bound is the (negative) share, and the upper bound 0. None where averages over more repeats vary no less:
-    the noise cannot be told then.
+    Ceiling; without signal the lower bound is the (negative) share, and the upper bound 0. None where
+    averages over more repeats vary no less: the noise cannot be told then.
     """
     prepared = {name: _prepared(values, dissimilarity) for name, values in patterns.items()}
     grams = {name: values @ values.T for name, (values, _) in prepared.items()}
@@ -89,33 +88,44 @@ def moment_ceiling(
         return None
     share = found.reliability
     if share > 0 and found.signal > 0:
-        lower, upper = _simulated_bounds(found, repeats[split], dissimilarity, comparison, seed)
+        lower, upper = _simulated_bounds(found, repeats[split], dissimilarity, comparison, settings.seed)
     else:
         lower, upper = min(share, 0.0), 0.0
     # the same moments in resamples of the stimuli of one split, with the other as it is
     parts = []
+    resamples = _resamples(patterns, settings)
     for resampled, others in (("train", "test"), ("test", "train")):
         counts = resamples[resampled].counts
         drawn = {resampled: _off_diagonal_variance(grams[resampled], counts), others: squares[others]}
         by_stimulus = cross.mean(axis=1 if resampled == "train" else 0)
         products = counts @ by_stimulus / counts.sum(axis=1)
         shares = _signal_squared(drawn, products, repeats) / drawn[split]
-        parts.append(resamples[resampled].resampled(shares))
+        made = Replicates.of_resamples(resamples[resampled])
+        parts.append(Replicated(shares[0], shares[1:], made))
     roots = [part.apply(lambda shares: np.sqrt(np.maximum(shares, 0))) for part in parts]
     errors = {
-        "lower": interval_of_samples(parts, confidence),
-        "upper": interval_of_samples(roots, confidence),
+        "lower": Estimate.of_samples(parts).interval(settings.confidence),
+        "upper": Estimate.of_samples(roots).interval(settings.confidence),
     }
     # the interval of the share, on the scale of the bound; as it is where there is no signal to simulate
     slope = {"lower": 1.0, "upper": 1.0}
     if upper > 0:
         slope = {"lower": lower / share, "upper": upper / np.sqrt(share)}
-    return {
-        "lower": float(lower),
-        "upper": float(upper),
-        "ci_low": float(lower - slope["lower"] * (share - errors["lower"][1])),
-        "ci_high": float(min(1, upper + slope["upper"] * (errors["upper"][2] - np.sqrt(max(share, 0))))),
-    }
+    return Ceiling(
+        float(lower),
+        float(upper),
+        float(lower - slope["lower"] * (share - errors["lower"][1])),
+        float(min(1, upper + slope["upper"] * (errors["upper"][2] - np.sqrt(max(share, 0))))),
+    )
+
+
+def _resamples(patterns: dict[str, np.ndarray], settings: Settings) -> dict[str, Resamples]:
+    """Resamples of the stimuli of each split, independent of those of the other."""
+    found = {}
+    for name, values in patterns.items():
+        streams = () if name == PRIMARY else (Stream.OTHER_SPLIT,)
+        found[name] = Resamples.of(len(values), settings.bootstrap, settings.seed, *streams)
+    return found
 
 
 def _prepared(values: np.ndarray, dissimilarity: str) -> tuple[np.ndarray, np.ndarray]:
@@ -190,15 +200,14 @@ def _simulated_bounds(
     scale = np.sqrt(np.r_[np.full(dimensions, inside), np.full(others, rest / others), 0] / repeats)
     # the mean pattern is one more dimension, the same for all; centring over voxels is done already
     metric = "cosine" if dissimilarity == "correlation" else dissimilarity
-    # a stream of its own: the stimuli are drawn from `seed`
-    generator = np.random.default_rng([seed, 4])
+    random = generator(seed, Stream.MOMENTS)
     n = len(energies)
     lower, upper = [], []
     for _ in range(int(np.clip(SIMULATED // n, 2, 20))):
-        directions = generator.normal(size=(n, dimensions))
+        directions = random.normal(size=(n, dimensions))
         directions *= np.sqrt(energies[:, None]) / np.linalg.norm(directions, axis=1, keepdims=True)
         clean = np.hstack([directions, np.zeros((n, others)), np.full((n, 1), np.sqrt(moments.mean_energy))])
-        noisy = [clean + scale * generator.normal(size=clean.shape) for _ in range(2)]
+        noisy = [clean + scale * random.normal(size=clean.shape) for _ in range(2)]
         rdms = np.stack([rdm(values, metric) for values in (clean, *noisy)])
         # a stimulus without any signal has no noiseless pattern; it says nothing of the bound
         rdms = rdms[:, np.isfinite(rdms).all(axis=0)]
@@ -206,59 +215,3 @@ def _simulated_bounds(
         lower.append(similarity[1, 2])
         upper.append((similarity[0, 1] + similarity[0, 2]) / 2)
     return float(np.mean(lower)), float(np.mean(upper))
-
-
-def voxel_half_ceiling(
-    patterns: np.ndarray,
-    resamples: Resamples,
-    splits: int,
-    seed: int,
-    dissimilarity: str,
-    comparison: str,
-    confidence: float,
-) -> dict:
-    """Optimistic ceiling of one RDM: random halves of the voxels in place of repeats.
-
-    The RDMs of two halves are compared and stepped up to all voxels by Spearman-Brown: the lower bound; its
-    square root is the upper one. Noise that voxels share counts as signal, so true bounds lie below.
-
-    Parameters
-    ----------
-    patterns : (n, voxels) averages over repeats
-    resamples : of the stimuli, dealt out over the splits
-    splits : number of random halvings
-    seed : of the halvings
-    dissimilarity, comparison : see `moment_ceiling`
-
-    Returns
-    -------
-    dict of lower, upper, ci_low (of the lower bound), ci_high (of the upper bound)
-    """
-    generator = np.random.default_rng([seed, 5])
-    voxels = patterns.shape[1]
-    resampled = {"draws": resamples.draws, "left_out": resamples.left_out}
-    deviations = {name: np.empty(len(counts)) for name, counts in resampled.items()}
-    splits, estimates = min(splits, *map(len, resampled.values())), []
-    for number in range(splits):
-        order = generator.permutation(voxels)
-        halves = [rdm(patterns[:, np.sort(part)], dissimilarity)[None] for part in np.array_split(order, 2)]
-        estimates.append(compare(halves[0], halves[1], comparison)[0, 0])
-        # one resample serves one split: what differs between splits is taken off
-        for name, counts in resampled.items():
-            drawn = resampled_similarity(*halves, counts[number::splits], comparison)[:, 0, 0]
-            deviations[name][number::splits] = drawn - estimates[-1]
-    half = float(np.mean(estimates))
-
-    def stepped_up(values):
-        return 2 * values / (1 + values)
-
-    values = {name: stepped_up(np.maximum(half + deviation, -0.9)) for name, deviation in deviations.items()}
-    estimate = np.asarray(stepped_up(max(half, -0.9)))
-    lower = Resampled(estimate, n_stimuli=len(patterns), shares=resamples.shares, **values)
-    upper = lower.apply(lambda reliability: np.sqrt(np.maximum(reliability, 0)))
-    return {
-        "lower": float(lower.estimate),
-        "upper": float(upper.estimate),
-        "ci_low": float(interval(lower, confidence)[1]),
-        "ci_high": float(min(1, interval(upper, confidence)[2])),
-    }

@@ -25,12 +25,6 @@ SORTED_BYTES, WORKSPACE_BYTES = 3 * 2**30, 2 * 2**30
 PAIR_BLOCK, DRAW_BLOCK = 2048, 256
 
 
-def draw_counts(n: int, draws: int, seed: int | list[int]) -> np.ndarray:
-    """How often each of n units is drawn, in every resample: (draws, n) int32, rows sum to n."""
-    generator = np.random.default_rng(seed)
-    return generator.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.int32)
-
-
 def resampled_similarity(
     brain: np.ndarray, models: np.ndarray, counts: np.ndarray, comparison: str = "spearman", threads: int = 1
 ) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Noise ceilings: what the best possible model could score."""

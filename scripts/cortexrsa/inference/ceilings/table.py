@@ -1,0 +1,163 @@
+"""Table of the noise ceilings of a data set, of every kind that the data allow."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import xarray
+
+from cortexrsa.brain.reliability import repeats_of
+from cortexrsa.formats.rdms import RDMs
+from cortexrsa.geometry.crossnobis import prepared
+from cortexrsa.geometry.regions import trials_of
+from cortexrsa.geometry.registry import DISSIMILARITIES
+from cortexrsa.inference.ceilings.moments import moment_ceiling
+from cortexrsa.inference.ceilings.repeats import split_half_ceiling, voxel_half_ceiling
+from cortexrsa.inference.ceilings.subjects import published_ceilings, subject_ceiling
+from cortexrsa.inference.names import GROUP
+from cortexrsa.inference.replication import Replication, replication
+from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.splits import brain_array, splits_of
+
+COLUMNS = [
+    *("dataset", "subject", "roi", "split", "measure", "kind"),
+    *("lower", "upper", "ci_low", "ci_high"),
+]
+ASSUMES = {
+    "subjects": "subjects share one geometry; upper includes the subject in the mean RDM, lower leaves it "
+    "out",
+    "subjects-unscaled": "as subjects, with the mean of the RDMs as they are; for comparison with published "
+    "tables",
+    "subjects-unscaled-squared": "as subjects-unscaled, the mean of the squared similarities; for comparison "
+    "with published tables of explained variance",
+    "split-half": "repeats differ by independent noise; lower is the similarity of two measurements of this "
+    "quality, upper that of the noiseless RDM with this one",
+    "moments": "training and test images share the variance of signal and of noise; lower is the similarity "
+    "of two measurements of this quality, upper that of the noiseless RDM with this one",
+    "voxel-halves": "voxels have independent noise; optimistic, since noise that they share counts as signal",
+    "unknown": "one RDM and no repeats, or averages over more repeats that vary no less: no bound can be "
+    "given",
+}
+
+
+def usable_trials(
+    responses: xarray.DataArray, subject: str, roi: str, split: str, dissimilarity: str = "correlation"
+) -> np.ndarray | None:
+    """Trials (n, repeats, voxels) of one subject, ROI and split, prepared for their dissimilarity.
+
+    None where halves of the repeats are too few for an RDM: two repeats are needed, for crossnobis four.
+    """
+    if "repeat" not in responses.dims:
+        return None
+    trials = prepared(trials_of(responses, subject, roi), dissimilarity)
+    trials = trials[(responses["split"] == split).to_numpy()]
+    complete = np.isfinite(trials).all(axis=(0, 2))
+    needed = 2 * DISSIMILARITIES[dissimilarity].repeats
+    return trials[:, complete] if complete.sum() >= needed else None
+
+
+def average_ceilings(
+    responses: xarray.DataArray,
+    subject: str,
+    roi: str,
+    split: str,
+    methods: dict[str, Replication],
+    dissimilarity: str,
+    comparison: str,
+    settings: Settings,
+) -> list[dict]:
+    """Ceilings of one subject, ROI and split from averages over different numbers of repeats; none without.
+
+    Two rows: of kind "moments" ("unknown", without bounds, where these give no noise), and of kind
+    "voxel-halves", the optimistic end of the bracket.
+    """
+    repeats = repeats_of(responses)
+    if repeats is None:
+        return []
+    own = prepared(trials_of(responses, subject, roi), dissimilarity)[:, 0]
+    patterns = {name: own[responses["split"].to_numpy() == name] for name in repeats}
+    dissimilarity = DISSIMILARITIES[dissimilarity].of_layers  # whitened patterns are compared by it
+    moments = moment_ceiling(patterns, repeats, split, dissimilarity, comparison, settings)
+    halves = voxel_half_ceiling(patterns[split], methods[split], dissimilarity, comparison, settings)
+    known = {"kind": "moments"} | asdict(moments) if moments else {"kind": "unknown"}
+    # averages have an upper bound of 1
+    bounded = asdict(halves) | {"ci_high": min(1.0, halves.ci_high)}
+    return [known, {"kind": "voxel-halves"} | bounded]
+
+
+def mean_over_subjects(rows: list[dict]) -> list[dict]:
+    """The group's ceilings where subjects are fixed: means of the subjects' bounds (and of their limits)."""
+    if not rows:
+        return []
+    table = pd.DataFrame(rows)
+    unknown = table["kind"] == "unknown"
+    # those of the kind that every subject has: a mean without one would be of another group
+    known = (
+        table[~unknown]
+        .groupby("kind", sort=False)
+        .filter(lambda kind: len(kind) == table["subject"].nunique())
+    )
+    means = known.groupby("kind", sort=False)[["lower", "upper", "ci_low", "ci_high"]].mean()
+    first = [{"subject": GROUP, "kind": "unknown"}] if unknown.any() else []
+    return first + [{"subject": GROUP, "kind": kind} | row for kind, row in means.to_dict("index").items()]
+
+
+def ceiling_table(
+    brain: RDMs,
+    responses: xarray.DataArray | None,
+    dataset: str,
+    comparison: str,
+    settings: Settings,
+    threads: int = 1,
+) -> pd.DataFrame:
+    """Noise ceilings of every ROI and split, of every kind that the data allow.
+
+    Parameters
+    ----------
+    brain : RDMs with columns subject, roi
+    responses : see `formats.responses.write_responses`; None for a data set of RDMs
+    settings : with fixed subjects, the group's ceiling is the mean of those of its subjects
+    threads : the result does not depend on it
+
+    Returns
+    -------
+    table with columns dataset, subject, roi, split, measure, kind, lower, upper, ci_low, ci_high, assumes;
+    where neither several subjects nor repeats exist, or these do not tell the noise, a row of kind "unknown"
+    without bounds.
+    """
+    rows = []
+    sizes = brain.pattern_descriptors["split"].value_counts()
+    methods = {split: replication(int(sizes[split]), settings) for split in splits_of(brain)}
+    for split in splits_of(brain):
+        targets, subjects, rois = brain_array(brain, split)
+        for r, roi in enumerate(rois):
+            found = []
+            if len(subjects) > 1 and not settings.fixed_subjects:
+                bounds = subject_ceiling(targets[:, r], methods[split], comparison, settings, threads)
+                found.append({"subject": GROUP, "kind": "subjects"} | asdict(bounds))
+                # after it: the first row of the group is the primary one
+                found += [{"subject": GROUP} | row for row in published_ceilings(targets[:, r], comparison)]
+            if responses is not None:
+                for subject in subjects:
+                    place = subject, roi, split
+                    found += _of_one(brain, responses, place, methods, comparison, settings, threads)
+            if len(subjects) > 1 and settings.fixed_subjects:
+                found += mean_over_subjects(found)
+            for bounds in found or [{"subject": subjects[0], "kind": "unknown"}]:
+                rows.append({"dataset": dataset, "roi": roi, "split": split, "measure": comparison} | bounds)
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    return table.assign(assumes=table["kind"].map(ASSUMES))
+
+
+def _of_one(brain, responses, place, methods, comparison, settings, threads) -> list[dict]:
+    """Ceilings of one subject, ROI and split from the responses."""
+    subject, roi, split = place
+    dissimilarity = brain.dissimilarity_measure
+    trials = usable_trials(responses, subject, roi, split, dissimilarity)
+    if trials is None:
+        found = average_ceilings(responses, *place, methods, dissimilarity, comparison, settings)
+        return [{"subject": subject} | bounds for bounds in found]
+    bounds = split_half_ceiling(trials, methods[split], dissimilarity, comparison, settings, threads)
+    return [{"subject": subject, "kind": "split-half"} | asdict(bounds)]

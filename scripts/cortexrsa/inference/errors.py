@@ -1,0 +1,360 @@
+"""From replicates of a statistic to its standard error, interval and p.
+
+A statistic is carried as its value on the sample and in every replicate: with stimuli resampled, with a group
+of them left out, or moved by the influence of one stimulus or of a group of pairs. Whatever is made of
+statistics is made of each replicate alike (`Replicated.apply`), and its variance is a sum of squares over the
+replicates with weights that follow from how these were made (`Replicates`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from cortexrsa.inference.draws import Resamples, draw_counts, noise_shares
+from cortexrsa.streams import Stream, generator
+
+# a statistic that is undefined in a larger share of the resamples has no standard error
+UNDEFINED = 0.05
+QUANTITIES = ("first", "second", "weight", "other_weight", "floor", "dof", "summable")
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """Two blocks of replicates of a sample of stimuli, and how they make a variance.
+
+    variance = weights[0] S[0] + weights[1] S[1], and at least floor x S[0], with S the sums of squares about
+    the mean of either block. Both blocks hold the noise of single stimuli (variance A) and of single pairs
+    (E) in different shares, and the weights solve for A + E; the floor is what the first block's means if
+    all noise is of pairs.
+
+    Attributes
+    ----------
+    sizes : (2,) number of replicates in either block
+    weights : (2,)
+    floor : float
+    dof : degrees of freedom
+    summable : whether the first block's replicates differ so little from the sample that sums of them are
+        replicates too
+    """
+
+    sizes: tuple[int, int]
+    weights: tuple[float, float]
+    floor: float
+    dof: float
+    summable: bool = False
+
+    def packed(self) -> np.ndarray:
+        """As numbers, in the order of `QUANTITIES`."""
+        return np.array([*self.sizes, *self.weights, self.floor, self.dof, self.summable], float)
+
+    @classmethod
+    def unpacked(cls, values: np.ndarray) -> Replicates:
+        """Those that were `packed`."""
+        first, second, weight, other, floor, dof, summable = values
+        return cls((int(first), int(second)), (weight, other), floor, dof, bool(summable))
+
+    @classmethod
+    def of_influences(cls, n: int, groups: int) -> Replicates:
+        """Score + 2 a_i / n for every stimulus, and score + (sum of e_ij) / pairs for every group of pairs.
+
+        Variance 4 var(a) / n + var(e) / pairs, each without bias: a has part of the noise of pairs,
+        var(e) / (n - 2).
+        """
+        pairs = n * (n - 1) / 2
+        # the sum of squares of e has pairs - n degrees of freedom
+        of_pairs = pairs**2 / (pairs - n)
+        own = of_pairs / pairs - 4 * of_pairs / (n * (n - 2))
+        return cls((groups, n), (own, n / (n - 1)), of_pairs / pairs, n - 1.0, summable=True)
+
+    @classmethod
+    def of_resamples(cls, resamples: Resamples) -> Replicates:
+        """Draws of the bootstrap, and groups left out: nearly 2 V_jackknife - V_bootstrap."""
+        draws, groups = len(resamples.draws), len(resamples.left_out)
+        bootstrap = np.array(noise_shares(resamples.draws))
+        jackknife = np.array(noise_shares(resamples.left_out)) * (groups - 1)
+        of_bootstrap, of_jackknife = np.linalg.solve(np.stack([bootstrap, jackknife], axis=1), [1, 1])
+        weights = of_bootstrap / draws, of_jackknife * (groups - 1) / groups
+        return cls((draws, groups), weights, 1 / (bootstrap[1] * draws), groups - 1.0)
+
+    @classmethod
+    def of_bootstrap(cls, n: int, draws: int) -> Replicates:
+        """Draws of the bootstrap as they are: the noise of pairs counts about three times."""
+        return cls((draws, 0), (n / (n - 1) / draws, 0.0), 0.0, n - 1.0)
+
+
+@dataclass
+class Estimate:
+    """A statistic with its sampling variance: arrays alike, NaN where there is none."""
+
+    value: np.ndarray
+    variance: np.ndarray
+    dof: np.ndarray
+
+    @classmethod
+    def of_samples(cls, parts: Sequence[Replicated]) -> Estimate:
+        """A statistic of several independent samples of stimuli.
+
+        Parameters
+        ----------
+        parts : the statistic with one of the samples replicated each, and all others as they are; variances
+            add up, with the degrees of freedom of Welch & Satterthwaite
+        """
+        found = [part.evaluated() for part in parts]
+        variances, dofs = np.array([each.variance for each in found]), np.array([each.dof for each in found])
+        variance = variances.sum(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            dof = variance**2 / (variances**2 / dofs).sum(axis=0)
+        return cls(found[0].value, variance, np.where(variance > 0, dof, dofs.min(axis=0)))
+
+    def interval(self, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Standard error and confidence limits: value -+ t quantile x standard error.
+
+        The bootstrap distribution of a rank correlation of RDMs is shifted against the estimate (resamples
+        hold fewer distinct stimuli), so percentiles are not used.
+
+        Returns
+        -------
+        se, low, high : arrays shaped like the value
+        """
+        se = np.sqrt(self.variance)
+        half = stats.t.ppf(0.5 + confidence / 2, self.dof) * se
+        return se, self.value - half, self.value + half
+
+    def p_value(self, null: float = 0.0) -> np.ndarray:
+        """Two-sided p that the statistic equals `null`, from the t distribution of the interval."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = np.abs(self.value - null) / np.sqrt(self.variance)
+        return 2 * stats.t.sf(t, self.dof)
+
+    def equivalence_p(self, bound: float) -> np.ndarray:
+        """Two one-sided tests of |value| < bound (Schuirmann 1987): the larger p of the two."""
+        with np.errstate(divide="ignore"):
+            return stats.t.sf((bound - np.abs(self.value)) / np.sqrt(self.variance), self.dof)
+
+
+@dataclass
+class Replicated:
+    """A statistic on the sample and in the replicates that all models share.
+
+    Attributes
+    ----------
+    estimate : array (...), on the sample
+    rows : (rows, ...), in every replicate: both blocks of the stimuli; then, with several subjects, each of
+        them left out, and both blocks again, of single subjects (bootstrap: subjects drawn, then both drawn)
+    stimuli : of the first two blocks
+    subjects : number of subjects drawn from a population; 1 if there is one, or they are fixed
+    single : sizes of the two blocks of single subjects
+    """
+
+    estimate: np.ndarray
+    rows: np.ndarray
+    stimuli: Replicates
+    subjects: int = 1
+    single: tuple[int, int] = (0, 0)
+
+    def apply(self, statistic: Callable, *others: Replicated) -> Replicated:
+        """The statistic of this (and others), evaluated on the sample and in every replicate alike.
+
+        Parameters
+        ----------
+        statistic : function of as many arrays as there are arguments, that leaves leading axes alone
+        others : with the same replicates
+        """
+        together = (self, *others)
+        return Replicated(
+            np.asarray(statistic(*(each.estimate for each in together))),
+            np.asarray(statistic(*(each.rows for each in together))),
+            self.stimuli,
+            self.subjects,
+            self.single,
+        )
+
+    def evaluated(self) -> Estimate:
+        """The statistic with its variance over samples of stimuli (and of subjects).
+
+        With several subjects, V = V_subjects + V_stimuli - I: either variance holds the interaction of
+        subjects with stimuli, once each. V_subjects is the jackknife over subjects; I follows from how much
+        more the scores of single subjects vary over stimuli than their mean does. What stimuli add for all
+        subjects alike, V_stimuli - I, is no less than nothing. Degrees of freedom: Welch & Satterthwaite.
+        With plain bootstrap draws: `_two_factor_bootstrap`.
+
+        Returns
+        -------
+        Estimate, NaN where the statistic is NaN in more than 5 % of the replicates
+
+        References
+        ----------
+        Efron & Stein 1981, doi:10.1214/aos/1176345462 (jackknife of U-statistics); Schütt et al. 2023,
+        doi:10.7554/eLife.82566 (interaction of two factors); Satterthwaite 1946, doi:10.2307/3002019
+        """
+        return self._evaluated(self.estimate, _squares)
+
+    def along(self, weights: np.ndarray) -> Estimate:
+        """`evaluated`, of many linear combinations of a statistic of few values.
+
+        Parameters
+        ----------
+        weights : (k, combinations), of a statistic of (k,)
+        """
+        if not np.isfinite(self.rows).all():
+            return self.apply(lambda values: values @ weights).evaluated()
+        return self._evaluated(
+            self.estimate @ weights,
+            lambda rows: np.maximum(np.einsum("km,km->m", weights, _products(rows) @ weights), 0),
+        )
+
+    def _evaluated(self, value: np.ndarray, squares: Callable) -> Estimate:
+        if self.subjects > 1 and not self.stimuli.floor:
+            return self._two_factor_bootstrap(value, squares)
+        parts = self._parts(squares)
+        by_stimulus = parts["stimuli"]
+        if self.subjects == 1:
+            return Estimate(value, by_stimulus, np.full(by_stimulus.shape, self.stimuli.dof))
+        by_subject, n = parts["subjects"], self.subjects
+        shared = by_stimulus - np.clip(parts["interaction"], 0, by_stimulus)
+        variance = by_subject + shared
+        with np.errstate(invalid="ignore", divide="ignore"):
+            dof = variance**2 / (by_subject**2 / (n - 1) + shared**2 / self.stimuli.dof)
+        # a statistic that never varies has degrees of freedom too
+        return Estimate(value, variance, np.where(variance > 0, dof, n - 1))
+
+    def _parts(self, squares: Callable, floor: float | None = None) -> dict[str, np.ndarray]:
+        """Variances over stimuli and subjects, and their interaction, by sums of squares over the rows."""
+        (first, second), (weight, other) = self.stimuli.sizes, self.stimuli.weights
+        blocks = np.split(self.rows, np.cumsum([first, second, self.subjects, *self.single])[:-1])
+        ours = weight * squares(blocks[0]) + other * squares(blocks[1])
+        floor = self.stimuli.floor if floor is None else floor
+        parts = {"stimuli": np.maximum(ours, floor * squares(blocks[0])) if floor else ours}
+        if self.subjects > 1:
+            n = self.subjects
+            parts["subjects"] = (n - 1) / n * squares(blocks[2])
+            single = n * (weight * squares(blocks[3]) + other * squares(blocks[4]))
+            parts["interaction"] = (single - ours) / (n - 1)
+        return parts
+
+    def _two_factor_bootstrap(self, value: np.ndarray, squares: Callable) -> Estimate:
+        """Subjects and stimuli drawn together, corrected by the variances of either factor alone.
+
+        Schütt et al. 2023, doi:10.7554/eLife.82566, in the small-sample form of rsatoolbox 0.3. An
+        interaction below zero counts as none; rsatoolbox there falls back to the uncorrected variance, which
+        is too small for few subjects.
+        """
+        draws = self.stimuli.sizes[0]
+        by_stimulus, by_subject, by_both = (squares(block) / draws for block in np.split(self.rows, 3))
+        stimuli, subjects = self.stimuli.weights[0] * draws, self.subjects / (self.subjects - 1)
+        interaction = subjects * stimuli * (by_both - by_subject - by_stimulus)
+        by_stimulus, by_subject = by_stimulus * stimuli, by_subject * subjects
+        variance = np.maximum(by_subject + by_stimulus - interaction, np.maximum(by_subject, by_stimulus))
+        variance = np.minimum(variance, by_subject + by_stimulus)
+        return Estimate(value, variance, np.full(variance.shape, min(self.stimuli.dof, self.subjects - 1.0)))
+
+    def covariance(self) -> np.ndarray:
+        """Covariance (k, k) of a statistic of several values (k,), with the variances of `evaluated`.
+
+        An estimate that has negative directions is projected on the nearest one without.
+        """
+        deviation = np.sqrt(self.evaluated().variance)
+        if self.subjects > 1 and not self.stimuli.floor:
+            matrix = _products(np.split(self.rows, 3)[2])
+        else:
+            parts = self._parts(_products, floor=0.0)
+            matrix = parts["stimuli"] + parts.get("subjects", 0) - parts.get("interaction", 0)
+        root = _root(matrix)
+        matrix = root @ root.T
+        scale = deviation / np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
+        return matrix * np.outer(scale, scale)
+
+
+def _squares(rows: np.ndarray) -> np.ndarray:
+    """Sums of squares about the mean of those replicates in which the statistic is defined, if most are."""
+    if not len(rows):
+        return np.zeros(rows.shape[1:])
+    found = rows.var(axis=0) * len(rows)
+    if np.isfinite(found).all():
+        return found
+    undefined = np.isnan(rows).mean(axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of columns without any value
+        return np.where(undefined > UNDEFINED, np.nan, np.nanvar(rows, axis=0) * len(rows))
+
+
+def _products(rows: np.ndarray) -> np.ndarray:
+    """Sums of products about the mean: (rows, k) -> (k, k)."""
+    if not len(rows):
+        return np.zeros((rows.shape[1], rows.shape[1]))
+    deviations = np.nan_to_num(rows - np.nanmean(rows, axis=0))
+    return deviations.T @ deviations
+
+
+def over_subjects(
+    scores: np.ndarray, deviations: np.ndarray, stimuli: Replicates, seed: int, fixed: bool = False
+) -> Replicated:
+    """Mean over subjects, with both factors replicated.
+
+    Parameters
+    ----------
+    scores : (subjects, ...)
+    deviations : (replicates, subjects, ...), score in a replicate of the stimuli less that on the sample
+    stimuli : how the replicates were made
+    seed : of signs and draws of subjects, shared by all models
+    fixed : take the subjects as fixed, so that only stimuli are replicated
+
+    Returns
+    -------
+    Replicated : estimate (...); with one subject only its stimuli are replicated.
+    """
+    n, first = len(scores), stimuli.sizes[0]
+    mean = scores.mean(axis=0)
+    over_stimuli = mean + deviations.mean(axis=1)
+    if n == 1 or fixed:
+        return Replicated(mean, over_stimuli, stimuli)
+    if not stimuli.floor:
+        weights = draw_counts(n, first, generator(seed, Stream.SUBJECTS)) / n
+        subjects = np.einsum("bs,s...->b...", weights, scores)
+        both = subjects + np.einsum("bs,bs...->b...", weights, deviations)
+        return Replicated(mean, np.concatenate([over_stimuli, subjects, both]), stimuli, n)
+    # about each subject's own mean over the replicates
+    pairs, others = (
+        np.moveaxis(block - np.nanmean(block, axis=0), 1, 0) / n
+        for block in (deviations[:first], deviations[first:])
+    )
+    if stimuli.summable:
+        # sums with random signs have the same squares in expectation, and are as few as those of one subject
+        signs = generator(seed, Stream.SIGNS).choice([-1.0, 1.0], size=(first, n))
+        pairs = np.einsum("bs,sb...->b...", signs, pairs)[None]
+    blocks = [block.reshape(-1, *mean.shape) for block in (pairs, others)]
+    rows = [over_stimuli, (n * mean - scores) / (n - 1), *(mean + block for block in blocks)]
+    return Replicated(mean, np.concatenate(rows), stimuli, n, tuple(len(block) for block in blocks))
+
+
+def from_draws(
+    statistic: Callable, values: Replicated, draws: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A statistic in draws from the joint normal distribution of values, for one that is not smooth in them.
+
+    Parameters
+    ----------
+    statistic : function of (draws, k)
+    values : (k,)
+    draws : their number
+    seed : of the draws, shared by all statistics
+
+    Returns
+    -------
+    (draws, ...)
+    """
+    normal = generator(seed, Stream.JOINT).standard_normal((draws, len(values.estimate)))
+    return statistic(values.estimate + normal @ _root(values.covariance()).T)
+
+
+def _root(matrix: np.ndarray) -> np.ndarray:
+    """R with R R' nearest to a symmetric matrix (k, k), without its negative directions."""
+    if not np.isfinite(matrix).all():
+        return np.full(matrix.shape, np.nan)
+    values, vectors = np.linalg.eigh(matrix)
+    return vectors * np.sqrt(np.maximum(values, 0))

@@ -1,0 +1,79 @@
+"""Tidy table of the scores of all networks, corrected for the family of tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray
+
+from cortexrsa.inference.families import false_discovery_q, familywise_p
+from cortexrsa.inference.names import GROUP, PRIMARY
+from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.study import group_scores
+
+CONSTANT_NOTE = "constant pattern: the layer does not vary over its features or over the stimuli"
+
+
+def score_table(
+    results: dict[str, xarray.Dataset], dataset: str, measure: str, settings: Settings
+) -> pd.DataFrame:
+    """Tidy table of all scores of a data set.
+
+    p, p_fwe and q_fdr are given for the primary split; the family of the corrections is all layers of all
+    networks within one ROI and one unit (subject, or the group).
+
+    Parameters
+    ----------
+    results : of `scores.score_network`, by model name
+
+    Returns
+    -------
+    table with columns dataset, subject, roi, model, layer, layer_index, depth, split, measure, score, se,
+    ci_low, ci_high, p, p_fwe, q_fdr, n_stimuli, note
+    """
+    rows = []
+    for model, result in results.items():
+        subjects = list(result["subject"].to_numpy())
+        for split in result["split"].to_numpy():
+            part = result.sel(split=split)
+            seed = settings.seed
+            units = {subject: group_scores(part, seed, subject=s) for s, subject in enumerate(subjects)}
+            if len(subjects) > 1:
+                units[GROUP] = group_scores(part, seed)
+            for unit, scores in units.items():
+                se, low, high = scores.evaluated().interval(settings.confidence)
+                for r, roi in enumerate(result["roi"].to_numpy()):
+                    tested = split == PRIMARY
+                    p = result["p"].sel(unit=unit, roi=roi).to_numpy() if tested else np.nan
+                    rows.append(
+                        pd.DataFrame(
+                            {
+                                "dataset": dataset,
+                                "subject": unit,
+                                "roi": roi,
+                                "model": model,
+                                "layer": result["layer"].to_numpy(),
+                                "layer_index": result["layer_index"].to_numpy(),
+                                "depth": result["depth"].to_numpy(),
+                                "split": split,
+                                "measure": measure,
+                                "score": scores.estimate[r],
+                                "se": se[r],
+                                "ci_low": low[r],
+                                "ci_high": high[r],
+                                "p": p,
+                                "p_fwe": np.nan,
+                                "q_fdr": np.nan,
+                                "n_stimuli": int(part["n_stimuli"]),
+                                "note": np.where(np.isnan(scores.estimate[r]), CONSTANT_NOTE, ""),
+                            }
+                        )
+                    )
+    table = pd.concat(rows, ignore_index=True)
+    primary = table[table["split"] == PRIMARY]
+    for (unit, roi), family in primary.groupby(["subject", "roi"]):
+        maxima = [result["null_maximum"].sel(unit=unit, roi=roi).to_numpy() for result in results.values()]
+        maximum = np.fmax.reduce(maxima)
+        table.loc[family.index, "p_fwe"] = familywise_p(family["score"].to_numpy(), maximum)
+        table.loc[family.index, "q_fdr"] = false_discovery_q(family["p"].to_numpy())
+    return table

@@ -1,0 +1,254 @@
+"""Which stimuli serve for what: layers are chosen, or weighted, on some and scored on others."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cortexrsa.errors import InputError
+from cortexrsa.formats.rdms import RDMs
+from cortexrsa.geometry.compare import compare
+from cortexrsa.geometry.rdm import n_stimuli, select_stimuli
+from cortexrsa.inference.fitted import group_target, layer_weights, mixtures
+from cortexrsa.inference.names import CANDIDATES, PRIMARY, SELECTION
+from cortexrsa.inference.replication import OnePass, Replication
+from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.similarity import resampled_similarity
+from cortexrsa.streams import Stream, generator
+
+
+def splits_of(brain: RDMs) -> list[str]:
+    """Splits of the stimuli, the primary one first."""
+    present = set(brain.pattern_descriptors["split"])
+    return [split for split in (PRIMARY, SELECTION) if split in present]
+
+
+def brain_array(brain: RDMs, split: str) -> tuple[np.ndarray, list[str], list[str]]:
+    """Brain RDMs of one split as (subjects, rois, pairs), with the names of the subjects and ROIs.
+
+    Raises
+    ------
+    InputError : a subject lacks a ROI, or an RDM is not finite.
+    """
+    table = brain.rdm_descriptors
+    subjects, rois = (list(dict.fromkeys(table[column])) for column in ("subject", "roi"))
+    rows = table.assign(row=range(len(table))).pivot(index="subject", columns="roi", values="row")
+    lacking = rows.isna().stack()
+    if lacking.any():
+        subject, roi = lacking.index[lacking][0]
+        raise InputError(f"brain RDMs of subject {subject}", f"no ROI {roi}", "every ROI in every subject")
+    if not np.isfinite(brain.dissimilarities).all():
+        raise InputError("brain RDMs", "NaN or infinite values", "finite values")
+    rows = rows.loc[subjects, rois].to_numpy()
+    keep = (brain.pattern_descriptors["split"] == split).to_numpy()
+    return select_stimuli(brain.dissimilarities, keep)[rows], subjects, rois
+
+
+def candidate_layers(depth: np.ndarray) -> dict[str, np.ndarray]:
+    """Sets of layers to choose from: all, the middle third of the depth, and the last one alone."""
+    middle = np.flatnonzero((depth >= 1 / 3) & (depth <= 2 / 3))
+    return dict(zip(CANDIDATES, (np.arange(len(depth)), middle, np.array([len(depth) - 1])), strict=True))
+
+
+def choose_layers(scores: np.ndarray, candidates: dict[str, np.ndarray]) -> np.ndarray:
+    """Index of the best layer of each set of candidates: (..., layers) -> (..., candidates); -1 for none."""
+    chosen = [
+        layers[np.argmax(np.nan_to_num(scores[..., layers], nan=-np.inf), axis=-1)]
+        if len(layers)
+        else np.full(scores.shape[:-1], -1)
+        for layers in candidates.values()
+    ]
+    return np.stack(chosen, axis=-1)
+
+
+def scores_of_chosen(scores: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Scores of chosen layers: (..., layers) and (..., candidates) -> (..., candidates); NaN for none."""
+    chosen = np.broadcast_to(chosen, (*scores.shape[:-1], chosen.shape[-1]))
+    return np.where(chosen < 0, np.nan, np.take_along_axis(scores, np.maximum(chosen, 0), axis=-1))
+
+
+def random_halves(n: int, number: int, random: int | np.random.Generator) -> np.ndarray:
+    """Random halves of n stimuli: (number, n) bool."""
+    return np.random.default_rng(random).permuted(np.tile(np.arange(n) < n // 2, (number, 1)), axis=1)
+
+
+def chosen_in_halves(
+    brain: np.ndarray,
+    models: np.ndarray,
+    replication: Replication,
+    candidates: dict[str, np.ndarray],
+    comparison: str,
+    settings: Settings,
+    threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score of the best layer, chosen on one half of the stimuli and scored on the other.
+
+    Mean over random halves and over both directions; with `settings.fitted` all layers, weighted as fits the
+    one half, are a last candidate.
+
+    Parameters
+    ----------
+    brain : (subjects, rois, pairs)
+    models : (layers, pairs)
+    candidates : sets of layers, see `candidate_layers`
+    threads : the result does not depend on it
+
+    Returns
+    -------
+    scores : (subjects, rois, candidates)
+    deviations : (replicates, subjects, rois, candidates), as of `Replication.similarity`. In one pass the
+        choice is taken as made, and a pair has influence as often as both of its stimuli are in a scoring
+        half; resampled, it is made anew in every resample.
+    """
+    halves = random_halves(replication.n, settings.halves, generator(settings.seed, Stream.HALVES))
+    if isinstance(replication, OnePass):
+        return _halves_in_one_pass(
+            brain, models, replication, halves, candidates, comparison, settings, threads
+        )
+    counts = replication.resamples.counts
+    values = heldout_in_halves(
+        brain, models, counts, halves, candidates, comparison, settings.fitted, threads
+    )
+    return values[0], values[1:] - values[0]
+
+
+def _halves_in_one_pass(brain, models, replication, halves, candidates, comparison, settings, threads):
+    subjects, rois, pairs = brain.shape
+    flat = brain.reshape(-1, pairs)
+    total = []
+    for half in halves:
+        sides = []
+        for keep in (half, ~half):
+            own = select_stimuli(flat, keep), select_stimuli(models, keep)
+            scores, deviations = replication.in_part(*own, keep, comparison, threads)
+            # the score itself and its replicates alike
+            values = np.concatenate([scores[None], deviations])
+            sides.append((keep, own, values.reshape(len(values), subjects, rois, len(models))))
+        for (_, chosen_on, selecting), (keep, scored_on, values) in (sides, sides[::-1]):
+            chosen = choose_layers(selecting[0].mean(axis=0), candidates)
+            found = scores_of_chosen(values, chosen)
+            if settings.fitted:
+                target, layers = chosen_on
+                weights = layer_weights(
+                    group_target(target.reshape(subjects, rois, -1)),
+                    layers,
+                    np.ones((1, int((~keep).sum())), int),
+                    threads,
+                )[0]
+                target, layers = scored_on
+                mixed = [
+                    _mixture(replication, target, layers, weights, (subjects, rois), roi, keep, comparison)
+                    for roi in range(rois)
+                ]
+                found = np.concatenate([found, np.stack(mixed, axis=-1)[..., None]], axis=-1)
+            total.append(found)
+    mean = np.mean(total, axis=0)
+    return mean[0], mean[1:]
+
+
+def _mixture(replication, target, layers, weights, shape, roi, keep, comparison) -> np.ndarray:
+    """Score and deviations (1 + replicates, subjects) of the mixture of layers that fits one ROI."""
+    own = target.reshape(*shape, -1)[:, roi]
+    if not weights[roi].any():
+        return np.zeros((1 + sum(replication.replicates.sizes), len(own)))  # nothing is predicted
+    scores, deviations = replication.in_part(own, (weights[roi] @ layers)[None], keep, comparison)
+    return np.concatenate([scores[None], deviations])[..., 0]
+
+
+def heldout_in_halves(
+    brain: np.ndarray,
+    models: np.ndarray,
+    counts: np.ndarray,
+    halves: np.ndarray,
+    candidates: dict[str, np.ndarray],
+    comparison: str,
+    fitted: bool = False,
+    threads: int = 1,
+) -> np.ndarray:
+    """Score of the best layer, chosen in one half of every resample and scored in the other.
+
+    Mean over the halves and over both directions. All copies of a stimulus in a resample stay in one half, so
+    that no stimulus is on both sides.
+
+    Parameters
+    ----------
+    brain : (subjects, rois, pairs)
+    models : (layers, pairs)
+    counts : (draws, n) resamples of the stimuli
+    halves : (number, n) bool
+    candidates : sets of layers, see `candidate_layers`
+    fitted : whether all layers, weighted (weights fitted on the one half), are a last candidate
+    threads : the result does not depend on it
+
+    Returns
+    -------
+    (draws, subjects, rois, candidates)
+    """
+    subjects, rois, pairs = brain.shape
+
+    def parts(half: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        flat = select_stimuli(brain.reshape(-1, pairs), half)
+        return flat.reshape(subjects, rois, -1), select_stimuli(models, half), counts[:, half]
+
+    def scores(target: np.ndarray, layers: np.ndarray, count: np.ndarray) -> np.ndarray:
+        flat = target.reshape(subjects * rois, -1)
+        similarity = resampled_similarity(flat, layers, count, comparison, threads)
+        return similarity.reshape(len(counts), subjects, rois, len(models))
+
+    total = np.zeros((len(counts), subjects, rois, len(candidates) + fitted))
+    for half in halves:
+        sides = parts(half), parts(~half)
+        both = tuple(scores(*side) for side in sides)
+        for select, evaluate in ((0, 1), (1, 0)):
+            chosen = choose_layers(both[select].mean(axis=1, keepdims=True), candidates)
+            total[..., : len(candidates)] += scores_of_chosen(both[evaluate], chosen)
+            if fitted:
+                target, layers, count = sides[select]
+                weights = layer_weights(group_target(target), layers, count, threads)
+                target, layers, count = sides[evaluate]
+                total[..., -1] += mixtures(target, layers, count, weights, comparison, threads)
+    return total / (2 * len(halves))
+
+
+def chosen_in_training(
+    training: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    replication: Replication,
+    values: tuple[np.ndarray, np.ndarray],
+    candidates: dict[str, np.ndarray],
+    comparison: str,
+    settings: Settings,
+    threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of the layers that are best on the training stimuli, with the choice taken as made.
+
+    Parameters
+    ----------
+    training, test : brain (subjects, rois, pairs) and layer (l, pairs) RDMs
+    replication : of the test stimuli
+    values : scores (subjects, rois, l) and deviations of all layers on the test stimuli
+    candidates : sets of layers, see `candidate_layers`
+
+    Returns
+    -------
+    scores, deviations : see `chosen_in_halves`
+    """
+    brain, layers = training
+    subjects, rois, pairs = brain.shape
+    scores = compare(brain.reshape(-1, pairs), layers, comparison, threads).reshape(subjects, rois, -1)
+    chosen = choose_layers(scores.mean(axis=0), candidates)
+    found = [scores_of_chosen(value, chosen) for value in values]
+    if settings.fitted:
+        weights = layer_weights(group_target(brain), layers, np.ones((1, n_stimuli(pairs)), int), threads)[0]
+        brain, layers = test
+        mixed = ([], [])
+        for roi in range(rois):
+            mixture = (weights[roi] @ layers)[None]
+            parts = replication.similarity(brain[:, roi], mixture, comparison, threads)
+            for part, into in zip(parts, mixed, strict=True):
+                # without any weight nothing is predicted
+                into.append(part[..., 0] if weights[roi].any() else np.zeros(part.shape[:-1]))
+        found = [
+            np.concatenate([part, np.stack(into, axis=-1)[..., None]], axis=-1)
+            for part, into in zip(found, mixed, strict=True)
+        ]
+    return found[0], found[1]
