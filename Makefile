@@ -7,8 +7,8 @@ BIN := .venv/bin
 .PHONY: run check test test-slurm lint bench plan report studies prune archive check-archive clean
 
 # Snakemake cannot run an interpreter whose path has such signs (its issue 2645): said before anything is installed
-ifneq ($(shell printf '%s' '$(CURDIR)' | tr -d 'A-Za-z0-9/._+@%,:=~-'),)
-$(error The path of this folder, $(CURDIR), has a space or another sign that Snakemake cannot handle: move the folder to a path of letters, digits, . _ and - alone)
+ifneq ($(shell pwd | tr -cd '[:space:]()[]{}&;|<>*?!"#$$`\\'"'" | tr -d '\n' | wc -c | tr -d ' '),0)
+$(error The path of this folder has a space, or another sign that the shell takes for its own, which Snakemake cannot handle: move $(CURDIR) to a path of letters, digits, . _ and - alone)
 endif
 
 run: .venv/run.stamp

@@ -150,5 +150,5 @@ def test_a_path_that_snakemake_cannot_run_is_told_before_anything_is_installed(t
     shutil.copy2(Path(__file__).resolve().parents[2] / "Makefile", project)
     run = subprocess.run(["make", "run"], cwd=project, capture_output=True, text=True)
     assert run.returncode != 0
-    assert "move the folder to a path of letters" in run.stderr
+    assert "to a path of letters, digits" in run.stderr
     assert not (project / ".venv").exists()
