@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from support import TINY, at, edit, made, place, refused
 
@@ -190,6 +191,38 @@ def test_a_data_set_of_local_files_is_read(project, tmp_path):
     made(project, *dataset_from(project, tmp_path / "raw"))
     lock = (project / "results/downloads/checksums.lock").read_text()
     assert "mine/V1.npz" in lock
+
+
+def test_one_roi_of_a_folder_whose_names_look_like_missing_values(project, tmp_path):
+    """A MATLAB file, a folder of images, no download; names go through every table to the claims."""
+    generator = np.random.default_rng(0)
+    (tmp_path / "faces").mkdir()
+    for name in ("NA", "nan", "None", "null", *map(str, range(6))):
+        pixels = generator.integers(0, 255, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "faces" / f"{name}.png")
+    square = generator.random((10, 10, 2))
+    square = square + square.transpose(1, 0, 2)
+    square[range(10), range(10)] = 0
+    savemat(tmp_path / "rdm.mat", {"RDM": square})
+    (project / "resources/datasets/faces.yaml").write_text(
+        f"description: mine\ncitation: none\nlicence: none\nloader: rdms\npath: {tmp_path}\nimages: faces\n"
+        "rois: {NA: {file: rdm.mat}}\noptions: {dissimilarity: correlation, subjects: ['nan', 'None']}\n"
+    )
+    (project / "faces.yaml").write_text(
+        "datasets: [faces]\nmodels: [pixels]\ninference: {bootstrap: 20, permutations: 19, halves: 2}\n"
+        "claims: {rois: {early: null, late: NA}, models: {task_optimised: null, "
+        "generative: null, self_supervised: null, untrained: null}}\n"
+    )
+    made(project, "--configfile", "faces.yaml", "--", "results/studies/faces/faces/claims.csv")
+    stimuli = (project / "results/faces/stimuli.tsv").read_text().splitlines()
+    assert [line.split("\t")[0] for line in stimuli[1:]] == [*"012345", "NA", "None", "nan", "null"]
+    scores, claims = (
+        pd.read_csv(project / f"results/studies/faces/faces/{name}.csv", dtype=str, keep_default_na=False)
+        for name in ("scores", "claims")
+    )
+    assert set(scores["subject"]) == {"nan", "None", "group"}
+    assert set(scores["roi"]) == {"NA"}
+    assert "NA matches middle layers rather than the last" in set(claims["statement"])
 
 
 @pytest.mark.parametrize(
