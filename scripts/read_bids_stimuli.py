@@ -1,7 +1,7 @@
 """Read the stimuli of a BIDS folder, and check all of it but the data of the BOLD."""
 
 from cortexrsa.brain.loaders.bids import check_people, find_runs, read_subject, unbalanced, unfitting
-from cortexrsa.brain.loaders.bids_tables import read_stimuli, what_was_left_out
+from cortexrsa.brain.loaders.bids_stimuli import read_stimuli, what_was_left_out
 from cortexrsa.errors import InputError
 from cortexrsa.formats.bids_names import runs_of_all
 from cortexrsa.formats.stimuli import write_stimuli

@@ -1,6 +1,6 @@
 """Responses of all subjects to all stimuli, from their betas."""
 
-from cortexrsa.brain.betas import assemble, select_reliable
+from cortexrsa.brain.assembly import assemble, select_reliable
 from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.formats.responses import write_responses

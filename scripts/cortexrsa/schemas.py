@@ -14,7 +14,10 @@ from jsonschema.exceptions import ValidationError
 
 from cortexrsa.errors import InputError, suggestion
 
-SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "resources" / "schemas"
+HERE = Path(__file__).resolve().parent
+# of the project; of the library alone, once it is installed
+PLACES = (HERE.parents[1] / "resources/schemas", HERE / "resources/schemas")
+SCHEMA_FOLDER = next((folder for folder in PLACES if folder.is_dir()), PLACES[0])
 SCHEMAS = {"models": "model", "datasets": "dataset", "corpora": "corpus", "config": "config"}
 DEEPEST = 50  # levels of a card or configuration
 

@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 
 from cortexrsa import cards
-from cortexrsa.brain.betas import assemble, fit_subject, select_reliable
-from cortexrsa.brain.loaders import bids, bids_rois, bids_tables
+from cortexrsa.brain.assembly import assemble, select_reliable
+from cortexrsa.brain.betas import fit_subject
+from cortexrsa.brain.loaders import bids, bids_rois, bids_stimuli, bids_tables
 from cortexrsa.brain.simulated import bold
 from cortexrsa.errors import InputError
 from cortexrsa.formats import bids_names
@@ -83,7 +84,7 @@ def card_of(rois=None, **options):
 def stimuli_of(folder, options):
     """What the rule read_bids_stimuli does."""
     events = {run: bids_tables.read_events(run, options["events"]) for run in bids.find_runs(folder, options)}
-    return bids_tables.read_stimuli(folder, options, events)
+    return bids_stimuli.read_stimuli(folder, options, events)
 
 
 def events_of(run, **settings):
@@ -304,6 +305,12 @@ def preprocessed(folder):
 def test_preprocessed_runs_with_confounds(folder):
     options = preprocessed(folder)
     names = ["trans_x", "trans_x_derivative1"]
+    for path in (folder / "derivatives/fmriprep").rglob("sub-01*desc-confounds*"):
+        table = pd.read_csv(path, sep="\t").assign(flat=1.0)
+        table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    rois, chosen = card_of(**options, confounds=["flat", "trans_x"])
+    told = fit_subject(folder, rois, chosen, "01", GLM).warnings
+    assert told == ["sub-01: the confound flat is dropped in 4 of 4 runs: constant"]
     with_confounds = responses_of(folder, **options, confounds=names)
     without = responses_of(folder, **options)
     assert np.nanmax(np.abs(with_confounds - without)) > 0.01

@@ -64,7 +64,7 @@ description: simulated
 citation: none
 licence: CC0
 loader: simulated
-rois: {V1: {voxels: 300}, LO: {voxels: 200}}
+rois: {V1: {voxels: 300, area: v1}, LO: {voxels: 200, area: lo}}
 """
 BOLD = """\
 description: raw
@@ -482,7 +482,7 @@ BAD_CARDS = [
     ("datasets/world", "V1:", "1:", "rois: found the key 1, expected text as key; put it in quotes"),
     (
         "datasets/world",
-        "rois: {V1: {voxels: 300}, LO: {voxels: 200}}",
+        "rois: {V1: {voxels: 300, area: v1}, LO: {voxels: 200, area: lo}}",
         "rois: {}",
         "rois: found no keys, expected at least one",
     ),
@@ -513,8 +513,8 @@ BAD_CARDS = [
     ),
     (
         "datasets/world",
-        "LO: {voxels: 200}}",
-        "LO: {voxels: 200}}\noptions: {size: 50}",
+        "LO: {voxels: 200, area: lo}}",
+        "LO: {voxels: 200, area: lo}}\noptions: {size: 50}",
         "options.size: found 50, expected a whole number >= 16 and a multiple of 16",
     ),
     ("corpora/shapes", "procedural", "folder", "kind: found 'folder', expected one of procedural"),

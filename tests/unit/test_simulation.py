@@ -14,6 +14,7 @@ from cortexrsa.brain.simulated import voxels as simulation
 from cortexrsa.errors import InputError
 from cortexrsa.formats.responses import read_responses, write_responses
 from cortexrsa.formats.stimuli import check_stimuli
+from cortexrsa.schemas import validate
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = {
@@ -147,10 +148,14 @@ def test_subjects_see_the_same_images_with_voxels_and_noise_of_their_own():
 
 def test_the_card_can_be_simulated():
     card = yaml.safe_load((ROOT / "resources/datasets/simulated.yaml").read_text())
-    options = simulation.check_options(card["options"] | {"rois": card["rois"]})
+    options = simulation.complete(card["options"] | {"rois": card["rois"]})
     assert options["rois"]["LO"]["area"] == "lo"
     corpus = yaml.safe_load((ROOT / "resources/corpora/procedural.yaml").read_text())["options"]
     assert len({card["options"]["seed"], corpus["seed"], simulation.REFERENCE_SEED}) == 3
+
+
+CARD = {"description": "mine", "citation": "none", "licence": "none", "loader": "simulated"}
+SIZES = {"train": 12, "test": 12, "size": 32}
 
 
 @pytest.mark.parametrize(
@@ -162,26 +167,40 @@ def test_the_card_can_be_simulated():
         ({"size": 40}, "options.size"),
         ({"seed": -1}, "options.seed"),
         ({"subjects": 1.5}, "options.subjects"),
-        ({"runs": 2, "sessions": 3}, "options.runs"),
-        ({"runs": 100}, "options.runs"),
         ({"tr": 0}, "options.tr"),
-        ({"interval": [5, 3]}, "options.interval"),
-        ({"interval": [0.2, 3]}, "options.interval"),
+        ({"interval": [0.2, 3]}, "options.interval[0]"),
         ({"rois": {}}, "rois"),
-        ({"rois": {"V1": {"voxels": 5}}}, "rois.V1.area"),
-        ({"rois": {"V1": {"voxels": 5, "area": "V1"}}}, "rois.V1.area"),
+        ({"rois": {"V1": {"voxels": 15}}}, "rois.V1.area"),
+        ({"rois": {"V1": {"voxels": 15, "area": "V1"}}}, "rois.V1.area"),
         ({"rois": {"V1": {"voxels": 1, "area": "v1"}}}, "rois.V1.voxels"),
-        ({"rois": {"V1": {"area": "v1", "reliability": 0}}}, "rois.V1.reliability"),
-        ({"rois": {"V1": {"area": "v1", "reliability": 1.2}}}, "rois.V1.reliability"),
-        ({"rois": {"V1": {"area": "v1", "noise": 2}}}, "rois.V1.noise"),
+        ({"rois": {"V1": {"voxels": 15, "area": "v1", "reliability": 0}}}, "rois.V1.reliability"),
+        ({"rois": {"V1": {"voxels": 15, "area": "v1", "reliability": 1.2}}}, "rois.V1.reliability"),
+        ({"rois": {"V1": {"voxels": 15, "area": "v1", "noise": 2}}}, "rois.V1.noise"),
     ],
 )
-def test_refuses_wrong_options_in_one_line(change, field):
+def test_the_schema_refuses_wrong_options_in_one_line(change, field):
+    options = SIZES | change
+    card = CARD | {"rois": options.pop("rois", {"V1": {"voxels": 15, "area": "v1"}}), "options": options}
+    with pytest.raises(InputError) as caught:
+        validate("datasets", card, "resources/datasets/mine.yaml")
+    assert caught.value.field == field
+    assert str(caught.value).startswith("resources/datasets/mine.yaml: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"runs": 2, "sessions": 3}, "options.runs"),
+        ({"runs": 100}, "options.runs"),
+        ({"interval": [5, 3]}, "options.interval"),
+    ],
+)
+def test_a_scan_that_cannot_be_is_refused(change, field):
     with pytest.raises(InputError) as caught:
         simulation.simulate(SMALL | change, source="resources/datasets/mine.yaml")
     assert caught.value.field == field
     assert str(caught.value).startswith("resources/datasets/mine.yaml: ")
-    assert "\n" not in str(caught.value)
 
 
 # ---- V1 and LO -------------------------------------------------------------------------------------------

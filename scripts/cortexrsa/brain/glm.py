@@ -170,13 +170,15 @@ class RunBetas(NamedTuple):
     rows : what each is of: stimulus_id, onset (of the first presentation, for one beta a stimulus)
     design : matrix that was fitted; for least squares separate that of all trials (least squares all), since
         each trial has one of its own
-    warnings : sentences on presentations and confounds that were left out
+    warnings : sentences on presentations that were left out
+    dropped : {confound that was left out: why}
     """
 
     betas: np.ndarray
     rows: pd.DataFrame
     design: pd.DataFrame
     warnings: list[str]
+    dropped: dict[str, str]
 
 
 def run_betas(
@@ -218,11 +220,10 @@ def run_betas(
         condition = np.arange(len(events))
     events = events.assign(trial_type=[f"event_{k:05d}" for k in condition])
     rows = events.drop_duplicates("trial_type", ignore_index=True)
-    warnings = []
+    dropped = {}
     if confounds is not None:
         drifts = design_matrix(None, times, settings)
         confounds, dropped = independent(confounds.set_axis(times), drifts.to_numpy())
-        warnings += [f"the confound {name} is dropped: {why}" for name, why in dropped.items()]
     if separate:
         own = np.stack([regressors(events.iloc[[k]], times, settings["hrf"]) for k in range(len(events))])
         nuisance = design_matrix(None, times, settings, confounds)
@@ -242,8 +243,7 @@ def run_betas(
         chosen = [design.columns.get_loc(name) for name in rows["trial_type"]]
         errors = errors_of_all(design.to_numpy(), chosen)
     peaks = design[rows["trial_type"]].abs().max().to_numpy()
-    told, untold = _estimable(rows, peaks, *errors, source)
-    warnings += untold
+    told, warnings = _estimable(rows, peaks, *errors, source)
 
     series = series.astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -260,7 +260,7 @@ def run_betas(
             )
         else:
             betas[:, usable] = _least_squares_all(scaled, design, list(rows["trial_type"]), settings["noise"])
-    return RunBetas(betas, rows[["stimulus_id", "onset"]], design, warnings)
+    return RunBetas(betas, rows[["stimulus_id", "onset"]], design, warnings, dropped)
 
 
 def _estimable(

@@ -238,7 +238,8 @@ def _runs_of(folder: Path, subject: str, options: dict) -> tuple[list[RunFiles],
                 tuple(inherited(raw_path, folder, "bold", ".json")) if processed else (),
             )
         )
-    wanted = [entities_of(path) for path in scans.values()]
+    # events of raw BOLD that is not preprocessed are told of already
+    wanted = [entities_of(path) for path in [*scans.values(), *raw]]
     for path in _scans(folder, subject, "events", ".tsv", raw_chosen, options["sessions"], strict=False):
         if not any(entities_of(path).items() <= entities.items() for entities in wanted):
             faults.append((path, f"events without BOLD ({described}), {path.name}"))

@@ -19,7 +19,7 @@ def align_truth(truth: xarray.Dataset, responses: xarray.DataArray, source: str 
     Parameters
     ----------
     truth : see `bold.simulate_bids`
-    responses : see `betas.assemble`; voxels may have been left out
+    responses : see `assembly.assemble`; voxels may have been left out
     source : file of the truth, to name in an error
 
     Raises

@@ -102,7 +102,7 @@ def load_rdm_dataset(card: dict, downloads: str | Path | None) -> tuple[np.ndarr
         if known and subjects != known:
             found = f"{len(subjects)} subjects" if len(subjects) != len(known) else ", ".join(subjects)
             listed = f"{len(known)}" if len(subjects) != len(known) else ", ".join(known)
-            expected = f"{listed}, as in {rows[0][1]}: rows are the same subjects in every ROI"
+            expected = f"{listed}, as in {rows[0][1]} (other subjects go into a data set of their own)"
             raise InputError(field, found, expected, file=file)
         triangles.append(squares[:, *upper])
         rows += [(subject, roi) for subject in subjects]

@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal import lfilter
 
 from cortexrsa.brain.glm import all_others, frame_times, partitioned, regressors
-from cortexrsa.brain.simulated.voxels import Planted, check_options, plant
+from cortexrsa.brain.simulated.voxels import Planted, complete, plant
 
 TASK = "images"
 DURATION = 1.0  # seconds that an image is shown
@@ -64,7 +64,7 @@ def simulate_bids(options: dict, folder: Path, source: str = "simulated") -> xar
     those of each presentation in the order of the scan, NaN beyond the repeats; coords as in
     `files.write_responses`, and i, j, k (place in the volume). Voxels of a ROI are in the order of its mask.
     """
-    options = check_options(options, source)
+    options = complete(options, source)
     images, stimuli, planted = plant(options, source)
     _write_dataset(folder, images, stimuli, options)
     order = np.random.default_rng(np.random.SeedSequence(options["seed"], spawn_key=(0, 2)))

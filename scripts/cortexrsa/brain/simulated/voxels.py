@@ -18,7 +18,6 @@ from scipy import fft
 
 from cortexrsa.brain.simulated.images import CATEGORIES, FAMILIES, make_images
 from cortexrsa.errors import InputError
-from cortexrsa.formats.stimuli import MINIMUM_STIMULI
 
 SCALES = 3.0 * 2.0 ** (0.8 * np.arange(4))  # centre frequencies, cycles per image
 ORIENTATIONS = np.pi * np.arange(8) / 8
@@ -48,8 +47,7 @@ OPTION_DEFAULTS = {
     "interval": [3.0, 5.0],  # seconds from one onset to the next: uniform between the two
     "seed": 1,
 }
-ROI_DEFAULTS = {"voxels": 300, "area": None, "reliability": 0.5}  # the area must be given
-AREAS = ("v1", "lo", "noise")
+ROI_DEFAULTS = {"reliability": 0.5}
 
 
 # ---- the experiment --------------------------------------------------------------------------------------
@@ -97,9 +95,9 @@ def plant(options: dict, source: str = "simulated") -> tuple[np.ndarray, pd.Data
 
     Raises
     ------
-    InputError : an unknown key, or a value out of range.
+    InputError : see `complete`.
     """
-    options = check_options(options, source)
+    options = complete(options, source)
     grey, factors, stimuli = _draw_stimuli(options)
     planted = [
         _plant_roi(grey, factors, subject, roi, settings, options)
@@ -128,9 +126,9 @@ def simulate(options: dict, source: str = "simulated") -> tuple[np.ndarray, pd.D
 
     Raises
     ------
-    InputError : an unknown key, or a value out of range.
+    InputError : see `complete`.
     """
-    options = check_options(options, source)
+    options = complete(options, source)
     images, stimuli, planted = plant(options, source)
     train = (stimuli["split"] == "train").to_numpy()
     parts = []
@@ -154,60 +152,29 @@ def simulate(options: dict, source: str = "simulated") -> tuple[np.ndarray, pd.D
     return images, stimuli, responses
 
 
-def check_options(options: dict, source: str = "simulated") -> dict:
-    """Fill in the defaults of `options` and refuse what cannot be simulated; see `simulate`."""
+def complete(options: dict, source: str = "simulated") -> dict:
+    """`options` with the defaults, if their scan is possible; see `plant`.
 
-    def refuse_unknown(found, allowed, field):
-        for key in found:
-            if key not in allowed:
-                raise InputError(
-                    f"{field}{key}", "an unknown key", f"one of {', '.join(allowed)}", file=source
-                )
+    Keys, types and bounds are those of resources/schemas/dataset.schema.yaml, which cards are checked by.
 
-    def require(condition, field, found, expected):
-        if not condition:
-            raise InputError(field, repr(found), expected, file=source)
-
-    def require_integer(field, found, least):
-        whole = isinstance(found, int) and not isinstance(found, bool)
-        require(whole and found >= least, field, found, f"an integer of at least {least}")
-
-    refuse_unknown(options, [*OPTION_DEFAULTS, "rois"], "options.")
-    filled = OPTION_DEFAULTS | options
-    least = dict.fromkeys(OPTION_DEFAULTS.keys() - {"tr", "interval"}, 1)
-    least |= {"train": MINIMUM_STIMULI, "test": MINIMUM_STIMULI, "seed": 0}
-    for key, minimum in least.items():
-        require_integer(f"options.{key}", filled[key], minimum)
-    require(filled["size"] % GRID == 0, "options.size", filled["size"], f"a multiple of {GRID}")
-    _check_scan(filled, require)
-    rois = filled.get("rois")
-    require(isinstance(rois, dict) and rois, "rois", rois, "at least one ROI")
-    filled["rois"] = {}
-    for roi, settings in rois.items():
-        refuse_unknown(settings, ROI_DEFAULTS, f"rois.{roi}.")
-        settings = ROI_DEFAULTS | settings
-        require_integer(f"rois.{roi}.voxels", settings["voxels"], 2)
-        require(settings["area"] in AREAS, f"rois.{roi}.area", settings["area"], f"one of {', '.join(AREAS)}")
-        reliability = settings["reliability"]
-        number = isinstance(reliability, (int, float)) and not isinstance(reliability, bool)
-        require(number and 0 < reliability <= 1, f"rois.{roi}.reliability", reliability, "a number in (0, 1]")
-        filled["rois"][roi] = settings
-    return filled
-
-
-def _check_scan(options: dict, require) -> None:
-    """Refuse a scan that cannot be: see `check_options`."""
-    runs, interval, tr = options["runs"], options["interval"], options["tr"]
+    Raises
+    ------
+    InputError : fewer runs than sessions or too many for the presentations; an interval that ends before it
+        begins.
+    """
+    options = OPTION_DEFAULTS | options
+    options["rois"] = {roi: ROI_DEFAULTS | settings for roi, settings in options["rois"].items()}
+    runs, (shortest, longest) = options["runs"], options["interval"]
     presentations = sum(options[split] * options[f"{split}_repeats"] for split in ("train", "test"))
-    expected = (
-        f"at least {options['sessions']}, one a session, and at most {presentations // 4} (of 4 trials)"
-    )
-    require(options["sessions"] <= runs <= presentations // 4, "options.runs", runs, expected)
-    require(isinstance(tr, int | float) and tr > 0, "options.tr", tr, "seconds")
-    numbers = isinstance(interval, list) and len(interval) == 2
-    numbers = numbers and all(isinstance(value, int | float) for value in interval)
-    expected = "the shortest and the longest interval in seconds, at least 1"
-    require(numbers and 1 <= interval[0] <= interval[1], "options.interval", interval, expected)
+    if not options["sessions"] <= runs <= presentations // 4:
+        expected = (
+            f"at least {options['sessions']}, one a session, and at most {presentations // 4} (of 4 trials)"
+        )
+        raise InputError("options.runs", runs, expected, file=source)
+    if shortest > longest:
+        expected = "the shortest interval before the longest"
+        raise InputError("options.interval", options["interval"], expected, file=source)
+    return options
 
 
 def _draw_stimuli(options: dict) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:

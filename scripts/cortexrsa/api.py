@@ -1,0 +1,541 @@
+"""The library's front door: RSA of arrays, without the workflow.
+
+Patterns are arrays (n stimuli, p features or voxels), RDMs condensed upper triangles (n (n - 1) / 2,), i < j,
+in the order of `scipy.spatial.distance.squareform`. See docs/library.md. The workflow does not use this
+module.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cortexrsa.errors import InputError, suggestion
+from cortexrsa.formats import rdms as _rdm_files
+from cortexrsa.geometry import compare as _compare
+from cortexrsa.geometry import crossnobis as _crossnobis
+from cortexrsa.geometry.rdm import n_stimuli
+from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES
+from cortexrsa.inference import bootstrap, ceilings, permutation
+from cortexrsa.inference.resampling import resampled_similarity
+
+if TYPE_CHECKING:
+    import torch
+
+# fewer do not tell an error: an interval has one degree of freedom less than there are stimuli
+FEWEST_STIMULI = 8
+
+
+# ---- checks ----------------------------------------------------------------------------------------------
+
+
+def _known(field: str, name: str, possible: Sequence[str]) -> None:
+    if name not in possible:
+        raise InputError(field, repr(name), suggestion(name, possible))
+
+
+def _patterns(patterns: np.ndarray) -> np.ndarray:
+    """Trials (n, repeats, p) of patterns or trials, after a check."""
+    values = np.asarray(patterns)
+    if values.dtype.kind not in "iuf" or values.ndim not in (2, 3) or len(values) < 2 or not values.size:
+        expected = "numbers (stimuli, features) or (stimuli, repeats, features)"
+        raise InputError("patterns", f"{values.dtype} {values.shape}", expected)
+    values = values.astype(np.float64, copy=False)
+    trials = values[:, None] if values.ndim == 2 else values
+    missing = np.isnan(trials).all(axis=2)
+    if not np.isfinite(trials[~missing]).all() or missing.all(axis=1).any():
+        raise InputError("patterns", "NaN or infinite values", "finite values; NaN in whole trials only")
+    return trials
+
+
+def _rdms(field: str, rdms: np.ndarray, n: int | None = None) -> np.ndarray:
+    """RDMs (k, pairs) of one or several, after a check; n stimuli, where that is known."""
+    values = np.atleast_2d(np.asarray(rdms, np.float64))
+    try:
+        found = n_stimuli(values.shape[1])
+    except ValueError:
+        found = 0
+    if values.ndim != 2 or found < 3 or (n is not None and found != n):
+        of = "n" if n is None else n
+        expected = f"condensed RDMs of {of} stimuli, (pairs,) or (RDMs, pairs)"
+        raise InputError(field, f"shape {np.shape(rdms)}", expected)
+    return values
+
+
+def _sample(brain: np.ndarray, networks: np.ndarray, comparison: str) -> tuple[np.ndarray, np.ndarray, int]:
+    """RDMs of subjects and of layers over the same stimuli, after a check, and the number of the stimuli."""
+    _known("comparison", comparison, list(COMPARISONS))
+    brain = _rdms("brain", brain)
+    n = n_stimuli(brain.shape[1])
+    if n < FEWEST_STIMULI:
+        raise InputError("stimuli", n, f"at least {FEWEST_STIMULI}")
+    if not np.isfinite(brain).all():
+        raise InputError("brain", "NaN or infinite values", "finite dissimilarities")
+    return brain, _rdms("networks", networks, n), n
+
+
+# ---- geometry --------------------------------------------------------------------------------------------
+
+
+def rdm(patterns: np.ndarray, dissimilarity: str = "correlation", threads: int = 1) -> np.ndarray:
+    """Representational dissimilarity matrix of patterns (Kriegeskorte et al. 2008).
+
+    Parameters
+    ----------
+    patterns : (n, p) patterns of n stimuli over p features or voxels; or (n, repeats, p) single trials, with
+        NaN in the trials that a stimulus does not have
+    dissimilarity : correlation (1 - Pearson r), cosine, euclidean (squared, divided by p), mahalanobis
+        (squared, of patterns whitened by their noise, divided by p) or crossnobis (of two or more trials)
+    threads : the result does not depend on it
+
+    Returns
+    -------
+    (n (n - 1) / 2,) float64, i < j; NaN where a pattern is constant (correlation) or zero (cosine)
+
+    Raises
+    ------
+    InputError : an unknown dissimilarity; patterns of another shape, or not finite; too few trials.
+
+    References
+    ----------
+    Kriegeskorte, Mur & Bandettini 2008, doi:10.3389/neuro.06.004.2008; Walther et al. 2016,
+    doi:10.1016/j.neuroimage.2015.12.012 (crossnobis)
+
+    Examples
+    --------
+    >>> patterns = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 4.0], [3.0, 2.0, 1.0]])
+    >>> rdm(patterns).round(3)
+    array([0.018, 2.   , 1.982])
+    >>> rdm(patterns, "euclidean").round(3)
+    array([0.333, 2.667, 4.333])
+    """
+    _known("dissimilarity", dissimilarity, list(DISSIMILARITIES))
+    trials = _patterns(patterns)
+    fewest = int(np.isfinite(trials).all(axis=2).sum(axis=1).min())
+    if fewest < DISSIMILARITIES[dissimilarity].repeats:
+        raise InputError("repeats", fewest, f"at least 2 trials of each stimulus for {dissimilarity}")
+    prepared = _crossnobis.prepared(trials, dissimilarity)
+    return _crossnobis.rdm_of_trials(prepared, dissimilarity, threads)
+
+
+def compare(
+    rdms: np.ndarray, references: np.ndarray, comparison: str = "spearman", threads: int = 1
+) -> np.ndarray:
+    """Similarity of RDMs.
+
+    Parameters
+    ----------
+    rdms : (k, pairs), or one RDM (pairs,)
+    references : (m, pairs), or one RDM (pairs,), of the same stimuli
+    comparison : spearman, rho-a, tau-a, pearson, cosine, corr_cov or cosine_cov (whitened)
+    threads : the result does not depend on it
+
+    Returns
+    -------
+    (k, m) float64, without the axes of single RDMs; NaN where an RDM has a NaN or does not vary
+
+    Raises
+    ------
+    InputError : an unknown comparison; arrays that are no condensed RDMs of the same stimuli.
+
+    References
+    ----------
+    Nili et al. 2014, doi:10.1371/journal.pcbi.1003553; Diedrichsen et al. 2020, arXiv:2007.02789 (whitened)
+
+    Examples
+    --------
+    >>> print(compare([1.0, 2.0, 3.0], [1.0, 3.0, 2.0]).round(3))
+    0.5
+    >>> compare([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]], [1.0, 3.0, 2.0], "tau-a").round(3)
+    array([ 0.333, -0.333])
+    """
+    _known("comparison", comparison, list(COMPARISONS))
+    first = _rdms("rdms", rdms)
+    second = _rdms("references", references, n_stimuli(first.shape[1]))
+    similarity = _compare.compare(first, second, comparison, threads)
+    kept = tuple(slice(None) if np.ndim(side) == 2 else 0 for side in (rdms, references))
+    return similarity[kept]
+
+
+# ---- inference -------------------------------------------------------------------------------------------
+
+
+def scores(
+    brain: np.ndarray,
+    networks: np.ndarray,
+    comparison: str = "spearman",
+    confidence: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
+    threads: int = 1,
+) -> pd.DataFrame:
+    """Similarity of each network RDM to those of the subjects, with errors over stimuli and subjects.
+
+    Stimuli are resampled, and with several subjects these too, so that the intervals are those of other
+    stimuli and subjects from the same populations (Schütt et al. 2023). They are corrected for the noise of
+    single pairs of stimuli, which the plain bootstrap counts about three times.
+
+    Parameters
+    ----------
+    brain : (subjects, pairs), or (pairs,) of one subject
+    networks : (k, pairs), such as the layers of a network; or one RDM (pairs,)
+    comparison : see `compare`
+    confidence : of the interval
+    draws : resamples of the stimuli (and subjects)
+    seed : of the resamples
+    threads : the result does not depend on it
+
+    Returns
+    -------
+    DataFrame, one row a network RDM: score (the mean over subjects of the similarity), se, ci_low, ci_high
+
+    Raises
+    ------
+    InputError : see `compare`; fewer than 8 stimuli; brain RDMs that are not finite.
+
+    References
+    ----------
+    Schütt et al. 2023, doi:10.7554/eLife.82566
+
+    Examples
+    --------
+    >>> generator = np.random.default_rng(0)
+    >>> signal = generator.normal(size=(20, 30))
+    >>> brain = np.stack([rdm(signal + generator.normal(size=signal.shape)) for _ in range(4)])
+    >>> networks = np.stack([rdm(signal), rdm(generator.normal(size=signal.shape))])
+    >>> table = scores(brain, networks, draws=200)
+    >>> list(table.columns)
+    ['score', 'se', 'ci_low', 'ci_high']
+    >>> (table["ci_low"] > 0).tolist()
+    [True, False]
+    """
+    brain, networks, n = _sample(brain, networks, comparison)
+    resamples = bootstrap.Resamples.of(n, draws, seed)
+    similarity = resampled_similarity(brain, networks, resamples.counts, comparison, threads)
+    sample, drawn, left_out = resamples.parts(similarity)
+    group = bootstrap.group_scores(sample, drawn, n, seed, left_out, resamples.shares)
+    se, low, high = bootstrap.interval(group, confidence)
+    return pd.DataFrame({"score": group.estimate, "se": se, "ci_low": low, "ci_high": high})
+
+
+def permutation_test(
+    brain: np.ndarray,
+    networks: np.ndarray,
+    comparison: str = "spearman",
+    permutations: int = 1000,
+    seed: int = 0,
+    threads: int = 1,
+) -> pd.DataFrame:
+    """Test of each similarity against zero by relabelling of the stimuli (Mantel 1967).
+
+    Parameters
+    ----------
+    brain, networks : see `scores`
+    comparison : see `compare`
+    permutations : number of random relabellings, the same for all RDMs
+    seed : of the permutations
+    threads : the result does not depend on it
+
+    Returns
+    -------
+    DataFrame, one row a network RDM: score; p, one-sided, (b + 1) / (N + 1); p_fwe, corrected for all network
+    RDMs by the distribution of the maximum; q_fdr, by the false discovery rate
+
+    Raises
+    ------
+    InputError : see `scores`.
+
+    References
+    ----------
+    Mantel 1967; Nichols & Holmes 2002, doi:10.1002/hbm.1058; Benjamini & Hochberg 1995
+
+    Examples
+    --------
+    >>> generator = np.random.default_rng(0)
+    >>> signal = generator.normal(size=(20, 30))
+    >>> networks = np.stack([rdm(signal), rdm(generator.normal(size=signal.shape))])
+    >>> test = permutation_test(rdm(signal + generator.normal(size=signal.shape)), networks)
+    >>> (test["p_fwe"] < 0.05).tolist()
+    [True, False]
+    """
+    brain, networks, _ = _sample(brain, networks, comparison)
+    observed = _compare.compare(brain, networks, comparison, threads).mean(axis=0)
+    null = permutation.permutation_null(brain, networks, permutations, seed, comparison, threads)
+    null = null.mean(axis=1)
+    p = permutation.p_values(observed, null)
+    # a constant RDM has no similarity in any permutation
+    maximum = np.fmax.reduce(null, axis=1)
+    return pd.DataFrame(
+        {
+            "score": observed,
+            "p": p,
+            "p_fwe": permutation.familywise_p(observed, maximum),
+            "q_fdr": permutation.false_discovery_q(p),
+        }
+    )
+
+
+def ceiling_of_subjects(
+    brain: np.ndarray,
+    comparison: str = "spearman",
+    confidence: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
+    threads: int = 1,
+) -> dict[str, float]:
+    """Noise ceiling of the scores that a network could reach, from the RDMs of several subjects.
+
+    Parameters
+    ----------
+    brain : (subjects >= 2, pairs)
+    comparison, confidence, draws, seed, threads : see `scores`
+
+    Returns
+    -------
+    dict of lower (each subject with the mean RDM of the others), upper (with that of all), ci_low (of the
+    lower bound) and ci_high (of the upper bound)
+
+    Raises
+    ------
+    InputError : see `scores`; a single subject.
+
+    References
+    ----------
+    Nili et al. 2014, doi:10.1371/journal.pcbi.1003553
+
+    Examples
+    --------
+    >>> generator = np.random.default_rng(0)
+    >>> signal = generator.normal(size=(20, 30))
+    >>> brain = np.stack([rdm(signal + generator.normal(size=signal.shape)) for _ in range(4)])
+    >>> ceiling = ceiling_of_subjects(brain, draws=200)
+    >>> 0 < ceiling["lower"] < ceiling["upper"] < 1
+    True
+    """
+    brain, _, n = _sample(brain, brain, comparison)
+    if len(brain) < 2:
+        raise InputError("subjects", len(brain), "at least 2; see ceiling_of_repeats for one")
+    resamples = bootstrap.Resamples.of(n, draws, seed)
+    return ceilings.subject_ceiling(brain, resamples, comparison, confidence, seed, threads)
+
+
+def ceiling_of_repeats(
+    trials: np.ndarray,
+    dissimilarity: str = "correlation",
+    comparison: str = "spearman",
+    splits: int = 20,
+    confidence: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
+    threads: int = 1,
+) -> dict[str, float]:
+    """Noise ceiling of one subject and ROI, from repeated presentations.
+
+    Parameters
+    ----------
+    trials : (n, repeats, voxels), NaN in the trials that a stimulus does not have
+    dissimilarity : see `rdm`
+    splits : random halves of the repeats
+    comparison, confidence, draws, seed, threads : see `scores`
+
+    Returns
+    -------
+    dict of lower (similarity of the RDMs of two measurements like this one, by Spearman and Brown), upper (of
+    the noiseless RDM with the measured one), ci_low (of the lower bound) and ci_high (of the upper bound)
+
+    Raises
+    ------
+    InputError : see `rdm` and `scores`; too few repeats of a stimulus to part them.
+
+    References
+    ----------
+    Spearman 1910; Brown 1910
+
+    Examples
+    --------
+    >>> generator = np.random.default_rng(0)
+    >>> trials = generator.normal(size=(20, 1, 30)) + generator.normal(size=(20, 4, 30))
+    >>> ceiling = ceiling_of_repeats(trials, draws=200)
+    >>> 0 < ceiling["lower"] < ceiling["upper"] < 1
+    True
+    """
+    _known("dissimilarity", dissimilarity, list(DISSIMILARITIES))
+    _known("comparison", comparison, list(COMPARISONS))
+    values = _patterns(trials)
+    fewest = int(np.isfinite(values).all(axis=2).sum(axis=1).min())
+    # either half of the repeats makes an RDM
+    needed = 2 * DISSIMILARITIES[dissimilarity].repeats
+    if fewest < needed:
+        raise InputError("repeats", fewest, f"at least {needed} trials of each stimulus")
+    if len(values) < FEWEST_STIMULI:
+        raise InputError("stimuli", len(values), f"at least {FEWEST_STIMULI}")
+    resamples = bootstrap.Resamples.of(len(values), draws, seed)
+    prepared = _crossnobis.prepared(values, dissimilarity)
+    return ceilings.split_half_ceiling(
+        prepared, resamples, splits, seed, dissimilarity, comparison, confidence, threads
+    )
+
+
+# ---- files -----------------------------------------------------------------------------------------------
+
+
+def read_rdms(path: str | Path) -> _rdm_files.RDMs:
+    """RDMs of a file of the workflow, or one that `write_rdms` wrote.
+
+    Returns
+    -------
+    RDMs with `dissimilarities` (k, pairs), the tables `rdm_descriptors` (k rows: layer, depth; or subject,
+    roi) and `pattern_descriptors` (n rows: stimulus_id, split), and `dissimilarity_measure`
+
+    Raises
+    ------
+    InputError : the file cannot be read as such, or its parts disagree.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/rdms.h5"
+    >>> write_rdms(path, [1.0, 2.0, 3.0], stimuli=["cat", "dog", "tree"], rdm_descriptors={"roi": ["V1"]})
+    >>> rdms = read_rdms(path)
+    >>> rdms.dissimilarities
+    array([[1., 2., 3.]])
+    >>> rdms.pattern_descriptors["stimulus_id"].tolist()
+    ['cat', 'dog', 'tree']
+    """
+    return _rdm_files.read_rdms(path)
+
+
+def write_rdms(
+    path: str | Path,
+    rdms: np.ndarray,
+    stimuli: Sequence[str],
+    rdm_descriptors: dict[str, Sequence] | None = None,
+    dissimilarity: str = "correlation",
+) -> None:
+    """Write RDMs as HDF5, in the layout that `rsatoolbox.rdm.load_rdm` opens.
+
+    Parameters
+    ----------
+    path : of the file
+    rdms : (k, pairs), or one RDM (pairs,)
+    stimuli : n names, each once
+    rdm_descriptors : name -> k values, what each RDM is of
+    dissimilarity : what was measured
+
+    Raises
+    ------
+    InputError : arrays that are no condensed RDMs; stimuli or descriptors that do not fit them.
+    """
+    values = _rdms("rdms", rdms, len(stimuli))
+    if len(set(stimuli)) < len(stimuli):
+        raise InputError("stimuli", "a name twice", "each name once")
+    descriptors = rdm_descriptors or {"index": range(len(values))}
+    for name, column in descriptors.items():
+        if len(column) != len(values):
+            raise InputError(
+                f"rdm_descriptors: {name}", f"{len(column)} values", f"{len(values)}, one an RDM"
+            )
+    _rdm_files.write_rdms(
+        path,
+        _rdm_files.RDMs(
+            values,
+            pd.DataFrame(descriptors),
+            pd.DataFrame({"stimulus_id": list(stimuli)}),
+            dissimilarity,
+        ),
+        settings={},
+    )
+
+
+# ---- networks --------------------------------------------------------------------------------------------
+
+
+def build_network(
+    source: str, name: str, seed: int = 0, weights: str | Path | None = None, **options
+) -> torch.nn.Module:
+    """Build a network.
+
+    Parameters
+    ----------
+    source : torchvision, timm, hub, resnet, cornet_s, vae, autoencoder or another of the model cards'
+    name : of the network there, such as resnet18
+    seed : of the random weights
+    weights : a state dict (safetensors or PyTorch, nothing is unpickled) that fits exactly; random weights
+        without it
+    options : of the source, see docs/add-a-model.md
+
+    Returns
+    -------
+    torch.nn.Module in evaluation mode, on the CPU
+
+    Raises
+    ------
+    InputError : an unknown source, name or option (the nearest are listed); weights that do not fit.
+
+    Examples
+    --------
+    >>> network = build_network("resnet", "resnet18", width=8)
+    >>> sum(parameter.numel() for parameter in network.parameters()) > 10_000
+    True
+    """
+    # seconds: whoever has no network does not wait for it
+    from cortexrsa.networks.build import build
+    from cortexrsa.networks.weights import load_weights
+
+    network = build({"source": source, "name": name, "options": options}, seed)
+    if weights is not None:
+        load_weights(network, {}, weights)
+    return network.eval()
+
+
+def extract(
+    network: torch.nn.Module,
+    images: np.ndarray,
+    layers: Sequence[str],
+    size: int,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    batch_size: int = 64,
+    device: str | None = None,
+) -> dict[str, np.ndarray]:
+    """Activations of layers of a network to images.
+
+    Parameters
+    ----------
+    network : torch.nn.Module; it is put into evaluation mode on `device`
+    images : (n, H, W, 3) uint8; whole images are resized, none is cropped
+    layers : names of its modules in the order in which they run, see `network.named_modules()`
+    size : side of the network's input, in pixels
+    mean, std : of its three channels, subtracted from and divided out of images in [0, 1]
+    batch_size : images at a time, halved where memory runs out
+    device : cpu or cuda; the GPU where there is one by default
+
+    Returns
+    -------
+    layer -> (n, features) float32
+
+    Raises
+    ------
+    InputError : unknown layers (the nearest are listed), or layers in another order; images of another shape
+        or dtype; activations that are not finite.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    >>> network = build_network("resnet", "resnet18", width=8)
+    >>> activations = extract(network, images, ["layer1", "layer4"], size=32, device="cpu")
+    >>> {layer: values.shape[0] for layer, values in activations.items()}
+    {'layer1': 4, 'layer4': 4}
+    """
+    from cortexrsa.networks import extraction
+
+    preprocessing = {"size": size, "interpolation": "bilinear"}
+    preprocessing |= {key: list(value) for key, value in (("mean", mean), ("std", std)) if value is not None}
+    with tempfile.TemporaryDirectory() as folder:
+        extraction.extract(network, images, preprocessing, layers, folder, batch_size, device=device)
+        return {layer: np.load(Path(folder, f"{layer}.npy")) for layer in layers}
