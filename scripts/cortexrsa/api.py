@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,13 @@ from cortexrsa.geometry import compare as _compare
 from cortexrsa.geometry import crossnobis as _crossnobis
 from cortexrsa.geometry.rdm import n_stimuli
 from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES
-from cortexrsa.inference import bootstrap, ceilings, permutation
-from cortexrsa.inference.resampling import resampled_similarity
+from cortexrsa.inference import permutation
+from cortexrsa.inference.ceilings.repeats import split_half_ceiling
+from cortexrsa.inference.ceilings.subjects import subject_ceiling
+from cortexrsa.inference.errors import over_subjects
+from cortexrsa.inference.families import false_discovery_q, familywise_p, p_values
+from cortexrsa.inference.replication import replication
+from cortexrsa.inference.settings import Settings
 
 if TYPE_CHECKING:
     import torch
@@ -215,12 +221,11 @@ def scores(
     [True, False]
     """
     brain, networks, n = _sample(brain, networks, comparison)
-    resamples = bootstrap.Resamples.of(n, draws, seed)
-    similarity = resampled_similarity(brain, networks, resamples.counts, comparison, threads)
-    sample, drawn, left_out = resamples.parts(similarity)
-    group = bootstrap.group_scores(sample, drawn, n, seed, left_out, resamples.shares)
-    se, low, high = bootstrap.interval(group, confidence)
-    return pd.DataFrame({"score": group.estimate, "se": se, "ci_low": low, "ci_high": high})
+    method = replication(n, Settings(bootstrap=draws, seed=seed))
+    similarity, deviations = method.similarity(brain, networks, comparison, threads)
+    found = over_subjects(similarity, deviations, method.replicates, seed).evaluated()
+    se, low, high = found.interval(confidence)
+    return pd.DataFrame({"score": found.value, "se": se, "ci_low": low, "ci_high": high})
 
 
 def permutation_test(
@@ -267,15 +272,15 @@ def permutation_test(
     observed = _compare.compare(brain, networks, comparison, threads).mean(axis=0)
     null = permutation.permutation_null(brain, networks, permutations, seed, comparison, threads)
     null = null.mean(axis=1)
-    p = permutation.p_values(observed, null)
+    p = p_values(observed, null)
     # a constant RDM has no similarity in any permutation
     maximum = np.fmax.reduce(null, axis=1)
     return pd.DataFrame(
         {
             "score": observed,
             "p": p,
-            "p_fwe": permutation.familywise_p(observed, maximum),
-            "q_fdr": permutation.false_discovery_q(p),
+            "p_fwe": familywise_p(observed, maximum),
+            "q_fdr": false_discovery_q(p),
         }
     )
 
@@ -320,8 +325,8 @@ def ceiling_of_subjects(
     brain, _, n = _sample(brain, brain, comparison)
     if len(brain) < 2:
         raise InputError("subjects", len(brain), "at least 2; see ceiling_of_repeats for one")
-    resamples = bootstrap.Resamples.of(n, draws, seed)
-    return ceilings.subject_ceiling(brain, resamples, comparison, confidence, seed, threads)
+    settings = Settings(bootstrap=draws, seed=seed, confidence=confidence)
+    return asdict(subject_ceiling(brain, replication(n, settings), comparison, settings, threads))
 
 
 def ceiling_of_repeats(
@@ -374,11 +379,10 @@ def ceiling_of_repeats(
         raise InputError("repeats", fewest, f"at least {needed} trials of each stimulus")
     if len(values) < FEWEST_STIMULI:
         raise InputError("stimuli", len(values), f"at least {FEWEST_STIMULI}")
-    resamples = bootstrap.Resamples.of(len(values), draws, seed)
+    settings = Settings(bootstrap=draws, ceiling_splits=splits, seed=seed, confidence=confidence)
     prepared = _crossnobis.prepared(values, dissimilarity)
-    return ceilings.split_half_ceiling(
-        prepared, resamples, splits, seed, dissimilarity, comparison, confidence, threads
-    )
+    method = replication(len(values), settings)
+    return asdict(split_half_ceiling(prepared, method, dissimilarity, comparison, settings, threads))
 
 
 # ---- files -----------------------------------------------------------------------------------------------
