@@ -1,6 +1,6 @@
 """Read the stimuli of a BIDS folder, and check all of it but the data of the BOLD."""
 
-from cortexrsa.brain.loaders.bids import check_people, find_runs, read_subject, unbalanced, unfitting
+from cortexrsa.brain.loaders.bids import check_people, cut_off, find_runs, read_subject, unbalanced, unfitting
 from cortexrsa.brain.loaders.bids_stimuli import read_stimuli, what_was_left_out
 from cortexrsa.errors import InputError
 from cortexrsa.formats.bids_names import runs_of_all
@@ -24,6 +24,6 @@ with job_log(snakemake.log[0]):
     images, stimuli = read_stimuli(folder, options, events)
     # of all subjects: some may have been left out when the card was read
     _, skipped = runs_of_all(folder, settings["options"])
-    for text in [*skipped, *unbalanced(runs), *what_was_left_out(events, stimuli)]:
+    for text in [*skipped, *unbalanced(runs), *cut_off(runs), *what_was_left_out(events, stimuli)]:
         warn(text)
     write_stimuli(snakemake.output.images, snakemake.output.stimuli, images, stimuli, settings)

@@ -1227,6 +1227,24 @@ def test_an_image_whose_header_has_no_place_is_not_resampled(folder):
         mask_of(folder, {"mask": "m.nii.gz"})
 
 
+def test_volumes_that_were_cut_off_are_said(folder):
+    """Onsets count from the first volume of the raw BOLD (issue 5 of openneuro_glmfitlins)."""
+    raw = {path.name: nib.load(path) for path in folder.glob("sub-01/ses-*/func/*_bold.nii.gz")}
+    options = preprocessed(folder)
+    for name, image in raw.items():
+        place = folder / "sub-01" / name.split("_")[1] / "func"
+        nib.save(nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine, image.header), place / name)
+    path = folder / "derivatives/fmriprep" / f"{FIRST}_space-T1w_desc-preproc_bold.nii.gz"
+    rewrite(path, lambda data: data[..., 4:])
+    runs = bids.find_runs(folder, card_of(**options)[1])
+    run = runs[0]
+    (warning,) = bids.cut_off(runs)
+    assert warning == (
+        f"{path.name}: {run.scans} volumes, and {run.scans + 4} in the raw BOLD: onsets count from the first "
+        f"of the {run.scans}"
+    )
+
+
 def test_a_column_of_confounds_without_any_number(folder):
     """Signals of the CSF may be n/a throughout (fMRIPrep issue 2200)."""
     options = preprocessed(folder)

@@ -226,6 +226,37 @@ def test_sessions_are_chosen_and_sorted_as_numbers(tmp_path):
     assert [run.session for run in files_of(tmp_path, sessions=["10"])[0]] == ["10"]
 
 
+# ---- cards -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rois", "options", "message"),
+    [
+        ({}, {"events": {"pattern": "(.+"}}, "options.events.pattern: found '(.+', expected a regular"),
+        (
+            {"A": {"union": ["V1", "V2"]}},
+            {},
+            "rois.A.union: found 'V2', expected one of V1; did you mean V1?",
+        ),
+        ({"A": {"union": ["V1", "B"]}, "B": {"union": ["V1", "A"]}}, {}, "rois.A.union: found 'B'"),
+        ({}, {"subjects": ["3"]}, "options.subjects[0]: found '3'"),
+    ],
+    ids=str,
+)
+def test_cards_that_are_refused(four_runs, rois, options, message):
+    card = {"loader": "bids", "path": str(four_runs), "rois": {"V1": {"mask": "V1.nii.gz"}} | rois}
+    card["options"] = options_of(**options)
+    with pytest.raises(InputError) as caught:
+        cards.bids_source("mine", card)
+    assert message in str(caught.value)
+
+
+def test_subjects_that_are_skipped_are_no_jobs(four_runs):
+    fill(four_runs, "sub-2/anat/sub-2_T1w.nii.gz")
+    card = {"loader": "bids", "path": str(four_runs), "rois": {}, "options": options_of(incomplete="skip")}
+    assert cards.bids_source("mine", card)["subjects"] == ["1"]
+
+
 # ---- what is followed ------------------------------------------------------------------------------------
 
 

@@ -34,6 +34,7 @@ class RunFiles:
     confounds : file beside the BOLD, or None if there is none
     sidecars : JSON files that describe the BOLD, the nearest last
     raw_sidecars : the same of the raw BOLD, where `bold` is made from it
+    raw : that BOLD, or None
     """
 
     subject: str
@@ -44,6 +45,7 @@ class RunFiles:
     confounds: Path | None
     sidecars: tuple[Path, ...]
     raw_sidecars: tuple[Path, ...] = ()
+    raw: Path | None = None
 
 
 # ---- names -----------------------------------------------------------------------------------------------
@@ -236,6 +238,9 @@ def _runs_of(folder: Path, subject: str, options: dict) -> tuple[list[RunFiles],
                 _confounds_of(path),
                 tuple(inherited(path, source, "bold", ".json")),
                 tuple(inherited(raw_path, folder, "bold", ".json")) if processed else (),
+                next((other for other in raw if scan_key(entities_of(other)) == scan_key(entities)), None)
+                if processed
+                else None,
             )
         )
     # events of raw BOLD that is not preprocessed are told of already

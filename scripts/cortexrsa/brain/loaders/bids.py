@@ -236,6 +236,20 @@ def unfitting(wanted: list[str] | dict, confounds: list[pd.DataFrame | None]) ->
     return [pattern for pattern, found in matching(wanted, names).items() if not found]
 
 
+def cut_off(runs: list[Run]) -> list[str]:
+    """A sentence on each run that has another number of volumes than the raw BOLD that it is made from."""
+    sentences = []
+    for run in runs:
+        # where only the names of raw BOLD are there, as in datalad, nothing can be compared
+        raw = open_bold(run.raw).shape[3] if run.raw and run.raw.is_file() else run.scans
+        if raw != run.scans:
+            sentences.append(
+                f"{run.bold.name}: {run.scans} volumes, and {raw} in the raw BOLD: onsets count from the "
+                f"first of the {run.scans}"
+            )
+    return sentences
+
+
 def unbalanced(runs: list[Run]) -> list[str]:
     """A sentence on what each subject has, where subjects differ in their sessions or numbers of runs."""
     own = {run.subject: Counter() for run in runs}
