@@ -26,7 +26,7 @@ def read_stimuli(
     folder : BIDS folder
     options : of the card: stimuli (folder of the images below it), table (file with stimulus_id, filename,
         split and any labels; below `folder`, or absolute; None for `stimuli.tsv` among the images, if there
-        is one), unshown (refuse, or drop stimuli that a subject did not see)
+        is one), unshown (refuse, or drop stimuli that a subject did not see), aspect_tolerance
     events : of every run, see `bids_tables.read_events`
 
     Returns
@@ -91,7 +91,7 @@ def read_stimuli(
         if pd.isna(name) or not (images / name).is_file():
             found = "no image" if pd.isna(name) else f"no file {name}"
             raise InputError(f"image of {stimulus!r}", found, "a JPEG or PNG of that name", file=images)
-    pixels = load_images(images, list(names))
+    pixels = load_images(images, list(names), options["aspect_tolerance"])
     first = ["stimulus_id", "split", "repeats"]
     table = table[first + [column for column in table if column not in first]]
     check_stimuli(pixels, table, path if path.is_file() else folder)
