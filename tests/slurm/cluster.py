@@ -23,15 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-PACKAGES = (
-    "munge",
-    "slurmctld",
-    "slurmd",
-    "slurm-client",
-    "slurmdbd",
-    "slurm-wlm-mysql-plugin",
-    "mariadb-server",
-)
+PACKAGES = ("munge", "slurmctld", "slurmd", "slurm-client")
 ETC = Path("/etc/slurm")
 MARK = "# made by the tests of dnn-cortex-rsa; removed when they end\n"
 GPUS = 2
@@ -64,14 +56,12 @@ DefMemPerCPU=500
 # more processors than the machine has
 SlurmdParameters=config_overrides
 GresTypes=gpu
-AccountingStorageType=accounting_storage/slurmdbd
-AccountingStorageHost=127.0.0.1
-AccountingStoragePort={ports[1]}
-AccountingStoragePass={root}/munge/socket
+# no accounting: the controller itself tells of every job for an hour after its end
+AccountingStorageType=accounting_storage/none
 AccountingStorageTRES=gres/gpu
-AccountingStoreFlags=job_comment
-NodeName=c1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=32000
-NodeName=g1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[3]} CPUs=8 RealMemory=16000 Gres=gpu:{gpus}
+MinJobAge=3600
+NodeName=c1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=32000
+NodeName=g1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=16000 Gres=gpu:{gpus}
 PartitionName=cpu Nodes=c1 Default=YES MaxTime=1-0 State=UP
 PartitionName=gpu Nodes=g1 MaxTime=1-0 State=UP
 """
@@ -81,21 +71,6 @@ GRES = "NodeName=g1 Name=gpu File={root}/gpu[0-{last}] Flags=nvidia_gpu_env\n"
 
 # 22.05 knows no `disabled`, and slurmd ends where it finds no version by itself; this is loaded, not used
 CGROUP = "CgroupPlugin=cgroup/v1\n"
-
-SLURMDBD = """
-AuthType=auth/munge
-AuthInfo=socket={root}/munge/socket
-DbdHost=localhost
-DbdAddr=127.0.0.1
-DbdPort={ports[1]}
-SlurmUser=root
-PidFile={root}/slurmdbd.pid
-StorageType=accounting_storage/mysql
-StorageHost=localhost
-StorageUser=slurm
-StoragePass=slurm
-StorageLoc=slurm
-"""
 
 
 def why_not() -> str | None:
@@ -141,11 +116,6 @@ def _free_ports(count: int) -> list[int]:
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def output(*command: str) -> str:
@@ -213,14 +183,13 @@ def _configure(root: Path, ports: list[int]) -> list[Path]:
         "slurm.conf": SLURM.format(**values, gpus=GPUS),
         "gres.conf": GRES.format(**values, last=GPUS - 1),
         "cgroup.conf": CGROUP,
-        "slurmdbd.conf": SLURMDBD.format(**values),
     }
     ETC.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, text in texts.items():
         path = ETC / name
         path.write_text(MARK + text)
-        path.chmod(0o600 if name == "slurmdbd.conf" else 0o644)
+        path.chmod(0o644)
         paths.append(path)
     return paths
 
@@ -247,41 +216,6 @@ def _start_munge(daemons: Daemons) -> None:
     wait_until(lambda: daemons.check() and (folder / "socket").exists(), "munge")
 
 
-def _start_accounting(daemons: Daemons, port: int) -> None:
-    root = daemons.root
-    data, sock = root / "database", root / "database.sock"
-    data.mkdir()
-    plain = ("--no-defaults", "--user=root", f"--datadir={data}")
-    output("mariadb-install-db", *plain, "--auth-root-authentication-method=socket", "--skip-test-db")
-    daemons.start(
-        "mariadbd",
-        *("mariadbd", *plain, f"--socket={sock}", "--skip-networking", "--innodb-buffer-pool-size=32M"),
-        # it is thrown away in the end: no need to wait for the disk
-        *(
-            "--innodb-flush-log-at-trx-commit=0",
-            "--innodb-lock-wait-timeout=900",
-            f"--pid-file={root}/database.pid",
-        ),
-    )
-    client = ("mariadb", "--no-defaults", f"--socket={sock}", "-e")
-
-    def answers() -> bool:
-        return subprocess.run([*client, "SELECT 1"], capture_output=True).returncode == 0
-
-    wait_until(lambda: daemons.check() and answers(), "the database")
-    user = "'slurm'@'localhost'"
-    output(
-        *client,
-        f"CREATE DATABASE slurm; CREATE USER {user} IDENTIFIED BY 'slurm'; GRANT ALL ON slurm.* TO {user};",
-    )
-    # the library takes the socket of `localhost` from here, not from slurmdbd.conf
-    daemons.start("slurmdbd", "slurmdbd", "-D", MYSQL_UNIX_PORT=str(sock))
-    wait_until(lambda: daemons.check() and _listens(port), "slurmdbd")
-    output("sacctmgr", "--immediate", "add", "cluster", "test")
-    output("sacctmgr", "--immediate", "add", "account", "lab")
-    output("sacctmgr", "--immediate", "add", "user", "root", "account=lab", "defaultaccount=lab")
-
-
 def _states() -> set[str]:
     run = subprocess.run(["sinfo", "--noheader", "--Node", "--format=%T"], capture_output=True, text=True)
     return set(run.stdout.split())
@@ -291,7 +225,7 @@ def _states() -> set[str]:
 def cluster() -> Iterator[Path]:
     """Install and start the cluster, yield the folder of its files and logs, and stop and remove all of it.
 
-    Node c1 is the partition `cpu` (the default), node g1 with its GPUs the partition `gpu`; account `lab`.
+    Node c1 is the partition `cpu` (the default), node g1 with its GPUs the partition `gpu`.
     """
     with contextlib.ExitStack() as stack:
         lock = stack.enter_context(open(Path(tempfile.gettempdir()) / "dnn-cortex-rsa-slurm.lock", "w"))
@@ -306,12 +240,11 @@ def cluster() -> Iterator[Path]:
         for k in range(GPUS):
             os.mknod(root / f"gpu{k}", 0o020666, os.makedev(195, k))
         daemons = Daemons(root)
-        ports = _free_ports(4)
+        ports = _free_ports(3)
         for path in _configure(root, ports):
             stack.callback(path.unlink, missing_ok=True)
         stack.callback(daemons.stop)
         _start_munge(daemons)
-        _start_accounting(daemons, ports[1])
         daemons.start("slurmctld", "slurmctld", "-D", "-c")
         for node in ("c1", "g1"):
             daemons.start(f"slurmd-{node}", "slurmd", "-D", "-N", node)
