@@ -44,7 +44,7 @@ SlurmdPidFile={root}/slurmd-%n.pid
 # no control groups: containers rarely allow them
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherType=jobacct_gather/none
 MpiDefault=none
 ReturnToService=2
 KillWait=2
@@ -58,7 +58,6 @@ SlurmdParameters=config_overrides
 GresTypes=gpu
 # no accounting: the controller itself tells of every job for an hour after its end
 AccountingStorageType=accounting_storage/none
-AccountingStorageTRES=gres/gpu
 MinJobAge=3600
 NodeName=c1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=32000
 NodeName=g1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=16000 Gres=gpu:{gpus}

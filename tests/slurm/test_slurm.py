@@ -48,7 +48,9 @@ def jobs() -> list[Job]:
     for line in output("scontrol", "--oneliner", "show", "jobs").splitlines():
         shown = dict(re.findall(r"(\S+?)=(\S*)", line))
         rule, _, wildcards = shown["Comment"].removeprefix("rule_").partition("_wildcards_")
-        gpus = re.search(r"gres/gpu=(\d+)", shown["TRES"])
+        # of --gpus and of --gres
+        asked = shown.get("TresPerJob", "") + shown.get("TresPerNode", "")
+        gpus = re.search(r"gres:gpu:(\d+)", asked)
         found.append(
             Job(
                 *(int(shown["JobId"]), rule, wildcards, shown["Partition"], int(gpus[1]) if gpus else 0),
