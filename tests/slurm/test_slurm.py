@@ -46,6 +46,8 @@ def jobs() -> list[Job]:
     """All jobs that were ever submitted, in their order."""
     found = []
     for line in output("scontrol", "--oneliner", "show", "jobs").splitlines():
+        if not line.startswith("JobId="):
+            continue  # "No jobs in the system"
         shown = dict(re.findall(r"(\S+?)=(\S*)", line))
         rule, _, wildcards = shown["Comment"].removeprefix("rule_").partition("_wildcards_")
         # of --gpus and of --gres
