@@ -18,7 +18,7 @@ import yaml
 from cluster import cluster, output, wait_until, why_not
 from PIL import Image
 
-from support import copy_project
+from support import copy_project, edit
 
 REASON = why_not()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
@@ -63,15 +63,9 @@ def jobs() -> list[Job]:
 
 
 def start(project: Path) -> subprocess.Popen:
-    """Run the study through the profile, as a user would; only faster to look after its jobs.
-
-    As docs/cluster.md says for sites without accounting; extraction as for sites that want gres.
-    """
+    """Run the study through the profile, as a user would; only faster to look after its jobs."""
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", "--latency-wait", "10"]
     command += ["--slurm-init-seconds-before-status-checks", "5", "--seconds-between-status-checks", "2"]
-    command += ["--slurm-status-command", "squeue", "--slurm-no-account"]
-    options = ["slurm_partition=gpu", "gpu=0", "gres=gpu:1"]
-    command += ["--set-resources", *(f"extract:{option}" for option in options)]
     command += ["--configfile", "slurm.yaml", "--", *TARGETS]
     with open(project / "snakemake.log", "w") as log:
         RUNS.append(subprocess.Popen(command, cwd=project, stdout=log, stderr=log))
@@ -116,11 +110,21 @@ def write_study(project: Path) -> None:
     (project / "slurm.yaml").write_text(yaml.safe_dump(study | {"claims": {"models": roles}}))
 
 
+def adapt_profile(project: Path) -> None:
+    """What the profile says for sites without accounting, and of extraction what it says for `gres`."""
+    profile = project / "profiles/slurm/config.yaml"
+    for line in ("slurm-status-command: squeue", "slurm-no-account: true"):
+        edit(profile, f"# {line}", line)
+    extraction = "  extract:\n    slurm_partition: gpu\n"
+    edit(profile, extraction, extraction + '    gpu: 0\n    gres: "gpu:1"\n')
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """The study, run once through the profile on a cluster that is stopped in the end."""
     project = copy_project(tmp_path_factory.mktemp("slurm") / "project")
     write_study(project)
+    adapt_profile(project)
     with cluster():
         yield project
         # before the cluster, whatever happened
