@@ -173,7 +173,7 @@ def test_the_study_runs_to_its_end(project, submitted):
 def test_gpu_jobs_get_their_gpu_and_partition_and_cpu_jobs_none(submitted):
     gpu_jobs = [job for job in submitted if job.rule in GPU_RULES]
     assert {(job.rule, job.wildcards) for job in gpu_jobs} == {
-        ("extract", "mine_tiny_resnet18_1-of-1"),
+        ("extract", "mine_all-features_tiny_resnet18_1-of-1"),
         ("train", "tiny_resnet18"),
     }
     assert {(job.partition, job.gpus) for job in gpu_jobs} == {("gpu", 1)}
