@@ -105,7 +105,6 @@ def test_a_rule_has_all_parts_and_its_environment_what_the_script_imports(rule):
         "log",
         "benchmark",
         "threads",
-        "resources",
         "conda",
         "script",
     ):
@@ -120,6 +119,14 @@ def test_a_rule_has_all_parts_and_its_environment_what_the_script_imports(rule):
     wanted -= set(requirements(ROOT / "requirements-extra.txt"))
     assert wanted <= set(pins(ROOT / "envs" / f"{environment}.yaml"))
     assert f'code("{script}")' in block
+
+
+@pytest.mark.parametrize("profile", ["default", "slurm"])
+def test_rules_that_say_nothing_of_memory_and_time_have_usual_ones(profile):
+    resources = yaml.safe_load((ROOT / f"profiles/{profile}/config.yaml").read_text())["default-resources"]
+    assert {"mem_mb", "runtime"} <= set(resources)
+    # an attempt after one that ran out of memory or time has more
+    assert all("attempt" in str(resources[name]) for name in ("mem_mb", "runtime"))
 
 
 def test_the_report_needs_no_development_package():
