@@ -1,7 +1,7 @@
 """Make a training corpus that is one array of images."""
 
 from cortexrsa.downloaded import check
-from cortexrsa.formats.stimuli import write_corpus
+from cortexrsa.formats.corpus import write_corpus
 from cortexrsa.jobs import job_log
 from cortexrsa.networks.corpora import cifar10_corpus
 from cortexrsa.networks.procedural import procedural_corpus

@@ -109,6 +109,7 @@ EDITS = {
     "formats/activations.py": {"extract", "network_rdms"},
     # the columns of a table
     "formats/columns/scores.py": {"scores", "claims", "plot_scores", "plot_geometry"},
+    "formats/columns/corpus.py": {"corpus", "index_corpus", "train"},
     "formats/columns/metrics.py": {"train", "learning", "plot_learning"},
     "formats/columns/design.py": {"glm", "plot_bold"},
     # raw data: their readers

@@ -1,4 +1,4 @@
-"""Stimuli: images `(n, H, W, 3)` and the table of their rows; the images of a training corpus likewise."""
+"""Stimuli: images `(n, H, W, 3)` and the table of their rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pandas as pd
 
 from cortexrsa.errors import InputError
 from cortexrsa.formats.arrays import load_array
-from cortexrsa.formats.columns.corpus import CORPUS
 from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.tables import Table, read_table, save_table
 from cortexrsa.storage import atomic_path, write_provenance
@@ -50,7 +49,7 @@ def check_stimuli(images: np.ndarray, table: pd.DataFrame, source: str | Path) -
         raise InputError("split", f"{tested} test stimuli", f"at least {MINIMUM_STIMULI}", file=source)
 
 
-def _write_with_table(
+def write_with_table(
     array_path: str | Path,
     table_path: str | Path,
     array: np.ndarray,
@@ -71,7 +70,7 @@ def write_stimuli(
 ) -> None:
     """Write `stimuli.npy` (n, H, W, 3) uint8 and `stimuli.tsv`, after `check_stimuli`, with provenance."""
     check_stimuli(images, table, images_path)
-    _write_with_table(images_path, table_path, images, table, settings, STIMULI)
+    write_with_table(images_path, table_path, images, table, settings, STIMULI)
 
 
 def read_stimuli(images_path: str | Path, table_path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
@@ -85,10 +84,3 @@ def read_stimuli(images_path: str | Path, table_path: str | Path) -> tuple[np.nd
     table = read_table(table_path, STIMULI)
     check_stimuli(images, table, images_path)
     return images, table
-
-
-def write_corpus(
-    images_path: str | Path, labels_path: str | Path, images: np.ndarray, labels: pd.DataFrame, settings: dict
-) -> None:
-    """Write the images (n, H, W) uint8 of a training corpus and a row of labels for each, with provenance."""
-    _write_with_table(images_path, labels_path, images, labels, settings, CORPUS)
