@@ -22,13 +22,12 @@ from cortexrsa.geometry import compare as _compare
 from cortexrsa.geometry import crossnobis as _crossnobis
 from cortexrsa.geometry.rdm import n_stimuli
 from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES
-from cortexrsa.inference import permutation
+from cortexrsa.inference import families, permutation
 from cortexrsa.inference.ceilings.repeats import split_half_ceiling
 from cortexrsa.inference.ceilings.subjects import subject_ceiling
 from cortexrsa.inference.errors import over_subjects
-from cortexrsa.inference.families import false_discovery_q, familywise_p, p_values
 from cortexrsa.inference.replication import replication
-from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.settings import STANDARD_ERRORS, Settings
 
 if TYPE_CHECKING:
     import torch
@@ -83,6 +82,11 @@ def _sample(brain: np.ndarray, networks: np.ndarray, comparison: str) -> tuple[n
     if not np.isfinite(brain).all():
         raise InputError("brain", "NaN or infinite values", "finite dissimilarities")
     return brain, _rdms("networks", networks, n), n
+
+
+def _settings(confidence: float, standard_error: str, seed: int, splits: int = 50) -> Settings:
+    _known("standard_error", standard_error, STANDARD_ERRORS)
+    return Settings(confidence=confidence, standard_error=standard_error, seed=seed, ceiling_splits=splits)
 
 
 # ---- geometry --------------------------------------------------------------------------------------------
@@ -176,15 +180,14 @@ def scores(
     networks: np.ndarray,
     comparison: str = "spearman",
     confidence: float = 0.95,
-    draws: int = 1000,
+    standard_error: str = "one-pass",
     seed: int = 0,
     threads: int = 1,
 ) -> pd.DataFrame:
     """Similarity of each network RDM to those of the subjects, with errors over stimuli and subjects.
 
-    Stimuli are resampled, and with several subjects these too, so that the intervals are those of other
-    stimuli and subjects from the same populations (Schütt et al. 2023). They are corrected for the noise of
-    single pairs of stimuli, which the plain bootstrap counts about three times.
+    The errors are those over other stimuli, and with several subjects over other subjects too, from the same
+    populations (Schütt et al. 2023).
 
     Parameters
     ----------
@@ -192,8 +195,9 @@ def scores(
     networks : (k, pairs), such as the layers of a network; or one RDM (pairs,)
     comparison : see `compare`
     confidence : of the interval
-    draws : resamples of the stimuli (and subjects)
-    seed : of the resamples
+    standard_error : one-pass, from the influence of every stimulus and pair of stimuli; resampled, from
+        1,000 resamples of the stimuli; or bootstrap, the same without a correction for the noise of pairs
+    seed : of the random numbers
     threads : the result does not depend on it
 
     Returns
@@ -214,18 +218,19 @@ def scores(
     >>> signal = generator.normal(size=(20, 30))
     >>> brain = np.stack([rdm(signal + generator.normal(size=signal.shape)) for _ in range(4)])
     >>> networks = np.stack([rdm(signal), rdm(generator.normal(size=signal.shape))])
-    >>> table = scores(brain, networks, draws=200)
+    >>> table = scores(brain, networks)
     >>> list(table.columns)
     ['score', 'se', 'ci_low', 'ci_high']
     >>> (table["ci_low"] > 0).tolist()
     [True, False]
     """
     brain, networks, n = _sample(brain, networks, comparison)
-    method = replication(n, Settings(bootstrap=draws, seed=seed))
+    settings = _settings(confidence, standard_error, seed)
+    method = replication(n, settings)
     similarity, deviations = method.similarity(brain, networks, comparison, threads)
-    found = over_subjects(similarity, deviations, method.replicates, seed).evaluated()
-    se, low, high = found.interval(confidence)
-    return pd.DataFrame({"score": found.value, "se": se, "ci_low": low, "ci_high": high})
+    group = over_subjects(similarity, deviations, method.replicates, seed).evaluated()
+    se, low, high = group.interval(confidence)
+    return pd.DataFrame({"score": group.value, "se": se, "ci_low": low, "ci_high": high})
 
 
 def permutation_test(
@@ -272,15 +277,15 @@ def permutation_test(
     observed = _compare.compare(brain, networks, comparison, threads).mean(axis=0)
     null = permutation.permutation_null(brain, networks, permutations, seed, comparison, threads)
     null = null.mean(axis=1)
-    p = p_values(observed, null)
+    p = families.p_values(observed, null)
     # a constant RDM has no similarity in any permutation
     maximum = np.fmax.reduce(null, axis=1)
     return pd.DataFrame(
         {
             "score": observed,
             "p": p,
-            "p_fwe": familywise_p(observed, maximum),
-            "q_fdr": false_discovery_q(p),
+            "p_fwe": families.familywise_p(observed, maximum),
+            "q_fdr": families.false_discovery_q(p),
         }
     )
 
@@ -289,7 +294,7 @@ def ceiling_of_subjects(
     brain: np.ndarray,
     comparison: str = "spearman",
     confidence: float = 0.95,
-    draws: int = 1000,
+    standard_error: str = "one-pass",
     seed: int = 0,
     threads: int = 1,
 ) -> dict[str, float]:
@@ -298,7 +303,7 @@ def ceiling_of_subjects(
     Parameters
     ----------
     brain : (subjects >= 2, pairs)
-    comparison, confidence, draws, seed, threads : see `scores`
+    comparison, confidence, standard_error, seed, threads : see `scores`
 
     Returns
     -------
@@ -318,14 +323,14 @@ def ceiling_of_subjects(
     >>> generator = np.random.default_rng(0)
     >>> signal = generator.normal(size=(20, 30))
     >>> brain = np.stack([rdm(signal + generator.normal(size=signal.shape)) for _ in range(4)])
-    >>> ceiling = ceiling_of_subjects(brain, draws=200)
+    >>> ceiling = ceiling_of_subjects(brain)
     >>> 0 < ceiling["lower"] < ceiling["upper"] < 1
     True
     """
     brain, _, n = _sample(brain, brain, comparison)
     if len(brain) < 2:
         raise InputError("subjects", len(brain), "at least 2; see ceiling_of_repeats for one")
-    settings = Settings(bootstrap=draws, seed=seed, confidence=confidence)
+    settings = _settings(confidence, standard_error, seed)
     return asdict(subject_ceiling(brain, replication(n, settings), comparison, settings, threads))
 
 
@@ -333,9 +338,9 @@ def ceiling_of_repeats(
     trials: np.ndarray,
     dissimilarity: str = "correlation",
     comparison: str = "spearman",
-    splits: int = 20,
+    splits: int = 50,
     confidence: float = 0.95,
-    draws: int = 1000,
+    standard_error: str = "one-pass",
     seed: int = 0,
     threads: int = 1,
 ) -> dict[str, float]:
@@ -346,7 +351,7 @@ def ceiling_of_repeats(
     trials : (n, repeats, voxels), NaN in the trials that a stimulus does not have
     dissimilarity : see `rdm`
     splits : random halves of the repeats
-    comparison, confidence, draws, seed, threads : see `scores`
+    comparison, confidence, standard_error, seed, threads : see `scores`
 
     Returns
     -------
@@ -365,7 +370,7 @@ def ceiling_of_repeats(
     --------
     >>> generator = np.random.default_rng(0)
     >>> trials = generator.normal(size=(20, 1, 30)) + generator.normal(size=(20, 4, 30))
-    >>> ceiling = ceiling_of_repeats(trials, draws=200)
+    >>> ceiling = ceiling_of_repeats(trials)
     >>> 0 < ceiling["lower"] < ceiling["upper"] < 1
     True
     """
@@ -379,9 +384,8 @@ def ceiling_of_repeats(
         raise InputError("repeats", fewest, f"at least {needed} trials of each stimulus")
     if len(values) < FEWEST_STIMULI:
         raise InputError("stimuli", len(values), f"at least {FEWEST_STIMULI}")
-    settings = Settings(bootstrap=draws, ceiling_splits=splits, seed=seed, confidence=confidence)
-    prepared = _crossnobis.prepared(values, dissimilarity)
-    method = replication(len(values), settings)
+    settings = _settings(confidence, standard_error, seed, splits)
+    method, prepared = replication(len(values), settings), _crossnobis.prepared(values, dissimilarity)
     return asdict(split_half_ceiling(prepared, method, dissimilarity, comparison, settings, threads))
 
 
