@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import warnings
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -14,6 +16,8 @@ from PIL import Image
 from cortexrsa.figures import bold, style
 from cortexrsa.figures.bold import plot_design, plot_masks, plot_tsnr
 from cortexrsa.jobs import job_log, warnings_in
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
 def volumes(shape, rois, level=30.0):
@@ -106,6 +110,14 @@ def test_no_figure_stops_a_study(plot, fault, tmp_path, capsys):
     assert drawn == warning
     assert not [number for number in plt.get_fignums() if number != plt.gcf().number]
     plt.close("all")
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("plot_*.py")), ids=lambda path: path.stem)
+def test_every_script_of_figures_draws_so(script):
+    calls = [node for node in ast.walk(ast.parse(script.read_text())) if isinstance(node, ast.Call)]
+    called = {getattr(call.func, "id", getattr(call.func, "attr", "")) for call in calls}
+    assert "draw" in called
+    assert not [name for name in called if name.startswith("plot_") or "save" in name]
 
 
 def test_a_figure_is_the_same_byte_for_byte(tmp_path):

@@ -13,6 +13,7 @@ from nilearn.glm.first_level import FirstLevelModel, make_first_level_design_mat
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
+from cortexrsa.brain import glm
 from cortexrsa.brain.glm import (
     condition_number,
     errors_of_all,
@@ -288,6 +289,17 @@ def test_one_beta_that_the_design_does_not_tell_leaves_the_others_alone(kind, ro
     (warning,) = warnings
     found = re.search(rf"^e\.tsv, line {row + 2}: no beta of s\d\d at .*peaks at (\S+) times", warning)
     assert float(found[1]) < peak
+
+
+def test_what_one_such_beta_does_to_the_rdm(monkeypatch):
+    """The numbers of docs/bids.md."""
+    late, (intact, _) = changed(79, onset=lambda times: times[-1] - 0.5), session()
+    found = {}
+    for largest in (np.inf, glm.LARGEST_ERROR):
+        monkeypatch.setattr(glm, "LARGEST_ERROR", largest)
+        betas, _ = session(late)
+        found[largest] = spearmanr(pdist(betas, "correlation"), pdist(intact, "correlation"))[0]
+    assert list(found.values()) == pytest.approx([0.21, 0.97], abs=0.006)
 
 
 def test_a_beta_in_the_place_of_a_confound():
