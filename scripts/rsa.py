@@ -9,7 +9,10 @@ from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
-    network, brain = read_rdms(snakemake.input.network), read_rdms(snakemake.input.brain)
+    # of many stimuli they are too large to be in memory together
+    network, brain = (
+        read_rdms(path, in_memory=False) for path in (snakemake.input.network, snakemake.input.brain)
+    )
     inference = Settings(**settings["inference"])
     with concerning(snakemake.input.network):
         scores = score_network(network, brain, settings["comparison"], inference, snakemake.threads)

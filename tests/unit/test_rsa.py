@@ -9,11 +9,12 @@ from scipy import stats
 
 from cortexrsa.brain.simulated.voxels import simulate
 from cortexrsa.errors import InputError
-from cortexrsa.formats.rdms import RDMs
+from cortexrsa.formats.rdms import RDMs, read_rdms, write_rdms
 from cortexrsa.geometry.layers import network_rdms
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.geometry.regions import brain_rdms
 from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES
+from cortexrsa.inference import scores as inference_scores
 from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.ceilings.table import ceiling_table
 from cortexrsa.inference.claims import CLAIMS, evaluate, summarise
@@ -196,6 +197,31 @@ def test_every_measure_goes_through_to_the_claims(
     profiles = summarise(study)
     weighted = profiles[profiles["statistic"] == "held-out weighted layers"]
     assert weighted[["estimate", "ci_low", "ci_high"]].notna().all(axis=None)
+
+
+@pytest.mark.parametrize("splits", ["both", "test"])
+def test_rdms_left_in_their_file_give_the_same(several_subjects, splits, monkeypatch, tmp_path):
+    """Many stimuli: RDMs are read one at a time, and p follows from moments."""
+    responses = several_subjects
+    if splits == "test":
+        responses = responses.isel(stimulus=(responses["split"] == "test").to_numpy())
+    brain = brain_rdms(responses, "correlation")
+    features = [roi_features(responses, roi)[:, :20] for roi in ("V1", "LO")]
+    network = network_of(features, brain.pattern_descriptors)
+    for name, rdms in (("brain", brain), ("network", network)):
+        write_rdms(tmp_path / f"{name}.h5", rdms, {})
+    settings = replace(INFERENCE, standard_error="one-pass", fitted=True, permutations=4000)
+    whole = score_network(network, brain, "spearman", settings)
+    monkeypatch.setattr(inference_scores, "MOST_PERMUTED", 5)
+    left = (read_rdms(tmp_path / f"{name}.h5", in_memory=False) for name in ("network", "brain"))
+    large = score_network(*left, "spearman", settings)
+    for name in ("score", "deviations", "heldout", "heldout_deviations"):
+        np.testing.assert_array_equal(large[name], whole[name])
+    assert large["null_maximum"].shape == whole["null_maximum"].shape
+    np.testing.assert_allclose(large["p"], whole["p"], rtol=0, atol=0.03)
+    for level in (0.5, 0.95):
+        quantiles = (each["null_maximum"].quantile(level, "permutation") for each in (large, whole))
+        np.testing.assert_allclose(*quantiles, rtol=0, atol=0.03)
 
 
 def test_crossnobis_is_refused_without_single_trials():

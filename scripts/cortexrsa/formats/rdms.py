@@ -69,8 +69,14 @@ def _hdf5_column(values: pd.Series) -> np.ndarray:
     return text.astype(h5py.string_dtype("utf-8"))
 
 
-def read_rdms(path: str | Path) -> RDMs:
+def read_rdms(path: str | Path, in_memory: bool = True) -> RDMs:
     """Read what `write_rdms` wrote.
+
+    Parameters
+    ----------
+    path : of the file
+    in_memory : False leaves the dissimilarities in the file, open for as long as they are used: a row of them
+        is read when it is asked for
 
     Raises
     ------
@@ -87,13 +93,16 @@ def read_rdms(path: str | Path) -> RDMs:
         )
 
     try:
-        with h5py.File(path, "r") as file:
-            rdms = RDMs(
-                file["dissimilarities"][:],
-                table(file["rdm_descriptors"]),
-                table(file["pattern_descriptors"]),
-                file.attrs["dissimilarity_measure"],
-            )
+        file = h5py.File(path, "r")
+        values = file["dissimilarities"]
+        rdms = RDMs(
+            values[:] if in_memory else values,
+            table(file["rdm_descriptors"]),
+            table(file["pattern_descriptors"]),
+            file.attrs["dissimilarity_measure"],
+        )
+        if in_memory:
+            file.close()
     except (OSError, KeyError) as error:
         raise InputError("RDM file", error, "HDF5 as written by this workflow", file=path) from error
     n = len(rdms.pattern_descriptors)

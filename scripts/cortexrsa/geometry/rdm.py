@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from cortexrsa.geometry.gram import centred_gram, gram
@@ -50,8 +52,55 @@ def select_stimuli(condensed: np.ndarray, keep: np.ndarray) -> np.ndarray:
     -------
     (k, pairs of the kept stimuli)
     """
-    first, second = pair_indices(len(keep))
-    return np.ascontiguousarray(condensed[:, keep[first] & keep[second]])
+    return np.ascontiguousarray(condensed if keep.all() else condensed[:, kept_pairs(keep)])
+
+
+def kept_pairs(keep: np.ndarray) -> np.ndarray:
+    """Pairs of which both stimuli are kept, keep (n,) bool: (pairs,) bool."""
+    n, start = len(keep), 0
+    out = np.zeros(n * (n - 1) // 2, np.bool_)
+    # row by row: index arrays of all pairs would take more memory than an RDM
+    for i in range(n - 1):
+        if keep[i]:
+            out[start : start + n - 1 - i] = keep[i + 1 :]
+        start += n - 1 - i
+    return out
+
+
+class Rows:
+    """RDMs over some of the stimuli, each read from an array or an open file when it is asked for.
+
+    Parameters
+    ----------
+    source : (k, pairs), what gives an RDM by its row
+    keep : (n,) bool, stimuli
+    rows : of the source, in the order that is wanted
+    """
+
+    def __init__(self, source, keep: np.ndarray, rows: Sequence[int] | None = None):
+        self.source, self.keep = source, keep
+        self.rows = list(range(len(source)) if rows is None else rows)
+        self.pairs = None if keep.all() else kept_pairs(keep)
+        n = int(keep.sum())
+        self.shape = len(self.rows), n * (n - 1) // 2
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, k: int) -> np.ndarray:
+        rdm = np.asarray(self.source[self.rows[k]], np.float64)
+        return rdm if self.pairs is None else rdm[self.pairs]
+
+    def subset(self, keep: np.ndarray) -> Rows:
+        """RDMs over some of these stimuli, keep (kept,) bool."""
+        both = self.keep.copy()
+        both[self.keep] = keep
+        return Rows(self.source, both, self.rows)
+
+
+def subset(rdms: np.ndarray | Rows, keep: np.ndarray) -> np.ndarray | Rows:
+    """RDMs over some of the stimuli, of either kind."""
+    return rdms.subset(keep) if isinstance(rdms, Rows) else select_stimuli(rdms, keep)
 
 
 def _one_less(products: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -287,8 +287,15 @@ def _products(rows: np.ndarray) -> np.ndarray:
     """Sums of products about the mean: (rows, k) -> (k, k)."""
     if not len(rows):
         return np.zeros((rows.shape[1], rows.shape[1]))
-    deviations = np.nan_to_num(rows - np.nanmean(rows, axis=0))
+    deviations = np.nan_to_num(_centred(rows))
     return deviations.T @ deviations
+
+
+def _centred(rows: np.ndarray) -> np.ndarray:
+    """Replicates less their mean over those in which the statistic is defined."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of columns without any value
+        return rows - np.nanmean(rows, axis=0)
 
 
 def over_subjects(
@@ -320,8 +327,7 @@ def over_subjects(
         return Replicated(mean, np.concatenate([over_stimuli, subjects, both]), stimuli, n)
     # about each subject's own mean over the replicates
     pairs, others = (
-        np.moveaxis(block - np.nanmean(block, axis=0), 1, 0) / n
-        for block in (deviations[:first], deviations[first:])
+        np.moveaxis(_centred(block), 1, 0) / n for block in (deviations[:first], deviations[first:])
     )
     if stimuli.summable:
         # sums with random signs have the same squares in expectation, and are as few as those of one subject

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from cortexrsa.geometry import kendall
 from cortexrsa.geometry.compare import row_sums, usable, whiten
 from cortexrsa.geometry.ranks import ascending, midranks
-from cortexrsa.geometry.rdm import n_stimuli, select_stimuli
+from cortexrsa.geometry.rdm import Rows, n_stimuli, select_stimuli
 from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.geometry.threads import in_threads
 
@@ -140,8 +140,8 @@ class Influences:
 
 
 def influences(
-    brain: np.ndarray,
-    models: np.ndarray,
+    brain: np.ndarray | Rows,
+    models: np.ndarray | Rows,
     groups: PairGroups,
     comparison: str = "spearman",
     threads: int = 1,
@@ -150,8 +150,8 @@ def influences(
 
     Parameters
     ----------
-    brain : (r, pairs)
-    models : (l, pairs)
+    brain : (r, pairs), an array or `geometry.rdm.Rows`
+    models : (l, pairs), likewise; no more than BLOCK of them are held at a time
     groups : of the same pairs
     comparison : see `geometry.compare.compare`
     threads : the result does not depend on it
@@ -160,8 +160,7 @@ def influences(
     -------
     Influences; NaN for an RDM with a NaN, or that does not vary.
     """
-    brain, models = np.asarray(brain, np.float64), np.asarray(models, np.float64)
-    rows, columns = (np.flatnonzero([usable(rdm) for rdm in rdms]) for rdms in (brain, models))
+    rows, columns = (np.flatnonzero([usable(rdms[k]) for k in range(len(rdms))]) for rdms in (brain, models))
     n = n_stimuli(brain.shape[1])
     shape = len(brain), len(models)
     found = Influences(

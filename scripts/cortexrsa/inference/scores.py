@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import xarray
 
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
-from cortexrsa.geometry.compare import compare, normalise
-from cortexrsa.geometry.rdm import n_stimuli, select_stimuli
+from cortexrsa.geometry.compare import normalise
+from cortexrsa.geometry.rdm import Rows, n_stimuli
 from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference import permutation, splits
 from cortexrsa.inference.errors import QUANTITIES
@@ -16,7 +19,7 @@ from cortexrsa.inference.families import p_values
 from cortexrsa.inference.influence import PairGroups
 from cortexrsa.inference.names import CANDIDATES, FITTED, GROUP, PRIMARY, SELECTION
 from cortexrsa.inference.relabelling import Parts, null_draws, relabelled
-from cortexrsa.inference.replication import replication
+from cortexrsa.inference.replication import OnePass, replication
 from cortexrsa.inference.settings import Settings
 from cortexrsa.streams import Stream, generator
 
@@ -58,12 +61,14 @@ def score_network(
     depth = network.rdm_descriptors["depth"].to_numpy()
     data, found, result = {}, {}, []
     for split in splits.splits_of(brain):
-        targets, subjects, rois = splits.brain_array(brain, split)
+        targets, subjects, rois = splits.brain_rows(brain, split)
         keep = (network.pattern_descriptors["split"] == split).to_numpy()
-        data[split] = targets, select_stimuli(network.dissimilarities, keep)
+        data[split] = targets, Rows(network.dissimilarities, keep)
         method = replication(int(keep.sum()), settings)
-        flat = targets.reshape(-1, targets.shape[-1])
-        values = method.similarity(flat, data[split][1], comparison, threads)
+        if method.n <= MOST_PERMUTED or not isinstance(method, OnePass):
+            # read once, as several steps take them
+            data[split] = tuple(np.stack(list(rdms)) for rdms in data[split])
+        values = method.similarity(*data[split], comparison, threads)
         scores, deviations = (
             value.reshape(*value.shape[:-2], len(subjects), len(rois), len(depth)) for value in values
         )
@@ -85,6 +90,7 @@ def score_network(
         heldout, deviations = splits.chosen_in_training(
             data[SELECTION],
             data[PRIMARY],
+            found[SELECTION][1][0],
             method,
             values,
             candidates,
@@ -94,14 +100,16 @@ def score_network(
         )
     else:
         heldout, deviations = splits.chosen_in_halves(
-            *data[PRIMARY], method, candidates, comparison, settings, threads
+            *data[PRIMARY], (len(subjects), len(rois)), method, candidates, comparison, settings, threads
         )
     dataset["heldout"] = (("subject", "roi", "candidate"), heldout)
     lacking = [(0, dataset.sizes["replicate"] - len(deviations))] + [(0, 0)] * heldout.ndim
     padded = np.pad(deviations.astype(np.float32), lacking, constant_values=np.nan)
     dataset["heldout_deviations"] = (("replicate", "subject", "roi", "candidate"), padded)
     dataset.attrs["subject_effect"] = settings.subject_effect
-    return dataset.merge(_permutation_test(*data[PRIMARY], subjects, comparison, settings, threads))
+    return dataset.merge(
+        _permutation_test(*data[PRIMARY], values[0], subjects, comparison, settings, threads)
+    )
 
 
 def _of_split(scores: np.ndarray, deviations: np.ndarray, method) -> xarray.Dataset:
@@ -114,13 +122,10 @@ def _of_split(scores: np.ndarray, deviations: np.ndarray, method) -> xarray.Data
     return xarray.Dataset(data, coords={"replicate": range(len(deviations))})
 
 
-def _permutation_test(targets, layers, subjects, comparison, settings, threads) -> xarray.Dataset:
-    """p and null_maximum of `score_network`."""
-    n_subjects, n_rois, pairs = targets.shape
-    flat = targets.reshape(-1, pairs)
-    observed = compare(flat, layers, comparison, threads).reshape(n_subjects, n_rois, -1)
-    units = list(subjects)
-    if n_subjects > 1:
+def _permutation_test(targets, layers, observed, subjects, comparison, settings, threads) -> xarray.Dataset:
+    """p and null_maximum of `score_network`, of RDMs (k, pairs) and their scores (subjects, rois, l)."""
+    pairs, units = targets.shape[1], list(subjects)
+    if len(subjects) > 1:
         units.append(GROUP)
         observed = np.concatenate([observed, observed.mean(axis=0, keepdims=True)])
     by_moments = n_stimuli(pairs) > MOST_PERMUTED and COMPARISONS[comparison].kernel != "concordances"
@@ -136,11 +141,11 @@ def _permutation_test(targets, layers, subjects, comparison, settings, threads) 
 
 def _by_permutations(targets, layers, observed, comparison, settings, threads):
     """p (units, rois, layers), and similarities in the permutations, (permutations, units, rois, layers)."""
-    flat = targets.reshape(-1, targets.shape[-1])
-    null = permutation.permutation_null(
-        flat, layers, settings.permutations, settings.seed, comparison, threads
-    ).reshape(-1, *targets.shape[:2], len(layers))
-    if len(observed) > len(targets):
+    rdms = (np.stack(list(each)) for each in (targets, layers))
+    null = permutation.permutation_null(*rdms, settings.permutations, settings.seed, comparison, threads)
+    rois = observed.shape[1]
+    null = null.reshape(len(null), -1, rois, len(layers))
+    if len(observed) > null.shape[1]:
         null = np.concatenate([null, null.mean(axis=1, keepdims=True)], axis=1)
     return p_values(observed, null), null
 
@@ -148,16 +153,23 @@ def _by_permutations(targets, layers, observed, comparison, settings, threads):
 def _by_moments(targets, layers, observed, comparison, settings, threads):
     """As `_by_permutations`, from the moments of all relabellings."""
     groups = PairGroups.of(n_stimuli(layers.shape[1]), generator(settings.seed, Stream.PAIRS))
-    models = Parts.of((normalise(layer[None], comparison)[0] for layer in layers), groups)
+    rois = observed.shape[1]
+    subjects = len(targets) // rois
 
-    def transformed():
-        for unit in range(len(observed)):
-            for roi in range(targets.shape[1]):
-                # the mean over subjects under one relabelling is that of their transformed RDMs
-                own = targets[unit : unit + 1, roi] if unit < len(targets) else targets[:, roi]
-                yield normalise(own, comparison, threads).mean(axis=0)
+    def transformed(rdms: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        # one at a time: of many stimuli they need not fit into memory together
+        return (normalise(rdm[None], comparison)[0] for rdm in rdms)
 
-    brain = Parts.of(transformed(), groups)
+    def of_units() -> Iterator[np.ndarray]:
+        yield from transformed(targets)
+        for roi in range(rois) if len(observed) > subjects else ():
+            # the mean over subjects under one relabelling is that of their transformed RDMs
+            own = transformed(targets[subject * rois + roi] for subject in range(subjects))
+            yield functools.reduce(np.add, own) / subjects
+
+    models = Parts.of(transformed(layers), groups)
+
+    brain = Parts.of(of_units(), groups)
     flat = observed.reshape(-1, len(layers))
     null = null_draws(brain, models, settings.permutations, settings.seed)
     p = relabelled(brain, models).p_values(flat)

@@ -6,8 +6,7 @@ import numpy as np
 
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
-from cortexrsa.geometry.compare import compare
-from cortexrsa.geometry.rdm import n_stimuli, select_stimuli
+from cortexrsa.geometry.rdm import Rows, n_stimuli, select_stimuli, subset
 from cortexrsa.inference.fitted import group_target, layer_weights, mixtures
 from cortexrsa.inference.names import CANDIDATES, PRIMARY, SELECTION
 from cortexrsa.inference.replication import OnePass, Replication
@@ -22,8 +21,8 @@ def splits_of(brain: RDMs) -> list[str]:
     return [split for split in (PRIMARY, SELECTION) if split in present]
 
 
-def brain_array(brain: RDMs, split: str) -> tuple[np.ndarray, list[str], list[str]]:
-    """Brain RDMs of one split as (subjects, rois, pairs), with the names of the subjects and ROIs.
+def brain_rows(brain: RDMs, split: str) -> tuple[Rows, list[str], list[str]]:
+    """Brain RDMs of one split, by subjects and within them by ROIs, with the names of either.
 
     Raises
     ------
@@ -36,11 +35,17 @@ def brain_array(brain: RDMs, split: str) -> tuple[np.ndarray, list[str], list[st
     if lacking.any():
         subject, roi = lacking.index[lacking][0]
         raise InputError(f"brain RDMs of subject {subject}", f"no ROI {roi}", "every ROI in every subject")
-    if not np.isfinite(brain.dissimilarities).all():
+    if not all(np.isfinite(brain.dissimilarities[row]).all() for row in range(len(table))):
         raise InputError("brain RDMs", "NaN or infinite values", "finite values")
-    rows = rows.loc[subjects, rois].to_numpy()
     keep = (brain.pattern_descriptors["split"] == split).to_numpy()
-    return select_stimuli(brain.dissimilarities, keep)[rows], subjects, rois
+    rows = rows.loc[subjects, rois].to_numpy().ravel().tolist()
+    return Rows(brain.dissimilarities, keep, rows), subjects, rois
+
+
+def brain_array(brain: RDMs, split: str) -> tuple[np.ndarray, list[str], list[str]]:
+    """`brain_rows` as an array (subjects, rois, pairs)."""
+    rows, subjects, rois = brain_rows(brain, split)
+    return np.stack(list(rows)).reshape(len(subjects), len(rois), -1), subjects, rois
 
 
 def candidate_layers(depth: np.ndarray) -> dict[str, np.ndarray]:
@@ -72,8 +77,9 @@ def random_halves(n: int, number: int, random: int | np.random.Generator) -> np.
 
 
 def chosen_in_halves(
-    brain: np.ndarray,
-    models: np.ndarray,
+    brain: np.ndarray | Rows,
+    models: np.ndarray | Rows,
+    shape: tuple[int, int],
     replication: Replication,
     candidates: dict[str, np.ndarray],
     comparison: str,
@@ -87,8 +93,9 @@ def chosen_in_halves(
 
     Parameters
     ----------
-    brain : (subjects, rois, pairs)
+    brain : (subjects x rois, pairs)
     models : (layers, pairs)
+    shape : numbers of subjects and of ROIs
     candidates : sets of layers, see `candidate_layers`
     threads : the result does not depend on it
 
@@ -102,23 +109,23 @@ def chosen_in_halves(
     halves = random_halves(replication.n, settings.halves, generator(settings.seed, Stream.HALVES))
     if isinstance(replication, OnePass):
         return _halves_in_one_pass(
-            brain, models, replication, halves, candidates, comparison, settings, threads
+            brain, models, shape, replication, halves, candidates, comparison, settings, threads
         )
     counts = replication.resamples.counts
+    targets, layers = (np.stack(list(rdms)) for rdms in (brain, models))
     values = heldout_in_halves(
-        brain, models, counts, halves, candidates, comparison, settings.fitted, threads
+        targets.reshape(*shape, -1), layers, counts, halves, candidates, comparison, settings.fitted, threads
     )
     return values[0], values[1:] - values[0]
 
 
-def _halves_in_one_pass(brain, models, replication, halves, candidates, comparison, settings, threads):
-    subjects, rois, pairs = brain.shape
-    flat = brain.reshape(-1, pairs)
+def _halves_in_one_pass(brain, models, shape, replication, halves, candidates, comparison, settings, threads):
+    subjects, rois = shape
     total = []
     for half in halves:
         sides = []
         for keep in (half, ~half):
-            own = select_stimuli(flat, keep), select_stimuli(models, keep)
+            own = subset(brain, keep), subset(models, keep)
             scores, deviations = replication.in_part(*own, keep, comparison, threads)
             # the score itself and its replicates alike
             values = np.concatenate([scores[None], deviations])
@@ -127,14 +134,14 @@ def _halves_in_one_pass(brain, models, replication, halves, candidates, comparis
             chosen = choose_layers(selecting[0].mean(axis=0), candidates)
             found = scores_of_chosen(values, chosen)
             if settings.fitted:
-                target, layers = chosen_on
+                target, layers = (np.stack(list(rdms)) for rdms in chosen_on)
                 weights = layer_weights(
                     group_target(target.reshape(subjects, rois, -1)),
                     layers,
                     np.ones((1, int((~keep).sum())), int),
                     threads,
                 )[0]
-                target, layers = scored_on
+                target, layers = (np.stack(list(rdms)) for rdms in scored_on)
                 mixed = [
                     _mixture(replication, target, layers, weights, (subjects, rois), roi, keep, comparison)
                     for roi in range(rois)
@@ -210,8 +217,9 @@ def heldout_in_halves(
 
 
 def chosen_in_training(
-    training: tuple[np.ndarray, np.ndarray],
-    test: tuple[np.ndarray, np.ndarray],
+    training: tuple[np.ndarray | Rows, np.ndarray | Rows],
+    test: tuple[np.ndarray | Rows, np.ndarray | Rows],
+    selecting: np.ndarray,
     replication: Replication,
     values: tuple[np.ndarray, np.ndarray],
     candidates: dict[str, np.ndarray],
@@ -223,7 +231,8 @@ def chosen_in_training(
 
     Parameters
     ----------
-    training, test : brain (subjects, rois, pairs) and layer (l, pairs) RDMs
+    training, test : brain (subjects x rois, pairs) and layer (l, pairs) RDMs
+    selecting : (subjects, rois, l) scores on the training stimuli
     replication : of the test stimuli
     values : scores (subjects, rois, l) and deviations of all layers on the test stimuli
     candidates : sets of layers, see `candidate_layers`
@@ -232,14 +241,16 @@ def chosen_in_training(
     -------
     scores, deviations : see `chosen_in_halves`
     """
-    brain, layers = training
-    subjects, rois, pairs = brain.shape
-    scores = compare(brain.reshape(-1, pairs), layers, comparison, threads).reshape(subjects, rois, -1)
-    chosen = choose_layers(scores.mean(axis=0), candidates)
+    shape = selecting.shape[:2]
+    chosen = choose_layers(selecting.mean(axis=0), candidates)
     found = [scores_of_chosen(value, chosen) for value in values]
     if settings.fitted:
-        weights = layer_weights(group_target(brain), layers, np.ones((1, n_stimuli(pairs)), int), threads)[0]
-        brain, layers = test
+        (train, train_layers), (brain, layers) = (
+            [np.stack(list(rdms)) for rdms in part] for part in (training, test)
+        )
+        once = np.ones((1, n_stimuli(train.shape[1])), int)
+        weights = layer_weights(group_target(train.reshape(*shape, -1)), train_layers, once, threads)[0]
+        brain, rois = brain.reshape(*shape, -1), shape[1]
         mixed = ([], [])
         for roi in range(rois):
             mixture = (weights[roi] @ layers)[None]

@@ -168,7 +168,10 @@ def _replicated(
         flat = [rdms.reshape(-1, rdms.shape[-1]) for rdms in (brain, layers)]
         values = made.similarity(*flat, "spearman")
         values = [each.reshape(*each.shape[:-2], len(brain), 2, 2, len(DEPTH)) for each in values]
-        chosen = [chosen_in_halves(brain, own, made, candidates, "spearman", settings) for own in layers]
+        chosen = [
+            chosen_in_halves(flat[0], own, (len(brain), 2), made, candidates, "spearman", settings)
+            for own in layers
+        ]
         heldout = [np.concatenate(parts, axis=-1) for parts in zip(*chosen, strict=True)]
         found[method] = tuple(over_subjects(*each, made.replicates, seed) for each in (values, heldout))
     return found
