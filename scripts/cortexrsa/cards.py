@@ -192,7 +192,7 @@ def bids_files(source: dict, subjects: list[str], images: bool) -> list[str]:
     runs, _ = bids_names.runs_of_all(folder, options | {"subjects": subjects})
     found = {run.events for own in runs.values() for run in own}
     if images:
-        found |= set((folder / options["stimuli"]).rglob("*"))
+        found |= set(bids_names.visible((folder / options["stimuli"]).rglob("*")))
         found |= {folder / options["table"]} if options["table"] else set()
     else:
         for subject, own in runs.items():

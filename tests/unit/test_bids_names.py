@@ -85,6 +85,16 @@ def test_directions_are_runs_of_their_own_in_the_order_of_the_runs(tmp_path):
     assert [run.label for run in runs] == ["sub-1_dir-PA_run-1"]
 
 
+def test_hidden_files_are_none(tmp_path):
+    names = [name.format("run-1") for name in RAW + FMRIPREP]
+    fill(tmp_path, *names, "._task-x_events.tsv", "._task-x_bold.json")
+    fill(tmp_path, *(str(Path(name).with_name(f"._{Path(name).name}")) for name in names))
+    for options in ({}, PREPROCESSED):
+        (run,), _ = files_of(tmp_path, **options)
+        assert not [path for path in (run.bold, run.events, run.confounds) if path and path.name[0] == "."]
+        assert run.sidecars == run.raw_sidecars == ()
+
+
 def test_numbers_are_numbers(tmp_path):
     fill(tmp_path, RAW[0].format("run-01"), RAW[1].format("run-1"))
     assert files_of(tmp_path)[0][0].events.name.endswith("run-1_events.tsv")
@@ -262,6 +272,7 @@ def test_subjects_that_are_skipped_are_no_jobs(four_runs):
 
 def test_every_file_that_a_job_reads_is_followed(four_runs):
     fill(four_runs, "V1.nii.gz", "atlas.nii.gz", "atlas.tsv", "stimuli/cats/a.png", "stimuli/stimuli.tsv")
+    fill(four_runs, "stimuli/.DS_Store")
     sidecars = ["task-x_bold.json", "sub-1/sub-1_task-x_bold.json", "derivatives/fp/task-x_bold.json"]
     confounds = FMRIPREP[1].format("run-1").replace(".tsv", ".json")
     fill(four_runs, *sidecars, confounds)

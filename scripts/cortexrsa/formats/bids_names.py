@@ -65,6 +65,11 @@ def _suffix(path: Path) -> str:
     return path.name.split(".")[0].rsplit("_", 1)[-1]
 
 
+def visible(paths: Iterable[Path]) -> Iterator[Path]:
+    """Without hidden files, which macOS leaves beside copies (._NAME) and BIDS ignores."""
+    return (path for path in paths if not path.name.startswith("."))
+
+
 def inherited(path: Path, root: Path, suffix: str, extension: str, ignored: Iterable[str] = ()) -> list[Path]:
     """Files that apply to a file by the inheritance principle of BIDS, the nearest last.
 
@@ -88,7 +93,7 @@ def inherited(path: Path, root: Path, suffix: str, extension: str, ignored: Iter
         if place != root and root not in place.parents:
             continue
         here = []
-        for other in place.glob(f"*{suffix}{extension}"):
+        for other in visible(place.glob(f"*{suffix}{extension}")):
             entities = {key: value for key, value in entities_of(other).items() if key not in ignored}
             if _suffix(other) == suffix and entities.items() <= own.items():
                 here.append((len(entities), other))
@@ -272,7 +277,7 @@ def _scans(
     """
     found = []
     for place in [f"sub-{subject}/func", f"sub-{subject}/ses-*/func"]:
-        for path in root.glob(f"{place}/*_{suffix}{extension}"):
+        for path in visible(root.glob(f"{place}/*_{suffix}{extension}")):
             entities = entities_of(path)
             fits = all(
                 (not strict and key not in entities) or entities.get(key) == _index(key, value)
@@ -302,7 +307,7 @@ def _confounds_of(bold: Path) -> Path | None:
     own = entities_of(bold)
     found = []
     for suffix in CONFOUNDS:
-        for path in bold.parent.glob(f"*desc-confounds_{suffix}.tsv"):
+        for path in visible(bold.parent.glob(f"*desc-confounds_{suffix}.tsv")):
             entities = entities_of(path)
             entities.pop("desc")
             if entities.items() <= own.items():
