@@ -12,6 +12,7 @@ $(error The path of this folder has a space, or another sign that the shell take
 endif
 
 run: .venv/run.stamp
+	@$(BIN)/python scripts/run_time.py $(CORES)
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "Results: results/studies/embedded/simulated/report.html; tables and figures beside it"
 

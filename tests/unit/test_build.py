@@ -4,6 +4,7 @@ import collections
 import gzip
 import os
 import pickle
+import re
 import struct
 from pathlib import Path
 
@@ -175,6 +176,16 @@ def test_wrong_networks_are_one_line_with_the_nearest():
     assert "multiple of 16" in message(source="vae", options={"stem": "small", "size": 50})
     assert "resnet18" in message(source="torchvision", name="resnet_18")
     assert "gabor" in message(source="baseline", name="gabbor")
+
+
+def test_a_list_of_names_that_is_a_part_says_so():
+    text = message_of(build, {"source": "timm", "name": "vit_tiny"}, seed=0)
+    assert "vit_tiny_patch16_224" in text
+    assert re.search(r"one of \d,\d{3} names, such as \[", text)
+    # few names are all of them
+    assert "one of ['resnet18', 'resnet34', 'resnet50']" in message_of(
+        build, {**NARROW, "name": "vgg"}, seed=0
+    )
 
 
 @pytest.mark.parametrize("name", card_names("models", ROOT))

@@ -120,8 +120,8 @@ class Limited(torch.nn.Module):
 def test_out_of_memory_halves_the_batch_and_goes_on(images, tmp_path, error):
     network = Limited(3, error)
     extract(network, images, {"size": 8}, ["first", "second"], tmp_path, batch_size=64, device="cpu")
-    # two to learn the shapes; 13 images at once, then 6, then 3
-    assert network.batches == [2, 3, 3, 3, 3, 1]
+    # two images, thrice, to learn of the layers; then 13 at once, then 6, then 3
+    assert network.batches == [2, 2, 2, 3, 3, 3, 3, 1]
     expected = prepare(images, {"size": 8}).flatten(1)
     for layer in ("first", "second"):
         np.testing.assert_array_equal(np.load(tmp_path / f"{layer}.npy"), expected)
@@ -130,7 +130,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(images, tmp_path, error):
 def test_memory_for_a_single_image_is_enough(images, tmp_path):
     network = Limited(1)
     extract(network, images, {"size": 8}, ["first", "second"], tmp_path, device="cpu")
-    assert network.batches == [1] * 14
+    assert network.batches == [1] * 15
     expected = prepare(images, {"size": 8}).flatten(1)
     np.testing.assert_array_equal(np.load(tmp_path / "second.npy"), expected)
 
@@ -283,6 +283,41 @@ def test_an_output_that_is_overwritten_in_large_batches_alone_is_refused(images,
         InputError, match=r"layer 'first': found an output that is overwritten in batches of 13"
     ):
         extract(network, images, {"size": 8}, ["first"], tmp_path, device="cpu")
+
+
+class Sequence(torch.nn.Module):
+    """Two layers, `first` and `second`; `between` acts on what passes from one to the other."""
+
+    def __init__(self, between):
+        super().__init__()
+        self.first, self.second = torch.nn.Conv2d(3, 4, 3), torch.nn.Identity()
+        self.between = between
+
+    def forward(self, x):
+        return self.second(self.between(self.first(x)))
+
+
+@pytest.mark.parametrize(
+    ("between", "found"),
+    [
+        (lambda x: F.dropout(x, 0.1), "differs between two passes over the same images"),
+        (lambda x: x + 0.01 * torch.randn_like(x), "differs between two passes over the same images"),
+        (torch.nn.BatchNorm2d(4, track_running_stats=False), "depends on the other images of a batch"),
+        (lambda x: x.softmax(0), "depends on the other images of a batch"),
+        (lambda x: x - x.mean(0, keepdim=True), "depends on the other images of a batch"),
+    ],
+)
+def test_outputs_that_the_image_alone_does_not_decide_are_refused(images, tmp_path, between, found):
+    layers = ["first", "second"]
+    with pytest.raises(InputError, match=f"layer 'second': found an output that {found}"):
+        extract(Sequence(between), images, {"size": 8}, layers, tmp_path, device="cpu")
+    assert not list(tmp_path.iterdir())
+    # one layer of the network may still be recorded
+    extract(Sequence(between), images, {"size": 8}, ["first"], tmp_path, device="cpu")
+
+
+def test_blank_images_and_dropout_as_a_module_pass(images, tmp_path):
+    extract(Sequence(torch.nn.Dropout(0.5)), images * 0, {"size": 8}, ["second"], tmp_path, device="cpu")
 
 
 class Giving(torch.nn.Module):

@@ -26,8 +26,13 @@ SOURCES = (
 )
 
 
-def _nearest(name: object, known: list[str]) -> str:
-    return f"one of {difflib.get_close_matches(str(name), known, n=5, cutoff=0.3) or known[:10]}"
+def _nearest(name: object, known: list[str], listed: int = 10) -> str:
+    """All names where they are few, else those that begin as `name` does and those that look like it."""
+    if len(known) <= listed:
+        return f"one of {known}"
+    near = [other for other in known if other.startswith(str(name))][: listed // 2]
+    near += [k for k in difflib.get_close_matches(str(name), known, n=5, cutoff=0.3) if k not in near]
+    return f"one of {len(known):,} names, such as {near or known[:listed]}"
 
 
 def _constructor(network: dict):

@@ -33,6 +33,8 @@ from cortexrsa.storage import LARGE, write_provenance
 PENDING = 4
 # bytes that are transposed, checked and written at a time: they stay in the processor's cache meanwhile
 CHUNK = 4 << 20
+# of an output's largest value: batches of another size or order of sums differ by less
+ROUNDING = 1e-3
 
 
 class Projection:
@@ -252,6 +254,11 @@ def _probe(
 
     Whether values or PyTorch's count of changes differ at the end of a pass of two images (one, if there is
     no memory for two) tells.
+
+    Raises
+    ------
+    InputError : an output that is random (the same pass again gives another), or depends on the other images
+        of a batch (another second image changes the first one's).
     """
     outputs = {}
 
@@ -266,13 +273,29 @@ def _probe(
             outputs.clear()
             count = 1
             fits(images[:count])
-    shapes = {layer: tuple(output.shape[1:]) for layer, (output, _, _) in outputs.items()}
-    overwritten = {
-        layer
-        for layer, (output, copy, changes) in outputs.items()
-        if _changes(output) != changes or not torch.equal(output, copy)
-    }
+        shapes = {layer: tuple(output.shape[1:]) for layer, (output, _, _) in outputs.items()}
+        overwritten = {
+            layer
+            for layer, (output, copy, changes) in outputs.items()
+            if _changes(output) != changes or not torch.equal(output, copy)
+        }
+        first = {layer: copy for layer, (_, copy, _) in outputs.items()}
+        if fits(images[:count]):
+            found = "an output that differs between two passes over the same images (random: dropout?)"
+            _check_same(first, {layer: copy for layer, (_, copy, _) in outputs.items()}, found)
+        # a second image that certainly is another
+        if count == 2 and fits(np.stack([images[0], 255 - images[1]])):
+            found = "an output that depends on the other images of a batch (normalised over them?)"
+            _check_same(first, {layer: copy[:1] for layer, (_, copy, _) in outputs.items()}, found)
     return shapes, overwritten
+
+
+def _check_same(expected: dict[str, torch.Tensor], outputs: dict[str, torch.Tensor], found: str) -> None:
+    """Refuse the first layer whose rows are not the first of those expected, beyond what rounding does."""
+    for layer, output in outputs.items():
+        wanted = expected[layer][: len(output)].float()
+        if (output.float() - wanted).abs().max() > ROUNDING * wanted.abs().max():
+            raise InputError(f"layer {layer!r}", found, "one that the image alone decides")
 
 
 def _changes(tensor: torch.Tensor) -> int:

@@ -1,0 +1,45 @@
+"""How long the embedded study will take on this machine, said before it starts; no import takes time."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# CPU seconds of the whole embedded study, and of its longest training, by what the processor multiplies in:
+# `cpu_time` of results/benchmarks; see docs/unified-training.md for the machines
+MEASURED = {"bfloat16": (530, 121), "float32": (1635, 541)}
+# flags of /proc/cpuinfo; PyTorch asks the processor for the same
+NATIVE_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
+
+
+def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
+    """Flags of the first processor; none where the system does not list them (macOS, Windows)."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return set()
+    return next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), set())
+
+
+def usable_cores(asked: str) -> int:
+    """Cores that Snakemake gets: all that this process may use, or fewer where `--cores` says so."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(there, int(asked)) if asked.isdigit() and int(asked) else there
+
+
+def sentence(cores: int, flags: set[str]) -> str:
+    """One sentence: minutes to expect of `cores` cores, and on what they rest.
+
+    Parameters
+    ----------
+    cores : that the study gets
+    flags : of the processor, see `processor_flags`
+    """
+    kind = "bfloat16" if flags & NATIVE_BFLOAT16 else "float32"
+    total, longest = MEASURED[kind]
+    minutes = max(total / cores, longest) / 60
+    where = f"{cores} {'core' if cores == 1 else 'cores'} {'with' if kind == 'bfloat16' else 'without'}"
+    return (
+        f"The embedded study will take about {max(1, round(minutes))} minutes on {where} native bfloat16, "
+        f"if nothing else runs (measured: {total:,} CPU seconds); what is finished is not done again."
+    )

@@ -1,0 +1,7 @@
+"""Say how long `make run` will take here: `python scripts/run_time.py CORES`."""
+
+import sys
+
+from cortexrsa.run_time import processor_flags, sentence, usable_cores
+
+print(sentence(usable_cores(sys.argv[1]), processor_flags()))
