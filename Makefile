@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: run check test test-slurm lint bench plan report studies prune archive check-archive clean
+.PHONY: run check test test-slurm test-gpu lint bench plan report studies prune archive check-archive clean
 
 # Snakemake cannot run an interpreter whose path has such signs (its issue 2645): said before anything is installed
 ifneq ($(shell pwd | tr -cd '[:space:]()[]{}&;|<>*?!"#$$`\\'"'" | tr -d '\n' | wc -c | tr -d ' '),0)
@@ -29,6 +29,10 @@ test: lint
 # a real SLURM on this machine, started and stopped by the test; needs root and apt, else skips and says so
 test-slurm: .venv/dev.stamp
 	$(BIN)/pytest tests/slurm
+
+# extraction and training on a GPU against the CPU's; without one every test is skipped, and says so
+test-gpu: .venv/dev.stamp
+	$(BIN)/pytest tests/gpu
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
