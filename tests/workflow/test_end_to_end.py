@@ -225,7 +225,7 @@ FIGURES = {
     "stimuli": (),
     "inputs": ("Pixels", "32 x 32"),
     "masks": ("V1", "LO", "sub-01"),
-    "tsnr": ("tSNR", "V1 (median", "LO (median"),
+    "tsnr": ("tSNR", "V1 (30 voxels, median", "LO (30 voxels, median"),
     "design": ("sub-01, first run", "time (s)"),
     "beta_recovery": ("V1", "LO", "correlation with planted betas", "true"),
 }

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -26,24 +27,32 @@ LEARNING = {"tiny/learning.csv"} | {f"tiny/figures/learning.{suffix}" for suffix
 RECOVERY = {"tiny/beta_recovery.csv", "tiny/figures/beta_recovery.svg", "tiny/figures/beta_recovery.png"}
 
 
+def rerunning(project: Path) -> set[str]:
+    """What a run would make again, but for the table of warnings, which follows all other results."""
+    found = pending(project)
+    others = found - {"tiny/warnings.csv"}
+    assert ("tiny/warnings.csv" in found) == bool(others)
+    return others
+
+
 def jobs_of(model: str) -> set[str]:
     return {f"tiny/activations/{model}/1-of-1", f"tiny/rdms/{model}.h5", f"tiny/rsa/{model}.nc"}
 
 
 def test_nothing_to_do_after_a_run(rerun):
-    assert pending(rerun) == set()
+    assert rerunning(rerun) == set()
 
 
 def test_one_card_edited(rerun):
     edit(rerun / "resources/models/tiny_untrained.yaml", "seed: 1", "seed: 2")
-    assert pending(rerun) == jobs_of("tiny_untrained") | AGGREGATES
+    assert rerunning(rerun) == jobs_of("tiny_untrained") | AGGREGATES
 
 
 def test_rdms_of_a_card_before_a_failed_extraction_are_not_current(rerun):
     edit(rerun / "resources/models/tiny_untrained.yaml", "layers: [relu,", "layers: [relu, nowhere,")
     assert "nowhere" in refused(rerun, *TINY, "--", place(rerun, "tiny/rdms/tiny_untrained.h5"))
     assert not at(rerun, "tiny/activations/tiny_untrained/1-of-1").exists()
-    assert pending(rerun) == jobs_of("tiny_untrained") | AGGREGATES
+    assert rerunning(rerun) == jobs_of("tiny_untrained") | AGGREGATES
 
 
 def test_responses_before_a_failed_glm_are_not_current(rerun):
@@ -52,7 +61,7 @@ def test_responses_before_a_failed_glm_are_not_current(rerun):
     )
     refused(rerun, *TINY, "--", place(rerun, "tiny/responses.nc"))
     assert not at(rerun, "tiny/glm/sub-01_betas.nc").exists()
-    assert {"tiny/glm/sub-01_betas.nc", "tiny/responses.nc", "tiny/claims.csv"} <= pending(rerun)
+    assert {"tiny/glm/sub-01_betas.nc", "tiny/responses.nc", "tiny/claims.csv"} <= rerunning(rerun)
 
 
 def test_what_a_failed_job_took_away_is_made_again(rerun):
@@ -66,9 +75,9 @@ def test_what_a_failed_job_took_away_is_made_again(rerun):
     }
     for name, path in lost.items():
         path.rename(rerun / "away")
-        assert {name, "tiny/claims.csv", "tiny/figures/profiles.svg"} <= pending(rerun), name
+        assert {name, "tiny/claims.csv", "tiny/figures/profiles.svg"} <= rerunning(rerun), name
         (rerun / "away").rename(path)
-    assert pending(rerun) == set()
+    assert rerunning(rerun) == set()
 
 
 def test_tables_of_the_calibration_that_went_missing_are_made_again(project):
@@ -90,23 +99,23 @@ def test_tables_of_the_calibration_that_went_missing_are_made_again(project):
 def test_a_recipe_edited_trains_that_network_again(rerun):
     edit(rerun / "resources/models/tiny_vae.yaml", "images_seen: 96", "images_seen: 192")
     trained = {"networks/tiny_vae/weights.safetensors", "networks/tiny_vae/metrics.csv"}
-    assert pending(rerun) == trained | jobs_of("tiny_vae") | AGGREGATES | LEARNING
+    assert rerunning(rerun) == trained | jobs_of("tiny_vae") | AGGREGATES | LEARNING
 
 
 def test_words_of_a_card_change_no_result(rerun):
     edit(rerun / "resources/models/tiny_vae.yaml", "description: ", "description: Another ")
-    assert pending(rerun) == set()
+    assert rerunning(rerun) == set()
 
 
 def test_batch_size_of_the_extraction_changes_no_result(rerun):
     path = rerun / "resources/models/tiny_untrained.yaml"
     path.write_text(path.read_text() + "batch_size: 7\n")
-    assert pending(rerun) == set()
+    assert rerunning(rerun) == set()
 
 
 def test_a_label_changes_the_figures_alone(rerun):
     edit(rerun / "resources/models/tiny_vae.yaml", "label: ", "label: Another ")
-    assert pending(rerun) == FIGURES | LEARNING - {"tiny/learning.csv"} | INPUTS - {"tiny/inputs.nc"}
+    assert rerunning(rerun) == FIGURES | LEARNING - {"tiny/learning.csv"} | INPUTS - {"tiny/inputs.nc"}
 
 
 def test_comment_touch_and_checkout_change_nothing(rerun):
@@ -114,14 +123,14 @@ def test_comment_touch_and_checkout_change_nothing(rerun):
         if "results" not in path.parts and ".snakemake" not in path.parts:
             path.write_text("# a comment\n" + path.read_text())
             os.utime(path)
-    assert pending(rerun) == set()
+    assert rerunning(rerun) == set()
 
 
 def test_a_docstring_changes_nothing(rerun):
     edit(
         rerun / "scripts/cortexrsa/geometry/gram.py", "Gram matrix of the patterns", "Gram matrix of patterns"
     )
-    assert pending(rerun) == set()
+    assert rerunning(rerun) == set()
 
 
 def test_reordering_changes_nothing(rerun):
@@ -131,7 +140,7 @@ def test_reordering_changes_nothing(rerun):
     card = rerun / "resources/models/tiny_untrained.yaml"
     blocks = re.split(r"^(?=\w)", card.read_text(), flags=re.MULTILINE)
     card.write_text("".join(reversed(blocks)))
-    assert pending(rerun) == set()
+    assert rerunning(rerun) == set()
 
 
 def test_an_edit_in_the_gram_matrix_reruns_what_imports_it(rerun):
@@ -140,14 +149,14 @@ def test_an_edit_in_the_gram_matrix_reruns_what_imports_it(rerun):
     # ceilings make RDMs of halves of the repeats; activations and training do not depend on it
     expected = {"tiny/rdms/brain.h5", "tiny/ceilings.csv"} | AGGREGATES | RECOVERY
     expected |= {path for model in models for path in jobs_of(model) if "activations" not in path}
-    assert pending(rerun) == expected
+    assert rerunning(rerun) == expected
 
 
 def test_an_edit_in_a_figure_module_redraws_its_figures(rerun):
     edit(rerun / "scripts/cortexrsa/figures/quality.py", '"reliability of the mean"', '"reliability"')
     reliability = {f"tiny/figures/reliability.{suffix}" for suffix in ("svg", "png")}
     redrawn = LEARNING - {"tiny/learning.csv"} | STIMULI | INPUTS - {"tiny/inputs.nc"}
-    assert pending(rerun) == redrawn | reliability
+    assert rerunning(rerun) == redrawn | reliability
 
 
 def test_an_edit_in_the_inference_settings(rerun):
@@ -155,25 +164,25 @@ def test_an_edit_in_the_inference_settings(rerun):
     affected = {"tiny/ceilings.csv", "tiny/claims.csv", "tiny/profiles.csv", "tiny/reliability.csv"}
     affected |= {figure for figure in FIGURES if not re.search("rdms|mds", figure)}
     affected |= {f"tiny/figures/reliability.{suffix}" for suffix in ("svg", "png")}
-    assert pending(rerun) == affected | RECOVERY
+    assert rerunning(rerun) == affected | RECOVERY
 
 
 def test_another_glm_leaves_stimuli_and_networks_alone(rerun):
     (rerun / "tiny.yaml").write_text((rerun / "tiny.yaml").read_text() + "glm: {hrf: glover}\n")
-    affected = pending(rerun)
+    affected = rerunning(rerun)
     assert {"tiny/glm/sub-01_betas.nc", "tiny/responses.nc", "tiny/scores.csv"} | RECOVERY <= affected
     assert not any(re.search("bids|stimuli|activations|networks|truth", path) for path in affected)
 
 
 def test_a_network_removed_reruns_the_aggregates_alone(rerun):
     edit(rerun / "tiny.yaml", ", pixels]", "]")
-    assert pending(rerun) == AGGREGATES | LEARNING - {"tiny/learning.csv"} | INPUTS
+    assert rerunning(rerun) == AGGREGATES | LEARNING - {"tiny/learning.csv"} | INPUTS
 
 
 def test_a_network_added_runs_it_and_the_aggregates(rerun):
     edit(rerun / "tiny.yaml", ", pixels]", ", pixels, gabor]")
     expected = jobs_of("gabor") | AGGREGATES | LEARNING - {"tiny/learning.csv"} | INPUTS
-    assert pending(rerun) == expected
+    assert rerunning(rerun) == expected
 
 
 def test_shards_change_the_extraction_jobs_and_no_number(rerun):
@@ -183,7 +192,7 @@ def test_shards_change_the_extraction_jobs_and_no_number(rerun):
     models = ("tiny_resnet18", "tiny_simclr", "tiny_vae", "tiny_untrained", "pixels")
     shards = {f"tiny/activations/{model}/{k}-of-3" for model in models for k in (1, 2, 3)}
     later = {path for model in models for path in jobs_of(model) if "activations" not in path}
-    assert pending(rerun) == shards | later | AGGREGATES
+    assert rerunning(rerun) == shards | later | AGGREGATES
     target = place(rerun, "tiny/rdms/tiny_untrained.h5")
     before = read_rdms(rerun / target)
     made(rerun, *TINY, "--", target)
@@ -194,7 +203,7 @@ def test_shards_change_the_extraction_jobs_and_no_number(rerun):
 
 def test_keeping_activations_or_not_changes_no_result(rerun):
     (rerun / "tiny.yaml").write_text((rerun / "tiny.yaml").read_text() + "keep_activations: false\n")
-    assert pending(rerun) == set()
+    assert rerunning(rerun) == set()
 
 
 def test_the_plan_is_what_is_run(rerun):
@@ -204,7 +213,7 @@ def test_the_plan_is_what_is_run(rerun):
     made(rerun, *TINY)
     changed = {path.stem for path, time in before.items() if path.stat().st_mtime_ns != time}
     assert changed == {"tiny_untrained"}
-    assert pending(rerun) == set()
+    assert rerunning(rerun) == set()
 
 
 def test_git_checkout_of_the_same_content_reruns_nothing(rerun):
@@ -219,7 +228,7 @@ def test_git_checkout_of_the_same_content_reruns_nothing(rerun):
         git("rm", "-r", "--quiet", "--cached", part)
         subprocess.run(["rm", "-r", part], cwd=rerun, check=True)
         git("checkout", "HEAD", "--", part)
-    assert pending(rerun) == set()
+    assert rerunning(rerun) == set()
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint(project):
