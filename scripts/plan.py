@@ -21,7 +21,6 @@ ROOT = Path(__file__).resolve().parents[1]
 def show(studies: list[str]) -> None:
     """Print the plan."""
     jobs = pending(jobs_of(ROOT, studies))
-    jobs.pop("all", None)
     config = cards.merged_config(ROOT, studies)
     datasets, models = (
         {name: cards.load_card(kind, name, ROOT) for name in config[kind]} for kind in ("datasets", "models")

@@ -47,7 +47,6 @@ def show() -> None:
     for folder in studies():
         try:
             waiting = pending(jobs_of(ROOT, configuration_of(folder)))
-            waiting.pop("all", None)
             state = f"{waiting.total()} jobs to run" if waiting else "current"
         except InputError as error:
             state = f"cannot be run as it is: {error}"

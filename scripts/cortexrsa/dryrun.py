@@ -88,5 +88,5 @@ def jobs_of(root: Path, configfiles: list[str | Path], targets: list[str] | None
 
 
 def pending(jobs: list[Job]) -> Counter[str]:
-    """Number of jobs that would run now, by rule."""
-    return Counter(job.rule for job in jobs if job.pending)
+    """Number of jobs that would run now, by rule; targets that make no file do not count."""
+    return Counter(job.rule for job in jobs if job.pending and job.outputs)
