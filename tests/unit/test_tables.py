@@ -7,15 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrsa.formats.columns.ceilings import CEILINGS
-from cortexrsa.formats.columns.claims import CLAIMS
-from cortexrsa.formats.columns.learning import LEARNING
-from cortexrsa.formats.columns.recovery import RECOVERY
 from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.documented import PAGE, all_tables, page
 from cortexrsa.formats.tables import KINDS, Column, Table, read_table, save_table, write_table
-from cortexrsa.inference import claims
-from cortexrsa.networks import learning
 from support import message_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,10 +148,3 @@ def test_tables_are_written_by_their_list_alone():
                 assert path.name in ("tables.py", "bold.py", "bids_tables.py"), f"{path}: {ast.unparse(node)}"
     indirect = {"CORPUS", "STIMULI", "LAYERS"}
     assert set(TABLES) - indirect <= used
-
-
-def test_what_makes_a_table_makes_the_columns_of_the_list(tmp_path):
-    assert list(LEARNING.columns) == learning.COLUMNS
-    assert list(CLAIMS.columns) == claims.COLUMNS
-    assert {"lower", "upper", "kind"} <= set(CEILINGS.columns)
-    assert RECOVERY.columns["holds"].kind == "flag"

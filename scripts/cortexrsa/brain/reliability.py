@@ -124,7 +124,7 @@ def reliability_table(responses: xarray.DataArray, splits: int = 100, seed: int 
         "voxel": np.arange(responses.sizes["voxel"]),
     }
     tables = [pd.DataFrame({**columns, **part}) for part in parts]
-    empty = pd.DataFrame(columns=["subject", "roi", "voxel", "split", "repeats", "reliability"])
+    empty = pd.DataFrame(columns=[*columns, "split", "repeats", "reliability"])
     return pd.concat(tables, ignore_index=True) if tables else empty
 
 

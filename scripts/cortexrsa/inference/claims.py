@@ -12,6 +12,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from cortexrsa.formats.columns import claims as tables
 from cortexrsa.inference import profiles
 from cortexrsa.inference.centroids import Centroid, CentroidDifference
 from cortexrsa.inference.errors import UNDEFINED, Estimate, Replicated
@@ -27,10 +28,6 @@ STATEMENTS = {
     "H5": "There is no trend across the layers of the VAE",
     "H6": "The self-supervised network (SimCLR) mirrors the task-optimised ones",
 }
-COLUMNS = [
-    *("claim", "statement", "models", "roi", "statistic"),
-    *("estimate", "ci_low", "ci_high", "p", "verdict", "reason"),
-]
 TASK = "task-optimised"
 
 
@@ -378,7 +375,7 @@ CLAIMS = {
 
 
 def evaluate(study: Study) -> pd.DataFrame:
-    """All claims: one row a part and one "overall" row a claim, columns as in `COLUMNS`."""
+    """All claims: one row a part and one "overall" row a claim, with the columns `columns.claims.CLAIMS`."""
     rows = []
     for claim, parts_of in CLAIMS.items():
         parts = parts_of(study)
@@ -390,7 +387,7 @@ def evaluate(study: Study) -> pd.DataFrame:
             both=" and to ".join(study.both) or "the early and to the late ROI",
         )
         rows += [{"claim": claim, "statement": statement} | part for part in (overall, *parts)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=list(tables.CLAIMS.columns))
 
 
 def summarise(study: Study) -> pd.DataFrame:
@@ -398,8 +395,8 @@ def summarise(study: Study) -> pd.DataFrame:
 
     Returns
     -------
-    table with columns model, roi, statistic, estimate, ci_low, ci_high; networks of fewer than 3 layers have
-    a held-out score only.
+    table with the columns `columns.claims.PROFILES`; networks of fewer than 3 layers have a held-out score
+    only
     """
     rows = []
     for name, model in study.models.items():
@@ -421,4 +418,4 @@ def summarise(study: Study) -> pd.DataFrame:
             for label, statistic in statistics.items():
                 _, low, high = statistic.evaluated().interval(study.confidence)
                 rows.append((name, roi, label, float(statistic.estimate), float(low), float(high)))
-    return pd.DataFrame(rows, columns=["model", "roi", "statistic", "estimate", "ci_low", "ci_high"])
+    return pd.DataFrame(rows, columns=list(tables.PROFILES.columns))

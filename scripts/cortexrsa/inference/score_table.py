@@ -28,8 +28,7 @@ def score_table(
 
     Returns
     -------
-    table with columns dataset, subject, roi, model, layer, layer_index, depth, split, measure, score, se,
-    ci_low, ci_high, p, p_fwe, q_fdr, n_stimuli, note
+    table with the columns `formats.columns.scores.SCORES`
     """
     rows = []
     for model, result in results.items():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cortexrsa.formats.columns.learning import LEARNING
+
 # the metric that speaks for each objective
 METRICS = {
     "supervised": "accuracy",
@@ -13,7 +15,6 @@ METRICS = {
     "autoencoder": "reconstruction_r2",
     "vae": "reconstruction_r2",
 }
-COLUMNS = ["model", "objective", "metric", "value", "before", "chance", "bar", "learned", "reason"]
 
 
 def learning_table(metrics: dict[str, pd.DataFrame], settings: dict[str, dict]) -> pd.DataFrame:
@@ -26,8 +27,7 @@ def learning_table(metrics: dict[str, pd.DataFrame], settings: dict[str, dict]) 
 
     Returns
     -------
-    table with columns model, objective, metric, value, before (that of the untrained network), chance, bar,
-    learned (yes, no, unknown), reason. The bar of accuracies is chance + over_chance; that of nearest
+    table with the columns `LEARNING`. The bar of accuracies is chance + over_chance; that of nearest
     neighbours also the untrained network's value, which is above chance for any network.
     """
     rows = []
@@ -55,7 +55,7 @@ def learning_table(metrics: dict[str, pd.DataFrame], settings: dict[str, dict]) 
         else:
             learned, reason = "no", f"{metric} {final:.2f} is below the bar of {bar:.2f}"
         rows.append([model, objective, metric, final, before, chance, bar, learned, reason])
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=list(LEARNING.columns))
 
 
 def unlearned(table: pd.DataFrame) -> dict[str, str]:

@@ -25,6 +25,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from cortexrsa.errors import InputError
+from cortexrsa.formats.columns.metrics import METRICS
 from cortexrsa.networks import probes
 from cortexrsa.networks.augmentation import Views
 from cortexrsa.networks.build import build
@@ -462,7 +463,7 @@ def train(
     rows = [[metric, value, 0] for metric, value in before.items() if metric in probes.PROBES]
     rows += curve.rows
     rows += [[metric, value, steps * recipe["batch_size"]] for metric, value in found.items()]
-    metrics = pd.DataFrame(rows, columns=["metric", "value", "step"])
+    metrics = pd.DataFrame(rows, columns=list(METRICS.columns))
     return model.cpu().to(memory_format=torch.contiguous_format).eval(), metrics
 
 

@@ -17,6 +17,7 @@ from scipy import stats
 from cortexrsa.brain.reliability import spearman_brown
 from cortexrsa.formats.arrays import load_array
 from cortexrsa.formats.columns.layers import LAYERS
+from cortexrsa.formats.columns.recovery import RECOVERY
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import read_table
 from cortexrsa.geometry.compare import compare
@@ -254,8 +255,7 @@ def summarise(results: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    table with columns scenario, question, answers, expected, experiments, share, ci_low, ci_high, holds
-    (whether the interval allows what is expected; "found" means in at least 80 %)
+    table with the columns `RECOVERY`; an answer is "found" in at least 80 %
     """
     rows = []
     for scenario, question, answers, expected in EXPECTED:
@@ -269,15 +269,4 @@ def summarise(results: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             [scenario, question, " or ".join(answers), expected, len(part), hits / len(part), *limits, holds]
         )
-    columns = [
-        "scenario",
-        "question",
-        "answers",
-        "expected",
-        "experiments",
-        "share",
-        "ci_low",
-        "ci_high",
-        "holds",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=list(RECOVERY.columns))

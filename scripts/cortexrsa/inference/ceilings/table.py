@@ -9,6 +9,7 @@ import pandas as pd
 import xarray
 
 from cortexrsa.brain.reliability import repeats_of
+from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.crossnobis import prepared
 from cortexrsa.geometry.regions import trials_of
@@ -21,10 +22,6 @@ from cortexrsa.inference.replication import Replication, replication
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.splits import brain_array, splits_of
 
-COLUMNS = [
-    *("dataset", "subject", "roi", "split", "measure", "kind"),
-    *("lower", "upper", "ci_low", "ci_high"),
-]
 ASSUMES = {
     "subjects": "subjects share one geometry; upper includes the subject in the mean RDM, lower leaves it "
     "out",
@@ -123,9 +120,8 @@ def ceiling_table(
 
     Returns
     -------
-    table with columns dataset, subject, roi, split, measure, kind, lower, upper, ci_low, ci_high, assumes;
-    where neither several subjects nor repeats exist, or these do not tell the noise, a row of kind "unknown"
-    without bounds.
+    table with the columns `CEILINGS`; where neither several subjects nor repeats exist, or these do not tell
+    the noise, a row of kind "unknown" without bounds.
     """
     rows = []
     sizes = brain.pattern_descriptors["split"].value_counts()
@@ -147,8 +143,8 @@ def ceiling_table(
                 found += mean_over_subjects(found)
             for bounds in found or [{"subject": subjects[0], "kind": "unknown"}]:
                 rows.append({"dataset": dataset, "roi": roi, "split": split, "measure": comparison} | bounds)
-    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
-    return table.assign(assumes=table["kind"].map(ASSUMES))
+    rows = [row | {"assumes": ASSUMES[row["kind"]]} for row in rows]
+    return pd.DataFrame(rows, columns=list(CEILINGS.columns))
 
 
 def _of_one(brain, responses, place, methods, comparison, settings, threads) -> list[dict]:
