@@ -134,6 +134,10 @@ EDITS = {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "plot_geometry"),
     }
     | RECOVERY,
+    "inference/scores.py": {"rsa"} | RECOVERY,
+    "inference/score_table.py": {"scores"},
+    "inference/ceilings/table.py": {"ceilings"},
+    "inference/ceilings/primary.py": {"claims", "plot_scores", "plot_geometry"},
     "validation/calibration.py": {"calibration", "calibration_truth"},
 }
 
