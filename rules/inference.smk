@@ -15,8 +15,7 @@ rule rsa:
         "../envs/analysis.yaml"
     threads: threads_of_study
     resources:
-        # the RDMs, those of one split, the same once sorted, and working space
-        mem_mb=scaled_with_input(4000, 4.2),
+        mem_mb=memory_of_rsa,
         runtime=runtime_of_rsa,
     params:
         settings=inference_settings("bootstrap", "permutations", "halves", "fitted", "standard_error", "seed"),

@@ -19,6 +19,13 @@ def scaled_with_input(least: int, factor: float):
     return lambda wildcards, input, attempt: attempt * max(least, int(factor * input.size_mb))
 
 
+def memory_of_rsa(wildcards, input, attempt) -> int:
+    """MB: the RDMs, those of one split, the same once sorted, and working space; in one pass ranks of some of them."""
+    if CONFIGS[wildcards.study]["inference"]["standard_error"] == "one-pass":
+        return attempt * int(4000 + 0.5 * input.size_mb)
+    return attempt * max(4000, int(4.2 * input.size_mb))
+
+
 def runtime_of_rsa(wildcards, input, attempt) -> int:
     """Minutes: 0.12 for each MB and 1,000 resamples on one core, jackknife groups included (docs/scale.md)."""
     inference = CONFIGS[wildcards.study]["inference"]
