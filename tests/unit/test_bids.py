@@ -884,7 +884,9 @@ def test_a_pattern_that_fits_no_run_is_said(folder):
     assert bids.unfitting({"strategy": ["motion"]}, tables) == []
 
 
-def test_a_volume_left_out_does_not_reach_the_betas(original, folder):
+@pytest.mark.parametrize("noise", ["ols", "ar1"])
+def test_a_volume_left_out_does_not_reach_the_betas(folder, noise):
+    """Nor does it by the autocorrelation of its neighbours (nilearn issue 2526)."""
     options = preprocessed(folder) | {"subjects": ["01"], "sessions": ["01"]}
     for path in (folder / "derivatives/fmriprep").rglob("sub-01*desc-confounds*"):
         table = pd.read_csv(path, sep="\t")
@@ -893,7 +895,7 @@ def test_a_volume_left_out_does_not_reach_the_betas(original, folder):
 
     def betas():
         rois, chosen = card_of(**options, confounds=["motion_outlier*"])
-        return fit_subject(folder, rois, chosen, "01", GLM).betas
+        return fit_subject(folder, rois, chosen, "01", GLM | {"noise": noise}).betas
 
     before = betas()
 
@@ -1243,6 +1245,19 @@ def test_volumes_that_were_cut_off_are_said(folder):
         f"{path.name}: {run.scans} volumes, and {run.scans + 4} in the raw BOLD: onsets count from the first "
         f"of the {run.scans}"
     )
+
+
+def test_nifti_2_is_read_like_nifti_1(folder):
+    """nilearn issue 1611."""
+    expected = fit_subject(folder, *card_of(), "01", GLM).betas
+    for path in folder.rglob("sub-01*.nii.gz"):
+        image = nib.load(path)
+        second = nib.Nifti2Image(np.asarray(image.dataobj), image.affine)
+        second.header.set_zooms(image.header.get_zooms())
+        nib.save(second, path)
+    _, options = card_of(repetition_time=2.0)
+    rois, _ = card_of()
+    np.testing.assert_array_equal(fit_subject(folder, rois, options, "01", GLM).betas, expected)
 
 
 def test_a_column_of_confounds_without_any_number(folder):
