@@ -1,5 +1,7 @@
 """Verdicts on the claims, and what is read off the profiles."""
 
+import pandas as pd
+
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.claims import CLAIMS, PROFILES
 from cortexrsa.formats.columns.learning import LEARNING
@@ -8,7 +10,7 @@ from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.claims import evaluate, summarise
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.study import Study, model_scores, read_results, smallest_p
+from cortexrsa.inference.study import Study, model_scores, parts_of, read_results, smallest_p
 from cortexrsa.jobs import job_log
 from cortexrsa.networks.learning import unlearned
 
@@ -17,20 +19,29 @@ with job_log(snakemake.log[0]):
     claims, inference = settings["claims"], Settings(**settings["inference"])
     results = read_results(snakemake.input.scores)
     ceilings = read_table(snakemake.input.ceilings, CEILINGS)
-    study = Study(
-        models={name: model_scores(result, inference.seed) for name, result in results.items()},
-        rois=[str(roi) for roi in next(iter(results.values()))["roi"].to_numpy()],
-        ceilings=primary_ceilings(ceilings),
-        roles=claims["models"],
-        early=claims["rois"]["early"],
-        late=claims["rois"]["late"],
-        equivalence=claims["equivalence"],
-        confidence=inference.confidence,
-        seed=inference.seed,
-        smallest_p=smallest_p(read_table(snakemake.input.table, SCORES)),
-        unlearned=unlearned(read_table(learning, LEARNING))
-        if (learning := snakemake.input.get("learning"))
-        else {},
-    )
-    write_table(snakemake.output.claims, evaluate(study), settings, CLAIMS)
-    write_table(snakemake.output.profiles, summarise(study), settings, PROFILES)
+    early, late = (claims["rois"][role] for role in ("early", "late"))
+    parts = {name: parts_of(result) for name, result in results.items()}
+    # ROIs of other subjects cannot be compared with these: a study for each set of subjects
+    studies = [
+        Study(
+            models={name: model_scores(own[k], inference.seed) for name, own in parts.items()},
+            rois=[str(roi) for roi in part["roi"].to_numpy()],
+            ceilings=primary_ceilings(ceilings),
+            roles=claims["models"],
+            early=early,
+            late=late,
+            equivalence=claims["equivalence"],
+            confidence=inference.confidence,
+            seed=inference.seed,
+            smallest_p=smallest_p(read_table(snakemake.input.table, SCORES)),
+            unlearned=unlearned(read_table(learning, LEARNING))
+            if (learning := snakemake.input.get("learning"))
+            else {},
+        )
+        for k, part in enumerate(next(iter(parts.values())))
+    ]
+    # the one that has both ROIs, or else the late one
+    of_claims = max(studies, key=lambda study: (late in study.rois) * 2 + (early in study.rois))
+    write_table(snakemake.output.claims, evaluate(of_claims), settings, CLAIMS)
+    profiles = pd.concat([summarise(study) for study in studies], ignore_index=True)
+    write_table(snakemake.output.profiles, profiles, settings, PROFILES)

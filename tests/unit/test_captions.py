@@ -41,8 +41,16 @@ def test_every_interval_has_the_confidence_of_the_run():
 @pytest.mark.parametrize("rule", ["plot_scores", "plot_claims"])
 def test_the_rule_knows_the_confidence(rule):
     rules = (ROOT / "rules/figures.smk").read_text()
-    (block,) = re.findall(rf"^rule {rule}:\n(.*?)(?=^rule |\Z)", rules, re.DOTALL | re.MULTILINE)
-    assert '"confidence": CONFIG["inference"]["confidence"]' in block
+    (block,) = re.findall(
+        rf"^(?:use )?rule [^\n]*\b{rule}\b[^\n]*:\n(.*?)(?=^\S|\Z)", rules, re.DOTALL | re.MULTILINE
+    )
+    assert "settings=settings_of_score_figures" in block
+    settings = (ROOT / "rules/common/settings.smk").read_text()
+    (body,) = re.findall(
+        r"^def settings_of_score_figures\(.*?\n(.*?)(?=^\S|\Z)", settings, re.DOTALL | re.MULTILINE
+    )
+    assert '"confidence": confidence' in body
+    assert '["inference"]["confidence"]' in body
 
 
 def test_dots_of_the_heat_map_follow_the_confidence():

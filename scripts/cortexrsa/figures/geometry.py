@@ -11,7 +11,6 @@ from scipy.cluster import hierarchy
 from scipy.stats import rankdata
 from sklearn.manifold import MDS
 
-from cortexrsa.figures.scores import primary_scores
 from cortexrsa.figures.style import (
     WIDTH,
     model_styles,
@@ -25,6 +24,7 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.mean_rdm import mean_rdm
 from cortexrsa.geometry.rdm import select_stimuli, squareform
+from cortexrsa.inference.names import of_the_group
 
 
 def of_test_stimuli(rdms: RDMs) -> RDMs:
@@ -72,7 +72,7 @@ def plot_rdms(
     models : label and family by model name
     comparison : see `geometry.compare.compare`
     """
-    scores = primary_scores(scores)
+    scores = of_the_group(scores)
     regions = mean_rdms(brain, comparison)
     rois = list(regions)
     order = stimulus_order(regions[rois[-1]])
@@ -140,7 +140,7 @@ def plot_mds(
     seed : of the scaling
     """
     regions = mean_rdms(brain, comparison)
-    drawn = models_to_draw(models, primary_scores(scores).set_index("model")["score"])
+    drawn = models_to_draw(models, of_the_group(scores).set_index("model")["score"])
     layers = {name: networks[name].dissimilarities for name in ordered(drawn)}
     stacked = np.concatenate([*layers.values(), np.stack(list(regions.values()))])
     sound = np.isfinite(stacked).all(axis=1)

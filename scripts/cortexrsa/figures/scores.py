@@ -19,15 +19,9 @@ from cortexrsa.figures.style import (
 )
 from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference.ceilings.primary import primary_ceilings
-from cortexrsa.inference.names import GROUP, PRIMARY
+from cortexrsa.inference.names import of_the_group
 
 PANEL_COLUMNS = 3
-
-
-def primary_scores(scores: pd.DataFrame) -> pd.DataFrame:
-    """Scores of the test split; of the group where there are several subjects."""
-    scores = scores[scores["split"] == PRIMARY]
-    return scores[scores["subject"] == GROUP] if GROUP in set(scores["subject"]) else scores
 
 
 def score_label(scores: pd.DataFrame) -> str:
@@ -62,7 +56,7 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
     scores, ceilings : tables of the data set
     models : label and family by model name
     """
-    scores, bounds = primary_scores(scores), primary_ceilings(ceilings)
+    scores, bounds = of_the_group(scores), primary_ceilings(ceilings)
     rois = ordered_rois(scores["roi"])
     colours = roi_colours(rois)
     counts = scores.groupby("model")["layer"].nunique()
@@ -111,7 +105,7 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
 
 def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     """One panel a ROI: the profiles of all networks together, with the noise ceiling; baselines as lines."""
-    scores, bounds = primary_scores(scores), primary_ceilings(ceilings)
+    scores, bounds = of_the_group(scores), primary_ceilings(ceilings)
     rois = ordered_rois(scores["roi"])
     drawn = models_to_draw(models, scores.set_index("model")["score"])
     styles = model_styles(drawn)
@@ -154,7 +148,7 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
 
 def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict], alpha: float) -> plt.Figure:
     """One panel a network: ROI x layer, the score as colour; a dot where it is above 0 (p_fwe < alpha)."""
-    scores = primary_scores(scores)
+    scores = of_the_group(scores)
     rois = ordered_rois(scores["roi"])
     drawn = models_to_draw(models, scores.set_index("model")["score"])
     names = ordered(drawn)

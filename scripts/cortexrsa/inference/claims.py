@@ -122,7 +122,7 @@ def _obstacle(
         return f"the study has no {which} ROI (claims.rois)"
     for roi in rois:
         if roi not in study.rois:
-            return f"ROI {roi} is not in this data set"
+            return f"ROI {roi} is not in this data set, or of other subjects"
         ceiling = study.ceilings[roi]
         if ceiling["kind"] == "unknown":
             if bound:

@@ -7,3 +7,13 @@ GROUP = "group"
 # sets of layers from which the best is chosen, and all layers weighted (where the configuration wants it)
 CANDIDATES = ("all", "middle", "last")
 FITTED = "fitted"
+
+
+def of_the_group(scores):
+    """Rows of a table of scores in the primary split: of the group, or of the one subject in a ROI without.
+
+    `scores` is a DataFrame as of `score_table.score_table`.
+    """
+    primary = scores[scores["split"] == PRIMARY]
+    grouped = primary["subject"] == GROUP
+    return primary[grouped | ~primary["roi"].isin(primary.loc[grouped, "roi"])]

@@ -9,7 +9,7 @@ import xarray
 from cortexrsa.inference.families import false_discovery_q, familywise_p
 from cortexrsa.inference.names import GROUP, PRIMARY
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.study import group_scores
+from cortexrsa.inference.study import group_scores, parts_of
 
 CONSTANT_NOTE = "constant pattern: the layer does not vary over its features or over the stimuli"
 
@@ -31,7 +31,7 @@ def score_table(
     table with the columns `formats.columns.scores.SCORES`
     """
     rows = []
-    for model, result in results.items():
+    for model, result in ((model, part) for model, whole in results.items() for part in parts_of(whole)):
         subjects = list(result["subject"].to_numpy())
         for split in result["split"].to_numpy():
             part = result.sel(split=split)

@@ -49,7 +49,8 @@ def score_network(
         in the primary split, of layers chosen (weights fitted) on other stimuli (the training split, or
         repeated halves);
         p (unit, roi, layer), null_maximum (permutation, unit, roi): permutation test in the primary split,
-        units are the subjects and, with several, their mean.
+        units are the subjects and, with several, their mean;
+        measured (subject, roi): 1 where there is an RDM, NaN elsewhere, if ROIs have subjects of their own.
 
     Raises
     ------
@@ -58,6 +59,21 @@ def score_network(
     for column in ("stimulus_id", "split"):
         if list(network.pattern_descriptors[column]) != list(brain.pattern_descriptors[column]):
             raise InputError(column, "other stimuli or another order", "those of the brain RDMs")
+    parts = [_scores_of_part(network, part, comparison, settings, threads) for part in splits.parts_of(brain)]
+    if len(parts) == 1:
+        return parts[0]
+    subjects, rois = (list(dict.fromkeys(brain.rdm_descriptors[name])) for name in ("subject", "roi"))
+    for part in parts:
+        shape = part.sizes["subject"], part.sizes["roi"]
+        part["measured"] = (("subject", "roi"), np.ones(shape))
+    merged = xarray.merge(parts, join="outer", compat="no_conflicts", combine_attrs="override")
+    return merged.sel(subject=subjects, roi=rois)
+
+
+def _scores_of_part(
+    network: RDMs, brain: RDMs, comparison: str, settings: Settings, threads: int
+) -> xarray.Dataset:
+    """`score_network` of ROIs that have the same subjects."""
     depth = network.rdm_descriptors["depth"].to_numpy()
     data, found, result = {}, {}, []
     for split in splits.splits_of(brain):

@@ -21,6 +21,25 @@ def splits_of(brain: RDMs) -> list[str]:
     return [split for split in (PRIMARY, SELECTION) if split in present]
 
 
+def parts_of(brain: RDMs) -> list[RDMs]:
+    """ROIs of the same subjects, together: one part, unless some have subjects of their own.
+
+    A ROI whose subjects are in no other (one RDM of a mean, or of another species) is a part of its own; one
+    that a subject merely lacks is none, and `brain_rows` refuses it.
+    """
+    table = brain.rdm_descriptors
+    subjects = table.groupby("roi", sort=False)["subject"].agg(frozenset)
+    groups = list(dict.fromkeys(subjects))
+    if sum(map(len, groups)) > table["subject"].nunique():
+        return [brain]
+    parts = []
+    for group in groups:
+        rows = np.flatnonzero(table["subject"].isin(group))
+        own = brain.dissimilarities[rows], table.iloc[rows].reset_index(drop=True)
+        parts.append(RDMs(*own, brain.pattern_descriptors, brain.dissimilarity_measure))
+    return parts
+
+
 def brain_rows(brain: RDMs, split: str) -> tuple[Rows, list[str], list[str]]:
     """Brain RDMs of one split, by subjects and within them by ROIs, with the names of either.
 

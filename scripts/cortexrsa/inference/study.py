@@ -11,7 +11,7 @@ import xarray
 
 from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.inference.errors import Replicated, Replicates, over_subjects
-from cortexrsa.inference.names import GROUP, PRIMARY
+from cortexrsa.inference.names import PRIMARY, of_the_group
 
 
 @dataclass
@@ -70,6 +70,20 @@ class Study:
         return list(dict.fromkeys(filter(None, (self.early, self.late))))
 
 
+def parts_of(result: xarray.Dataset) -> list[xarray.Dataset]:
+    """The results of ROIs that have the same subjects, together; see `splits.parts_of`."""
+    if "measured" not in result:
+        return [result]
+    measured = result["measured"].notnull().to_numpy()
+    columns = [tuple(column) for column in measured.T]
+    return [
+        result.isel(
+            roi=[k for k, column in enumerate(columns) if column == kind], subject=np.flatnonzero(kind)
+        )
+        for kind in dict.fromkeys(columns)
+    ]
+
+
 def group_scores(
     part: xarray.Dataset, seed: int, which: str = "score", subject: int | None = None
 ) -> Replicated:
@@ -115,7 +129,4 @@ def smallest_p(scores: pd.DataFrame) -> dict[str, float]:
 
     `scores` is the table of `score_table.score_table`.
     """
-    primary = scores[scores["split"] == PRIMARY]
-    if GROUP in set(primary["subject"]):
-        primary = primary[primary["subject"] == GROUP]
-    return primary.groupby("roi")["p_fwe"].min().to_dict()
+    return of_the_group(scores).groupby("roi")["p_fwe"].min().to_dict()

@@ -67,8 +67,9 @@ def load_rdm_dataset(card: dict, downloads: str | Path | None) -> tuple[np.ndarr
     Parameters
     ----------
     card : of the data set; `images`: folder of the images; `rois`: {label: {file (or a list of files, whose
-        RDMs follow each other), key, select}}; `options`: {dissimilarity: name of the RDMs' measure, order,
-        subjects, aspect_tolerance}; `path`: folder on this disk of what is not downloaded
+        RDMs follow each other), key, select, subjects (its own, who are in no other ROI)}}; `options`:
+        {dissimilarity: name of the RDMs' measure, order, subjects, aspect_tolerance}; `path`: folder on this
+        disk of what is not downloaded
     downloads : folder of the downloaded files, or None
 
     Returns
@@ -92,18 +93,22 @@ def load_rdm_dataset(card: dict, downloads: str | Path | None) -> tuple[np.ndarr
     stimuli = stimuli[first + [column for column in stimuli if column not in first]]
     check_stimuli(images, stimuli, order or folder)
     upper = np.triu_indices(len(stimuli), 1)
-    triangles, rows = [], []
+    triangles, rows, first_roi = [], [], None
     for roi, entry in card["rois"].items():
         squares, subjects = _roi_rdms(entry, base, table, folder)
         file = place(base, names_of(entry)[0])
         field = entry.get("key") or "RDMs"
-        subjects = _names(options.get("subjects"), subjects, len(squares), file, field)
-        known = [subject for subject, other in rows if other == rows[0][1]]
-        if known and subjects != known:
+        own = entry.get("subjects")
+        subjects = _names(own or options.get("subjects"), subjects, len(squares), file, field)
+        if own and (shared := set(own) & {subject for subject, _ in rows}):
+            raise InputError(f"subjects of {roi}", sorted(shared)[0], "subjects of no other ROI", file=file)
+        known = [subject for subject, other in rows if other == first_roi]
+        if known and not own and subjects != known:
             found = f"{len(subjects)} subjects" if len(subjects) != len(known) else ", ".join(subjects)
             listed = f"{len(known)}" if len(subjects) != len(known) else ", ".join(known)
-            expected = f"{listed}, as in {rows[0][1]} (other subjects go into a data set of their own)"
+            expected = f"{listed}, as in {first_roi} (name others as `subjects` of the ROI)"
             raise InputError(field, found, expected, file=file)
+        first_roi = first_roi or (None if own else roi)
         triangles.append(squares[:, *upper])
         rows += [(subject, roi) for subject in subjects]
     patterns = stimuli[["stimulus_id", "split"]]

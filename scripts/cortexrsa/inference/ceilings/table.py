@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from cortexrsa.inference.ceilings.subjects import published_ceilings, subject_ce
 from cortexrsa.inference.names import GROUP
 from cortexrsa.inference.replication import Replication, replication
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.splits import brain_array, splits_of
+from cortexrsa.inference.splits import brain_array, parts_of, splits_of
 
 ASSUMES = {
     "subjects": "subjects share one geometry; upper includes the subject in the mean RDM, lower leaves it "
@@ -126,8 +127,8 @@ def ceiling_table(
     rows = []
     sizes = brain.pattern_descriptors["split"].value_counts()
     methods = {split: replication(int(sizes[split]), settings) for split in splits_of(brain)}
-    for split in splits_of(brain):
-        targets, subjects, rois = brain_array(brain, split)
+    for part, split in product(parts_of(brain), splits_of(brain)):
+        targets, subjects, rois = brain_array(part, split)
         for r, roi in enumerate(rois):
             found = []
             if len(subjects) > 1 and not settings.fixed_subjects:
@@ -138,7 +139,7 @@ def ceiling_table(
             if responses is not None:
                 for subject in subjects:
                     place = subject, roi, split
-                    found += _of_one(brain, responses, place, methods, comparison, settings, threads)
+                    found += _of_one(part, responses, place, methods, comparison, settings, threads)
             if len(subjects) > 1 and settings.fixed_subjects:
                 found += mean_over_subjects(found)
             for bounds in found or [{"subject": subjects[0], "kind": "unknown"}]:
