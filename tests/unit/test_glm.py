@@ -277,7 +277,6 @@ def changed(row, **values):
         (40, {"duration": 0.0}, 0.07),
         (40, {"duration": 0.1}, 0.12),
     ],
-    ids=str,
 )
 def test_one_beta_that_the_design_does_not_tell_leaves_the_others_alone(kind, row, values, peak):
     """The RDM of the changed study is that of the intact one: rho was .19 to .87 with that beta."""

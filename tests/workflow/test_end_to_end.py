@@ -183,10 +183,10 @@ def test_every_result_says_what_made_it(finished):
     corpus = load_card("corpora", "few", finished)
     vae = load_card("models", "tiny_vae", finished)
     expected = {
-        "tiny/scores.csv": {"inference": ("confidence", "seed", "standard_error")},
+        "tiny/scores.csv": {"inference": ("confidence", "seed")},
         "tiny/ceilings.csv": {"inference": ("bootstrap", "ceiling_splits", "confidence", "seed")},
-        "tiny/claims.csv": {"inference": ("confidence", "seed", "standard_error")},
-        "tiny/profiles.csv": {"inference": ("confidence", "seed", "standard_error")},
+        "tiny/claims.csv": {"inference": ("confidence", "seed")},
+        "tiny/profiles.csv": {"inference": ("confidence", "seed")},
     }
     for name, parts in expected.items():
         settings = record_of(name)["settings"]
