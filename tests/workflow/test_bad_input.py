@@ -101,7 +101,7 @@ def test_a_layer_that_does_not_exist(with_stimuli):
     assert "layer2.7" in line
     assert "layer2.1" in line
     assert not at(with_stimuli, "tiny/activations/tiny_untrained/1-of-1").exists()
-    log = (with_stimuli / "results/logs/tiny/extract/tiny_untrained/1-of-1.log").read_text()
+    log = (with_stimuli / "results/logs/tiny/extract/all-features/tiny_untrained/1-of-1.log").read_text()
     assert "Traceback" in log
 
 
