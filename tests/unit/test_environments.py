@@ -168,7 +168,7 @@ def test_no_package_brings_torch_with_it():
         "for found in pkgutil.walk_packages(cortexrsa.__path__, 'cortexrsa.'):\n"
         "    if found.name.split('.')[1] in ('brain', 'formats', 'geometry', 'inference', 'figures'):\n"
         "        importlib.import_module(found.name)\n"
-        "assert 'cortexrsa.inference.rsa' in sys.modules\n"
+        "assert 'cortexrsa.inference.scores' in sys.modules\n"
         "sys.exit('torch' in sys.modules and 'torch is there')"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True)
