@@ -303,6 +303,18 @@ def _changes(tensor: torch.Tensor) -> int:
     return 0 if tensor.is_inference() else tensor._version
 
 
+def _layers_table(layers: Sequence[str], shapes: dict[str, tuple[int, ...]]) -> pd.DataFrame:
+    """One row a layer: layer, index, depth (0 first, 1 last), shape (CxHxW)."""
+    return pd.DataFrame(
+        {
+            "layer": list(layers),
+            "index": np.arange(len(layers)),
+            "depth": relative_depth(len(layers)),
+            "shape": ["x".join(map(str, shapes[layer])) for layer in layers],
+        }
+    )
+
+
 def extract(
     model: torch.nn.Module,
     images: np.ndarray,
@@ -339,8 +351,8 @@ def extract(
 
     Raises
     ------
-    InputError : wrong layer names (see `recorded`), NaN or infinite activations, a disk too small, or too
-        little memory for a single image.
+    InputError : wrong layer names (see `recorded`), activations that are NaN, infinite, random or dependent
+        on the other images of a batch, a disk too small, or too little memory for a single image.
     """
     folder, device = Path(folder), torch.device(device or choose_device())
     if device.type == "cpu":
@@ -388,14 +400,7 @@ def extract(
                 start += len(batch)
                 bar.update(len(batch))
                 _drop_pages(images)
-    table = pd.DataFrame(
-        {
-            "layer": list(layers),
-            "index": np.arange(len(layers)),
-            "depth": relative_depth(len(layers)),
-            "shape": ["x".join(map(str, writer.shapes[layer])) for layer in layers],
-        }
-    )
+    table = _layers_table(layers, shapes)
     save_table(folder / "layers.tsv", table, LAYERS, number_format=None)
     write_provenance(
         folder / "layers.tsv", settings, {"layers.tsv": folder / "layers.tsv"} | writer.checksums()

@@ -102,6 +102,17 @@ def reconstruction(
     return found | ({"kl": kl / len(parts["validation"])} if len(code) == 2 else {})
 
 
+def objective_metrics(
+    model: nn.Module, objective: str, parts: dict[str, Images], preprocessing: dict, device: torch.device
+) -> dict[str, float]:
+    """What an objective is itself about, on held-out images: accuracy, or R² of reconstructions (and KL)."""
+    if objective == "supervised":
+        return {"accuracy": category_accuracy(model, parts["validation"], preprocessing, device)}
+    if objective in ("autoencoder", "vae"):
+        return reconstruction(model, parts, preprocessing, device)
+    return {}
+
+
 def probe(
     model: nn.Module,
     layer: str,

@@ -420,24 +420,7 @@ def train(
                     enable_version_counter=False,
                 )
             )
-        # a bar on the terminal, not in the log of a cluster's job
-        progress = sys.__stderr__.isatty()
-        if progress:
-            callbacks.append(Bar())
-        trainer = lightning.Trainer(
-            accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=1,
-            precision=precision(recipe, device),
-            max_steps=steps,
-            max_epochs=1,
-            callbacks=callbacks,
-            # one process, also inside a SLURM job
-            plugins=[AtomicCheckpoints(), LightningEnvironment()],
-            logger=False,
-            enable_checkpointing=checkpoints is not None,
-            enable_progress_bar=progress,
-            enable_model_summary=False,
-        )
+        trainer = _trainer(recipe, steps, device, callbacks)
         batches = Batches(len(parts["train"]), recipe["batch_size"], steps, seed, start)
         workers = threads - 1 if corpus.images is None else 0
         data = loader(parts["train"], batches, workers, pin_memory=device.type == "cuda")
@@ -455,16 +438,32 @@ def train(
         objective = objective.to(device)
         model = objective.network
         found = probes.probe(model, layer, corpus, parts, preprocessing, device)
-        if recipe["objective"] == "supervised":
-            accuracy = probes.category_accuracy(model, parts["validation"], preprocessing, device)
-            found["accuracy"] = accuracy
-        if recipe["objective"] in ("autoencoder", "vae"):
-            found |= probes.reconstruction(model, parts, preprocessing, device)
+        found |= probes.objective_metrics(model, recipe["objective"], parts, preprocessing, device)
     rows = [[metric, value, 0] for metric, value in before.items() if metric in probes.PROBES]
     rows += curve.rows
     rows += [[metric, value, steps * recipe["batch_size"]] for metric, value in found.items()]
     metrics = pd.DataFrame(rows, columns=list(METRICS.columns))
     return model.cpu().to(memory_format=torch.contiguous_format).eval(), metrics
+
+
+def _trainer(recipe: dict, steps: int, device: torch.device, callbacks: list[Callback]) -> lightning.Trainer:
+    """Lightning's loop of one training on one device, with a bar on the terminal where there is one."""
+    # not in the log of a cluster's job
+    progress = sys.__stderr__.isatty()
+    return lightning.Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=1,
+        precision=precision(recipe, device),
+        max_steps=steps,
+        max_epochs=1,
+        callbacks=[*callbacks, Bar()] if progress else callbacks,
+        # one process, also inside a SLURM job
+        plugins=[AtomicCheckpoints(), LightningEnvironment()],
+        logger=False,
+        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+    )
 
 
 def _discard_others(folder: Path) -> None:
