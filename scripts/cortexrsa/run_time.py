@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# CPU seconds of the whole embedded study and of its longest training, measured on two cores, by what it trains in
+# CPU seconds of the embedded study and of its longest training, measured on two cores, by what it trains in
 # (README, docs/unified-training.md); with native bfloat16 the whole is 4 min 25 s of both cores
 MEASURED = {"bfloat16": (530, 121), "float32": (1635, 541)}
 # flags of /proc/cpuinfo; PyTorch asks the processor for the same
