@@ -19,7 +19,7 @@ from support import ROOT, TINY, at, killed_twice, place, snakemake, start
 
 # what runs in the tiny study; those that read other data are killed where their studies run
 STAGES = {path.stem for path in (ROOT / "scripts").glob("*.py")} - {
-    *("archive", "plan", "report", "studies", "new_model_card"),
+    *("archive", "plan", "report", "run_time", "studies", "new_model_card"),
     *("calibration", "calibration_truth", "plot_calibration", "recovery", "plot_recovery"),
     *("fetch", "read_kay", "read_rdm_dataset", "index_corpus"),
 }
