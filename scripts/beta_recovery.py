@@ -2,6 +2,7 @@
 
 from cortexrsa.brain.reliability import reliability_table
 from cortexrsa.brain.responses import clean_responses
+from cortexrsa.errors import concerning
 from cortexrsa.formats.columns.beta_recovery import BETA_RECOVERY
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.netcdf import read_dataset
@@ -24,7 +25,8 @@ with job_log(snakemake.log[0]):
     measured = read_rdms(snakemake.input.brain)
     # without noise there is none to divide by
     dissimilarity = DISSIMILARITIES[measured.dissimilarity_measure].of_layers
-    true = brain_rdms(standardised_signal(truth), dissimilarity, snakemake.input.truth)
+    with concerning(snakemake.input.truth):
+        true = brain_rdms(standardised_signal(truth), dissimilarity)
     table = add_true_ceilings(
         recovery_table(responses, truth, reliability),
         measured,

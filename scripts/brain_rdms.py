@@ -1,6 +1,7 @@
 """RDMs of every subject and ROI."""
 
 from cortexrsa.brain.responses import clean_responses, many_dropped
+from cortexrsa.errors import concerning
 from cortexrsa.formats.rdms import write_rdms
 from cortexrsa.formats.responses import read_responses
 from cortexrsa.geometry.regions import brain_rdms
@@ -13,5 +14,6 @@ with job_log(snakemake.log[0]):
     print(dropped.to_string(index=False))
     for text in many_dropped(dropped):
         warn(text)
-    rdms = brain_rdms(cleaned, settings["dissimilarity"], snakemake.input.responses, snakemake.threads)
+    with concerning(snakemake.input.responses):
+        rdms = brain_rdms(cleaned, settings["dissimilarity"], snakemake.threads)
     write_rdms(snakemake.output.rdms, rdms, settings)

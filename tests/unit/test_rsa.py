@@ -226,8 +226,8 @@ def test_rdms_left_in_their_file_give_the_same(several_subjects, splits, monkeyp
 
 def test_crossnobis_is_refused_without_single_trials():
     _, _, responses = experiment()
-    with pytest.raises(InputError, match=r"r\.nc: repeats: found 1 trial of .* crossnobis multiplies"):
-        brain_rdms(responses.mean("repeat"), "crossnobis", "r.nc")
+    with pytest.raises(InputError, match=r"^repeats: found 1 trial of .* crossnobis multiplies"):
+        brain_rdms(responses.mean("repeat"), "crossnobis")
 
 
 def test_plain_bootstrap_errors_can_be_asked_for():
@@ -290,10 +290,8 @@ def test_a_lost_trial_is_named_before_anything_is_scored():
     v1 = (responses["roi"] == "V1").to_numpy()
     responses[3, :, v1] = 0.0
     stimulus = responses["stimulus_id"].to_numpy()[3]
-    with pytest.raises(
-        InputError, match=f"r.nc: responses to {stimulus!r}: found a constant .* V1 of sub-01"
-    ):
-        brain_rdms(responses, "correlation", "r.nc")
+    with pytest.raises(InputError, match=f"^responses to {stimulus!r}: found a constant .* V1 of sub-01"):
+        brain_rdms(responses, "correlation")
 
 
 def test_a_subject_without_a_roi_is_named():

@@ -9,7 +9,12 @@ from matplotlib import pyplot as plt
 
 from cortexrsa.figures.style import WIDTH
 
-EXPECTATIONS = ("found", "at most 5 %", "raw RSA finds it", "more: voxels are a sample too")
+EXPECTATIONS = {
+    "found": "found",
+    "null": "at most 5 %",
+    "raw": "raw RSA finds it",
+    "voxels": "more: voxels are a sample too",
+}
 COLOURS = dict(zip(EXPECTATIONS, sns.color_palette("colorblind"), strict=False))
 
 
@@ -26,7 +31,8 @@ def plot_recovery(table: pd.DataFrame) -> plt.Figure:
         rows = (table["expected"] == expected).to_numpy()
         part = table[rows]
         axes.hlines(y[rows], part["ci_low"], part["ci_high"], color=colour)
-        axes.plot(part["share"], y[rows], "o", ms=5, color=colour, label=f"expected: {expected}")
+        label = f"expected: {EXPECTATIONS[expected]}"
+        axes.plot(part["share"], y[rows], "o", ms=5, color=colour, label=label)
     for place, share, high in zip(y, table["share"], table["ci_high"], strict=True):
         if high < 0.85:
             axes.text(high + 0.015, place, f"{share:.1%}", va="center", fontsize=6.5)

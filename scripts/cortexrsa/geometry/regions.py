@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import xarray
@@ -23,16 +21,13 @@ def trials_of(responses: xarray.DataArray, subject: str, roi: str) -> np.ndarray
     return own.transpose("stimulus", "repeat", "voxel").to_numpy()
 
 
-def brain_rdms(
-    responses: xarray.DataArray, dissimilarity: str, source: str | Path = "responses", threads: int = 1
-) -> RDMs:
+def brain_rdms(responses: xarray.DataArray, dissimilarity: str, threads: int = 1) -> RDMs:
     """RDMs of every subject and ROI.
 
     Parameters
     ----------
     responses : see `formats.responses.write_responses`
     dissimilarity : see `crossnobis.rdm_of_trials`; of responses averaged over repeats, but for crossnobis
-    source : file to name in an error
     threads : see `geometry.rdm.rdm`
 
     Raises
@@ -52,7 +47,7 @@ def brain_rdms(
             stimulus = responses["stimulus_id"].to_numpy()[repeats.argmin()]
             found = f"{repeats.min()} trial of {stimulus!r} for {subject} (or an average)"
             expected = "two or more single trials of each stimulus: crossnobis multiplies different repeats"
-            raise InputError("repeats", found, expected, file=source)
+            raise InputError("repeats", found, expected)
         values[:] = rdm_of_trials(prepared(trials, dissimilarity), dissimilarity, threads)
     patterns = pd.DataFrame({name: responses[name].to_numpy() for name in ("stimulus_id", "split")})
     for (subject, roi), values in zip(regions.itertuples(index=False), dissimilarities, strict=True):
@@ -63,6 +58,5 @@ def brain_rdms(
                 f"responses to {stimulus!r}",
                 f"a constant or missing pattern in {roi} of {subject}",
                 "finite responses that vary over voxels",
-                file=source,
             )
     return RDMs(dissimilarities, regions, patterns, dissimilarity)
