@@ -137,7 +137,7 @@ EDITS = {
     "inference/scores.py": {"rsa"} | RECOVERY,
     "inference/score_table.py": {"scores"},
     "inference/ceilings/table.py": {"ceilings"},
-    "inference/ceilings/primary.py": {"claims", "plot_scores", "plot_geometry"},
+    "inference/ceilings/primary.py": {"claims", "plot_scores"},
     "validation/calibration.py": {"calibration", "calibration_truth"},
 }
 
