@@ -157,7 +157,7 @@ def test_one_beta_a_stimulus_has_no_reliability_and_no_ceiling_of_repeats(studie
             "task: images, subjects: [1]",
             "options.subjects[0]: found 1, expected a BIDS label",
         ),
-        ("task: images", "", "options.task: found nothing"),
+        ("task: images, ", "", "options.task: found nothing"),
         ("V1: {mask", "V1: {masks", "rois.V1"),
         ("label-V1_mask.nii.gz'", "label-V2_mask.nii.gz'", "label-V2_mask.nii.gz: ROI: found no such file"),
     ],
