@@ -132,7 +132,8 @@ def test_one_beta_a_stimulus_has_no_reliability_and_no_ceiling_of_repeats(studie
     project = shutil.copytree(studied, tmp_path / "project", symlinks=True)
     targets = [place(project, f"mine/{name}.csv", "mine.yaml") for name in ("ceilings", "scores")]
     made(project, *MINE, "--config", "glm={betas: stimulus}", "--", *targets)
-    assert set(pd.read_csv(project / targets[0])["kind"]) == {"subjects"}
+    kinds = set(pd.read_csv(project / targets[0])["kind"])
+    assert kinds == {"subjects", "subjects-unscaled", "subjects-unscaled-squared"}
     plan = snakemake(project, *MINE, "-n", "--config", "glm={betas: stimulus}")
     assert plan.returncode == 0
     assert "reliability" not in plan.stdout + plan.stderr
