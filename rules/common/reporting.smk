@@ -18,9 +18,10 @@ def record_studies() -> None:
     """Write each study's configuration beside its results, as it is in force, and where it is from."""
     for study, content in CONFIGS.items():
         folder = Path(f"results/studies/{study}")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "origin.json").write_text(json.dumps({"origin": ORIGINS[study]}) + "\n")
-        (folder / "config.yaml").write_text(yaml.safe_dump(content, sort_keys=True, allow_unicode=True))
+        with atomic_path(folder / "origin.json") as temporary:
+            temporary.write_text(json.dumps({"origin": ORIGINS[study]}) + "\n")
+        with atomic_path(folder / "config.yaml") as temporary:
+            temporary.write_text(yaml.safe_dump(content, sort_keys=True, allow_unicode=True))
 
 
 def make_reports() -> None:

@@ -25,6 +25,7 @@ from cortexrsa.code import fingerprint
 from cortexrsa.errors import InputError
 from cortexrsa.geometry.registry import DISSIMILARITIES
 from cortexrsa.jobs import errors_in
+from cortexrsa.storage import atomic_path
 
 
 def parsed(value):

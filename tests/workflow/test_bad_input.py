@@ -15,10 +15,11 @@ from support import TINY, at, edit, made, place, refused
 
 
 def leftovers(project):
-    """Files below results/ other than logs, benchmarks and downloads in progress."""
+    """Files below results/ other than logs, benchmarks and the records of what a study is."""
     folder = project / "results"
-    kept = ("logs", "benchmarks")
-    return [p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).parts[0] not in kept]
+    kept = {folder / "logs", folder / "benchmarks"}
+    kept |= {path for name in ("config.yaml", "origin.json") for path in folder.glob(f"studies/*/{name}")}
+    return [path for path in folder.rglob("*") if path.is_file() and not kept & {path, *path.parents}]
 
 
 @pytest.mark.parametrize(
