@@ -156,10 +156,10 @@ def at(project: Path, name: str, configfile: str = TINY[1]) -> Path:
 
 
 def place(project: Path, name: str, configfile: str = TINY[1]) -> str:
-    """Path below the project of what `short` calls `name`, in the study of a configuration file."""
+    """Path below the project of what `short` calls `name`, in the study of configuration files."""
     if name.startswith(("networks/", "corpora/")):
         return f"results/{name}"
-    config = merged_config(project, [str(project / configfile)])
+    config = merged_config(project, [str(project / file) for file in configfile.split()])
     dataset, name = name.split("/", 1)
     card = load_card("datasets", dataset, project)
     if name == "rdms/brain.h5":

@@ -350,7 +350,7 @@ def test_real_study(project):
     assert deaths == {f"{stage}.{k}" for stage in ("fetch", "read_rdm_dataset") for k in (1, 2)}
     made(project, *study, **mirror)
 
-    scores = table(project, "algonauts92/scores.csv", "small.yaml")
+    scores = table(project, "algonauts92/scores.csv", " ".join(study[1:]))
     assert set(scores["subject"]) == {f"sub-{k:02d}" for k in range(1, 16)} | {"group"}
     by_subject = scores[scores["subject"] != "group"].groupby(["roi", "model", "layer"])["score"].mean()
     group = scores[scores["subject"] == "group"].set_index(["roi", "model", "layer"])["score"]
@@ -368,7 +368,7 @@ def test_real_study(project):
     assert ours["p_fwe"].min() <= 0.05
     assert ours["score"].iloc[-5:].max() > ours["score"].iloc[0] + 0.1
 
-    ceilings = table(project, "algonauts92/ceilings.csv", "small.yaml").set_index(["kind", "roi"])
+    ceilings = table(project, "algonauts92/ceilings.csv", " ".join(study[1:])).set_index(["kind", "roi"])
     assert set(ceilings.index.levels[0]) == {"subjects", "subjects-unscaled", "subjects-unscaled-squared"}
     lower, upper = rsatoolbox.inference.noise_ceiling.boot_noise_ceiling(
         brain.subset("roi", "IT"), method="spearman"
