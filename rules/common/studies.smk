@@ -155,8 +155,8 @@ if not os.access(ROOT / "scripts/cortexrsa", os.W_OK):
 
 
 def models_of(study: str) -> list[str]:
-    """Networks of a study."""
-    return CONFIGS[study]["models"]
+    """Networks of a study, in an order that the configuration does not change."""
+    return sorted(CONFIGS[study]["models"])
 
 
 def trained_in(study: str) -> list[str]:
