@@ -490,7 +490,7 @@ BAD_CARDS = [
         "datasets/objects",
         "key: Net_RDM",
         "keys: Net_RDM",
-        "rois.IT.keys: found an unknown key, expected one of key, select; did you mean key?",
+        "rois.IT.keys: found an unknown key, expected one of key, select, subjects; did you mean key?",
     ),
     ("datasets/objects", "it.npz: null", "/etc/it.npz: null", "expected a relative path of letters"),
     (
