@@ -31,9 +31,7 @@ def write(studies: list[str]) -> Path:
         with concerning(studies[-1] if studies else "config.yaml"):
             raise InputError("results", f"{pending(jobs).total()} jobs still to run", "a finished study")
     check_settings(ROOT, jobs)
-    datasets, models = (
-        {name: cards.load_card(kind, name, ROOT) for name in config[kind]} for kind in ("datasets", "models")
-    )
+    datasets, models = cards.cards_of(config, ROOT)
     files = files_of(
         ROOT,
         [*shared_places(config, datasets, models), f"results/studies/{name}"],

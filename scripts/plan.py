@@ -22,9 +22,7 @@ def show(studies: list[str]) -> None:
     """Print the plan."""
     jobs = pending(jobs_of(ROOT, studies))
     config = cards.merged_config(ROOT, studies)
-    datasets, models = (
-        {name: cards.load_card(kind, name, ROOT) for name in config[kind]} for kind in ("datasets", "models")
-    )
+    datasets, models = cards.cards_of(config, ROOT)
     print(f"Jobs to run: {jobs.total()}")
     print("  " + ", ".join(f"{rule} {count}" for rule, count in sorted(jobs.items())))
     gpu = {

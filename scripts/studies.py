@@ -12,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from cortexrsa.cards import load_card, merged_config
+from cortexrsa.cards import cards_of, merged_config
 from cortexrsa.dryrun import jobs_of, pending
 from cortexrsa.errors import InputError
 from cortexrsa.studies import shared_places, unasked
@@ -44,6 +44,7 @@ def show() -> None:
     """Print every study with its size and whether its results are current."""
     if not studies():
         print("No study has been run yet.")
+        return
     for folder in studies():
         try:
             waiting = pending(jobs_of(ROOT, configuration_of(folder)))
@@ -60,9 +61,7 @@ def prune(yes: bool) -> None:
     asked = set()
     for folder in studies():
         config = merged_config(ROOT, configuration_of(folder))
-        datasets, models = (
-            {name: load_card(kind, name, ROOT) for name in config[kind]} for kind in ("datasets", "models")
-        )
+        datasets, models = cards_of(config, ROOT)
         asked |= shared_places(config, datasets, models)
     found = unasked(RESULTS, asked)
     if not found:

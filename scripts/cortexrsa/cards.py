@@ -84,6 +84,14 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
     return canonical(card)
 
 
+def cards_of(config: dict, root: str | Path) -> tuple[dict[str, dict], dict[str, dict]]:
+    """Cards of the data sets and of the models of a checked configuration, by name; see `load_card`."""
+    datasets, models = (
+        {name: load_card(kind, name, root) for name in config[kind]} for kind in ("datasets", "models")
+    )
+    return datasets, models
+
+
 def card_files(card: dict) -> dict[str, dict]:
     """Files that a model or data set downloads.
 

@@ -21,6 +21,8 @@ GLM_SETTINGS = (
 # loaders of raw BOLD, simulated or not
 RAW_BOLD = ("simulated", "bids")
 PUBLISHED = "published"
+# folders of results/ that belong to no data set
+OTHERS = {"archives", "bench", "benchmarks", "calibration", "downloads", "logs", "recovery", "studies"}
 
 
 def _key(head: str, settings: dict) -> str:
@@ -50,11 +52,6 @@ def selection_settings(config: dict) -> dict | None:
     }
 
 
-def responses_settings(config: dict) -> dict:
-    """What of the configuration makes the responses of a data set of raw BOLD."""
-    return {"glm": glm_settings(config), "selection": selection_settings(config)}
-
-
 def responses_key(config: dict, card: dict) -> str:
     """Name of the responses of a data set: estimated with these settings, or as published."""
     if card["loader"] not in RAW_BOLD:
@@ -63,7 +60,7 @@ def responses_key(config: dict, card: dict) -> str:
     if selection is None:
         return glm_key(config)
     head = f"{config['glm']['betas']}-reliability-{selection['minimum']:g}"
-    return _key(head, responses_settings(config))
+    return _key(head, {"glm": glm_settings(config), "selection": selection})
 
 
 def projection_settings(config: dict) -> dict | None:
@@ -97,12 +94,6 @@ def network_rdms(config: dict, dataset: str, model: str) -> str:
     """Path of the RDMs of a network's layers."""
     folder = f"results/{dataset}/rdms/{config['measures']['dissimilarity']}/{features_key(config)}"
     return f"{folder}/{model}.h5"
-
-
-def activations(config: dict, dataset: str, card: dict, model: str) -> list[str]:
-    """Folders with a network's activations to the stimuli of a data set, one a shard."""
-    folder = f"results/{dataset}/activations/{features_key(config)}/{model}"
-    return [f"{folder}/{k}-of-{card['shards']}" for k in range(1, card["shards"] + 1)]
 
 
 def shared_places(config: dict, datasets: dict[str, dict], models: dict[str, dict]) -> set[str]:
@@ -169,10 +160,6 @@ def check_origin(study: str, origin: str, recorded: Path) -> None:
         raise InputError(
             "study", f"{study!r}, the name of the study of {former}", "a `study:` of its own", file=origin
         )
-
-
-# folders of results/ that belong to no data set
-OTHERS = {"archives", "bench", "benchmarks", "calibration", "downloads", "logs", "recovery", "studies"}
 
 
 def unasked(results: Path, asked: set[str]) -> list[Path]:

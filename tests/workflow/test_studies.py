@@ -145,6 +145,14 @@ def test_it_runs_from_another_folder(project, tmp_path):
     assert "rsa" in run.stdout + run.stderr
 
 
+def test_a_project_without_results_has_no_studies(project):
+    for action, told in (("list", "No study has been run yet"), ("prune", "Nothing to remove")):
+        (project / "results").mkdir(exist_ok=True)
+        run = script(project, "studies", action)
+        assert run.returncode == 0, run.stderr
+        assert told in run.stdout
+
+
 def test_a_path_that_snakemake_cannot_run_is_told_before_anything_is_installed(tmp_path):
     project = copy_project(tmp_path / "My Documents (old)")
     shutil.copy2(Path(__file__).resolve().parents[2] / "Makefile", project)
