@@ -20,7 +20,7 @@ class Centroid:
 
     Parameters
     ----------
-    scores : Replicated of (layers,)
+    scores : Replicated of (layers,), draws by `Replicated.drawn` (of one joint draw, for a difference)
     depth : (layers,) relative depth
 
     Attributes

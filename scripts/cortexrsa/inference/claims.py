@@ -191,6 +191,12 @@ def _scores(study: Study, model: str, roi: str) -> Replicated:
     return study.models[model].scores.apply(lambda scores: scores[..., index, :])
 
 
+def _drawn(study: Study, model: str) -> dict[str, Replicated]:
+    """Scores of a network's layers by ROI, in joint draws of all: for the positive part of a score."""
+    drawn = study.models[model].scores.drawn(study.seed)
+    return {roi: drawn.apply(lambda scores, k=k: scores[..., k, :]) for k, roi in enumerate(study.rois)}
+
+
 def _heldout(study: Study, model: str, roi: str, candidate: str) -> Replicated:
     roi_index, index = study.rois.index(roi), study.models[model].candidates.index(candidate)
     return study.models[model].heldout.apply(lambda scores: scores[..., roi_index, index])
@@ -211,10 +217,8 @@ def early_and_late(study: Study) -> list[dict]:
         if obstacle:
             parts.append(row | {"reason": obstacle})
             continue
-        late, early = (
-            Centroid(_scores(study, model, roi), study.models[model].depth)
-            for roi in (study.late, study.early)
-        )
+        drawn = _drawn(study, model)
+        late, early = (Centroid(drawn[roi], study.models[model].depth) for roi in (study.late, study.early))
         difference = CentroidDifference(late, early)
         low, high = difference.interval(study.confidence)
         if not np.isfinite(low):
@@ -400,6 +404,7 @@ def summarise(study: Study) -> pd.DataFrame:
     """
     rows = []
     for name, model in study.models.items():
+        drawn = _drawn(study, name) if len(model.depth) >= 3 else {}
         for roi in study.rois:
             statistics = {"held-out best layer": _heldout(study, name, roi, "all")}
             if FITTED in model.candidates:
@@ -410,7 +415,7 @@ def summarise(study: Study) -> pd.DataFrame:
                     label: scores.apply(lambda scores, d=model.depth, f=function: f(scores, d))
                     for label, function in (("slope", profiles.slope), ("curvature", profiles.curvature))
                 }
-                centroid = Centroid(scores, model.depth)
+                centroid = Centroid(drawn[roi], model.depth)
                 limits = centroid.interval(study.confidence)
                 rows.append((name, roi, "depth centroid", centroid.estimate, *limits))
                 best = model.depth[np.argmax(np.nan_to_num(scores.estimate, nan=-np.inf))]

@@ -20,6 +20,8 @@ from cortexrsa.streams import Stream, generator
 
 # a statistic that is undefined in a larger share of the resamples has no standard error
 UNDEFINED = 0.05
+# from the joint distribution of scores, for a statistic that is not smooth in them
+DRAWS = 4000
 QUANTITIES = ("first", "second", "weight", "other_weight", "floor", "dof", "summable")
 
 
@@ -85,6 +87,11 @@ class Replicates:
     def of_bootstrap(cls, n: int, draws: int) -> Replicates:
         """Draws of the bootstrap as they are: the noise of pairs counts about three times."""
         return cls((draws, 0), (n / (n - 1) / draws, 0.0), 0.0, n - 1.0)
+
+    @classmethod
+    def of_draws(cls, draws: int, dof: float) -> Replicates:
+        """Draws from the distribution of the statistic itself: see `Replicated.drawn`."""
+        return cls((draws, 0), (1 / draws, 0.0), 0.0, dof)
 
 
 @dataclass
@@ -253,6 +260,35 @@ class Replicated:
         variance = np.minimum(variance, by_subject + by_stimulus)
         return Estimate(value, variance, np.full(variance.shape, min(self.stimuli.dof, self.subjects - 1.0)))
 
+    def drawn(self, seed: int, draws: int = DRAWS) -> Replicated:
+        """Draws from the joint normal distribution of scores, for what is made of them and is not smooth.
+
+        A linear form, and a replicate near the sample, see one side of a kink only (the positive part of a
+        score, the largest of several); draws see as much of either side as another sample would.
+
+        Parameters
+        ----------
+        seed : of the draws; all statistics of the same scores share them
+        draws : their number
+
+        Returns
+        -------
+        Replicated with the draws as its rows: `apply` the statistic, then `evaluated`, `along` and
+        `covariance` as of any other. Degrees of freedom are the mean of those of the scores, weighted by
+        variance. A score without an error has none here, and the others have theirs.
+        """
+        shape = self.estimate.shape
+        flat = self.apply(lambda values: values.reshape(*values.shape[: values.ndim - len(shape)], -1))
+        found = flat.evaluated()
+        sound = np.isfinite(found.variance)
+        rows = np.full((draws, len(sound)), np.nan)
+        normal = generator(seed, Stream.JOINT).standard_normal((draws, len(sound)))
+        root = _root(flat.apply(lambda values: values[..., sound]).covariance())
+        rows[:, sound] = flat.estimate[sound] + normal[:, sound] @ root.T
+        weights = np.maximum(found.variance[sound], np.finfo(float).tiny)
+        dof = float(np.average(found.dof[sound], weights=weights)) if sound.any() else np.nan
+        return Replicated(self.estimate, rows.reshape(draws, *shape), Replicates.of_draws(draws, dof))
+
     def covariance(self) -> np.ndarray:
         """Covariance (k, k) of a statistic of several values (k,), with the variances of `evaluated`.
 
@@ -336,26 +372,6 @@ def over_subjects(
     blocks = [block.reshape(-1, *mean.shape) for block in (pairs, others)]
     rows = [over_stimuli, (n * mean - scores) / (n - 1), *(mean + block for block in blocks)]
     return Replicated(mean, np.concatenate(rows), stimuli, n, tuple(len(block) for block in blocks))
-
-
-def from_draws(
-    statistic: Callable, values: Replicated, draws: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """A statistic in draws from the joint normal distribution of values, for one that is not smooth in them.
-
-    Parameters
-    ----------
-    statistic : function of (draws, k)
-    values : (k,)
-    draws : their number
-    seed : of the draws, shared by all statistics
-
-    Returns
-    -------
-    (draws, ...)
-    """
-    normal = generator(seed, Stream.JOINT).standard_normal((draws, len(values.estimate)))
-    return statistic(values.estimate + normal @ _root(values.covariance()).T)
 
 
 def _root(matrix: np.ndarray) -> np.ndarray:

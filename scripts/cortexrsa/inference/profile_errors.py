@@ -9,10 +9,8 @@ import numpy as np
 from scipy import stats
 
 from cortexrsa.inference import profiles
-from cortexrsa.inference.errors import Estimate, Replicated, from_draws
+from cortexrsa.inference.errors import Replicated
 from cortexrsa.inference.study import ModelScores
-
-DRAWS = 4000
 
 
 @dataclass(frozen=True)
@@ -50,9 +48,8 @@ def largest_difference(
     if not np.isfinite(se).all():
         return None
     scale = np.where(se > 0, se, np.inf)
-    drawn = from_draws(
-        lambda draws: np.abs((draws - difference.estimate) / scale).max(axis=-1), difference, DRAWS, seed
-    )
+    draws = difference.drawn(seed).rows
+    drawn = np.abs((draws - difference.estimate) / scale).max(axis=-1)
     # draws are normal: the same tail of t, and never below the pointwise limit
     tail = np.maximum(stats.norm.cdf(np.quantile(drawn, confidence)), 0.5 + confidence / 2)
     critical = stats.t.ppf(tail, found.dof)
@@ -66,7 +63,7 @@ def largest_difference(
 
 def profile_correlations(
     networks: Sequence[ModelScores], rois: Sequence[int], seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Disattenuated correlations of networks' profiles with that of the first of them.
 
     Profiles of all ROIs at common depths, each centred within its ROI, joined.
@@ -114,10 +111,6 @@ def profile_correlations(
         return np.stack(found, axis=-1)
 
     # a draw carries the error of the sample and its own; without any signal left it says nothing: 0
-    draws = from_draws(lambda drawn: np.nan_to_num(correlations(drawn, 2)), together, DRAWS, seed)
-    return correlations(together.estimate, 1), draws, _dof(together.evaluated())
-
-
-def _dof(found: Estimate) -> np.ndarray:
-    """Degrees of freedom of what is made of many scores: their mean, weighted by variance."""
-    return np.asarray(np.average(found.dof, weights=np.maximum(found.variance, np.finfo(float).tiny)))
+    drawn = together.drawn(seed)
+    draws = np.nan_to_num(correlations(drawn.rows, 2))
+    return correlations(together.estimate, 1), draws, drawn.stimuli.dof

@@ -117,8 +117,9 @@ def _limits(scores: Replicated, heldout: Replicated, truth: np.ndarray) -> dict[
             resampled = values.apply(statistic)
             _, low, high = resampled.evaluated().interval()
             found[name] = resampled.estimate, low, high
+    drawn = scores.drawn(seed=0)
     centroids = [
-        [Centroid(scores.apply(lambda s, r=r, m=m: s[..., r, m, :]), DEPTH) for r in range(2)]
+        [Centroid(drawn.apply(lambda s, r=r, m=m: s[..., r, m, :]), DEPTH) for r in range(2)]
         for m in range(2)
     ]
     rows = [(each.estimate, *each.interval(0.95)) for pair in centroids for each in pair]
