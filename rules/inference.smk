@@ -114,6 +114,50 @@ rule claims:
         "../scripts/claims.py"
 
 
+rule comparisons:
+    input:
+        scores=similarities_of,
+        ceilings=f"{RESULTS}/ceilings.csv",
+    output:
+        comparisons=report(
+            f"{RESULTS}/comparisons.csv",
+            caption="../resources/captions/compared.rst",
+            category="Comparisons",
+            labels={
+                "study": "{study}",
+                "data set": "{dataset}",
+                "content": "table of comparisons",
+            },
+        ),
+        ranks=report(
+            f"{RESULTS}/ranks.csv",
+            caption="../resources/captions/ranks.rst",
+            category="Comparisons",
+            labels={"study": "{study}", "data set": "{dataset}", "content": "table of ranks"},
+        ),
+    log:
+        f"{LOGS}/comparisons.log",
+    benchmark:
+        f"{BENCHMARKS}/comparisons.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(30),
+    params:
+        settings=lambda wildcards: {
+            "comparison": CONFIGS[wildcards.study]["measures"]["comparison"],
+            "controls": controls_of_models(wildcards),
+            **part_of_study("confidence", "seed")(wildcards),
+        },
+        code=code("comparisons.py"),
+    message:
+        "Networks of {wildcards.study} compared on {wildcards.dataset}"
+    script:
+        "../scripts/comparisons.py"
+
+
 rule beta_recovery:
     input:
         responses=path_of_responses,

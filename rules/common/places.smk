@@ -157,7 +157,7 @@ def results_of(study: str, dataset: str) -> list[str]:
     averages = dataset in BIDS and CONFIGS[study]["glm"]["betas"] == "stimulus"
     if has_responses(dataset) and not averages:
         figures.append("reliability")
-    tables = ["scores", "ceilings", "claims", "profiles"]
+    tables = ["scores", "ceilings", "claims", "profiles", "comparisons", "ranks"]
     if dataset in BIDS:
         figures += ["masks", "tsnr", "design"]
     if DATASETS[dataset]["loader"] == "simulated":

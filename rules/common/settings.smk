@@ -102,3 +102,9 @@ def settings_of_score_figures(wildcards) -> dict:
     """What figures and captions of scores and claims show of a study."""
     confidence = CONFIGS[wildcards.study]["inference"]["confidence"]
     return {"models": labels_of_models(wildcards), "confidence": confidence}
+
+
+def controls_of_models(wildcards) -> dict:
+    """The untrained control of every network of a study, or None."""
+    models = {model: MODELS[model] for model in models_of(wildcards.study)}
+    return {model: cards.untrained_control(model, models) for model in models}

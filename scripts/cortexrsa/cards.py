@@ -92,6 +92,27 @@ def cards_of(config: dict, root: str | Path) -> tuple[dict[str, dict], dict[str,
     return datasets, models
 
 
+def untrained_control(name: str, models: dict[str, dict]) -> str | None:
+    """The untrained network that shows what training adds to a network, if there is one.
+
+    Parameters
+    ----------
+    name : of the network
+    models : cards of the study's networks by name
+
+    Returns
+    -------
+    name : of the untrained network of the same architecture, else of any; the first one by name. None for
+        untrained networks and baselines
+    """
+    card = models[name]
+    if card["family"] in ("untrained", "baseline"):
+        return None
+    untrained = sorted(other for other in models if models[other]["family"] == "untrained")
+    same = [other for other in untrained if models[other]["network"]["name"] == card["network"]["name"]]
+    return next(iter(same or untrained), None)
+
+
 def card_files(card: dict) -> dict[str, dict]:
     """Files that a model or data set downloads.
 

@@ -138,7 +138,11 @@ EDITS = {
     "inference/scores.py": {"rsa"} | RECOVERY,
     "inference/score_table.py": {"scores"},
     "inference/ceilings/table.py": {"ceilings"},
-    "inference/ceilings/primary.py": {"claims", "plot_scores"},
+    "inference/ceilings/primary.py": {"claims", "comparisons", "plot_scores"},
+    # networks compared with each other: nothing but the tables and their figure
+    "inference/comparisons.py": {"comparisons"},
+    "inference/contrasts.py": {"comparisons"},
+    "formats/columns/comparisons.py": {"comparisons"},
     "validation/calibration.py": {"calibration", "calibration_truth"},
 }
 

@@ -1,0 +1,251 @@
+"""Networks compared with each other, with the noise ceiling and with their untrained controls.
+
+The rules are those of docs/comparisons.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from cortexrsa.formats.columns import comparisons as tables
+from cortexrsa.formats.netcdf import read_dataset
+from cortexrsa.inference.contrasts import Differences, differences, ranks
+from cortexrsa.inference.errors import Replicated
+from cortexrsa.inference.families import false_discovery_q
+from cortexrsa.inference.holm import holm
+from cortexrsa.inference.names import FITTED, PRIMARY
+from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.study import group_scores, parts_of
+
+PAIR, CEILING, CONTROL = "pair", "ceiling", "control"
+LOWER_BOUND = "noise ceiling (lower bound)"
+# what is compared, by the candidates of `scores.score_network`
+STATISTICS = {"all": "held-out best layer", FITTED: "held-out weighted layers"}
+NUMBERS = ("second_score", "difference", "se", "ci_low", "ci_high", "p", "p_fwe", "q_fdr")
+
+
+@dataclass
+class Part:
+    """Networks' held-out scores in the ROIs of one set of subjects.
+
+    Attributes
+    ----------
+    rois : labels
+    statistics : of `STATISTICS`, in the order of the scores' last axis
+    scores : by network, Replicated of (rois, statistics)
+    """
+
+    rois: list[str]
+    statistics: list[str]
+    scores: dict[str, Replicated]
+
+
+def read_parts(paths: dict[str, str], seed: int) -> list[Part]:
+    """Held-out scores of all networks, read one network at a time.
+
+    Parameters
+    ----------
+    paths : files of `scores.score_network` by network
+    seed : of draws of subjects, shared by all networks
+    """
+    parts: list[Part] = []
+    for name, path in paths.items():
+        result = read_dataset(path, ["heldout", "heldout_deviations", "replicates"])
+        candidates = [str(candidate) for candidate in result["candidate"].to_numpy()]
+        kept = [candidates.index(candidate) for candidate in STATISTICS if candidate in candidates]
+        for k, part in enumerate(parts_of(result)):
+            if k == len(parts):
+                labels = [STATISTICS[candidates[index]] for index in kept]
+                parts.append(Part([str(roi) for roi in part["roi"].to_numpy()], labels, {}))
+            heldout = group_scores(part.sel(split=PRIMARY), seed, "heldout")
+            parts[k].scores[name] = heldout.apply(lambda values, kept=kept: values[..., kept])
+    return parts
+
+
+def compare_networks(
+    parts: list[Part],
+    ceilings: dict[str, dict],
+    controls: dict[str, str | None],
+    dataset: str,
+    measure: str,
+    settings: Settings,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All comparisons of a data set, and the ranks of its networks.
+
+    Parameters
+    ----------
+    parts : of `read_parts`
+    ceilings : by ROI, see `ceilings.primary.primary_ceilings`
+    controls : name of each network's untrained control; None where it has none
+    dataset, measure : for the tables
+    settings : confidence and seed
+
+    Returns
+    -------
+    comparisons : with the columns `formats.columns.comparisons.COMPARISONS`; of one network no pairs
+    ranks : with the columns `formats.columns.comparisons.RANKS`
+    """
+    rows, ranked = [], []
+    for part in parts:
+        for r, roi in enumerate(part.rois):
+            for s, statistic in enumerate(part.statistics):
+                scores = {
+                    name: each.apply(lambda values, r=r, s=s: values[..., r, s])
+                    for name, each in part.scores.items()
+                }
+                one = Comparison.of(scores, settings)
+                place = {"dataset": dataset, "roi": roi, "measure": measure, "statistic": statistic}
+                found = [one.pairs(), one.against_ceiling(ceilings[roi]), one.against_controls(controls)]
+                rows += [table.assign(**place) for table in found if len(table)]
+                ranked.append(one.ranks().assign(**place))
+    comparisons, order = tables.COMPARISONS.columns, tables.RANKS.columns
+    empty = pd.DataFrame(columns=list(comparisons))
+    joined = pd.concat(rows, ignore_index=True) if rows else empty
+    return joined[list(comparisons)], pd.concat(ranked, ignore_index=True)[list(order)]
+
+
+@dataclass
+class Comparison:
+    """Networks compared in one ROI.
+
+    Attributes
+    ----------
+    names : of all networks, the highest score first, those without a score last
+    score : (networks,)
+    scores : Replicated of those networks that have a score and an error, which come first
+    settings : confidence and seed
+    tested : of all pairs of those
+    first, second : (pairs,) indices of the pairs
+    """
+
+    names: list[str]
+    score: np.ndarray
+    scores: Replicated
+    settings: Settings
+    tested: Differences
+    first: np.ndarray
+    second: np.ndarray
+
+    @classmethod
+    def of(cls, scores: dict[str, Replicated], settings: Settings) -> Comparison:
+        """Of Replicated scalars by network."""
+        sound = {
+            name: each
+            for name, each in scores.items()
+            if np.isfinite(each.estimate) and np.isfinite(each.evaluated().variance)
+        }
+        order = sorted(sound, key=lambda name: (-float(sound[name].estimate), name))
+        names = order + sorted(name for name in scores if name not in sound)
+        together = _joined([scores[name] for name in names], len(order))
+        first, second = np.triu_indices(len(order), k=1)
+        tested = differences(together, first, second, settings.confidence, settings.seed)
+        score = np.array([float(scores[name].estimate) for name in names])
+        return cls(names, score, together, settings, tested, first, second)
+
+    @property
+    def sound(self) -> int:
+        """Number of networks that have a score and an error."""
+        return len(self.scores.estimate)
+
+    def pairs(self) -> pd.DataFrame:
+        """Every pair, the higher score first."""
+        first, second = np.triu_indices(len(self.names), k=1)
+        values = {name: np.full(len(first), np.nan) for name in NUMBERS}
+        known = second < self.sound
+        values["second_score"] = self.score[second]
+        for name, found in _numbers(self.tested).items():
+            values[name][known] = found
+        note = np.where(known, "", [self._missing(k) for k in second] if not known.all() else "")
+        return self._rows(PAIR, first, np.array(self.names, object)[second], values, note)
+
+    def against_ceiling(self, ceiling: dict) -> pd.DataFrame:
+        """Every network against the lower bound of the noise ceiling.
+
+        The limits of the difference are recovered from those of the score and of the bound (MOVER, Zou &
+        Donner 2008, doi:10.1002/sim.3095), as if the two were independent. They rise and fall with the same
+        brain data, so the interval is rather too wide.
+        """
+        values = {name: np.full(len(self.names), np.nan) for name in NUMBERS}
+        note = np.array([self._missing(k) for k in range(len(self.names))], object)
+        if not np.isfinite(ceiling["lower"]):
+            note[: self.sound] = "no noise ceiling is known here"
+        else:
+            known = slice(0, self.sound)
+            values["second_score"][:] = ceiling["lower"]
+            found = self.scores.evaluated()
+            _, low, _ = found.interval(self.settings.confidence)
+            quantile = stats.t.ppf(0.5 + self.settings.confidence / 2, found.dof)
+            se = np.hypot(found.value - low, ceiling["lower"] - ceiling["ci_low"]) / quantile
+            difference = found.value - ceiling["lower"]
+            p = 2 * stats.t.sf(np.abs(difference) / se, found.dof)
+            values["difference"][known], values["se"][known] = difference, se
+            values["ci_low"][known] = difference - quantile * se
+            values["ci_high"][known] = difference + quantile * se
+            values["p"][known], values["p_fwe"][known] = p, holm(p)
+            values["q_fdr"][known] = false_discovery_q(p)
+        return self._rows(CEILING, np.arange(len(self.names)), LOWER_BOUND, values, note)
+
+    def against_controls(self, controls: dict[str, str | None]) -> pd.DataFrame:
+        """Every network that has an untrained control against it; a family of its own."""
+        place = {name: k for k, name in enumerate(self.names)}
+        pairs = [(place[name], place[controls[name]]) for name in self.names if controls.get(name)]
+        first, second = (np.array([pair[k] for pair in pairs], int) for k in range(2))
+        known = (first < self.sound) & (second < self.sound)
+        values = {name: np.full(len(first), np.nan) for name in NUMBERS}
+        values["second_score"] = self.score[second]
+        tested = differences(
+            self.scores, first[known], second[known], self.settings.confidence, self.settings.seed
+        )
+        for name, found in _numbers(tested).items():
+            values[name][known] = found
+        note = ["" if sound else self._missing(max(pair)) for sound, pair in zip(known, pairs, strict=True)]
+        return self._rows(CONTROL, first, np.array(self.names, object)[second], values, note)
+
+    def ranks(self) -> pd.DataFrame:
+        """One row a network: its score, and its rank with the interval that holds for all at once."""
+        n = self.sound
+        _, low, high = self.scores.evaluated().interval(self.settings.confidence)
+        found = ranks(
+            self.scores.estimate, self.tested.p_fwe, self.first, self.second, self.settings.confidence
+        )
+        table = pd.DataFrame({"model": self.names, "score": self.score})
+        limits = {"ci_low": low, "ci_high": high}
+        limits |= {"rank": found.rank, "rank_low": found.low, "rank_high": found.high}
+        for name, values in limits.items():
+            table[name] = np.concatenate([np.asarray(values, float), np.full(len(table) - n, np.nan)])
+        table["networks"] = n
+        table["note"] = [self._missing(k) for k in range(len(table))]
+        return table
+
+    def _missing(self, k: int) -> str:
+        """Why a network is not compared; nothing if it is."""
+        if k < self.sound:
+            return ""
+        if np.isnan(self.score[k]):
+            return f"{self.names[k]} has no score here: a layer does not vary, or none can be chosen"
+        return f"the score of {self.names[k]} is undefined in too many replicates"
+
+    def _rows(self, kind: str, first: np.ndarray, second, values: dict, note) -> pd.DataFrame:
+        table = pd.DataFrame({"first": np.array(self.names, object)[first]})
+        return table.assign(kind=kind, second=second, first_score=self.score[first], **values, note=note)
+
+
+def _numbers(found: Differences) -> dict[str, np.ndarray]:
+    return {
+        "difference": found.value,
+        "se": found.se,
+        "ci_low": found.low,
+        "ci_high": found.high,
+        "p": found.p,
+        "p_fwe": found.p_fwe,
+        "q_fdr": found.q_fdr,
+    }
+
+
+def _joined(scores: list[Replicated], number: int) -> Replicated:
+    """The first `number` of scalars as one array, which may be empty."""
+    return scores[0].apply(lambda *values: np.stack(values, axis=-1)[..., :number], *scores[1:])
