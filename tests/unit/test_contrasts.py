@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cortexrsa.inference import contrasts
 from cortexrsa.inference.contrasts import differences, familywise_order, holm_order, ranks
 from cortexrsa.inference.draws import Resamples
 from cortexrsa.inference.errors import Replicated, Replicates
@@ -96,7 +95,7 @@ def test_few_degrees_of_freedom_take_no_correlations(monkeypatch):
     values = shared_stimuli(np.random.default_rng(5), np.zeros(4))
     scores = means(values)
     few = Replicates(scores.stimuli.sizes, scores.stimuli.weights, scores.stimuli.floor, dof=3.0)
-    monkeypatch.setattr(contrasts, "from_draws", refused)
+    monkeypatch.setattr(Replicated, "drawn", refused)
     found = differences(Replicated(scores.estimate, scores.rows, few), *pairs(4), 0.95, seed=1)
     assert found.p_fwe == pytest.approx(holm_order(found.p))
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from cortexrsa.inference.errors import Replicated, from_draws
+from cortexrsa.inference.errors import Replicated
 from cortexrsa.inference.families import false_discovery_q
 from cortexrsa.inference.holm import holm
 
-DRAWS = 4000
 # with fewer degrees of freedom the correlations of the differences are not known well enough to use them
 LEAST_DOF = 20
 # differences whose draws are in memory together
@@ -67,7 +66,7 @@ def differences(
     tail = stats.t.sf(t, found.dof)
     p = 2 * tail
     if len(first) and np.median(found.dof) >= LEAST_DOF:
-        deviations = from_draws(lambda drawn: drawn - scores.estimate, scores, DRAWS, seed)
+        deviations = scores.drawn(seed).rows - scores.estimate
         p_fwe = familywise_order(found.value, stats.norm.isf(tail), deviations, first, second)
     else:
         p_fwe = holm_order(p)
