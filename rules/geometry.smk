@@ -29,11 +29,11 @@ rule network_rdms:
         activations=lambda wildcards: activations_of(wildcards.dataset, wildcards.features, wildcards.model),
         stimuli="results/{dataset}/stimuli.tsv",
     output:
-        rdms="results/{dataset}/rdms/{dissimilarity}/{features}/{model}.h5",
+        rdms="results/{dataset}/rdms/{dissimilarity}/{units}/{features}/{model}.h5",
     log:
-        "results/logs/{dataset}/network_rdms/{dissimilarity}/{features}/{model}.log",
+        "results/logs/{dataset}/network_rdms/{dissimilarity}/{units}/{features}/{model}.log",
     benchmark:
-        "results/benchmarks/{dataset}/network_rdms/{dissimilarity}/{features}/{model}.tsv"
+        "results/benchmarks/{dataset}/network_rdms/{dissimilarity}/{units}/{features}/{model}.tsv"
     # before the next extraction, so that temporary activations leave the disk
     priority: 5
     conda:
@@ -42,7 +42,10 @@ rule network_rdms:
     resources:
         mem_mb=memory_of_rdms,
     params:
-        settings=lambda wildcards: {"dissimilarity": wildcards.dissimilarity},
+        settings=lambda wildcards: {
+            "dissimilarity": wildcards.dissimilarity,
+            "units": wildcards.units,
+        },
         # a failed extraction leaves neither activations nor a record of its settings: without them here, RDMs of
         # the settings before would pass for current
         recipe=lambda wildcards: {

@@ -7,6 +7,10 @@ from cortexrsa.jobs import job_log
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     rdms = network_rdms(
-        snakemake.input.activations, snakemake.input.stimuli, settings["dissimilarity"], snakemake.threads
+        snakemake.input.activations,
+        snakemake.input.stimuli,
+        settings["dissimilarity"],
+        settings["units"],
+        snakemake.threads,
     )
     write_rdms(snakemake.output.rdms, rdms, settings)

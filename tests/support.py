@@ -141,7 +141,7 @@ def short(path: str) -> str:
     """A path below results/ without the names that studies and settings give to folders.
 
     So `studies/tiny/tiny/scores.csv` is `tiny/scores.csv`, and
-    `tiny/rdms/correlation/all-features/pixels.h5` is `tiny/rdms/pixels.h5`.
+    `tiny/rdms/correlation/raw/all-features/pixels.h5` is `tiny/rdms/pixels.h5`.
     """
     path = path.removeprefix("results/")
     path = re.sub(r"^studies/[^/]+/", "", path)

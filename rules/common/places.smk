@@ -198,7 +198,8 @@ def intermediates(study: str, dataset: str) -> list[str]:
 def logs_of(study: str, dataset: str) -> list[str]:
     """Patterns of the logs of all jobs whose results a study's data set rests on."""
     content, card = CONFIGS[study], DATASETS[dataset]
-    dissimilarity, features = content["measures"]["dissimilarity"], studies.features_key(content)
+    dissimilarity, units = (content["measures"][key] for key in ("dissimilarity", "units"))
+    features = studies.features_key(content)
     responses, folder = studies.responses_key(content, card), f"results/logs/{dataset}"
     patterns = [f"{folder}/*.log", f"{folder}/glm/{studies.glm_key(content)}/*.log"]
     patterns += [
@@ -207,7 +208,7 @@ def logs_of(study: str, dataset: str) -> list[str]:
     ]
     for model in models_of(study):
         patterns.append(f"{folder}/extract/{features}/{model}/*.log")
-        patterns.append(f"{folder}/network_rdms/{dissimilarity}/{features}/{model}.log")
+        patterns.append(f"{folder}/network_rdms/{dissimilarity}/{units}/{features}/{model}.log")
     for model in trained_in(study):
         patterns += [f"results/logs/train/{model}.log", f"results/logs/corpora/{corpus_of(model)}.log"]
     return [*patterns, f"{LOGS}/**/*.log".format(study=study, dataset=dataset)]

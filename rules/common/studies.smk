@@ -23,7 +23,7 @@ from cortexrsa import cards, studies
 from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.code import fingerprint
 from cortexrsa.errors import InputError
-from cortexrsa.geometry.registry import DISSIMILARITIES
+from cortexrsa.geometry.registry import DISSIMILARITIES, UNITS
 from cortexrsa.jobs import errors_in
 from cortexrsa.storage import atomic_path
 
@@ -198,5 +198,6 @@ wildcard_constraints:
     glm="[^/]+",
     responses="[^/]+",
     dissimilarity="[^/]+",
+    units=either(UNITS),
     features="[^/]+",
     card=either(name for name, card in {**DATASETS, **MODELS, **CORPORA}.items() if cards.card_files(card)),

@@ -310,8 +310,8 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
     Raises
     ------
     InputError : a fault in the configuration or in the card of one of its data sets; a name without a card;
-        a name that cannot be one; a ROI of the claims that no configured data set has; a network of the
-        claims that is not in the study, or plays two parts.
+        a name that cannot be one; z-scores of projected features; a ROI of the claims that no configured
+        data set has; a network of the claims that is not in the study, or plays two parts.
     """
     config = validate("config", config, file)
     for kind in ("datasets", "models"):
@@ -336,6 +336,10 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
             raise InputError(
                 f"corpora.{name}", repr(name), f"a card of resources/corpora: {expected}", file=file
             )
+    if config["projection"] and config["measures"]["units"] == "z":
+        found = f"z, with a projection to {config['projection']} features"
+        expected = "raw or centred, or projection: null: a projected feature has another standard deviation"
+        raise InputError("measures.units", found, expected, file=file)
     _check_roles(config["claims"]["models"], config["models"], file)
     return canonical(config)
 

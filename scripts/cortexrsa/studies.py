@@ -92,7 +92,8 @@ def brain_rdms(config: dict, dataset: str, card: dict) -> str:
 
 def network_rdms(config: dict, dataset: str, model: str) -> str:
     """Path of the RDMs of a network's layers."""
-    folder = f"results/{dataset}/rdms/{config['measures']['dissimilarity']}/{features_key(config)}"
+    measures = config["measures"]
+    folder = f"results/{dataset}/rdms/{measures['dissimilarity']}/{measures['units']}/{features_key(config)}"
     return f"{folder}/{model}.h5"
 
 

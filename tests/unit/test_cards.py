@@ -196,6 +196,15 @@ def test_a_network_of_a_claim_is_in_the_study_and_has_one_part(root, roles, expe
     assert expected in message_of(cards.load_config_checked, given, root)
 
 
+def test_projected_features_have_no_z_scores(root):
+    given = CONFIG | {"measures": {"units": "z"}, "projection": 128}
+    assert "measures.units: found z, with a projection to 128" in message_of(
+        cards.load_config_checked, given, root
+    )
+    given["measures"] = {"units": "centred"}
+    assert cards.load_config_checked(given, root)["measures"]["units"] == "centred"
+
+
 @pytest.mark.parametrize("kind", ["models", "datasets", "corpora"])
 def test_every_card_of_the_project_is_valid(kind):
     names = cards.card_names(kind, ROOT)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from cortexrsa.geometry.rdm import KERNELS
-from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES
+from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES, UNITS
 from cortexrsa.inference import influence, similarity
 from cortexrsa.inference.settings import STANDARD_ERRORS, Settings
 
@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
-    ("field", "registry"), [("dissimilarity", DISSIMILARITIES), ("comparison", COMPARISONS)]
+    ("field", "registry"),
+    [("dissimilarity", DISSIMILARITIES), ("comparison", COMPARISONS), ("units", UNITS)],
 )
 def test_schema_allows_what_the_registry_holds(field, registry):
     schema = yaml.safe_load((ROOT / "resources/schemas/config.schema.yaml").read_text())
@@ -25,6 +26,12 @@ def test_docs_list_every_dissimilarity():
     rows = (ROOT / "docs/statistics.md").read_text().splitlines()
     for name, record in DISSIMILARITIES.items():
         assert f"| `{name}` | {record.meaning} | {record.needs} | `{record.of_layers}` |" in rows
+
+
+def test_docs_list_all_units():
+    rows = (ROOT / "docs/statistics.md").read_text().splitlines()
+    for name, meaning in UNITS.items():
+        assert f"| `{name}` | {meaning} |" in rows
 
 
 def test_docs_list_every_comparison():

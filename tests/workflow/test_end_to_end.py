@@ -358,7 +358,7 @@ def test_real_study(project):
 
     brain = rsatoolbox.rdm.load_rdm(str(project / "results/algonauts92/rdms/brain-published.h5"))
     network = rsatoolbox.rdm.load_rdm(
-        str(project / "results/algonauts92/rdms/correlation/all-features/efficientnet_lite0.h5")
+        str(project / "results/algonauts92/rdms/correlation/raw/all-features/efficientnet_lite0.h5")
     )
     expected = rsatoolbox.rdm.compare(brain.subset("roi", "IT"), network, method="spearman").mean(axis=0)
     ours = scores[(scores["model"] == "efficientnet_lite0") & (scores["roi"] == "IT")]

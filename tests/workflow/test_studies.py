@@ -75,7 +75,7 @@ def test_settings_of_betas_and_rdms_make_folders_of_their_own(two):
         (two / "tiny.yaml").read_text() + "glm: {hrf: glover}\nmeasures: {dissimilarity: euclidean}\n"
     )
     wanted = planned(two, *OTHER)
-    assert "results/tiny/rdms/euclidean/all-features/pixels.h5" in wanted
+    assert "results/tiny/rdms/euclidean/raw/all-features/pixels.h5" in wanted
     assert any(path.startswith("results/tiny/rdms/euclidean/brain-trial-lss-") for path in wanted)
     assert not any(path.startswith(("results/tiny/activations", "results/networks")) for path in wanted)
     assert pending(two) == set()
@@ -95,8 +95,8 @@ def test_studies_are_listed_and_what_none_asks_for_is_removed(rerun):
     assert lost[0].exists()
     assert "Removed" in script(rerun, "studies", "prune", "--yes").stdout
     assert not lost[0].exists()
-    assert not (lost[1] / "all-features/pixels.h5").exists()
-    assert (lost[1] / "all-features/tiny_vae.h5").exists()
+    assert not (lost[1] / "raw/all-features/pixels.h5").exists()
+    assert (lost[1] / "raw/all-features/tiny_vae.h5").exists()
     assert "jobs to run" in script(rerun, "studies", "list").stdout.splitlines()[0]
 
 

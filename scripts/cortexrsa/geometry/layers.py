@@ -14,11 +14,16 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import read_table
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.geometry.registry import DISSIMILARITIES
+from cortexrsa.geometry.units import InUnits
 from cortexrsa.jobs import progress
 
 
 def network_rdms(
-    activations: Sequence[str | Path], stimuli: str | Path, dissimilarity: str, threads: int = 1
+    activations: Sequence[str | Path],
+    stimuli: str | Path,
+    dissimilarity: str,
+    units: str = "raw",
+    threads: int = 1,
 ) -> RDMs:
     """RDMs of all layers of one network.
 
@@ -28,6 +33,7 @@ def network_rdms(
         `{layer}.npy` (rows, features)
     stimuli : `stimuli.tsv`, n rows in the order of the activations
     dissimilarity : of the brain's RDMs; that of the layers is the one that goes with it
+    units : of the features, see `units.InUnits`; from the training stimuli, or all where no split is one
     threads : see `geometry.rdm.rdm`
 
     Raises
@@ -38,12 +44,14 @@ def network_rdms(
     layers = read_layers(activations)
     patterns = read_table(stimuli, STIMULI)[["stimulus_id", "split"]]
     n = len(patterns)
+    training = (patterns["split"] == "train").to_numpy()
+    reference = training if training.any() else np.ones(n, bool)
     dissimilarities = np.empty((len(layers), n * (n - 1) // 2))
     with progress(len(layers), "layers") as bar:
         for values, layer in zip(dissimilarities, layers["layer"], strict=True):
             paths = [Path(folder, f"{layer}.npy") for folder in activations]
             features = Activations(paths, n)
-            values[:] = rdm(features, dissimilarity, threads)
+            values[:] = rdm(InUnits(features, units, reference), dissimilarity, threads)
             # a constant pattern leaves NaN too, rightly
             if np.isnan(values).any():
                 for path, part in zip(paths, features.parts, strict=True):

@@ -1,6 +1,6 @@
-"""Every dissimilarity of patterns and every comparison of RDMs: what it is, and what it needs.
+"""Every unit of features, dissimilarity of patterns and comparison of RDMs: what it is, and what it needs.
 
-Code, schema, docs and tests go through these two tables. A new one is a record here, and its kernel where it
+Code, schema, docs and tests go through these tables. A new one is a record here, and its kernel where it
 needs one of its own.
 """
 
@@ -38,6 +38,14 @@ DISSIMILARITIES = {
     "euclidean": Dissimilarity("squared distance / number of features", "patterns", "euclidean"),
     "mahalanobis": Dissimilarity("squared distance of whitened averages", "responses", "euclidean"),
     "crossnobis": Dissimilarity("product of whitened differences of two repeats", "repeats", "euclidean", 2),
+}
+
+
+# of a layer's features, whose RDMs differ: voxels come z-scored
+UNITS = {
+    "raw": "as the network gives them",
+    "centred": "less their mean over the training stimuli",
+    "z": "less their mean, divided by their standard deviation over the training stimuli",
 }
 
 
