@@ -1,13 +1,17 @@
 """Baselines against gratings whose energy is known."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from cortexrsa.cards import load_card
 from cortexrsa.networks.architectures.baselines import GaborPyramid, Pixels, gabor_filters, luminance
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def grating(size, wavelength, orientation, phase=0.0, contrast=0.5):
@@ -43,6 +47,15 @@ def test_filters_are_quadrature_pairs_without_mean():
         wave = torch.cos(2 * math.pi * x / 6 + phase).expand(2 * radius + 1, -1)
         response = torch.hypot((even[0] * wave).sum(), (odd[0] * wave).sum())
         assert response == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize(("scale", "cycles"), [(0, 32), (1, 16), (2, 8), (3, 4), (4, 2)])
+def test_scales_of_the_card_are_what_it_says(scale, cycles):
+    card = load_card("models", "gabor", ROOT)
+    size, orientations = card["preprocessing"]["size"], card["network"]["options"]["orientations"]
+    energy = GaborPyramid(**card["network"]["options"])(grating(size, size / cycles, 0))
+    energy = energy.mean((0, 2, 3)).view(-1, orientations)
+    assert divmod(int(energy.argmax()), orientations) == (scale, 0)
 
 
 def test_energy_is_tuned_and_blind_to_phase():

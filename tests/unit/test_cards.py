@@ -165,7 +165,11 @@ def test_configuration_gets_its_defaults_and_keeps_what_is_set(root):
         "standard_error": "resampled",
         "threads": 4,
     }
-    assert config["measures"] == {"comparison": "spearman", "dissimilarity": "correlation"}
+    assert config["measures"] == {
+        "comparison": "spearman",
+        "dissimilarity": "correlation",
+        "units": "raw",
+    }
     assert config["training"] == {"gpu": 1, "mem_mb": 4000, "runtime": 60, "threads": 1}
     assert config["mirror"] is None
     nobody = dict.fromkeys(("generative", "task_optimised", "self_supervised", "untrained"))
