@@ -1,16 +1,17 @@
-# `make run` and `make test` are all a newcomer needs; both make the environment first.
+# `make run` and `make test` are all a newcomer needs; both make the environment first. `make help` lists the others.
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: run check test test-slurm test-gpu lint bench plan report studies prune archive check-archive clean
+.PHONY: help run check test test-slurm test-gpu lint bench doctor plan report studies prune archive check-archive clean help
 
 # Snakemake cannot run an interpreter whose path has such signs (its issue 2645): said before anything is installed
 ifneq ($(shell pwd | tr -cd '[:space:]()[]{}&;|<>*?!"#$$`\\'"'" | tr -d '\n' | wc -c | tr -d ' '),0)
 $(error The path of this folder has a space, or another sign that the shell takes for its own, which Snakemake cannot handle: move $(CURDIR) to a path of letters, digits, . _ and - alone)
 endif
 
+# the embedded study, on CORES=N cores or all; first says how long that takes here
 run: .venv/run.stamp
 	@$(BIN)/python scripts/run_time.py $(CORES)
 	$(BIN)/snakemake --cores $(CORES)
@@ -23,6 +24,7 @@ TESTS := $(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile -
 check: lint
 	$(TESTS) -m "not slow" tests/unit
 
+# everything that is tested: style, functions, runs of the workflow
 test: lint
 	$(TESTS)
 
@@ -34,6 +36,7 @@ test-slurm: .venv/dev.stamp
 test-gpu: .venv/dev.stamp
 	$(BIN)/pytest tests/gpu
 
+# style alone
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -56,7 +59,11 @@ studies: .venv/run.stamp
 prune: .venv/run.stamp
 	@$(BIN)/python scripts/studies.py prune
 
-# of the study in STUDY (a file of studies/; none: the embedded study): what a run would do, jobs and disk
+# what this machine has for the study in STUDY (a file of studies/; none: the embedded study), and what it lacks
+doctor: .venv/run.stamp
+	@$(BIN)/python scripts/doctor.py $(STUDY)
+
+# of the study in STUDY: what a run would do, jobs and disk
 plan: .venv/run.stamp
 	@$(BIN)/python scripts/plan.py $(STUDY)
 
@@ -64,13 +71,17 @@ plan: .venv/run.stamp
 archive: .venv/run.stamp
 	@$(BIN)/python scripts/archive.py write $(STUDY)
 
-# make check-archive ARCHIVE=FILE
+# is the archive in ARCHIVE=FILE whole, and made by its code from its inputs
 check-archive: .venv/run.stamp
 	@$(BIN)/python scripts/archive.py check $(ARCHIVE)
 
-# downloads are kept: they are checked against their checksums whenever they are used
+# remove all results; downloads are kept: they are checked against their checksums whenever they are used
 clean:
 	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -rf {} +
+
+# this list
+help:
+	@awk '/^# /{text = text " " substr($$0, 3); next} /^[a-z-]+:/ && text {split($$1, name, ":"); printf "%-14s%s\n", name[1], text} {text = ""}' Makefile
 
 .venv/run.stamp: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Error: Python >= 3.11 is needed, found " + sys.version.split()[0])'
