@@ -82,6 +82,30 @@ rule plot_claims:
         "../scripts/plot_claims.py"
 
 
+rule plot_comparisons:
+    input:
+        unpack(learning_of),
+        comparisons=f"{RESULTS}/comparisons.csv",
+        ranks=f"{RESULTS}/ranks.csv",
+        ceilings=f"{RESULTS}/ceilings.csv",
+    output:
+        **figure("comparisons", "Comparisons", "networks compared"),
+    log:
+        f"{LOGS}/plot_comparisons.log",
+    benchmark:
+        f"{BENCHMARKS}/plot_comparisons.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    params:
+        settings=settings_of_score_figures,
+        code=code("plot_comparisons.py"),
+    message:
+        "Figure of the networks compared on {wildcards.dataset}"
+    script:
+        "../scripts/plot_comparisons.py"
+
+
 rule plot_reliability:
     input:
         table=f"{RESULTS}/reliability.csv",

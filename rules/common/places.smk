@@ -153,7 +153,8 @@ def truth_of(wildcards) -> dict:
 
 def results_of(study: str, dataset: str) -> list[str]:
     """What a user asked for: the tables and figures of a study's data set."""
-    figures = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "stimuli", "inputs"]
+    figures = ["profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "comparisons"]
+    figures += ["stimuli", "inputs"]
     averages = dataset in BIDS and CONFIGS[study]["glm"]["betas"] == "stimulus"
     if has_responses(dataset) and not averages:
         figures.append("reliability")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from cortexrsa import cards
-from cortexrsa.formats.columns.comparisons import COMPARISONS, RANKS
+from cortexrsa.formats.columns.comparisons import CEILING, COMPARISONS, CONTROL, PAIR, RANKS
 from cortexrsa.formats.tables import read_table, write_table
-from cortexrsa.inference.comparisons import CEILING, CONTROL, LOWER_BOUND, PAIR, Part, compare_networks
+from cortexrsa.inference.comparisons import LOWER_BOUND, Part, compare_networks
 from cortexrsa.inference.errors import Replicated, Replicates
 from cortexrsa.inference.settings import Settings
 

@@ -11,6 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.text import Text
 
 from cortexrsa.figures.claims import plot_centroids
+from cortexrsa.figures.comparisons import letters, plot_comparisons
 from cortexrsa.figures.geometry import plot_mds, plot_rdms
 from cortexrsa.figures.quality import plot_reliability
 from cortexrsa.figures.scores import plot_heatmap, plot_profiles, plot_rois
@@ -81,7 +82,29 @@ def geometry(plot, models, *options):
     return plot(rdms({"roi": ROIS}), networks, scores(models), models, "spearman", *options)
 
 
+def compared(models, errors=0.05):
+    """Tables of networks that differ where their scores are further apart than an error."""
+    order = sorted(models)
+    names, score = np.array(order, object), np.linspace(0.5, 0.1, len(order))
+    first, second = np.triu_indices(len(order), k=1)
+    pairs = pd.DataFrame({"first": names[first], "second": names[second], "kind": "pair"})
+    pairs["p_fwe"] = np.where(score[first] - score[second] > errors, 0.01, 0.5)
+    against = pd.DataFrame({"first": names, "kind": "ceiling", "difference": score - 0.8, "p_fwe": 0.01})
+    ranks = pd.DataFrame({"model": names, "score": score, "ci_low": score - 0.1, "ci_high": score + 0.1})
+    ranks = ranks.assign(rank_low=1.0, rank_high=float(len(order)), measure="spearman")
+    tables = (pd.concat([pairs, against]), ranks)
+    return [
+        pd.concat([table.assign(roi=roi, statistic="held-out best layer") for roi in ROIS])
+        for table in tables
+    ]
+
+
+def some(number: int) -> dict:
+    return {name: MANY[name] for name in sorted(MANY)[:number]}
+
+
 FIGURES = {
+    "comparisons": lambda models: plot_comparisons(*compared(models), ceilings(), models, 0.95),
     "reliability": lambda models: plot_reliability(reliability()),
     "rdms": lambda models: geometry(plot_rdms, models),
     "mds": lambda models: geometry(plot_mds, models, 1),
@@ -135,3 +158,37 @@ def is_hidden_tick(text: Text) -> bool:
                 if text in (tick.label1, tick.label2):
                     return not min(limits) <= tick.get_loc() <= max(limits)
     return False
+
+
+# ---- networks compared -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [1, 2, 6, 12, 40, 200])
+def test_networks_are_told_apart_at_every_number(number):
+    models = some(number)
+    figure = plot_comparisons(*compared(models), ceilings(), models, 0.95)
+    figure.canvas.draw()
+    texts = {text.get_text() for text in figure.findobj(Text)}
+    if number == 1:
+        assert any("one network" in text for text in texts)
+    elif number <= 60:
+        assert {model["label"] for model in models.values()} <= texts
+    else:
+        assert any("told apart" in text for text in texts)
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_letters_are_the_largest_groups_without_a_difference(seed):
+    generator = np.random.default_rng(seed)
+    differ = np.triu(generator.random((7, 7)) < 0.4, k=1)
+    differ |= differ.T
+    alike = [
+        frozenset(group)
+        for size in range(1, 8)
+        for group in itertools.combinations(range(7), size)
+        if not differ[np.ix_(group, group)].any()
+    ]
+    largest = {group for group in alike if not any(group < other for other in alike)}
+    assert set(letters(differ)) == largest
+    assert len(letters(differ)) == len(largest)

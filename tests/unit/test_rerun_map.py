@@ -138,11 +138,12 @@ EDITS = {
     "inference/scores.py": {"rsa"} | RECOVERY,
     "inference/score_table.py": {"scores"},
     "inference/ceilings/table.py": {"ceilings"},
-    "inference/ceilings/primary.py": {"claims", "comparisons", "plot_scores"},
+    "inference/ceilings/primary.py": {"claims", "comparisons", "plot_comparisons", "plot_scores"},
     # networks compared with each other: nothing but the tables and their figure
     "inference/comparisons.py": {"comparisons"},
+    "figures/comparisons.py": {"plot_comparisons"},
     "inference/contrasts.py": {"comparisons"},
-    "formats/columns/comparisons.py": {"comparisons"},
+    "formats/columns/comparisons.py": {"comparisons", "plot_comparisons"},
     "validation/calibration.py": {"calibration", "calibration_truth"},
 }
 

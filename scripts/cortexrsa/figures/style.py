@@ -25,6 +25,13 @@ matplotlib.use("Agg")
 # along the ventral stream; labels that are not here come last, by name
 HIERARCHY = ("V1", "EVC", "V2", "V3", "V3A", "V3B", "V4", "LO", "LatOcc", "IT")
 FAMILIES = ("task-optimised", "self-supervised", "generative", "untrained", "baseline")
+# of a family: distinct in print without colour too
+FAMILY_STYLES = {
+    family: {"color": colour, "marker": marker}
+    for family, colour, marker in zip(
+        FAMILIES, [sns.color_palette("colorblind")[k] for k in (0, 1, 2, 7, 3)], "osD^v", strict=True
+    )
+}
 WIDTH = 7.2  # inches, two columns of a journal page
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 # models in one figure: more are neither legible nor, in the end, an image

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cortexrsa.formats.columns import comparisons as tables
+from cortexrsa.formats.columns.comparisons import CEILING, COMPARISONS, CONTROL, PAIR, RANKS
 from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.inference.contrasts import Differences, differences, ranks
 from cortexrsa.inference.errors import Replicated
@@ -21,7 +21,6 @@ from cortexrsa.inference.names import FITTED, PRIMARY
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import group_scores, parts_of
 
-PAIR, CEILING, CONTROL = "pair", "ceiling", "control"
 LOWER_BOUND = "noise ceiling (lower bound)"
 # what is compared, by the candidates of `scores.score_network`
 STATISTICS = {"all": "held-out best layer", FITTED: "held-out weighted layers"}
@@ -102,10 +101,9 @@ def compare_networks(
                 found = [one.pairs(), one.against_ceiling(ceilings[roi]), one.against_controls(controls)]
                 rows += [table.assign(**place) for table in found if len(table)]
                 ranked.append(one.ranks().assign(**place))
-    comparisons, order = tables.COMPARISONS.columns, tables.RANKS.columns
-    empty = pd.DataFrame(columns=list(comparisons))
-    joined = pd.concat(rows, ignore_index=True) if rows else empty
-    return joined[list(comparisons)], pd.concat(ranked, ignore_index=True)[list(order)]
+    # one network alone still has its rows against the ceiling
+    joined, order = (pd.concat(tables, ignore_index=True) for tables in (rows, ranked))
+    return joined[list(COMPARISONS.columns)], order[list(RANKS.columns)]
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from cortexrsa.formats.tables import Column, Table
 
+# kinds of comparisons
+PAIR, CEILING, CONTROL = "pair", "ceiling", "control"
 PLACE = {
     "dataset": Column("text", "name of the data set's card"),
     "roi": Column("text", "region of interest"),
