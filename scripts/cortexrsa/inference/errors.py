@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -156,6 +156,8 @@ class Replicated:
     stimuli : of the first two blocks
     subjects : number of subjects drawn from a population; 1 if there is one, or they are fixed
     single : sizes of the two blocks of single subjects
+    seeds : sizes of further blocks at the end, of networks that stand for several random seeds: one seed of
+        the network left out in each row, see `seeds.over_seeds`
     """
 
     estimate: np.ndarray
@@ -163,6 +165,7 @@ class Replicated:
     stimuli: Replicates
     subjects: int = 1
     single: tuple[int, int] = (0, 0)
+    seeds: tuple[int, ...] = ()
 
     def apply(self, statistic: Callable, *others: Replicated) -> Replicated:
         """The statistic of this (and others), evaluated on the sample and in every replicate alike.
@@ -179,6 +182,7 @@ class Replicated:
             self.stimuli,
             self.subjects,
             self.single,
+            self.seeds,
         )
 
     def evaluated(self) -> Estimate:
@@ -188,7 +192,8 @@ class Replicated:
         subjects with stimuli, once each. V_subjects is the jackknife over subjects; I follows from how much
         more the scores of single subjects vary over stimuli than their mean does. What stimuli add for all
         subjects alike, V_stimuli - I, is no less than nothing. Degrees of freedom: Welch & Satterthwaite.
-        With plain bootstrap draws: `_two_factor_bootstrap`.
+        With plain bootstrap draws: `_two_factor_bootstrap`. The seeds of networks are drawn independently of
+        all that, and their variances are added.
 
         Returns
         -------
@@ -216,6 +221,8 @@ class Replicated:
         )
 
     def _evaluated(self, value: np.ndarray, squares: Callable) -> Estimate:
+        if self.seeds:
+            return self._over_seeds(value, squares)
         if self.subjects > 1 and not self.stimuli.floor:
             return self._two_factor_bootstrap(value, squares)
         parts = self._parts(squares)
@@ -229,6 +236,23 @@ class Replicated:
             dof = variance**2 / (by_subject**2 / (n - 1) + shared**2 / self.stimuli.dof)
         # a statistic that never varies has degrees of freedom too
         return Estimate(value, variance, np.where(variance > 0, dof, n - 1))
+
+    def _over_seeds(self, value: np.ndarray, squares: Callable) -> Estimate:
+        """`evaluated`, with the jackknife over the seeds of each network that has several."""
+        sample, blocks = self._apart()
+        found = sample._evaluated(value, squares)
+        variance, spread = found.variance, found.variance**2 / found.dof
+        for block in blocks:
+            own = (len(block) - 1) / len(block) * squares(block)
+            variance, spread = variance + own, spread + own**2 / (len(block) - 1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            dof = variance**2 / spread
+        return Estimate(value, variance, np.where(variance > 0, dof, found.dof))
+
+    def _apart(self) -> tuple[Replicated, list[np.ndarray]]:
+        """This without the rows of seeds, and those rows by network."""
+        rows, *blocks = np.split(self.rows, len(self.rows) - np.cumsum([0, *self.seeds[::-1]])[:0:-1])
+        return replace(self, rows=rows, seeds=()), blocks
 
     def _parts(self, squares: Callable, floor: float | None = None) -> dict[str, np.ndarray]:
         """Variances over stimuli and subjects, and their interaction, by sums of squares over the rows."""
@@ -295,11 +319,14 @@ class Replicated:
         An estimate that has negative directions is projected on the nearest one without.
         """
         deviation = np.sqrt(self.evaluated().variance)
+        sample, blocks = self._apart()
         if self.subjects > 1 and not self.stimuli.floor:
-            matrix = _products(np.split(self.rows, 3)[2])
+            both = np.split(sample.rows, 3)[2]
+            matrix = _products(both) / len(both)
         else:
-            parts = self._parts(_products, floor=0.0)
+            parts = sample._parts(_products, floor=0.0)
             matrix = parts["stimuli"] + parts.get("subjects", 0) - parts.get("interaction", 0)
+        matrix = sum(((len(block) - 1) / len(block) * _products(block) for block in blocks), matrix)
         root = _root(matrix)
         matrix = root @ root.T
         scale = deviation / np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
