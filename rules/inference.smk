@@ -104,7 +104,9 @@ rule claims:
         runtime=scaled(30),
     params:
         settings=lambda wildcards: {
-            "claims": CONFIGS[wildcards.study]["claims"],
+            "claims": CLAIMS[wildcards.study],
+            "roles": CONFIGS[wildcards.study]["roles"],
+            "families": {model: MODELS[model]["family"] for model in models_of(wildcards.study)},
             "inference": part_of_study("confidence", "seed")(wildcards),
         },
         code=code("claims.py"),

@@ -2,24 +2,26 @@
 
 import pandas as pd
 
+from cortexrsa.claim_names import Cast
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.claims import CLAIMS, PROFILES
 from cortexrsa.formats.columns.learning import LEARNING
 from cortexrsa.formats.columns.scores import SCORES
 from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.inference.ceilings.primary import primary_ceilings
-from cortexrsa.inference.claims import evaluate, summarise
+from cortexrsa.inference.claims.evaluate import evaluate
+from cortexrsa.inference.claims.study import Study
+from cortexrsa.inference.profile_table import summarise
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.study import Study, model_scores, parts_of, read_results, smallest_p
+from cortexrsa.inference.study import model_scores, parts_of, read_results, smallest_p
 from cortexrsa.jobs import job_log
 from cortexrsa.networks.learning import unlearned
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
-    claims, inference = settings["claims"], Settings(**settings["inference"])
+    inference, roles = Settings(**settings["inference"]), settings["roles"]
     results = read_results(snakemake.input.scores)
     ceilings = read_table(snakemake.input.ceilings, CEILINGS)
-    early, late = (claims["rois"][role] for role in ("early", "late"))
     parts = {name: parts_of(result) for name, result in results.items()}
     # ROIs of other subjects cannot be compared with these: a study for each set of subjects
     studies = [
@@ -27,10 +29,7 @@ with job_log(snakemake.log[0]):
             models={name: model_scores(own[k], inference.seed) for name, own in parts.items()},
             rois=[str(roi) for roi in part["roi"].to_numpy()],
             ceilings=primary_ceilings(ceilings),
-            roles=claims["models"],
-            early=early,
-            late=late,
-            equivalence=claims["equivalence"],
+            cast=Cast(settings["families"], roles["networks"], roles["rois"]),
             confidence=inference.confidence,
             seed=inference.seed,
             smallest_p=smallest_p(read_table(snakemake.input.table, SCORES)),
@@ -40,8 +39,6 @@ with job_log(snakemake.log[0]):
         )
         for k, part in enumerate(next(iter(parts.values())))
     ]
-    # the one that has both ROIs, or else the late one
-    of_claims = max(studies, key=lambda study: (late in study.rois) * 2 + (early in study.rois))
-    write_table(snakemake.output.claims, evaluate(of_claims), settings, CLAIMS)
+    write_table(snakemake.output.claims, evaluate(studies, settings["claims"]), settings, CLAIMS)
     profiles = pd.concat([summarise(study) for study in studies], ignore_index=True)
     write_table(snakemake.output.profiles, profiles, settings, PROFILES)

@@ -72,9 +72,9 @@ def write_study(
             (project / "resources" / kind / f"{name}.yaml").write_text(yaml.safe_dump(card, sort_keys=False))
     study = names | {
         "inference": inference or {"bootstrap": 40, "permutations": 99, "ceiling_splits": 4, "halves": 2},
-        "claims": {
+        "roles": {
             "rois": {"early": "R0", "late": "R1"},
-            "models": {
+            "networks": {
                 **{"task_optimised": ["net0"], "generative": None},
                 **{"self_supervised": None, "untrained": "net1" if models > 1 else None},
             },
@@ -121,5 +121,5 @@ def write_package(project: Path, train: int, test: int, size: int = 32, voxels: 
     card_path.write_text(yaml.safe_dump(card, sort_keys=False))
     study_path = project / "generated.yaml"
     study = yaml.safe_load(study_path.read_text())
-    study["claims"]["rois"] = {"early": "V1", "late": "LatOcc"}
+    study["roles"]["rois"] = {"early": "V1", "late": "LatOcc"}
     study_path.write_text(yaml.safe_dump(study, sort_keys=False))

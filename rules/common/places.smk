@@ -129,10 +129,10 @@ def kept_or_temporary(path: str):
 
 def recovery_layers(wildcards) -> dict:
     """Layers in which `recovery` plants truth: of the first classifier, the generative network, and Gabor energy."""
-    roles = FIRST["claims"]["models"]
+    players = {role: players_of(FIRST["study"], role) for role in ("task_optimised", "generative")}
     names = {
-        "network": (roles.get("task_optimised") or [None])[0],
-        "other": roles.get("generative"),
+        "network": players["task_optimised"][0],
+        "other": players["generative"][0],
         "low_level": "gabor",
     }
     for part, name in names.items():

@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from cortexrsa import cards, studies
 from cortexrsa.brain.loaders.places import local_files
+from cortexrsa.claim_names import Cast, Unplayed
 from cortexrsa.code import fingerprint
 from cortexrsa.errors import InputError
 from cortexrsa.geometry.registry import DISSIMILARITIES, UNITS
@@ -138,6 +139,14 @@ try:
                     f"one that needs no responses: {dataset} has RDMs only",
                     file=ORIGINS[name],
                 )
+    # claims by study, by the name of their file
+    CLAIMS, told = {}, []
+    for name, content in CONFIGS.items():
+        CLAIMS[name], lines = cards.claims_of(content, ROOT, ORIGINS[name])
+        told += lines
+    if workflow.is_main_process:
+        for line in dict.fromkeys(told):
+            logger.warning(line)
     if FIRST["mirror"] and not os.path.isdir(FIRST["mirror"]):
         raise InputError("mirror", repr(FIRST["mirror"]), "a folder", file=ORIGINS[FIRST["study"]])
     former = studies.former_results(Path("results"), list(DATASETS))
@@ -157,6 +166,15 @@ if not os.access(ROOT / "scripts/cortexrsa", os.W_OK):
 def models_of(study: str) -> list[str]:
     """Networks of a study, in an order that the configuration does not change."""
     return sorted(CONFIGS[study]["models"])
+
+
+def players_of(study: str, role: str) -> list:
+    """Networks that play a role in the claims of a study; None alone where nobody does."""
+    families = {model: MODELS[model]["family"] for model in models_of(study)}
+    try:
+        return Cast(families, CONFIGS[study]["roles"]["networks"]).members({"role": role})
+    except Unplayed:
+        return [None]
 
 
 def trained_in(study: str) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
+import contextlib
 import re
 import urllib.parse
 from pathlib import Path
 
+from cortexrsa import claim_files
 from cortexrsa.errors import InputError, suggestion
 from cortexrsa.formats import bids_names
 from cortexrsa.formats.yaml_files import read_mapping, read_yaml
@@ -268,34 +269,60 @@ def place_corpus(card: dict, name: str, folder: str | None, source: str) -> dict
 # ---- configuration ---------------------------------------------------------------------------------------
 
 
-def _check_roles(roles: dict, models: list[str], file: str | Path) -> None:
-    """Every network that plays a part in the claims is in the study, and no network plays two parts."""
-    absent, kept, parts = [], {}, {}
-    for role, value in roles.items():
-        names = value if isinstance(value, list) else [value]
-        present = [name for name in names if name in models]
-        kept[role] = (present if isinstance(value, list) else next(iter(present), None)) or None
-        absent += [f"{name} ({role})" for name in names if name is not None and name not in models]
-        for name in present:
-            if name in parts:
-                found = f"{name!r}, also {parts[name]}"
-                raise InputError(f"claims.models.{role}", found, "another network for each part", file=file)
-            parts[name] = role
-    if absent:
-        near = difflib.get_close_matches(absent[0].split()[0], models, n=1, cutoff=0.5)
-        written = ", ".join(f"{role}: {_flow(names)}" for role, names in kept.items())
-        expected = f"networks of `models` ({', '.join(models)}), or null for a part that none of them plays"
-        expected += (
-            f"; did you mean {near[0]}?" if near else ""
-        ) + "; write, with your own where you have one: "
-        raise InputError(
-            "claims.models", ", ".join(absent), expected + f"claims: {{models: {{{written}}}}}", file=file
-        )
+def _refuse_former_claims(config: dict, file: str | Path) -> None:
+    """One line on how to write what former versions had under `claims`."""
+    former = config.get("claims")
+    if not isinstance(former, dict):
+        return
+    roles = {"networks": former.get("models") or {}, "rois": former.get("rois") or {}}
+    written = ", ".join(f"{kind}: {_flow(players)}" for kind, players in roles.items() if players)
+    expected = "a list of files of resources/claims, and who plays which part beside it; write: "
+    expected += f"claims: [original_study], and roles: {{{written}}}"
+    if "equivalence" in former:
+        expected += f"; equivalence: {former['equivalence']} stands in the file of claims, at `equivalent`"
+    raise InputError("claims", f"a mapping with {', '.join(map(str, former))}", expected, file=file)
 
 
-def _flow(names: list[str] | str | None) -> str:
+def _flow(value: object) -> str:
     """A value as YAML has it in one line."""
-    return f"[{', '.join(names)}]" if isinstance(names, list) else names or "null"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value or "null")
+
+
+def claims_of(config: dict, root: str | Path, file: str | Path = "config.yaml") -> tuple[dict, list[str]]:
+    """Claims of a configuration by the name of their file, and what to tell before anything runs.
+
+    Parameters
+    ----------
+    config : with its defaults
+    root : project folder
+    file : name of the configuration file, for an error
+
+    Returns
+    -------
+    files, told : see `claim_files.load_claims` and `claim_files.check_claims`
+    """
+    names = claim_files.claim_names(root)
+    for index, name in enumerate(config["claims"]):
+        if name not in names:
+            expected = f"a file of {claim_files.FOLDER}: {suggestion(name, names)}"
+            raise InputError(f"claims[{index}]", repr(name), expected, file=file)
+    files = {name: claim_files.load_claims(name, root) for name in config["claims"]}
+    here = {roi for name in config["datasets"] for roi in load_card("datasets", name, root)["rois"]}
+    known = claim_files.Known(
+        card_names("models", root), sorted(here | _rois_of_all(root)), config["models"], sorted(here)
+    )
+    return files, claim_files.check_claims(files, config["roles"], known, file)
+
+
+def _rois_of_all(root: str | Path) -> set[str]:
+    """ROIs of all cards of data sets; a card with a fault matters only to its own studies."""
+    found = set()
+    for name in card_names("datasets", root):
+        with contextlib.suppress(InputError):
+            found |= set(load_card("datasets", name, root)["rois"])
+    return found
 
 
 def load_config_checked(config: dict, root: str | Path, file: str | Path = "config.yaml") -> dict:
@@ -310,9 +337,10 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
     Raises
     ------
     InputError : a fault in the configuration or in the card of one of its data sets; a name without a card;
-        a name that cannot be one; z-scores of projected features; a ROI of the claims that no configured
-        data set has; a network of the claims that is not in the study, or plays two parts.
+        a name that cannot be one; z-scores of projected features; a fault in a file of claims, or a name in
+        it that there is not.
     """
+    _refuse_former_claims(config, file)
     config = validate("config", config, file)
     for kind in ("datasets", "models"):
         names = card_names(kind, root)
@@ -325,11 +353,6 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
             check_card_name(kind, name, file, field)
             if kind == "models" and name in config["datasets"]:
                 raise InputError(field, f"{name!r}, also a data set", "names that differ", file=file)
-    rois = {roi for name in config["datasets"] for roi in load_card("datasets", name, root)["rois"]}
-    for place, roi in config["claims"]["rois"].items():
-        if roi is not None and roi not in rois:
-            expected = f"{suggestion(roi, sorted(rois))}; or null, where no ROI plays this part"
-            raise InputError(f"claims.rois.{place}", repr(roi), expected, file=file)
     for name in config["corpora"]:
         if name not in card_names("corpora", root):
             expected = suggestion(name, card_names("corpora", root))
@@ -340,7 +363,7 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
         found = f"z, with a projection to {config['projection']} features"
         expected = "raw or centred, or projection: null: a projected feature has another standard deviation"
         raise InputError("measures.units", found, expected, file=file)
-    _check_roles(config["claims"]["models"], config["models"], file)
+    claims_of(config, root, file)
     return canonical(config)
 
 

@@ -18,7 +18,13 @@ HERE = Path(__file__).resolve().parent
 # of the project; of the library alone, once it is installed
 PLACES = (HERE.parents[1] / "resources/schemas", HERE / "resources/schemas")
 SCHEMA_FOLDER = next((folder for folder in PLACES if folder.is_dir()), PLACES[0])
-SCHEMAS = {"models": "model", "datasets": "dataset", "corpora": "corpus", "config": "config"}
+SCHEMAS = {
+    "models": "model",
+    "datasets": "dataset",
+    "corpora": "corpus",
+    "claims": "claims",
+    "config": "config",
+}
 DEEPEST = 50  # levels of a card or configuration
 
 TYPES = {
@@ -186,7 +192,7 @@ def validate(kind: str, value: object, file: str | Path) -> dict:
 
     Parameters
     ----------
-    kind : models, datasets, corpora or config: the schema
+    kind : models, datasets, corpora, claims or config: the schema
     value : what stands in the file
     file : its name, for an error
 

@@ -107,7 +107,7 @@ def write_study(project: Path) -> None:
         "self_supervised": None,
         "untrained": None,
     }
-    (project / "slurm.yaml").write_text(yaml.safe_dump(study | {"claims": {"models": roles}}))
+    (project / "slurm.yaml").write_text(yaml.safe_dump(study | {"roles": {"networks": roles}}))
 
 
 def adapt_profile(project: Path) -> None:

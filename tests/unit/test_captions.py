@@ -73,7 +73,14 @@ def test_dots_of_the_heat_map_follow_the_confidence():
 def test_an_end_of_an_interval_keeps_its_sign_in_the_table_of_verdicts():
     claims = pd.DataFrame(
         {
-            **{"claim": "H1", "statement": "It is so", "models": "net", "roi": "IT", "verdict": "supported"},
+            **{
+                "file": "mine",
+                "claim": "H1",
+                "statement": "It is so",
+                "models": "net",
+                "roi": "IT",
+                "verdict": "supported",
+            },
             "statistic": ["overall", "difference"],
             "estimate": [np.nan, 0.05],
             "ci_low": [np.nan, 0.0003],

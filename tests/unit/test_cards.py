@@ -80,7 +80,16 @@ description: shapes
 kind: procedural
 options: {images: 100, size: 64, seed: 1, validation: 10}
 """
+MINE = """\
+title: Mine
+claims:
+  - id: A
+    statement: It is so
+    statistic: {score: best, network: {role: generative}, roi: V1}
+    expect: greater
+"""
 CARDS = {
+    "claims/mine": MINE,
     "models/resnet18": RESNET,
     "models/small": SMALL,
     "models/pixels": PIXELS,
@@ -93,7 +102,8 @@ CONFIG = {
     "datasets": ["world"],
     "models": ["resnet18", "pixels"],
     "inference": {"bootstrap": 200, "seed": 3},
-    "claims": {"rois": {"early": "V1", "late": "LO"}, "models": {"generative": "resnet18"}},
+    "claims": ["mine"],
+    "roles": {"rois": {"early": "V1", "late": "LO"}, "networks": {"generative": "resnet18"}},
 }
 
 
@@ -172,32 +182,30 @@ def test_configuration_gets_its_defaults_and_keeps_what_is_set(root):
     }
     assert config["training"] == {"gpu": 1, "mem_mb": 4000, "runtime": 60, "threads": 1}
     assert config["mirror"] is None
-    nobody = dict.fromkeys(("generative", "task_optimised", "self_supervised", "untrained"))
-    nowhere = {"early": None, "late": None}
-    for given in ({"rois": {}, "models": {}}, {"rois": nowhere, "models": nobody}):
-        claims = cards.load_config_checked(CONFIG | {"claims": given}, root)["claims"]
-        assert (claims["models"], claims["rois"]) == (nobody, nowhere)
+    without = cards.load_config_checked({key: CONFIG[key] for key in ("datasets", "models")}, root)
+    assert (without["claims"], without["roles"]) == ([], {"networks": {}, "rois": {}})
 
 
-@pytest.mark.parametrize(
-    ("roles", "expected"),
-    [
-        (
-            {"generative": "pixel", "task_optimised": ["small", "resnet18"], "untrained": "pixels"},
-            "claims.models: found pixel (generative), small (task_optimised), expected networks of `models` "
-            "(resnet18, pixels), or null for a part that none of them plays; did you mean pixels?; write, "
-            "with your own where you have one: claims: {models: {generative: null, task_optimised: "
-            "[resnet18], untrained: pixels, self_supervised: null}}",
-        ),
-        (
-            {"task_optimised": ["resnet18"], "generative": "resnet18"},
-            "claims.models.generative: found 'resnet18', also task_optimised",
-        ),
-    ],
-)
-def test_a_network_of_a_claim_is_in_the_study_and_has_one_part(root, roles, expected):
-    given = CONFIG | {"claims": {"models": roles}}
-    assert expected in message_of(cards.load_config_checked, given, root)
+def test_networks_and_rois_that_the_study_does_not_have_are_told(root):
+    roles = {"networks": {"generative": "small", "control": None}, "rois": {"late": "IT"}}
+    config = cards.load_config_checked(CONFIG | {"roles": roles}, root)
+    files, told = cards.claims_of(config, root)
+    assert list(files) == ["mine"]
+    assert told == [
+        "config.yaml: roles.networks.generative: small is not in models: claims about it are untestable",
+        "config.yaml: roles.rois.late: IT is not in the ROIs of the data sets (LO, V1): "
+        "claims about it are untestable",
+    ]
+
+
+def test_the_former_form_of_the_claims_is_told_how_to_move(root):
+    former = {"rois": {"early": "V1", "late": None}, "models": {"generative": "vae"}, "equivalence": 0.1}
+    assert message_of(cards.load_config_checked, CONFIG | {"claims": former}, root) == (
+        "config.yaml: claims: found a mapping with rois, models, equivalence, expected a list of files of "
+        "resources/claims, and who plays which part beside it; write: claims: [original_study], and roles: "
+        "{networks: {generative: vae}, rois: {early: V1, late: null}}; equivalence: 0.1 stands in the file "
+        "of claims, at `equivalent`"
+    )
 
 
 def test_projected_features_have_no_z_scores(root):
@@ -580,16 +588,26 @@ BAD_CONFIGS = [
     ({"inference": {"confidence": "0.95"}}, "inference.confidence: found '0.95', expected a number"),
     ({"inference": {"bootstraps": 9}}, "inference.bootstraps: found an unknown key"),
     ({"measures": {"comparison": "spearmann"}}, "did you mean spearman?"),
+    ({"claims": ["mien"]}, "claims[0]: found 'mien', expected a file of resources/claims: one of mine; did"),
     (
-        {"claims": {"models": {"generative": ["vae"]}}},
-        "claims.models.generative: found ['vae'], expected a name",
+        {"roles": {"networks": {"generative": "resnet81"}}},
+        "roles.networks.generative: found the network 'resnet81', expected one of pixels, resnet18, small; "
+        "did you mean resnet18?",
     ),
-    ({"claims": {"models": {"generative": 3}}}, "claims.models.generative: found 3, expected a name"),
+    ({"roles": {"networks": {"generative": 3}}}, "roles.networks.generative: found 3, expected text or"),
     (
-        {"claims": {"rois": {"early": "V2"}}},
-        "claims.rois.early: found 'V2', expected one of LO, V1; did you mean V1?",
+        {"roles": {"rois": {"early": "V2"}}},
+        "roles.rois.early: found the ROI 'V2', expected one of IT, LO, V1; did you mean V1?",
     ),
-    ({"claims": {"equivalence": 0}}, "claims.equivalence: found 0, expected a number > 0"),
+    (
+        {"roles": {"networks": {"generative": {"family": "generativ"}}}},
+        "roles.networks.generative: found the family 'generativ', expected one of task-optimised,",
+    ),
+    (
+        {"roles": {"networks": {"generative": [{"role": "a"}], "a": {"role": "generative"}}}},
+        "roles.networks.generative: found a circle, generative > a > generative, expected a role that does "
+        "not contain itself",
+    ),
     ({"extraction": {"threads": 0}}, "extraction.threads: found 0, expected a whole number >= 1"),
     ({"mirror": 3}, "mirror: found 3, expected text or null; put it in quotes"),
     ({"keep_activations": "yes"}, "keep_activations: found 'yes', expected true or false"),

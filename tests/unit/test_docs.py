@@ -78,9 +78,8 @@ def test_every_study_names_cards_that_are_valid(study):
     config = cards.read_yaml(ROOT / "config.yaml")
     if study:
         overlay = cards.read_yaml(ROOT / "studies" / study)
-        models = config["claims"]["models"] | overlay["claims"].get("models", {})
-        claims = config["claims"] | overlay["claims"] | {"models": models}
-        config = config | overlay | {"claims": claims}
+        roles = {kind: config["roles"][kind] | overlay["roles"].get(kind, {}) for kind in config["roles"]}
+        config = config | overlay | {"roles": roles}
     config = cards.load_config_checked(config, ROOT)
     for kind in ("models", "datasets"):
         for name in config[kind]:

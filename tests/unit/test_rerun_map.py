@@ -95,7 +95,12 @@ def test_what_computes_nothing_reruns_nothing(monkeypatch, module):
 
 EDITS = {
     # a claim's text or rule
-    "inference/claims.py": {"claims"} | RECOVERY,
+    "inference/claims/evaluate.py": {"claims"} | RECOVERY,
+    "inference/claims/verdicts.py": {"claims"} | RECOVERY,
+    "inference/profile_table.py": {"claims"},
+    "claim_names.py": {"claims"} | RECOVERY,
+    # how files of claims are read, of which jobs see the content
+    "claim_files.py": set(),
     "figures/claims.py": {"plot_claims"},
     "figures/style.py": PLOTS,
     # HTTP, retries, mirrors

@@ -1,6 +1,7 @@
 """From simulated responses to scores, ceilings and verdicts, with the truth known."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,8 @@ import pytest
 from scipy import stats
 
 from cortexrsa.brain.simulated.voxels import simulate
+from cortexrsa.claim_files import load_claims
+from cortexrsa.claim_names import Cast
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs, read_rdms, write_rdms
 from cortexrsa.geometry.layers import network_rdms
@@ -17,13 +20,24 @@ from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES
 from cortexrsa.inference import scores as inference_scores
 from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.ceilings.table import ceiling_table
-from cortexrsa.inference.claims import CLAIMS, evaluate, summarise
+from cortexrsa.inference.claims.evaluate import evaluate
+from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.names import GROUP
+from cortexrsa.inference.profile_table import summarise
 from cortexrsa.inference.score_table import score_table
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import STANDARD_ERRORS, Settings
-from cortexrsa.inference.study import Study, model_scores
+from cortexrsa.inference.study import model_scores
 
+ROOT = Path(__file__).resolve().parents[2]
+FIRST_RULES = {"original_study_v1": load_claims("original_study_v1", ROOT)}
+CLAIMS = [claim["id"] for claim in FIRST_RULES["original_study_v1"]["claims"]]
+PLAYERS = {
+    "task_optimised": ["first", "second"],
+    "generative": "vae",
+    "self_supervised": "ssl",
+    "untrained": "untrained",
+}
 INFERENCE = Settings(bootstrap=60, permutations=99, halves=3, ceiling_splits=6)
 
 
@@ -61,15 +75,12 @@ def roi_features(responses, roi):
     return average.transpose("stimulus", "voxel").to_numpy().astype(np.float64)
 
 
-def study_of(results, brain, responses, roles):
+def study_of(results, brain, responses):
     return Study(
         models={name: model_scores(result, INFERENCE.seed) for name, result in results.items()},
         rois=list(next(iter(results.values()))["roi"].to_numpy()),
         ceilings=primary_ceilings(ceiling_table(brain, responses, "sim", "spearman", INFERENCE)),
-        roles=roles,
-        early="V1",
-        late="LO",
-        equivalence=0.2,
+        cast=Cast({}, PLAYERS, {"early": "V1", "late": "LO"}),
         confidence=0.95,
     )
 
@@ -103,16 +114,10 @@ def test_a_roi_of_pure_noise_is_untestable():
         for name in ("first", "second", "vae", "ssl", "untrained")
     }
     results = {name: score_network(n, brain, "spearman", INFERENCE) for name, n in networks.items()}
-    roles = {
-        "task_optimised": ["first", "second"],
-        "generative": "vae",
-        "self_supervised": "ssl",
-        "untrained": "untrained",
-    }
-    table = evaluate(study_of(results, brain, responses, roles))
+    table = evaluate([study_of(results, brain, responses)], FIRST_RULES)
     overall = table[table["statistic"] == "overall"].set_index("claim")
     # every claim rests on LO, which is noise here
-    assert list(overall.index) == list(CLAIMS)
+    assert list(overall.index) == CLAIMS
     assert (overall["verdict"] == "untestable").all()
     assert overall["reason"].str.contains("no reliable signal in LO").all()
 
@@ -180,18 +185,10 @@ def test_every_measure_goes_through_to_the_claims(
         models={name: model_scores(result, settings.seed) for name, result in results.items()},
         rois=["V1", "LO"],
         ceilings=primary_ceilings(ceilings),
-        roles={
-            "task_optimised": ["first", "second"],
-            "generative": "vae",
-            "self_supervised": "ssl",
-            "untrained": "untrained",
-        },
-        early="V1",
-        late="LO",
-        equivalence=0.2,
+        cast=Cast({}, PLAYERS, {"early": "V1", "late": "LO"}),
         confidence=0.95,
     )
-    claims = evaluate(study)
+    claims = evaluate([study], FIRST_RULES)
     assert set(claims["claim"]) == set(CLAIMS)
     assert claims["reason"].str.len().min() > 0
     profiles = summarise(study)

@@ -42,7 +42,12 @@ def leftovers(project):
         ("tiny.yaml", "bootstrap: 40", "standard_error: jack", r"inference\.standard_error: found 'jack'"),
         ("tiny.yaml", "datasets: [tiny]", "datasets: [tinny]", r"datasets\[0\].*did you mean tiny\?"),
         ("tiny.yaml", "models: [", "models: [pixels, pixels, ", r"models: found 'pixels' twice"),
-        ("tiny.yaml", "claims:\n", "claims:\n  equivalence: -1\n", r"claims\.equivalence: found -1"),
+        (
+            "tiny.yaml",
+            "roles:\n",
+            "claims: {equivalence: 0.1}\nroles:\n",
+            r"claims: found a mapping with equivalence",
+        ),
         ("tiny.yaml", "datasets: [tiny]", "datasets: [tiny]\ndatasets: [tiny]", r"the key 'datasets' twice"),
         ("resources/models/tiny_vae.yaml", "family: gen", "famly: gen", r"tiny_vae\.yaml: famly: .*family"),
         (
@@ -182,7 +187,7 @@ def dataset_from(project, folder, **changes):
     )
     (project / "mine.yaml").write_text(
         "datasets: [mine]\nmodels: [pixels]\n"
-        "claims: {rois: {early: V1, late: V1}, models: {task_optimised: null, "
+        "roles: {rois: {early: V1, late: V1}, networks: {task_optimised: null, "
         "generative: null, self_supervised: null, untrained: null}}\n"
     )
     return "--configfile", "mine.yaml", "--", place(project, "mine/rdms/brain.h5", "mine.yaml")
@@ -211,7 +216,7 @@ def test_one_roi_of_a_folder_whose_names_look_like_missing_values(project, tmp_p
     )
     (project / "faces.yaml").write_text(
         "datasets: [faces]\nmodels: [pixels]\ninference: {bootstrap: 20, permutations: 19, halves: 2}\n"
-        "claims: {rois: {early: null, late: NA}, models: {task_optimised: null, "
+        "roles: {rois: {early: null, late: NA}, networks: {task_optimised: null, "
         "generative: null, self_supervised: null, untrained: null}}\n"
     )
     made(project, "--configfile", "faces.yaml", "--", "results/studies/faces/faces/claims.csv")

@@ -25,7 +25,7 @@ from cortexrsa.storage import checksum
 from support import ROOT, TINY, assert_figure, at, killed_twice, made, place, snakemake, words_of
 
 NOBODY = (
-    "claims: {models: {task_optimised: null, generative: null, self_supervised: null, untrained: null}}\n"
+    "roles: {networks: {task_optimised: null, generative: null, self_supervised: null, untrained: null}}\n"
 )
 MIRROR = ROOT.parent / "shared" / "mirror"
 
@@ -341,7 +341,7 @@ def test_real_study(project):
     """92 real images and 15 subjects with EfficientNet-Lite0, against rsatoolbox and the known picture."""
     (project / "small.yaml").write_text(
         "models: [efficientnet_lite0, pixels]\ninference: {bootstrap: 60, permutations: 199, halves: 2}\n"
-        "claims: {models: {generative: null, untrained: null}}\n"
+        "roles: {networks: {generative: null, untrained: null}}\n"
     )
     study = ("--configfile", "studies/algonauts92.yaml", "small.yaml")
     mirror = {"CORTEXRSA_MIRROR": str(MIRROR)} if MIRROR.is_dir() else {}

@@ -150,7 +150,7 @@ def test_the_list_of_a_folder_of_images_killed(project, tmp_path):
     (cards / "models/other_vae.yaml").write_text(card)
     (project / "other.yaml").write_text(
         f"models: [other_vae, pixels]\ncorpora: {{pictures: {tmp_path / 'pictures'}}}\n"
-        "claims: {models: {task_optimised: [], generative: other_vae, self_supervised: null, "
+        "roles: {networks: {task_optimised: [], generative: other_vae, self_supervised: null, "
         "untrained: null}}\n"
     )
     target = "results/corpora/pictures/index.tsv"

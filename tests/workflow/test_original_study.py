@@ -64,10 +64,10 @@ def kay(project):
         "models": ["tiny_untrained", "gabor", "pixels"],
         "inference": {"bootstrap": 40, "permutations": 99, "ceiling_splits": 4, "halves": 2},
         "keep_activations": False,
-        "claims": {"rois": {"early": "V1", "late": "LatOcc"}, "models": {"untrained": "tiny_untrained"}},
+        "roles": {"rois": {"early": "V1", "late": "LatOcc"}, "networks": {"untrained": "tiny_untrained"}},
     }
     roles = ("task_optimised", "generative", "self_supervised")
-    study["claims"]["models"] |= dict(zip(roles, ([], None, None), strict=True))
+    study["roles"]["networks"] |= dict(zip(roles, ([], None, None), strict=True))
     (project / "study.yaml").write_text(yaml.safe_dump(study))
     return project
 

@@ -78,7 +78,7 @@ def _evidence(part: pd.Series, models: dict[str, dict]) -> str:
 def plot_verdicts(claims: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     """Table: every claim, its verdict in colour and words, and the estimates with intervals behind it."""
     rows = []
-    for claim, parts in claims.groupby("claim", sort=True):
+    for (_, claim), parts in claims.groupby(["file", "claim"], sort=False):
         overall = parts[parts["statistic"] == "overall"].iloc[0]
         details = parts[parts["statistic"] != "overall"]
         lines = []

@@ -1,6 +1,9 @@
-"""Intervals of depth centroids, which are ratios, and of their differences."""
+"""Intervals of depth centroids, which are ratios, and of their sums and differences."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from scipy import stats
@@ -64,60 +67,53 @@ class Centroid:
         return float(self.grid[inside] + share * (self.grid[outside] - self.grid[inside]))
 
 
-class CentroidDifference:
-    """Difference of two depth centroids, with limits recovered from those of either (MOVER).
+class CentroidContrast:
+    """Weighted sum of depth centroids, with limits recovered from those of each (MOVER).
 
     Where an interval reaches an end of the depths, nothing is known beyond it, and the limits are those of
-    the two intervals subtracted.
+    the intervals added.
+
+    Parameters
+    ----------
+    centroids : of scores in one joint draw
+    weights : of each; 1, -1 for a difference
 
     References
     ----------
     Zou & Donner 2008, doi:10.1002/sim.3095 (with correlated estimates: Zou 2007)
     """
 
-    def __init__(self, late: Centroid, early: Centroid):
-        self.late, self.early = late, early
-        self.estimate = late.estimate - early.estimate
+    def __init__(self, centroids: Sequence[Centroid], weights: Sequence[float]):
+        self.centroids, self.weights = list(centroids), np.asarray(weights, float)
+        self.estimate = float(self.weights @ [each.estimate for each in self.centroids])
         self.correlation = self._correlation() if np.isfinite(self.estimate) else np.nan
 
-    def _correlation(self) -> float:
-        """Of the two estimates, by their linearisation: torque over the sum of the weights."""
+    def _correlation(self) -> np.ndarray:
+        """Of the estimates, by their linearisation: torque over the sum of the weights."""
         linear = []
-        for each in (self.late, self.early):
+        for each in self.centroids:
             moments, at = each.moments(), each.estimate
             weight = moments.estimate[1]
             linear.append(moments.apply(lambda m, at=at, w=weight: (m[..., 0] - at * m[..., 1]) / w))
-        difference = linear[0].apply(np.subtract, linear[1])
-        first, second, both = (each.evaluated().variance for each in (*linear, difference))
-        if not first * second > 0:
-            return 0.0
-        return float(np.clip((first + second - both) / (2 * np.sqrt(first * second)), -1, 1))
+        variances = [each.evaluated().variance for each in linear]
+        found = np.eye(len(linear))
+        for (i, first), (j, second) in combinations(enumerate(linear), 2):
+            if variances[i] * variances[j] > 0:
+                both = first.apply(np.subtract, second).evaluated().variance
+                shared = (variances[i] + variances[j] - both) / (2 * np.sqrt(variances[i] * variances[j]))
+                found[i, j] = found[j, i] = np.clip(shared, -1, 1)
+        return found
 
     def interval(self, confidence: float) -> tuple[float, float]:
-        (late_low, late_high), (early_low, early_high) = (
-            each.interval(confidence) for each in (self.late, self.early)
-        )
-        late, early = self.late.grid, self.early.grid
-        room = late_low - late[0], early_low - early[0], late[-1] - late_high, early[-1] - early_high
-        if min(room) <= 0:
-            return late_low - early_high, late_high - early_low
-        below, above = self.late.estimate - late_low, late_high - self.late.estimate
-        early_below, early_above = self.early.estimate - early_low, early_high - self.early.estimate
-        shared = 2 * self.correlation
-        down = below**2 + early_above**2 - shared * below * early_above
-        up = above**2 + early_below**2 - shared * above * early_below
-        return self.estimate - np.sqrt(max(down, 0)), self.estimate + np.sqrt(max(up, 0))
-
-    def p_value(self) -> float:
-        """Two-sided: the smallest level at which the interval excludes 0, by bisection."""
-        if not np.isfinite(self.interval(0.5)).all():
-            return np.nan
-        excluded, included = 0.0, 1.0  # confidence
-        for _ in range(40):
-            confidence = (excluded + included) / 2
-            low, high = self.interval(confidence)
-            if low > 0 or high < 0:
-                excluded = confidence
-            else:
-                included = confidence
-        return 1 - excluded
+        limits = np.array([each.interval(confidence) for each in self.centroids])
+        ends = np.array([(each.grid[0], each.grid[-1]) for each in self.centroids])
+        # by the sign of its weight, the low or the high end of a centroid makes the sum low
+        order = np.where(self.weights[:, None] > 0, [[0, 1]], [[1, 0]])
+        weighted = self.weights[:, None] * np.take_along_axis(limits, order, axis=1)
+        if (np.abs(limits - ends) <= 0).any():
+            return tuple(weighted.sum(axis=0))
+        estimates = self.weights * [each.estimate for each in self.centroids]
+        signs = np.sign(self.weights)
+        correlation = self.correlation * np.outer(signs, signs)
+        half = [np.sqrt(max(away @ correlation @ away, 0)) for away in (weighted - estimates[:, None]).T]
+        return self.estimate - half[0], self.estimate + half[1]

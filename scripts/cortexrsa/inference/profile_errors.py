@@ -15,12 +15,19 @@ from cortexrsa.inference.study import ModelScores
 
 @dataclass(frozen=True)
 class Largest:
-    """Largest absolute difference of two profiles: value, simultaneous limits, p of equivalence."""
+    """Largest absolute difference of two profiles: value, limits, and p with regard to a bound.
+
+    Attributes
+    ----------
+    p : of equivalence: that some depth differs by the bound or more
+    p_larger : one-sided, that no depth differs by more than the bound
+    """
 
     value: float
     low: float
     high: float
     p: float
+    p_larger: float
 
 
 def largest_difference(
@@ -34,7 +41,7 @@ def largest_difference(
     Parameters
     ----------
     first, second : Replicated of (depths,)
-    bound : of equivalence, for p
+    bound : of equivalence, for the p
     confidence : of the limits
     seed : of the draws
 
@@ -53,11 +60,17 @@ def largest_difference(
     # draws are normal: the same tail of t, and never below the pointwise limit
     tail = np.maximum(stats.norm.cdf(np.quantile(drawn, confidence)), 0.5 + confidence / 2)
     critical = stats.t.ppf(tail, found.dof)
+    # the smallest level at which the simultaneous lower limit exceeds the bound
+    excess = (np.abs(difference.estimate) - bound) / scale
+    most = excess.argmax()
+    tail = stats.t.cdf(excess[most], found.dof[most])
+    larger = max((drawn >= stats.norm.ppf(tail)).mean(), 2 * (1 - tail)) / 2
     return Largest(
         float(np.abs(difference.estimate).max()),
         max(0.0, float((np.abs(difference.estimate) - critical * se).max())),
         float(np.maximum(np.abs(low), np.abs(high)).max()),
         float(found.equivalence_p(bound).max()),
+        float(min(larger, 1.0)),
     )
 
 

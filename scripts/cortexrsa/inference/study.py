@@ -24,50 +24,25 @@ class ModelScores:
     scores : Replicated of (rois, layers)
     heldout : Replicated of (rois, candidates), scores of layers chosen (or weighted) on other stimuli
     candidates : names of the candidates, see `splits`
+    layers : names of the layers
     """
 
     depth: np.ndarray
     scores: Replicated
     heldout: Replicated
     candidates: list[str]
+    layers: list[str] = field(default_factory=list)
 
 
-@dataclass
-class Study:
-    """What the claims are evaluated on.
+def profile_scores(model: ModelScores, roi: int) -> Replicated:
+    """Scores of all layers of a network in a ROI (its index): Replicated of (layers,)."""
+    return model.scores.apply(lambda scores: scores[..., roi, :])
 
-    Attributes
-    ----------
-    models : scores by model name
-    rois : ROI labels, in the order of the scores' axis
-    ceilings : per ROI dict of kind, lower, ci_low (`kind` "unknown": no bound)
-    roles : task_optimised (list of model names), generative, self_supervised (names or None), untrained (a
-        name, a list of one architecture with several random seeds, over which the control is averaged, or
-        None)
-    early, late : ROI labels; the same, or one of them None, in a study of one ROI
-    equivalence : bound as a fraction of the ceiling's lower bound
-    confidence : of the intervals
-    unlearned : networks trained here that did not learn, with the reason; claims about them are untestable
-    smallest_p : per ROI the smallest p_fwe of any layer, where it was tested
-    seed : of draws from the joint distribution of scores
-    """
 
-    models: dict[str, ModelScores]
-    rois: list[str]
-    ceilings: dict[str, dict]
-    roles: dict
-    early: str | None
-    late: str | None
-    equivalence: float
-    confidence: float
-    unlearned: dict[str, str] = field(default_factory=dict)
-    smallest_p: dict[str, float] = field(default_factory=dict)
-    seed: int = 1
-
-    @property
-    def both(self) -> list[str]:
-        """The early and the late ROI, or the one that there is."""
-        return list(dict.fromkeys(filter(None, (self.early, self.late))))
+def heldout_scores(model: ModelScores, roi: int, candidate: str) -> Replicated:
+    """Score of a network in a ROI (its index) at the layer chosen, or weighted, on other stimuli."""
+    index = model.candidates.index(candidate)
+    return model.heldout.apply(lambda scores: scores[..., roi, index])
 
 
 def parts_of(result: xarray.Dataset) -> list[xarray.Dataset]:
@@ -114,6 +89,7 @@ def model_scores(result: xarray.Dataset, seed: int) -> ModelScores:
         group_scores(part, seed),
         group_scores(part, seed, "heldout"),
         [str(candidate) for candidate in result["candidate"].to_numpy()],
+        [str(layer) for layer in result["layer"].to_numpy()],
     )
 
 

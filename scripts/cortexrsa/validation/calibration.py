@@ -11,7 +11,7 @@ from scipy import stats
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference import permutation, profiles
-from cortexrsa.inference.centroids import Centroid, CentroidDifference
+from cortexrsa.inference.centroids import Centroid, CentroidContrast
 from cortexrsa.inference.errors import Estimate, Replicated, over_subjects
 from cortexrsa.inference.families import false_discovery_q, familywise_p, p_values
 from cortexrsa.inference.profile_errors import largest_difference, profile_correlations
@@ -124,7 +124,7 @@ def _limits(scores: Replicated, heldout: Replicated, truth: np.ndarray) -> dict[
     ]
     rows = [(each.estimate, *each.interval(0.95)) for pair in centroids for each in pair]
     found["centroid"] = tuple(np.array(rows).T)
-    differences = [CentroidDifference(late, early) for early, late in centroids]
+    differences = [CentroidContrast([late, early], [1, -1]) for early, late in centroids]
     rows = [(each.estimate, *each.interval(0.95)) for each in differences]
     found["difference of centroids"] = tuple(np.array(rows).T)
     networks = [ModelScores(DEPTH, scores.apply(lambda s, m=m: s[..., m, :]), heldout, []) for m in range(2)]

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from cortexrsa.brain.reliability import spearman_brown
+from cortexrsa.claim_names import Cast
 from cortexrsa.formats.arrays import load_array
 from cortexrsa.formats.columns.layers import LAYERS
 from cortexrsa.formats.columns.recovery import RECOVERY
@@ -22,12 +23,13 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import read_table
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference.claims import early_and_late, vae_is_less_similar
+from cortexrsa.inference.claims.evaluate import evaluate
+from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.families import familywise_p
 from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.study import Study, model_scores
+from cortexrsa.inference.study import model_scores
 from cortexrsa.jobs import progress
 
 ROIS = ("early", "late")
@@ -44,6 +46,32 @@ SCENARIOS = {
     "equal networks": "the compared networks are two copies of one, alike up to noise",
     "low-level world": "both ROIs driven by the low-level model alone",
     "shuffled responses": "as H1 true, with the responses assigned to the wrong stimuli",
+}
+
+# what is asked of the planted truth, as a file of claims has it once it is read
+_ALONE = {"measure": "rsa", "split": "test", "requires": [], "expect": "greater"}
+_CENTROIDS = [{"profile": "centroid", "roi": roi} for roi in reversed(ROIS)]
+QUESTIONS = {
+    "family": "none",
+    "contradicted_by": "any part",
+    "claims": [
+        _ALONE
+        | {
+            "id": "H1",
+            "statement": "The early ROI matches early, the late ROI later layers",
+            "each": {"network": "network"},
+            "statistic": {"difference": _CENTROIDS},
+            "holm_over_parts": False,
+        },
+        _ALONE
+        | {
+            "id": "H4",
+            "statement": "The other network is less similar",
+            "each": {"network": "network", "roi": list(ROIS)},
+            "statistic": {"difference": [{"score": "best"}, {"score": "best", "network": "other"}]},
+            "holm_over_parts": True,
+        },
+    ],
 }
 
 
@@ -185,28 +213,18 @@ def _claims(results: dict, halves: dict, split: np.ndarray, settings: Settings) 
         models={name: model_scores(result, settings.seed) for name, result in results.items()},
         rois=list(ROIS),
         ceilings=ceilings,
-        roles={
-            "task_optimised": ["network"],
-            "generative": "other",
-            "self_supervised": None,
-            "untrained": None,
-        },
-        early=ROIS[0],
-        late=ROIS[1],
-        equivalence=0.2,
+        cast=Cast(),
         confidence=0.95,
     )
-    rows = []
-    for claim, evaluated in (("H1", early_and_late), ("H4", vae_is_less_similar)):
-        rows += [
-            {
-                "question": f"{claim} {part['roi']}" if claim == "H4" else claim,
-                "estimate": part["estimate"],
-                "answer": part["verdict"],
-            }
-            for part in evaluated(study)
-        ]
-    return rows
+    table = evaluate([study], {"recovery": QUESTIONS})
+    return [
+        {
+            "question": f"{part['claim']} {part['roi']}" if part["claim"] == "H4" else part["claim"],
+            "estimate": part["estimate"],
+            "answer": part["verdict"],
+        }
+        for part in table[table["statistic"] != "overall"].to_dict("records")
+    ]
 
 
 def _tests(results: dict) -> list[dict]:

@@ -4,6 +4,7 @@ from cortexrsa.formats.tables import Column, Table
 
 CLAIMS = Table(
     {
+        "file": Column("text", "file of resources/claims/ that the claim is in"),
         "claim": Column("text", "name of the claim"),
         "statement": Column("text", "what it says"),
         "models": Column("text", "networks of the part, joined by a comma; empty for the claim as a whole"),
@@ -13,6 +14,7 @@ CLAIMS = Table(
         "ci_low": Column("number", "lower limit of its confidence interval", unit="as estimate"),
         "ci_high": Column("number", "upper limit of its confidence interval", unit="as estimate"),
         "p": Column("number", "of the part, where the claim has a test", unit="0 to 1"),
+        "p_family": Column("number", "of the whole claim, corrected for those of its file", unit="0 to 1"),
         "verdict": Column("text", "supported, contradicted, inconclusive or untestable"),
         "reason": Column("text", "why, in words"),
     },

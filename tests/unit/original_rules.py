@@ -1,24 +1,22 @@
-"""The sentences of the original study as statistics with a rule.
+"""The claims of the original study as they were programmed once, to compare original_study_v1.yaml with.
 
-Every claim gives one row for each of its parts (a network, an ROI, a pair of networks) and one row, with
-statistic "overall", that joins them. The rules are those of docs/statistics.md.
+The code is that of the version before claims were files, but for where it finds roles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from cortexrsa.formats.columns import claims as tables
 from cortexrsa.inference import profiles
-from cortexrsa.inference.centroids import Centroid, CentroidDifference
+from cortexrsa.inference.centroids import Centroid
+from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.errors import UNDEFINED, Estimate, Replicated
-from cortexrsa.inference.names import FITTED
 from cortexrsa.inference.profile_errors import largest_difference, profile_correlations
-from cortexrsa.inference.study import Study
 
 STATEMENTS = {
     "H1": "{early} matches early, {late} later layers of task-optimised networks",
@@ -29,6 +27,50 @@ STATEMENTS = {
     "H6": "The self-supervised network (SimCLR) mirrors the task-optimised ones",
 }
 TASK = "task-optimised"
+COLUMNS = [
+    "claim",
+    "statement",
+    "models",
+    "roi",
+    "statistic",
+    "estimate",
+    "ci_low",
+    "ci_high",
+    "p",
+    "verdict",
+]
+COLUMNS += ["reason"]
+
+
+@dataclass
+class FormerStudy:
+    """A study with the roles of the original one."""
+
+    models: dict
+    rois: list
+    ceilings: dict
+    roles: dict
+    early: str | None
+    late: str | None
+    equivalence: float
+    confidence: float
+    unlearned: dict
+    smallest_p: dict
+    seed: int
+
+    @property
+    def both(self) -> list[str]:
+        return list(dict.fromkeys(filter(None, (self.early, self.late))))
+
+
+def of_study(study: Study) -> FormerStudy:
+    """A study as the former code knew it."""
+    roles = {"task_optimised": None, "generative": None, "self_supervised": None, "untrained": None}
+    return FormerStudy(
+        *(study.models, study.rois, study.ceilings, roles | study.cast.networks),
+        *(study.cast.rois.get("early"), study.cast.rois.get("late"), 0.2, study.confidence),
+        *(study.unlearned, study.smallest_p, study.seed),
+    )
 
 
 # ---- verdicts --------------------------------------------------------------------------------------------
@@ -96,11 +138,70 @@ def holm(p: Iterable[float]) -> np.ndarray:
     return adjusted
 
 
+class CentroidDifference:
+    """Difference of two depth centroids, with limits recovered from those of either (MOVER).
+
+    Where an interval reaches an end of the depths, nothing is known beyond it, and the limits are those of
+    the two intervals subtracted.
+
+    References
+    ----------
+    Zou & Donner 2008, doi:10.1002/sim.3095 (with correlated estimates: Zou 2007)
+    """
+
+    def __init__(self, late: Centroid, early: Centroid):
+        self.late, self.early = late, early
+        self.estimate = late.estimate - early.estimate
+        self.correlation = self._correlation() if np.isfinite(self.estimate) else np.nan
+
+    def _correlation(self) -> float:
+        """Of the two estimates, by their linearisation: torque over the sum of the weights."""
+        linear = []
+        for each in (self.late, self.early):
+            moments, at = each.moments(), each.estimate
+            weight = moments.estimate[1]
+            linear.append(moments.apply(lambda m, at=at, w=weight: (m[..., 0] - at * m[..., 1]) / w))
+        difference = linear[0].apply(np.subtract, linear[1])
+        first, second, both = (each.evaluated().variance for each in (*linear, difference))
+        if not first * second > 0:
+            return 0.0
+        return float(np.clip((first + second - both) / (2 * np.sqrt(first * second)), -1, 1))
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        (late_low, late_high), (early_low, early_high) = (
+            each.interval(confidence) for each in (self.late, self.early)
+        )
+        late, early = self.late.grid, self.early.grid
+        room = late_low - late[0], early_low - early[0], late[-1] - late_high, early[-1] - early_high
+        if min(room) <= 0:
+            return late_low - early_high, late_high - early_low
+        below, above = self.late.estimate - late_low, late_high - self.late.estimate
+        early_below, early_above = self.early.estimate - early_low, early_high - self.early.estimate
+        shared = 2 * self.correlation
+        down = below**2 + early_above**2 - shared * below * early_above
+        up = above**2 + early_below**2 - shared * above * early_below
+        return self.estimate - np.sqrt(max(down, 0)), self.estimate + np.sqrt(max(up, 0))
+
+    def p_value(self) -> float:
+        """Two-sided: the smallest level at which the interval excludes 0, by bisection."""
+        if not np.isfinite(self.interval(0.5)).all():
+            return np.nan
+        excluded, included = 0.0, 1.0  # confidence
+        for _ in range(40):
+            confidence = (excluded + included) / 2
+            low, high = self.interval(confidence)
+            if low > 0 or high < 0:
+                excluded = confidence
+            else:
+                included = confidence
+        return 1 - excluded
+
+
 # ---- what can be tested ----------------------------------------------------------------------------------
 
 
 def _obstacle(
-    study: Study, models: dict[str, str | None], rois: list[str], bound: bool = False
+    study: FormerStudy, models: dict[str, str | None], rois: list[str], bound: bool = False
 ) -> str | None:
     """Why a part cannot be tested, or None.
 
@@ -132,7 +233,7 @@ def _obstacle(
     return None
 
 
-def _no_signal(study: Study, roi: str) -> str:
+def _no_signal(study: FormerStudy, roi: str) -> str:
     """Why a ROI's signal is not reliable, and how a significant score in it goes with that."""
     ceiling = study.ceilings[roi]
     low = ceiling["ci_low"]
@@ -167,7 +268,7 @@ def _part(models: list, roi: str | None, statistic: str, **values) -> dict:
     return row | values
 
 
-def _tested(study: Study, found: Estimate, bound: float | None = None) -> dict:
+def _tested(study: FormerStudy, found: Estimate, bound: float | None = None) -> dict:
     """Estimate, interval, p and verdict of a scalar; of equivalence where a bound is given."""
     _, low, high = (float(x) for x in found.interval(study.confidence))
     if not np.isfinite(low):
@@ -182,22 +283,22 @@ def _tested(study: Study, found: Estimate, bound: float | None = None) -> dict:
     return row | {"p": p, "verdict": verdict, "reason": reason}
 
 
-def _bound(study: Study, roi: str) -> float:
+def _bound(study: FormerStudy, roi: str) -> float:
     return study.equivalence * study.ceilings[roi]["lower"]
 
 
-def _scores(study: Study, model: str, roi: str) -> Replicated:
+def _scores(study: FormerStudy, model: str, roi: str) -> Replicated:
     index = study.rois.index(roi)
     return study.models[model].scores.apply(lambda scores: scores[..., index, :])
 
 
-def _drawn(study: Study, model: str) -> dict[str, Replicated]:
+def _drawn(study: FormerStudy, model: str) -> dict[str, Replicated]:
     """Scores of a network's layers by ROI, in joint draws of all: for the positive part of a score."""
     drawn = study.models[model].scores.drawn(study.seed)
     return {roi: drawn.apply(lambda scores, k=k: scores[..., k, :]) for k, roi in enumerate(study.rois)}
 
 
-def _heldout(study: Study, model: str, roi: str, candidate: str) -> Replicated:
+def _heldout(study: FormerStudy, model: str, roi: str, candidate: str) -> Replicated:
     roi_index, index = study.rois.index(roi), study.models[model].candidates.index(candidate)
     return study.models[model].heldout.apply(lambda scores: scores[..., roi_index, index])
 
@@ -205,7 +306,7 @@ def _heldout(study: Study, model: str, roi: str, candidate: str) -> Replicated:
 # ---- the claims ------------------------------------------------------------------------------------------
 
 
-def early_and_late(study: Study) -> list[dict]:
+def early_and_late(study: FormerStudy) -> list[dict]:
     """H1: depth centroid of the late ROI minus that of the early ROI, in every task-optimised network."""
     parts = []
     for model in study.roles["task_optimised"] or [None]:
@@ -230,7 +331,7 @@ def early_and_late(study: Study) -> list[dict]:
     return parts
 
 
-def middle_over_last(study: Study) -> list[dict]:
+def middle_over_last(study: FormerStudy) -> list[dict]:
     """H2: best layer of the middle third (chosen on other stimuli) minus the last layer, in the late ROI."""
     parts = []
     for model in study.roles["task_optimised"] or [None]:
@@ -246,7 +347,7 @@ def middle_over_last(study: Study) -> list[dict]:
     return parts
 
 
-def depth_does_not_matter(study: Study) -> list[dict]:
+def depth_does_not_matter(study: FormerStudy) -> list[dict]:
     """H3: largest difference of two networks' profiles over relative depth, within the equivalence bound."""
     parts = []
     networks = study.roles["task_optimised"] or []
@@ -267,7 +368,7 @@ def depth_does_not_matter(study: Study) -> list[dict]:
     return parts
 
 
-def _largest_difference(study: Study, pair: tuple[str, str], roi: str) -> dict:
+def _largest_difference(study: FormerStudy, pair: tuple[str, str], roi: str) -> dict:
     first, second = (
         _scores(study, model, roi).apply(
             lambda scores, depth=study.models[model].depth: profiles.on_grid(scores, depth)
@@ -290,7 +391,7 @@ def _largest_difference(study: Study, pair: tuple[str, str], roi: str) -> dict:
     }
 
 
-def vae_is_less_similar(study: Study) -> list[dict]:
+def vae_is_less_similar(study: FormerStudy) -> list[dict]:
     """H4: held-out best layer of each task-optimised network minus that of the VAE, Holm over all parts."""
     parts = []
     vae = study.roles["generative"]
@@ -312,7 +413,7 @@ def vae_is_less_similar(study: Study) -> list[dict]:
     return parts
 
 
-def vae_has_no_trend(study: Study) -> list[dict]:
+def vae_has_no_trend(study: FormerStudy) -> list[dict]:
     """H5: slope and curvature of the VAE's profile, both within the equivalence bound."""
     parts = []
     vae = study.roles["generative"]
@@ -333,7 +434,7 @@ def vae_has_no_trend(study: Study) -> list[dict]:
     return parts
 
 
-def ssl_mirrors_task(study: Study) -> list[dict]:
+def ssl_mirrors_task(study: FormerStudy) -> list[dict]:
     """H6: profile correlation of SimCLR with a task-optimised network, minus the untrained network's."""
     parts = []
     ssl, untrained = study.roles["self_supervised"], study.roles["untrained"]
@@ -378,8 +479,8 @@ CLAIMS = {
 }
 
 
-def evaluate(study: Study) -> pd.DataFrame:
-    """All claims: one row a part and one "overall" row a claim, with the columns `columns.claims.CLAIMS`."""
+def evaluate(study: FormerStudy) -> pd.DataFrame:
+    """All claims: one row a part and one "overall" row a claim, with `COLUMNS`."""
     rows = []
     for claim, parts_of in CLAIMS.items():
         parts = parts_of(study)
@@ -391,36 +492,4 @@ def evaluate(study: Study) -> pd.DataFrame:
             both=" and to ".join(study.both) or "the early and to the late ROI",
         )
         rows += [{"claim": claim, "statement": statement} | part for part in (overall, *parts)]
-    return pd.DataFrame(rows, columns=list(tables.CLAIMS.columns))
-
-
-def summarise(study: Study) -> pd.DataFrame:
-    """What is read off each profile: centroid, highest and held-out score, slope, curvature.
-
-    Returns
-    -------
-    table with the columns `columns.claims.PROFILES`; networks of fewer than 3 layers have a held-out score
-    only
-    """
-    rows = []
-    for name, model in study.models.items():
-        drawn = _drawn(study, name) if len(model.depth) >= 3 else {}
-        for roi in study.rois:
-            statistics = {"held-out best layer": _heldout(study, name, roi, "all")}
-            if FITTED in model.candidates:
-                statistics["held-out weighted layers"] = _heldout(study, name, roi, FITTED)
-            if len(model.depth) >= 3:
-                scores = _scores(study, name, roi)
-                statistics |= {
-                    label: scores.apply(lambda scores, d=model.depth, f=function: f(scores, d))
-                    for label, function in (("slope", profiles.slope), ("curvature", profiles.curvature))
-                }
-                centroid = Centroid(drawn[roi], model.depth)
-                limits = centroid.interval(study.confidence)
-                rows.append((name, roi, "depth centroid", centroid.estimate, *limits))
-                best = model.depth[np.argmax(np.nan_to_num(scores.estimate, nan=-np.inf))]
-                rows.append((name, roi, "depth of the highest test score", best, np.nan, np.nan))
-            for label, statistic in statistics.items():
-                _, low, high = statistic.evaluated().interval(study.confidence)
-                rows.append((name, roi, label, float(statistic.estimate), float(low), float(high)))
-    return pd.DataFrame(rows, columns=list(tables.PROFILES.columns))
+    return pd.DataFrame(rows, columns=COLUMNS)

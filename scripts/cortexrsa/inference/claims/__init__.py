@@ -1,0 +1,1 @@
+"""Claims, as files of resources/claims/ state them, evaluated on the scores of a study."""

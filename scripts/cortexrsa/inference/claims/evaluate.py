@@ -1,0 +1,300 @@
+"""All claims of a study: one row for each part of a claim, and one for the claim as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from cortexrsa.claim_names import Unplayed, words
+from cortexrsa.formats.columns import claims as tables
+from cortexrsa.inference.claims.study import Study
+from cortexrsa.inference.claims.terms import Scope, label_of, networks_of, place_of, terms
+from cortexrsa.inference.claims.values import NoValue, Terms, value_of
+from cortexrsa.inference.claims.verdicts import (
+    BARELY,
+    apart,
+    holm,
+    holm_over_parts,
+    judged,
+    overall,
+)
+from cortexrsa.inference.families import false_discovery_q
+
+SENSES = ("greater", "less", "equivalent", "at_least", "at_most")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that a claim says: a statistic, of whom, and what is expected of it.
+
+    Attributes
+    ----------
+    statistic : see docs/claims.md
+    scope : of its networks and ROI
+    expect : sense (of `SENSES`) and number, with `of` where the bound is another statistic's
+    label : of the statistic, in words
+    obstacle : why there is nothing to evaluate, or None
+    """
+
+    statistic: dict
+    scope: Scope
+    expect: dict
+    label: str
+    obstacle: str | None = None
+
+
+# ---- from a claim to its parts ---------------------------------------------------------------------------
+
+
+def _scopes(scope: Scope, each: dict) -> Iterator[tuple[Scope, str | None]]:
+    """The scope of every part that `each` makes, with the reason where it makes none."""
+    found = [(scope, None)]
+    for key, kind in (("network", "network"), ("pair", "network"), ("roi", "roi")):
+        if key not in each:
+            continue
+        try:
+            names = scope.cast.played(each[key], "roi") if kind == "roi" else scope.cast.members(each[key])
+        except Unplayed as reason:
+            found = [(one, obstacle or str(reason)) for one, obstacle in found]
+            continue
+        if key == "pair":
+            if len(names) < 2:
+                said = f"{_role_in(each[key])}networks"
+                reason = f"needs two {said}, found {len(names)}"
+                found = [(replace(one, network={"mean": names}), reason) for one, _ in found]
+                continue
+            made = [{"pair": pair} for pair in combinations(names, 2)]
+        else:
+            made = [{key: name} for name in names]
+        found = [(replace(one, **said), obstacle) for one, obstacle in found for said in made]
+    yield from found
+
+
+def _role_in(chosen: object) -> str:
+    return f"{words(chosen['role'])} " if isinstance(chosen, dict) and "role" in chosen else ""
+
+
+def _tests_of(claim: dict) -> list[dict]:
+    """The tests of a claim; a claim of one test has it in its own keys."""
+    if "tests" in claim:
+        return claim["tests"]
+    return [{key: claim[key] for key in ("statistic", "expect", "label") if key in claim}]
+
+
+def _parts(test: dict, scope: Scope, obstacle: str | None) -> Iterator[Part]:
+    """The parts of a test: one for each of `each`, and for each pair of neighbours of an order."""
+    for inner, own in _scopes(scope, test.get("each", {})):
+        statistic, expect = test["statistic"], test["expect"]
+        reason = obstacle or own
+        label = test.get("label") or label_of(statistic)
+        if not isinstance(expect, dict):
+            expect = {expect: 0.0}
+        if "ordered" not in expect:
+            yield Part(statistic, inner, expect, label, reason)
+            continue
+        ((key, order),) = expect["ordered"].items()
+        for lower, higher in zip(order, order[1:], strict=False):
+            step = {"difference": [statistic | {key: higher}, statistic | {key: lower}]}
+            yield Part(step, inner, {"greater": 0.0}, test.get("label") or label_of(step), reason)
+
+
+# ---- what can be tested ----------------------------------------------------------------------------------
+
+
+def _obstacle(study: Study, of: Terms, bounded: bool) -> str | None:
+    """Why the terms of a part cannot be evaluated, or None; `bounded` by the noise ceiling."""
+    readings = [reading for _, reading in of]
+    for reading in readings:
+        models = study.scores_of(reading.measure, reading.split)
+        if not models:
+            return f"the study has no scores of the measure {reading.measure} in the {reading.split} split"
+        for network in filter(None, (reading.network, reading.other)):
+            if network not in models:
+                return f"{network} is not in this study"
+            if network in study.unlearned:
+                return f"{network} did not learn ({study.unlearned[network]})"
+    for roi in _rois(of):
+        if roi not in study.rois:
+            return f"ROI {roi} is not in this data set, or of other subjects"
+        ceiling = study.ceilings[roi]
+        if ceiling["kind"] == "unknown":
+            if bounded:
+                return f"no noise ceiling in {roi}, so no bound"
+        elif not ceiling["ci_low"] > 0:
+            return _no_signal(study, roi)
+    return None
+
+
+def _rois(of: Terms) -> list[str]:
+    return list(dict.fromkeys(roi for _, reading in of for roi in (*reading.rois, *reading.other_rois)))
+
+
+def _no_signal(study: Study, roi: str) -> str:
+    """Why a ROI's signal is not reliable, and how a significant score in it goes with that."""
+    ceiling = study.ceilings[roi]
+    low = ceiling["ci_low"]
+    text = f"no reliable signal in {roi}: noise ceiling's lower bound {ceiling['lower']:.3f}, "
+    text += f"interval from {apart(low, 0)}{', barely below 0' * (low > -BARELY * ceiling['lower'])}"
+    smallest = study.smallest_p.get(roi, np.nan)
+    if smallest < 1 - study.confidence:
+        text += (
+            f". A layer does score above 0 there (smallest p_fwe {smallest:.2g}): the permutation test takes "
+        )
+        if ceiling["kind"] == "subjects":
+            text += "these people as they are, while the ceiling's interval generalises to other people too"
+        else:
+            text += (
+                "this measurement as it is, while the ceiling asks whether another one would agree with it"
+            )
+    return text
+
+
+# ---- rows ------------------------------------------------------------------------------------------------
+
+
+def _row(part: Part) -> dict:
+    """The row of a part before it is evaluated."""
+    return {
+        "models": ", ".join(networks_of(part.statistic, part.scope)),
+        "roi": place_of(part.statistic, part.scope),
+        "statistic": part.label,
+        "estimate": np.nan,
+        "ci_low": np.nan,
+        "ci_high": np.nan,
+        "p": np.nan,
+        "p_for": 1.0,
+        "p_against": 1.0,
+        "verdict": "untestable",
+        "reason": "",
+    }
+
+
+def _evaluated(studies: Sequence[Study], part: Part) -> dict:
+    """The row of a part with its value, verdict and reason, from the study that has its ROIs."""
+    row = _row(part)
+    if part.obstacle:
+        return row | {"reason": part.obstacle}
+    sense = next(key for key in SENSES if key in part.expect)
+    bounded = sense not in ("greater", "less")
+    try:
+        of = terms(part.statistic, part.scope)
+        against = terms(part.expect["of"], part.scope) if "of" in part.expect else []
+        rois = set(_rois(of + against))
+        study = next((one for one in studies if rois <= set(one.rois)), studies[0])
+        obstacle = _obstacle(study, of + against, bounded and not against) or _same(of)
+        if obstacle:
+            raise NoValue(obstacle)
+        if against:
+            return row | _relative(study, of, against, sense, part.expect[sense])
+        bound = part.expect[sense]
+        if bounded:
+            bound = _share_of_ceiling(study, of, bound, sense)
+        sense = {"at_least": "greater", "at_most": "less"}.get(sense, sense)
+        return row | judged(value_of(study, of, bound), study.confidence, bound, sense)
+    except (Unplayed, NoValue) as reason:
+        return row | {"reason": str(reason)}
+
+
+def _same(of: Terms) -> str | None:
+    """Why a difference is of nothing, or None."""
+    readings = [reading for _, reading in of]
+    if len(readings) > 1 and len(set(readings)) == 1:
+        (roi,) = readings[0].rois
+        return f"needs two ROIs, or two networks: both are {readings[0].network} in {roi}"
+    return None
+
+
+def _share_of_ceiling(study: Study, of: Terms, share: float, sense: str) -> float:
+    """A share of the lower bound of the noise ceiling, of the ROI in which it is the stricter."""
+    bounds = [share * study.ceilings[roi]["lower"] for roi in _rois(of)]
+    return max(bounds) if sense == "at_least" else min(bounds)
+
+
+def _relative(study: Study, of: Terms, against: Terms, sense: str, share: float) -> dict:
+    raise NotImplementedError
+
+
+def _claim_rows(studies: Sequence[Study], content: dict, claim: dict) -> list[dict]:
+    """The claim as a whole, and its parts."""
+    study = studies[0]
+    scope = Scope(study.cast, measure=claim["measure"], split=claim["split"])
+    parts, required = [], []
+    for inner, obstacle in _scopes(scope, claim["each"]):
+        needed = [
+            _evaluated(studies, part) for test in claim["requires"] for part in _parts(test, inner, obstacle)
+        ]
+        unmet = [row for row in needed if row["verdict"] != "supported"]
+        if unmet and obstacle is None:
+            first = unmet[0]
+            place = " in ".join(filter(None, (first["models"], first["roi"])))
+            obstacle = f"needs first: {first['statistic']} of {place}: {first['reason']}"
+        required += [row | {"statistic": f"needs first: {row['statistic']}"} for row in needed]
+        parts += [
+            _evaluated(studies, part) for test in _tests_of(claim) for part in _parts(test, inner, obstacle)
+        ]
+    if claim["holm_over_parts"]:
+        holm_over_parts(parts, study.confidence)
+    corrected = content["contradicted_by"] == "corrected test"
+    verdict, reason = overall(parts, study.confidence, corrected)
+    whole = _row(Part({"mean": []}, scope, {}, "overall"))
+    whole |= {"verdict": verdict, "reason": reason, "p_for": max(part["p_for"] for part in parts)}
+    return [whole, *required, *parts]
+
+
+def _statement(study: Study, statement: str) -> str:
+    """The sentence of a claim with the ROIs that play its roles, {late}; {rois} are all of them."""
+    named, missing = {}, set()
+    for role in study.cast.rois:
+        try:
+            named[role] = " and ".join(study.cast.members({"role": role}, "roi"))
+        except Unplayed:
+            missing.add(role)
+            named[role] = f"the {words(role)} ROI"
+    played = [name for role, name in named.items() if role not in missing]
+    text = statement.format_map(named | {"rois": " and ".join(dict.fromkeys(played)) or "any ROI"})
+    begins_with_role = any(statement.startswith(f"{{{role}}}") for role in missing)
+    return text[0].upper() + text[1:] if begins_with_role else text
+
+
+def _correct_family(rows: list[dict], family: str, confidence: float) -> None:
+    """p over the claims of a file, and the verdicts that the correction does not leave, in place."""
+    wholes = [row for row in rows if row["statistic"] == "overall" and row["verdict"] != "untestable"]
+    for row in rows:
+        row["p_family"] = np.nan
+    if family == "none" or not wholes:
+        return
+    p = np.array([row["p_for"] for row in wholes])
+    adjusted = holm(p) if family == "confirmatory" else false_discovery_q(p)
+    name = "Holm" if family == "confirmatory" else "the false discovery rate"
+    for row, own in zip(wholes, adjusted, strict=True):
+        row["p_family"] = own
+        if row["verdict"] == "supported" and own >= 1 - confidence:
+            row["verdict"] = "inconclusive"
+            row["reason"] += f", but not after correction by {name} over {len(wholes)} claims (p {own:.3g})"
+
+
+def evaluate(studies: Sequence[Study], files: dict[str, dict]) -> pd.DataFrame:
+    """All claims: one row a part and one "overall" row a claim, with the columns `columns.claims.CLAIMS`.
+
+    Parameters
+    ----------
+    studies : one for each set of ROIs that have the same subjects; mostly one
+    files : claims by the name of their file, checked (`claim_files.load_claims`)
+    """
+    rows = []
+    for name, content in files.items():
+        found = []
+        for claim in content["claims"]:
+            said = {
+                "file": name,
+                "claim": claim["id"],
+                "statement": _statement(studies[0], claim["statement"]),
+            }
+            found += [said | row for row in _claim_rows(studies, content, claim)]
+        _correct_family(found, content["family"], studies[0].confidence)
+        rows += found
+    return pd.DataFrame(rows, columns=list(tables.CLAIMS.columns))

@@ -1,0 +1,41 @@
+"""What the claims of a study are evaluated on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cortexrsa.claim_names import Cast
+from cortexrsa.inference.names import PRIMARY
+from cortexrsa.inference.study import ModelScores
+
+
+@dataclass
+class Study:
+    """What the claims are evaluated on.
+
+    Attributes
+    ----------
+    models : scores of RSA on the test stimuli, by model name
+    rois : ROI labels, in the order of the scores' axis
+    ceilings : per ROI dict of kind, lower, ci_low (`kind` "unknown": no bound)
+    cast : who plays which part
+    confidence : of the intervals
+    unlearned : networks trained here that did not learn, with the reason; claims about them are untestable
+    smallest_p : per ROI the smallest p_fwe of any layer, where it was tested
+    seed : of draws from the joint distribution of scores
+    others : scores of other measures, or on the training stimuli, as `models`, by (measure, split)
+    """
+
+    models: dict[str, ModelScores]
+    rois: list[str]
+    ceilings: dict[str, dict]
+    cast: Cast
+    confidence: float
+    unlearned: dict[str, str] = field(default_factory=dict)
+    smallest_p: dict[str, float] = field(default_factory=dict)
+    seed: int = 1
+    others: dict[tuple[str, str], dict[str, ModelScores]] = field(default_factory=dict)
+
+    def scores_of(self, measure: str, split: str) -> dict[str, ModelScores]:
+        """Scores by model name; of a measure or split that the study does not have, none."""
+        return self.models if (measure, split) == ("rsa", PRIMARY) else self.others.get((measure, split), {})

@@ -1,0 +1,258 @@
+"""Values of a claim's statistics, with their errors, from the scores of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from cortexrsa.inference import profiles
+from cortexrsa.inference.centroids import Centroid, CentroidContrast
+from cortexrsa.inference.claims.study import Study
+from cortexrsa.inference.claims.terms import Reading
+from cortexrsa.inference.errors import UNDEFINED, Estimate, Replicated
+from cortexrsa.inference.profile_errors import largest_difference, profile_correlations
+from cortexrsa.inference.study import ModelScores, heldout_scores, profile_scores
+
+Terms = list[tuple[float, Reading]]
+SHAPES = {"slope": profiles.slope, "curvature": profiles.curvature}
+FEWEST = {"slope": 3, "curvature": 3, "centroid": 2}
+# by the layer rule of a claim, the held-out candidate of the scores
+CANDIDATES = {"best": "all", "weighted": "fitted", "last": "last", "middle": "middle"}
+
+
+class NoValue(ValueError):
+    """A statistic that cannot be evaluated; its text is the reason."""
+
+
+@dataclass
+class Value:
+    """A statistic with its errors.
+
+    Attributes
+    ----------
+    value : on the sample
+    limits : function of the confidence: low, high
+    p_value : function of a null value: two-sided p
+    equivalence_p : function of a bound: p of |value| >= bound, the larger of two one-sided tests
+    beyond_p : function of a bound: one-sided p of |value| <= bound
+    note : what else the reason says
+    """
+
+    value: float
+    limits: Callable[[float], tuple[float, float]]
+    p_value: Callable[[float], float]
+    equivalence_p: Callable[[float], float]
+    beyond_p: Callable[[float], float]
+    note: str = ""
+
+
+def of_estimate(found: Estimate, note: str = "") -> Value:
+    """The value of a scalar with a sampling variance.
+
+    Raises
+    ------
+    NoValue : it has none.
+    """
+    if not np.isfinite(found.variance):
+        raise NoValue(f"the statistic is undefined in over {UNDEFINED:.0%} of the replicates")
+    error = np.sqrt(found.variance)
+
+    def beyond(bound: float) -> float:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(stats.t.sf((np.abs(found.value) - bound) / error, found.dof))
+
+    return Value(
+        float(found.value),
+        lambda confidence: tuple(float(limit) for limit in found.interval(confidence)[1:]),
+        lambda null=0.0: float(found.p_value(null)),
+        lambda bound: float(found.equivalence_p(bound)),
+        beyond,
+        note,
+    )
+
+
+def of_limits(value: float, limits: Callable[[float], tuple[float, float]]) -> Value:
+    """The value of a statistic with intervals alone: a p is the smallest level at which they exclude."""
+
+    def smallest(excluded_at: Callable[[float, float], bool]) -> float:
+        excluded, included = 0.0, 1.0  # confidence
+        for _ in range(40):
+            confidence = (excluded + included) / 2
+            if excluded_at(*limits(confidence)):
+                excluded = confidence
+            else:
+                included = confidence
+        return 1 - excluded
+
+    return Value(
+        value,
+        limits,
+        lambda null=0.0: smallest(lambda low, high: low > null or high < null),
+        lambda bound: smallest(lambda low, high: -bound < low and high < bound) / 2,
+        lambda bound: smallest(lambda low, high: low > bound or high < -bound) / 2,
+    )
+
+
+# ---- where the scores are --------------------------------------------------------------------------------
+
+
+def _model(study: Study, reading: Reading, network: str) -> ModelScores:
+    return study.scores_of(reading.measure, reading.split)[network]
+
+
+def _profile(study: Study, reading: Reading, network: str, roi: str) -> Replicated:
+    return profile_scores(_model(study, reading, network), study.rois.index(roi))
+
+
+def _score(study: Study, reading: Reading) -> Replicated:
+    """A single score: of a layer by name, or held out."""
+    model, (roi,) = _model(study, reading, reading.network), reading.rois
+    if isinstance(reading.layer, tuple):
+        name = reading.layer[1]
+        if name not in model.layers:
+            raise NoValue(f"{reading.network} has no layer {name}")
+        index = model.layers.index(name)
+        return _profile(study, reading, reading.network, roi).apply(lambda scores: scores[..., index])
+    candidate = CANDIDATES.get(reading.layer, reading.layer)
+    if model.heldout is None or candidate not in model.candidates:
+        if reading.layer == "weighted":
+            raise NoValue("no weighted layers (inference.fitted)")
+        raise NoValue(f"no held-out layers of {reading.measure} in the {reading.split} split")
+    found = heldout_scores(model, study.rois.index(roi), candidate)
+    if np.isnan(found.estimate):
+        if candidate == "middle":
+            raise NoValue("the network has no layer in the middle third of its depth")
+        raise NoValue(f"{reading.network} has no {reading.layer} layer")
+    return found
+
+
+# ---- values ----------------------------------------------------------------------------------------------
+
+
+def value_of(study: Study, terms: Terms, bound: float | None = None) -> Value:
+    """Value of a weighted sum of readings of one kind.
+
+    Parameters
+    ----------
+    terms : see `terms.terms`
+    bound : of equivalence, which the largest difference needs
+
+    Raises
+    ------
+    NoValue : it cannot be evaluated.
+    """
+    kind = terms[0][1].kind
+    for _, reading in terms:
+        for network in filter(None, (reading.network, reading.other)):
+            if len(_model(study, reading, network).depth) < FEWEST.get(kind, 1):
+                raise NoValue(f"needs at least {FEWEST[kind]} layers")
+    if kind in ("score", *SHAPES):
+        return of_estimate(_linear(study, terms).evaluated())
+    if kind == "centroid":
+        return _centroids(study, terms)
+    if kind == "correlation":
+        return _correlations(study, terms)
+    return _largest(study, terms, bound)
+
+
+def _linear(study: Study, terms: Terms) -> Replicated:
+    """A weighted sum of scores, slopes and curvatures."""
+    parts = []
+    for _, reading in terms:
+        if reading.kind == "score":
+            parts.append(_score(study, reading))
+            continue
+        depth = _model(study, reading, reading.network).depth
+        shape = SHAPES[reading.kind]
+        parts.append(
+            _profile(study, reading, reading.network, reading.rois[0]).apply(
+                lambda scores, depth=depth, shape=shape: shape(scores, depth)
+            )
+        )
+    weights = [weight for weight, _ in terms]
+    return parts[0].apply(
+        lambda *values: sum(weight * value for weight, value in zip(weights, values, strict=True)), *parts[1:]
+    )
+
+
+def _centroids(study: Study, terms: Terms) -> Value:
+    """A weighted sum of depth centroids, from one joint draw of the scores of its networks."""
+    first = terms[0][1]
+    names = list(dict.fromkeys(reading.network for _, reading in terms))
+    models = {name: _model(study, first, name) for name in names}
+    shapes = {name: model.scores.estimate.shape for name, model in models.items()}
+    ends = np.cumsum([np.prod(shape) for shape in shapes.values()])
+    starts = dict(zip(names, [0, *ends], strict=False))
+    flat = [
+        model.scores.apply(lambda values: values.reshape(*values.shape[:-2], -1)) for model in models.values()
+    ]
+    drawn = flat[0].apply(lambda *values: np.concatenate(values, axis=-1), *flat[1:]).drawn(study.seed)
+    centroids = []
+    for _, reading in terms:
+        layers = shapes[reading.network][-1]
+        start = starts[reading.network] + layers * study.rois.index(reading.rois[0])
+        scores = drawn.apply(lambda values, at=slice(start, start + layers): values[..., at])
+        centroids.append(Centroid(scores, models[reading.network].depth))
+    found = CentroidContrast(centroids, [weight for weight, _ in terms])
+    if not np.isfinite(found.interval(0.5)).all():
+        raise NoValue("no layer scores above 0, or a layer has no score")
+    return of_limits(found.estimate, found.interval)
+
+
+def _correlations(study: Study, terms: Terms) -> Value:
+    """Profile correlations with one network, over joined ROIs."""
+    first = terms[0][1]
+    rois = [study.rois.index(roi) for roi in first.rois]
+    names = [first.other, *(reading.network for _, reading in terms)]
+    networks = [_model(study, first, name) for name in names]
+    found, draws, dof = profile_correlations(networks, rois, study.seed)
+    weights = np.array([weight for weight, _ in terms])
+    if not np.isfinite(found).all():
+        raise NoValue("a profile varies over the layers no more than its sampling error")
+    note = ""
+    if (weights < 0).any():
+        positive, negative = weights > 0, weights < 0
+        trained, control = (found[part] @ weights[part] for part in (positive, negative))
+        note = f"; {trained:.2f} against {-control:.2f}"
+        note += f" (mean of {negative.sum()})" if negative.sum() > 1 else ""
+    return of_estimate(Estimate(found @ weights, np.var(draws @ weights), dof), note)
+
+
+def _largest(study: Study, terms: Terms, bound: float) -> Value:
+    """Largest difference of two profiles."""
+    ((_, reading),) = terms
+    first, second = (
+        _on_grid(study, reading, network, rois)
+        for network, rois in ((reading.network, reading.rois), (reading.other, reading.other_rois))
+    )
+
+    def at(confidence: float):
+        return largest_difference(first, second, bound, confidence, study.seed)
+
+    found = at(study.confidence)
+    if found is None:
+        raise NoValue("a layer of one of the networks has no score")
+
+    def limits(confidence: float) -> tuple[float, float]:
+        of = found if confidence == study.confidence else at(confidence)
+        return of.low, of.high
+
+    note = f"; the profiles correlate {np.corrcoef(first.estimate, second.estimate)[0, 1]:.2f}"
+    return Value(
+        found.value, limits, lambda null=0.0: np.nan, lambda _: found.p, lambda _: found.p_larger, note
+    )
+
+
+def _on_grid(study: Study, reading: Reading, network: str, rois: tuple[str, ...]) -> Replicated:
+    """Profiles of a network at common depths, of several ROIs joined."""
+    model = _model(study, reading, network)
+    indices = [study.rois.index(roi) for roi in rois]
+
+    def joined(scores: np.ndarray) -> np.ndarray:
+        found = profiles.on_grid(scores[..., indices, :], model.depth)
+        return found.reshape(*found.shape[:-2], -1)
+
+    return model.scores.apply(joined)
