@@ -19,6 +19,7 @@ from PIL import Image
 from cortexrsa import studies
 from cortexrsa.cards import load_card, merged_config
 from cortexrsa.errors import InputError
+from forked import run_snakemake
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = Path(__file__).resolve().parent / "workflow"
@@ -73,14 +74,7 @@ def copy_project(destination: Path) -> Path:
 
 def snakemake(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """Run Snakemake in a copy of the project."""
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
-        cwd=project,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
+    return run_snakemake(["--cores", "2", *arguments], project, os.environ | environment)
 
 
 def made(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:

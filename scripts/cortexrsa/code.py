@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-from collections.abc import Iterator
+import os
 from pathlib import Path
 
 from cortexrsa.errors import InputError
 
+IMPORTS = (ast.Import, ast.ImportFrom)
 WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 # what a job says, never what it computes
 WORDS_ONLY = {"cortexrsa/errors.py", "cortexrsa/jobs.py"}
@@ -44,37 +45,45 @@ def _joined(values: list[ast.expr]) -> list[ast.expr]:
     return parts
 
 
-def _walk(node: object) -> Iterator[str]:
-    """The names of a syntax tree's nodes and fields, and its constants: the same under every Python.
+def _write(node: object, parts: list[str], imports: list[ast.stmt]) -> None:
+    """Append the names of a syntax tree's nodes and fields, and its constants: the same under every Python.
 
     `ast.unparse` and `ast.dump` are not: they change from version to version, and new versions add fields,
-    which are empty in code that does not use them.
+    which are empty in code that does not use them. Import statements go to `imports` as well. Lists, not a
+    generator, since every start of Snakemake waits for this.
     """
-    if isinstance(node, ast.Constant):
+    kind = type(node)
+    if kind is ast.Constant:
         # text by its code points: which of them repr() escapes depends on the version
         value = node.value
         shown = value.encode("utf-8", "surrogatepass").hex() if isinstance(value, str) else repr(value)
-        yield f"({type(value).__name__} {shown})"
-    elif isinstance(node, ast.AST):
-        yield f"({type(node).__name__}"
-        for name, value in ast.iter_fields(node):
-            if name == "body" and isinstance(node, WITH_DOCSTRING):
-                value = _without_docstring(node)
-            elif isinstance(node, ast.JoinedStr):
-                value = _joined(value)
-            elif name in ("args", "keywords") and (counted := _counted(node)) is not None:
-                value = value[:counted] if name == "args" else []
-            if value is not None and value != [] and name != "kind":
-                yield f" {name}="
-                yield from _walk(value)
-        yield ")"
-    elif isinstance(node, list):
-        yield "["
+        parts.append(f"({type(value).__name__} {shown})")
+    elif kind is list:
+        parts.append("[")
         for item in node:
-            yield from _walk(item)
-        yield "]"
+            _write(item, parts, imports)
+        parts.append("]")
+    elif isinstance(node, ast.AST):
+        if kind in IMPORTS:
+            imports.append(node)
+        parts.append(f"({kind.__name__}")
+        counted = _counted(node)
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if value is None or name == "kind":
+                continue
+            if name == "body" and kind in WITH_DOCSTRING:
+                value = _without_docstring(node)
+            elif kind is ast.JoinedStr:
+                value = _joined(value)
+            elif counted is not None and name in ("args", "keywords"):
+                value = value[:counted] if name == "args" else []
+            if value != []:
+                parts.append(f" {name}=")
+                _write(value, parts, imports)
+        parts.append(")")
     else:
-        yield repr(node)
+        parts.append(repr(node))
 
 
 @functools.cache
@@ -86,38 +95,54 @@ def _parse(path: Path, source: bytes) -> tuple[str, tuple[tuple[int, str, tuple[
         raise InputError(f"line {error.lineno}", error.msg, "valid Python", file=path) from error
     except ValueError as error:
         raise InputError("source", error, "valid Python", file=path) from error
+    parts: list[str] = []
+    statements: list[ast.stmt] = []
+    _write(tree, parts, statements)
     imports = []
-    for node in ast.walk(tree):
+    for node in statements:
         if isinstance(node, ast.Import):
             imports += [(0, alias.name, ()) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        else:
             imports.append((node.level, node.module or "", tuple(alias.name for alias in node.names)))
-    return hashlib.sha256("".join(_walk(tree)).encode()).hexdigest(), tuple(imports)
+    return hashlib.sha256("".join(parts).encode()).hexdigest(), tuple(imports)
 
 
-def _files_of(module: str, folder: Path) -> list[Path]:
-    """Files that importing the dotted `module` below `folder` runs: its packages' __init__ and itself."""
-    found, place = [], folder
-    for part in filter(None, module.split(".")):
-        place = place / part
-        if (place / "__init__.py").is_file():
-            found.append(place / "__init__.py")
-        elif place.with_name(part + ".py").is_file():
-            return [*found, place.with_name(part + ".py")]
-        elif not place.is_dir():
-            break
+def _python_files(folder: Path) -> set[str]:
+    """Paths below a folder of its Python files, and (ending in /) of the folders that hold any."""
+    found = set()
+    for place, _, names in os.walk(folder):
+        inside = Path(place).relative_to(folder)
+        files = [name for name in names if name.endswith(".py")]
+        found |= {(inside / name).as_posix() for name in files}
+        if files:
+            found |= {f"{parent.as_posix()}/" for parent in (inside, *inside.parents)}
     return found
 
 
-def _imported(path: Path, folder: Path, imports: tuple) -> list[Path]:
-    """Local files that a file imports directly, as absolute paths."""
-    package = path.parent.relative_to(folder).parts
+def _files_of(module: str, there: set[str]) -> list[str]:
+    """Files that importing a dotted module runs, of those `there`: its packages' __init__ and itself."""
+    found, place = [], ""
+    for part in filter(None, module.split(".")):
+        place += part
+        if f"{place}/__init__.py" in there:
+            found.append(f"{place}/__init__.py")
+        elif f"{place}.py" in there:
+            return [*found, f"{place}.py"]
+        elif f"{place}/" not in there:
+            break
+        place += "/"
+    return found
+
+
+def _imported(name: str, there: set[str], imports: tuple) -> list[str]:
+    """Local files that a file (its path below the folder) imports directly."""
+    package = name.split("/")[:-1]
     found = []
     for level, module, names in imports:
         if level:
             module = ".".join([*package[: len(package) - level + 1], *filter(None, [module])])
         for target in [module, *(f"{module}.{name}" for name in names)]:
-            found += _files_of(target, folder)
+            found += _files_of(target, there)
     return found
 
 
@@ -143,15 +168,20 @@ def local_files(script: str | Path, root: str | Path) -> dict[str, str]:
     script = (root / script).resolve()
     if not script.is_file():
         raise InputError("script", "no such file", "a Python script", file=script)
-    hashes: dict[Path, str] = {}
-    todo = [script]
+    there = _python_files(folder)
+    hashes: dict[str, str] = {}
+    todo = [script.relative_to(folder).as_posix()]
     while todo:
-        path = todo.pop()
-        if path not in hashes:
-            hashes[path], imports = _parse(path, path.read_bytes())
-            todo += _imported(path, folder, imports)
-    named = {path.relative_to(folder).as_posix(): hashes[path] for path in sorted(hashes)}
-    return {name: value for name, value in named.items() if name not in WORDS_ONLY}
+        name = todo.pop()
+        if name not in hashes:
+            hashes[name], imports = _parse(folder / name, (folder / name).read_bytes())
+            todo += _imported(name, there, imports)
+    # in the order of the folders, as paths are sorted
+    return {
+        name: hashes[name]
+        for name in sorted(hashes, key=lambda name: name.split("/"))
+        if name not in WORDS_ONLY
+    }
 
 
 def fingerprint(script: str | Path, root: str | Path) -> str:

@@ -8,11 +8,11 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from cortexrsa.errors import InputError, suggestion
+from cortexrsa.formats.yaml_files import read_yaml
 
 HERE = Path(__file__).resolve().parent
 # of the project; of the library alone, once it is installed
@@ -43,9 +43,8 @@ PRECEDENCE = {"type": 0, "oneOf": 1, "additionalProperties": 2, "required": 4}
 
 @functools.cache
 def _validator(kind: str) -> Draft202012Validator:
-    schema = yaml.safe_load((SCHEMA_FOLDER / f"{SCHEMAS[kind]}.schema.yaml").read_text(encoding="utf-8"))
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
+    # that the schemas themselves are valid is for the tests: it would take longer than all cards of a study
+    return Draft202012Validator(read_yaml(SCHEMA_FOLDER / f"{SCHEMAS[kind]}.schema.yaml"))
 
 
 def _resolve(validator: Draft202012Validator, schema: dict) -> dict:

@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
-from cortexrsa import cards
+from cortexrsa import cards, schemas
 from support import message_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,6 +118,11 @@ def root(tmp_path):
 
 
 # ---- what is right -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", schemas.SCHEMAS)
+def test_the_schemas_are_valid_themselves(kind):
+    Draft202012Validator.check_schema(schemas._validator(kind).schema)
 
 
 def test_defaults_are_filled_in_where_the_schema_has_them(root):

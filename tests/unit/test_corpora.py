@@ -248,3 +248,20 @@ def test_photographs_are_upright(tmp_path):
     index = pd.DataFrame({"file": ["1.png"], "category": "a", "split": "train"})
     images, _ = Corpus(index, None, tmp_path).part("train", 8).__getitems__([0])
     np.testing.assert_array_equal(images[0].permute(1, 2, 0).numpy(), upright)
+
+
+def test_images_that_cannot_be_read_whole_are_refused_and_colours_of_print_are_not(tmp_path):
+    def read(name):
+        index = pd.DataFrame({"file": [name], "category": "a", "split": "train"})
+        return Corpus(index, None, tmp_path).part("train", 8).__getitems__([0])[0]
+
+    frames = [Image.effect_noise((16, 12), 50) for _ in range(3)]
+    frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:])
+    assert "moving.webp: image: found mode" in message_of(read, "moving.webp")
+    Image.new("I;16", (16, 12)).save(tmp_path / "deep.png")
+    assert "deep.png: image: found mode I;16" in message_of(read, "deep.png")
+    Image.new("RGBA", (16, 12)).save(tmp_path / "clear.png")
+    assert "transparent" in message_of(read, "clear.png")
+    # ImageNet has such photographs
+    Image.new("CMYK", (16, 12), (0, 255, 255, 0)).save(tmp_path / "print.jpg")
+    np.testing.assert_allclose(read("print.jpg")[0, :, 0, 0], [254, 0, 0], atol=3)

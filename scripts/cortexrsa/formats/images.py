@@ -54,21 +54,27 @@ def image_names(folder: str | Path) -> list[str]:
     return names
 
 
-def _fault(image: Image.Image) -> str | None:
+def _fault(image: Image.Image, modes: set[str]) -> str | None:
     """What of an image cannot be shown as 8-bit RGB without a loss, before it is decoded."""
     # the second picture that cameras add to a JPEG (MPO) is no frame
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     # Pillow reads 16 bits of each colour as 8 without a word: only the decoder's raw mode tells
     deep = ";16" in str(image.tile) and image.mode != "I;16"
     transparent = "transparency" in image.info
-    if image.mode in IMAGE_MODES | LAYERED and not (transparent or frames > 1 or deep):
+    if image.mode in modes | LAYERED and not (transparent or frames > 1 or deep):
         return None
     found = f"mode {image.mode}{', transparent' * transparent}{', 16 bits a channel' * deep}"
     return found + (f", {frames} frames" if frames > 1 else "")
 
 
-def read_image(path: str | Path) -> Image.Image:
+def read_image(path: str | Path, modes: set[str] = IMAGE_MODES, side: int | None = None) -> Image.Image:
     """An image as a viewer shows it: turned as its Exif data say, in RGB.
+
+    Parameters
+    ----------
+    path : of the file
+    modes : Pillow's names of the modes that are read, beside opaque RGBA and LA
+    side : pixels; a JPEG may be decoded at a fraction of its size that has no side shorter than this
 
     Raises
     ------
@@ -77,8 +83,10 @@ def read_image(path: str | Path) -> Image.Image:
     path = Path(path)
     try:
         with Image.open(path) as image:
-            if fault := _fault(image):
+            if fault := _fault(image, modes):
                 raise InputError("image", fault, KIND, file=path)
+            if side:
+                image.draft("RGB", (side, side))
             image.load()
             if image.mode in LAYERED and image.getchannel("A").getextrema()[0] < 255:
                 raise InputError("image", f"mode {image.mode}, transparent", KIND, file=path)
@@ -86,7 +94,7 @@ def read_image(path: str | Path) -> Image.Image:
     except InputError:
         raise
     except DAMAGED as error:
-        raise InputError("image", reason(error), "a readable JPEG or PNG", file=path) from error
+        raise InputError("image", reason(error), "an image that can be read", file=path) from error
 
 
 def _header(path: Path) -> tuple[tuple[int, int], bool, bool]:
@@ -99,7 +107,7 @@ def _header(path: Path) -> tuple[tuple[int, int], bool, bool]:
             # descriptions are in ASCII or in UTF-16
             return size, turned not in (0, 1), b"sRGB" not in profile.replace(b"\0", b"")
     except DAMAGED as error:
-        raise InputError("image", reason(error), "a readable JPEG or PNG", file=path) from error
+        raise InputError("image", reason(error), "an image that can be read", file=path) from error
 
 
 def _shown(size: tuple[int, int]) -> str:

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cortexrsa.errors import InputError
 from cortexrsa.formats.arrays import load_array
 from cortexrsa.formats.columns.corpus import CORPUS
+from cortexrsa.formats.images import IMAGE_MODES, read_image
 from cortexrsa.formats.tables import read_table
 
 
@@ -103,14 +104,8 @@ class Images(Dataset):
         return images, torch.from_numpy(self.labels[chosen])
 
     def _read(self, name: str) -> np.ndarray:
-        path = self.folder / name
-        try:
-            with Image.open(path) as image:
-                image.draft("RGB", (self.size, self.size))
-                # upright, as a viewer shows it
-                image = ImageOps.exif_transpose(image).convert("RGB")
-        except (OSError, SyntaxError) as error:
-            raise InputError("image", error, "an image that can be read", file=path) from error
+        # large collections of photographs hold some in the colours of print
+        image = read_image(self.folder / name, IMAGE_MODES | {"CMYK"}, self.size)
         if image.size != (self.size, self.size):
             side = min(image.size)
             left, top = ((length - side) / 2 for length in image.size)
