@@ -5,7 +5,8 @@ from cortexrsa.errors import concerning
 from cortexrsa.formats.activations import shard_rows
 from cortexrsa.formats.stimuli import read_stimuli
 from cortexrsa.jobs import job_log
-from cortexrsa.networks.extraction import Projection, extract
+from cortexrsa.networks.extraction import Projection, extract, write_layers
+from cortexrsa.networks.settings import Preprocessing
 from cortexrsa.networks.weights import build_with_weights
 from cortexrsa.storage import atomic_folder, check_unchanged
 
@@ -29,14 +30,14 @@ with job_log(snakemake.log[0]):
             trained=snakemake.input.get("weights"),
             downloads=snakemake.input.get("downloads"),
         )
-        layers = extract(
+        table, files = extract(
             network,
             images[rows],
-            settings["preprocessing"],
+            Preprocessing(**settings["preprocessing"]),
             settings["layers"],
             folder,
             batch_size=snakemake.resources.batch_size,
             projection=Projection(**settings["projection"]) if "projection" in settings else None,
-            settings=settings,
         )
-    print(layers.to_string(index=False))
+        write_layers(folder, table, files, settings)
+    print(table.to_string(index=False))

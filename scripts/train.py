@@ -9,6 +9,7 @@ from cortexrsa.errors import concerning
 from cortexrsa.formats.columns.metrics import METRICS
 from cortexrsa.formats.tables import write_table
 from cortexrsa.jobs import job_log
+from cortexrsa.networks.settings import Preprocessing, Recipe
 from cortexrsa.networks.streaming import open_corpus
 from cortexrsa.networks.training import train
 from cortexrsa.storage import atomic_path, write_provenance
@@ -21,9 +22,9 @@ with job_log(snakemake.log[0]):
     with concerning(f"resources/models/{snakemake.wildcards.model}.yaml"):
         network, metrics = train(
             settings["network"],
-            settings["weights"]["training"],
+            Recipe(**settings["weights"]["training"]),
             corpus,
-            settings["preprocessing"],
+            Preprocessing(**settings["preprocessing"]),
             checkpoints=checkpoints,
             code=snakemake.params.code,
             threads=snakemake.threads,

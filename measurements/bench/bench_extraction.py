@@ -10,8 +10,9 @@ from harness import Case
 
 from cortexrsa.networks.extraction import extract
 from cortexrsa.networks.preprocessing import prepare
+from cortexrsa.networks.settings import Preprocessing
 
-PREPROCESSING = {"size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+PREPROCESSING = Preprocessing(224, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
 LAYERS = ["relu"]
 LAYERS += [f"layer{stage}.{block}" for stage, blocks in enumerate((3, 4, 6, 3), 1) for block in range(blocks)]
 LAYERS += ["avgpool"]

@@ -15,6 +15,7 @@ from cortexrsa.cards import load_card
 from cortexrsa.networks.build import build
 from cortexrsa.networks.corpora import index_folder
 from cortexrsa.networks.objectives import OBJECTIVES
+from cortexrsa.networks.settings import Preprocessing, Recipe
 from cortexrsa.networks.streaming import Batches, Corpus, loader
 from cortexrsa.networks.training import Training, precision
 
@@ -43,14 +44,14 @@ def _corpus(images: int = IMAGES, size: int = 64) -> Corpus:
 def _training(objective: str) -> dict:
     torch.set_num_threads(1)
     card = load_card("models", CARDS[objective], ROOT)
-    recipe = card["weights"]["training"]
+    recipe, preprocessing = Recipe(**card["weights"]["training"]), Preprocessing(**card["preprocessing"])
     made = OBJECTIVES[objective](build(card["network"], seed=1), recipe)
-    module = Training(made, card["preprocessing"], 1000)
-    return {"module": module.train(), "part": _corpus().part("train", card["preprocessing"]["size"])}
+    module = Training(made, preprocessing, 1000)
+    return {"module": module.train(), "part": _corpus().part("train", preprocessing.size)}
 
 
 def _batches(module: Training, part) -> torch.utils.data.DataLoader:
-    return loader(part, Batches(len(part), module.recipe["batch_size"], STEPS, seed=1))
+    return loader(part, Batches(len(part), module.recipe.batch_size, STEPS, seed=1))
 
 
 def with_lightning(module: Training, part) -> None:

@@ -22,6 +22,7 @@ from cortexrsa.cards import load_card
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.networks.extraction import Projection, extract
+from cortexrsa.networks.settings import Preprocessing
 from cortexrsa.networks.weights import build_with_weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,12 +34,13 @@ def main(folder: Path) -> None:
     images = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
     card = load_card("models", "efficientnet_lite0", ROOT)
     network = build_with_weights(card["network"], card["weights"])
+    preprocessing = Preprocessing(**card["preprocessing"])
     rdms, shapes = {}, {}
     for dimensions in (None, *DIMENSIONS):
         projection = Projection(dimensions, 1, centred=True) if dimensions else None
         with tempfile.TemporaryDirectory() as temporary:
-            table = extract(
-                network, images, card["preprocessing"], card["layers"], temporary, 16, projection=projection
+            table, _ = extract(
+                network, images, preprocessing, card["layers"], temporary, 16, projection=projection
             )
             arrays = {layer: np.load(f"{temporary}/{layer}.npy") for layer in card["layers"]}
         rdms[dimensions] = {layer: rdm(array) for layer, array in arrays.items()}

@@ -541,9 +541,9 @@ def extract(
     {'layer1': 4, 'layer4': 4}
     """
     from cortexrsa.networks import extraction
+    from cortexrsa.networks.settings import Preprocessing
 
-    preprocessing = {"size": size, "interpolation": "bilinear"}
-    preprocessing |= {key: list(value) for key, value in (("mean", mean), ("std", std)) if value is not None}
+    preprocessing = Preprocessing(size, mean, std)
     with tempfile.TemporaryDirectory() as folder:
         extraction.extract(network, images, preprocessing, layers, folder, batch_size, device=device)
         return {layer: np.load(Path(folder, f"{layer}.npy")) for layer in layers}

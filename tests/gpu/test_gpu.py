@@ -15,6 +15,7 @@ from cortexrsa.networks.devices import choose_device, place
 from cortexrsa.networks.extraction import extract
 from cortexrsa.networks.objectives import OBJECTIVES
 from cortexrsa.networks.procedural import procedural_corpus
+from cortexrsa.networks.settings import Preprocessing, Recipe
 from cortexrsa.networks.streaming import Corpus
 from cortexrsa.networks.training import Training, precision, train
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="PyTorch finds no GPU here (torch.cuda.is_available() is False)"
 )
 
-PREPROCESSING = {"size": 64, "mean": [0.5] * 3, "std": [0.2] * 3}
+PREPROCESSING = Preprocessing(64, mean=[0.5] * 3, std=[0.2] * 3)
 LAYERS = ["relu", "layer1.0", "layer2.1", "layer4.1", "avgpool"]
 CLASSIFIER = {"source": "resnet", "name": "resnet18", "options": {"stem": "small", "classes": 12}}
 RECIPE = {
@@ -123,7 +124,7 @@ def losses(metrics, metric="training_loss"):
 
 
 def trained(corpus, device, width=16, **changes):
-    return train(classifier(width), RECIPE | changes, corpus, PREPROCESSING, device=device)
+    return train(classifier(width), Recipe(**RECIPE | changes), corpus, PREPROCESSING, device=device)
 
 
 @pytest.mark.parametrize("objective", ["supervised", "simclr", "vae"])
@@ -137,7 +138,7 @@ def test_gradients_are_those_of_the_cpu(corpus, objective, monkeypatch):
         "vae": {"source": "vae", "name": "resnet18", "options": options | {"latent": 16, "size": 64}},
     }[objective]
     own = {"simclr": {"temperature": 0.2}, "vae": {"decoder_sd": 0.3, "beta": 0.0}}.get(objective, {})
-    recipe = RECIPE | {"objective": objective, "augmentation": {}} | own
+    recipe = Recipe(**RECIPE | {"objective": objective, "augmentation": {}} | own)
     images, labels = corpus.part("train", 64).__getitems__(range(32))
     found = {}
     for device in ("cpu", DEVICE):
@@ -168,7 +169,7 @@ def test_a_training_repeats_itself_and_returns_to_the_cpu(corpus):
 def test_bfloat16_learns_as_float32_does(corpus):
     if not torch.cuda.is_bf16_supported(including_emulation=False):
         pytest.skip("this GPU does not multiply bfloat16 natively")
-    assert precision({"precision": "auto"}, torch.device(DEVICE)) == "bf16-mixed"
+    assert precision(Recipe(**RECIPE | {"precision": "auto"}), torch.device(DEVICE)) == "bf16-mixed"
     _, full = trained(corpus, DEVICE)
     network, half = trained(corpus, DEVICE, precision="bfloat16")
     assert {p.dtype for p in network.parameters()} == {torch.float32}

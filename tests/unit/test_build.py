@@ -20,6 +20,7 @@ from cortexrsa.errors import InputError
 from cortexrsa.networks.build import build
 from cortexrsa.networks.layers import recorded
 from cortexrsa.networks.preprocessing import prepare
+from cortexrsa.networks.settings import Preprocessing
 from cortexrsa.networks.weights import build_with_weights, load_weights, package_file
 from support import message_of
 
@@ -473,7 +474,7 @@ def test_real_efficientnet_lite0_names_what_it_sees():
     # zebra, banana, bell pepper, cassette, macaque; the last three are lost with another mean and SD
     images = images92(32, 63, 70, 76, 44)
     with torch.inference_mode():
-        classes = network(prepare(images, card["preprocessing"])).argmax(1)
+        classes = network(prepare(images, Preprocessing(**card["preprocessing"]))).argmax(1)
     assert classes.tolist() == [340, 954, 945, 481, 373]
 
 
@@ -484,7 +485,7 @@ def test_real_celeba_vae_reconstructs_faces():
     card = load_card("models", "vae_celeba", ROOT)
     network = build(card["network"], seed=0).eval()
     load_weights(network, card["weights"], file)
-    images = prepare(images92(16, 18, 19, 20, 22, 24), card["preprocessing"])
+    images = prepare(images92(16, 18, 19, 20, 22, 24), Preprocessing(**card["preprocessing"]))
     with torch.inference_mode():
         reconstruction, mu, _ = network(images)
     residual = (reconstruction - images).square().sum()

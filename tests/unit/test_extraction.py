@@ -17,12 +17,15 @@ from cortexrsa.errors import InputError
 from cortexrsa.figures.quality import plot_inputs
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.networks.build import build
-from cortexrsa.networks.extraction import Projection, _row_major, extract
-from cortexrsa.networks.preprocessing import effective_inputs, prepare
+from cortexrsa.networks.extraction import Projection, _row_major, extract, write_layers
+from cortexrsa.networks.inputs import effective_inputs
+from cortexrsa.networks.preprocessing import prepare
+from cortexrsa.networks.settings import Preprocessing
 from cortexrsa.storage import checksum
+from support import message_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PREPROCESSING = {"size": 32, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]}
+PREPROCESSING = Preprocessing(32, mean=[0.5, 0.4, 0.3], std=[0.2, 0.3, 0.4])
 LAYERS = ["relu", "layer1.0", "layer3.1", "avgpool"]
 
 
@@ -38,16 +41,16 @@ def network():
 
 
 def test_prepare_scales_resizes_and_standardises(images):
-    same = prepare(images, {"size": 40})
+    same = prepare(images, Preprocessing(40))
     np.testing.assert_allclose(same.permute(0, 2, 3, 1).numpy(), images / 255, atol=1e-6)
-    halved = prepare(images, {"size": 20})
+    halved = prepare(images, Preprocessing(20))
     # antialiased halving is the tent 1 3 3 1 / 8 along both axes
     x = torch.from_numpy(images / 255).permute(0, 3, 1, 2)
     tent = torch.tensor([1.0, 3, 3, 1], dtype=x.dtype) / 8
     kernel = torch.outer(tent, tent).expand(3, 1, 4, 4)
     expected = F.conv2d(x, kernel, stride=2, padding=1, groups=3)
     np.testing.assert_allclose(halved[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1], atol=1e-6)
-    standard = prepare(images, {"size": 40, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]})
+    standard = prepare(images, Preprocessing(40, mean=[0.5, 0.4, 0.3], std=[0.2, 0.3, 0.4]))
     np.testing.assert_allclose(standard[:, 2], (images[..., 2] / 255 - 0.3) / 0.4, atol=1e-5)
 
 
@@ -55,7 +58,7 @@ def test_prepare_keeps_the_differences_of_contrast_between_images():
     ramp = np.linspace(0, 255, 40).astype(np.uint8)
     strong = np.broadcast_to(ramp[:, None, None], (40, 40, 3))
     weak = (strong // 4 + 96).astype(np.uint8)
-    low, high = prepare(np.stack([weak, strong]), {"size": 32}).std((1, 2, 3))
+    low, high = prepare(np.stack([weak, strong]), Preprocessing(32)).std((1, 2, 3))
     assert high / low == pytest.approx(4, rel=0.05)
 
 
@@ -64,12 +67,13 @@ def test_prepare_refuses_other_input(images):
         with pytest.raises(InputError, match="expected uint8"):
             prepare(wrong, PREPROCESSING)
     with pytest.raises(InputError, match="expected bilinear"):
-        prepare(images, {"size": 8, "interpolation": "lanczos"})
+        prepare(images, Preprocessing(8, interpolation="lanczos"))
 
 
 def test_activations_equal_a_forward_pass(images, network, tmp_path):
     network.train()
-    table = extract(network, images, PREPROCESSING, LAYERS, tmp_path, batch_size=5, device="cpu")
+    table, files = extract(network, images, PREPROCESSING, LAYERS, tmp_path, batch_size=5, device="cpu")
+    write_layers(tmp_path, table, files)
     assert table["layer"].tolist() == LAYERS
     assert table["index"].tolist() == [0, 1, 2, 3]
     np.testing.assert_allclose(table["depth"], [0, 1 / 3, 2 / 3, 1])
@@ -119,19 +123,19 @@ class Limited(torch.nn.Module):
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, torch.cuda.OutOfMemoryError, RuntimeError])
 def test_out_of_memory_halves_the_batch_and_goes_on(images, tmp_path, error):
     network = Limited(3, error)
-    extract(network, images, {"size": 8}, ["first", "second"], tmp_path, batch_size=64, device="cpu")
+    extract(network, images, Preprocessing(8), ["first", "second"], tmp_path, batch_size=64, device="cpu")
     # two images, thrice, to learn of the layers; then 13 at once, then 6, then 3
     assert network.batches == [2, 2, 2, 3, 3, 3, 3, 1]
-    expected = prepare(images, {"size": 8}).flatten(1)
+    expected = prepare(images, Preprocessing(8)).flatten(1)
     for layer in ("first", "second"):
         np.testing.assert_array_equal(np.load(tmp_path / f"{layer}.npy"), expected)
 
 
 def test_memory_for_a_single_image_is_enough(images, tmp_path):
     network = Limited(1)
-    extract(network, images, {"size": 8}, ["first", "second"], tmp_path, device="cpu")
+    extract(network, images, Preprocessing(8), ["first", "second"], tmp_path, device="cpu")
     assert network.batches == [1] * 15
-    expected = prepare(images, {"size": 8}).flatten(1)
+    expected = prepare(images, Preprocessing(8)).flatten(1)
     np.testing.assert_array_equal(np.load(tmp_path / "second.npy"), expected)
 
 
@@ -139,7 +143,9 @@ def test_memory_for_a_single_image_is_enough(images, tmp_path):
 def test_large_files_are_recorded_as_they_are_written(images, tmp_path, monkeypatch, most):
     for module in ("storage", "networks.extraction"):
         monkeypatch.setattr(f"cortexrsa.{module}.LARGE", 100)
-    extract(Limited(most), images, {"size": 8}, ["first", "second"], tmp_path, batch_size=5, device="cpu")
+    layers = ["first", "second"]
+    written = extract(Limited(most), images, Preprocessing(8), layers, tmp_path, batch_size=5, device="cpu")
+    write_layers(tmp_path, *written)
     recorded = json.loads((tmp_path / "layers.tsv.json").read_text())["files"]
     assert set(recorded) == {"layers.tsv", "first.npy", "second.npy"}
     assert recorded == {name: checksum(tmp_path / name) for name in recorded}
@@ -148,13 +154,20 @@ def test_large_files_are_recorded_as_they_are_written(images, tmp_path, monkeypa
 
 def test_out_of_memory_for_one_image_is_an_error(images, tmp_path):
     with pytest.raises(InputError, match="batch_size: found out of memory on cpu at 1"):
-        extract(Limited(0), images, {"size": 8}, ["first"], tmp_path, device="cpu")
+        extract(Limited(0), images, Preprocessing(8), ["first"], tmp_path, device="cpu")
 
 
 def test_other_failures_are_not_taken_for_lack_of_memory(images, network, tmp_path):
     broken = torch.nn.Sequential(torch.nn.Linear(7, 7))
-    with pytest.raises(RuntimeError, match="cannot be multiplied"):
-        extract(broken, images, PREPROCESSING, ["0"], tmp_path, device="cpu")
+    message = message_of(extract, broken, images, PREPROCESSING, ["0"], tmp_path, device="cpu")
+    assert message.startswith("preprocessing: size: found 32, at which the network fails (RuntimeError: mat1")
+
+    def of_one_size(x):
+        assert x.shape[-1] == 224, "Input height (32) doesn't match model (224)."
+
+    network.forward = of_one_size
+    message = message_of(extract, network, images, PREPROCESSING, ["relu"], tmp_path, device="cpu")
+    assert "found 32, at which the network fails (AssertionError: Input height (32) doesn't match" in message
 
 
 class Poisoned(torch.nn.Module):
@@ -173,12 +186,12 @@ class Poisoned(torch.nn.Module):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_values_that_are_not_finite_name_the_layer(images, tmp_path, value):
     with pytest.raises(InputError, match="activations of layer 'bad': found NaN or infinite"):
-        extract(Poisoned(value), images, {"size": 8}, ["good", "bad"], tmp_path, device="cpu")
+        extract(Poisoned(value), images, Preprocessing(8), ["good", "bad"], tmp_path, device="cpu")
 
 
 def test_large_finite_values_are_accepted(images, tmp_path):
     # their float32 sum overflows, they do not
-    extract(Poisoned(3e38), images, {"size": 8}, ["bad"], tmp_path, batch_size=1, device="cpu")
+    extract(Poisoned(3e38), images, Preprocessing(8), ["bad"], tmp_path, batch_size=1, device="cpu")
     assert np.isfinite(np.load(tmp_path / "bad.npy")).all()
 
 
@@ -227,10 +240,10 @@ def test_outputs_that_later_modules_overwrite_are_written_as_they_were(images, t
 
     monkeypatch.setattr("cortexrsa.networks.extraction._row_major", late)
     monkeypatch.setattr(torch.Tensor, "clone", clone)
-    extract(network, images, {"size": 8}, ["first", "second", "third"], tmp_path, device="cpu")
+    extract(network, images, Preprocessing(8), ["first", "second", "third"], tmp_path, device="cpu")
     assert copied == [(4, 6, 6), (5, 4, 4)]
     with torch.no_grad():
-        first = network.first(prepare(images, {"size": 8}))
+        first = network.first(prepare(images, Preprocessing(8)))
         second = network.second(first.relu())
         third = torch.cat([second[:, :, :1], 2 * second[:, :, 1:]], dim=2)
     for layer, expected in [("first", first), ("second", second), ("third", third)]:
@@ -254,9 +267,9 @@ class Reusing(torch.nn.Module):
 
 def test_memory_that_a_network_uses_again_is_written_before(images, tmp_path):
     network = Reusing()
-    extract(network, images, {"size": 8}, ["first", "second"], tmp_path, batch_size=2, device="cpu")
+    extract(network, images, Preprocessing(8), ["first", "second"], tmp_path, batch_size=2, device="cpu")
     with torch.no_grad():
-        first = network.first(prepare(images, {"size": 8})).flatten(1)
+        first = network.first(prepare(images, Preprocessing(8))).flatten(1)
     second = torch.cat([torch.zeros(len(images), 36), first[:, 36:]], dim=1)
     for layer, expected in [("first", first), ("second", second)]:
         np.testing.assert_allclose(np.load(tmp_path / f"{layer}.npy"), expected, atol=1e-5)
@@ -282,7 +295,7 @@ def test_an_output_that_is_overwritten_in_large_batches_alone_is_refused(images,
     with pytest.raises(
         InputError, match=r"layer 'first': found an output that is overwritten in batches of 13"
     ):
-        extract(network, images, {"size": 8}, ["first"], tmp_path, device="cpu")
+        extract(network, images, Preprocessing(8), ["first"], tmp_path, device="cpu")
 
 
 class Sequence(torch.nn.Module):
@@ -310,14 +323,14 @@ class Sequence(torch.nn.Module):
 def test_outputs_that_the_image_alone_does_not_decide_are_refused(images, tmp_path, between, found):
     layers = ["first", "second"]
     with pytest.raises(InputError, match=f"layer 'second': found an output that {found}"):
-        extract(Sequence(between), images, {"size": 8}, layers, tmp_path, device="cpu")
+        extract(Sequence(between), images, Preprocessing(8), layers, tmp_path, device="cpu")
     assert not list(tmp_path.iterdir())
     # one layer of the network may still be recorded
-    extract(Sequence(between), images, {"size": 8}, ["first"], tmp_path, device="cpu")
+    extract(Sequence(between), images, Preprocessing(8), ["first"], tmp_path, device="cpu")
 
 
 def test_blank_images_and_dropout_as_a_module_pass(images, tmp_path):
-    extract(Sequence(torch.nn.Dropout(0.5)), images * 0, {"size": 8}, ["second"], tmp_path, device="cpu")
+    extract(Sequence(torch.nn.Dropout(0.5)), images * 0, Preprocessing(8), ["second"], tmp_path, device="cpu")
 
 
 class Giving(torch.nn.Module):
@@ -343,13 +356,15 @@ class Giving(torch.nn.Module):
 )
 def test_outputs_that_are_no_rows_of_real_numbers_are_refused(images, tmp_path, function, found):
     with pytest.raises(InputError, match=rf"layer 'outer': found {found}"):
-        extract(Giving(function), images, {"size": 8}, ["outer"], tmp_path, device="cpu")
+        extract(Giving(function), images, Preprocessing(8), ["outer"], tmp_path, device="cpu")
     assert not list(tmp_path.iterdir())
 
 
 def test_an_output_that_is_a_parameter_is_written(images, tmp_path):
     parameter = torch.nn.Parameter(torch.arange(39.0).reshape(13, 3))
-    extract(Giving(lambda x: parameter[: len(x)]), images, {"size": 8}, ["outer"], tmp_path, device="cpu")
+    extract(
+        Giving(lambda x: parameter[: len(x)]), images, Preprocessing(8), ["outer"], tmp_path, device="cpu"
+    )
     np.testing.assert_array_equal(np.load(tmp_path / "outer.npy"), parameter.detach())
 
 
@@ -381,10 +396,11 @@ import sys
 from pathlib import Path
 import numpy as np, torch
 from cortexrsa.networks.extraction import extract
+from cortexrsa.networks.settings import Preprocessing
 network = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3, padding=1), torch.nn.ReLU())
 for n in (64, 256):
     images = np.load(f"{sys.argv[1]}/stimuli{n}.npy", mmap_mode="r")
-    extract(network, images, {"size": 64}, ["0", "1"], sys.argv[1], batch_size=2, device="cpu")
+    extract(network, images, Preprocessing(64), ["0", "1"], sys.argv[1], batch_size=2, device="cpu")
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     print(int(status["VmHWM"].split()[0]) / 1024)
 """
@@ -421,12 +437,14 @@ class TokensFirst(torch.nn.Module):
 
 def test_a_layer_whose_first_axis_is_not_the_images_is_refused(images, tmp_path):
     with pytest.raises(InputError, match=r"layer 'inner': found 64 rows, expected .*the images of a batch"):
-        extract(TokensFirst(), images, {"size": 8}, ["inner"], tmp_path, batch_size=4, device="cpu")
-    table = extract(TokensFirst(), images, {"size": 8}, ["outer"], tmp_path, batch_size=4, device="cpu")
+        extract(TokensFirst(), images, Preprocessing(8), ["inner"], tmp_path, batch_size=4, device="cpu")
+    table, _ = extract(
+        TokensFirst(), images, Preprocessing(8), ["outer"], tmp_path, batch_size=4, device="cpu"
+    )
     assert table["shape"].tolist() == ["64x3"]
     # every image has its own tokens in its own row
     rows = np.load(tmp_path / "outer.npy")
-    expected = prepare(images, {"size": 8}).flatten(2).permute(0, 2, 1).flatten(1).numpy()
+    expected = prepare(images, Preprocessing(8)).flatten(2).permute(0, 2, 1).flatten(1).numpy()
     np.testing.assert_allclose(rows, expected, rtol=1e-6)
 
 
@@ -458,9 +476,7 @@ def test_a_projection_keeps_the_rdm_within_its_error(images, tmp_path, dissimila
     ):
         folders[name] = tmp_path / name
         folders[name].mkdir()
-        extract(
-            network, images, {"size": 16}, ["wide", "narrow"], folders[name], 4, "cpu", projection=projection
-        )
+        extract(network, images, Preprocessing(16), ["wide", "narrow"], folders[name], 4, "cpu", projection)
     arrays = {name: np.load(folder / "wide.npy") for name, folder in folders.items()}
     assert arrays["exact"].shape[1] == 128 * 16 * 16
     assert arrays["projected"].shape[1] == 1024
@@ -486,9 +502,9 @@ def test_a_projection_keeps_the_rdm_within_its_error(images, tmp_path, dissimila
 def test_the_contact_sheet_shows_the_tensors_that_enter_the_networks(images):
     stimuli = pd.DataFrame({"stimulus_id": [f"s{k}" for k in range(len(images))], "split": "test"})
     cards = {
-        "plain": {"size": 8},
-        "scaled": {"size": 12, "mean": [0.5] * 3, "std": [0.25] * 3},
-        "same": {"size": 12, "mean": [0.5] * 3, "std": [0.25] * 3},
+        "plain": Preprocessing(8),
+        "scaled": Preprocessing(12, mean=[0.5] * 3, std=[0.25] * 3),
+        "same": Preprocessing(12, mean=[0.5] * 3, std=[0.25] * 3),
     }
     inputs = effective_inputs(images, stimuli, cards, shown=3)
     chosen = [int(name[1:]) for name in inputs["stimulus"].to_numpy()]

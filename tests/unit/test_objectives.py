@@ -7,6 +7,7 @@ from torch import nn
 
 from cortexrsa.networks.build import build
 from cortexrsa.networks.objectives import OBJECTIVES, kl_divergence
+from cortexrsa.networks.settings import Recipe
 
 HEADLESS = {
     "source": "resnet",
@@ -15,11 +16,15 @@ HEADLESS = {
 }
 
 
+def recipe_of(name, **changes):
+    return Recipe(objective=name, images_seen=64, batch_size=8, learning_rate=1e-3, seed=1, **changes)
+
+
 def objective(name, source="resnet", **recipe):
     options = {"width": 4, "stem": "small"}
     options |= {"latent": 8, "size": 16} if source in ("vae", "autoencoder") else {"classes": 0}
     network = build({"source": source, "name": "resnet18", "options": options}, seed=1)
-    return OBJECTIVES[name](network, recipe)
+    return OBJECTIVES[name](network, recipe_of(name, **recipe))
 
 
 def embedded(name, z, **recipe):
@@ -86,5 +91,5 @@ def test_supervised_is_cross_entropy_with_smoothed_labels():
     target = torch.full((6, 3), 0.1 / 3)
     target[torch.arange(6), labels] += 0.9
     expected = -(target * logits.log_softmax(1)).sum(1).mean().item()
-    found = OBJECTIVES["supervised"](nn.Identity(), {"label_smoothing": 0.1})
+    found = OBJECTIVES["supervised"](nn.Identity(), recipe_of("supervised", label_smoothing=0.1))
     assert found.loss((logits,), None, labels, 0).item() == pytest.approx(expected, rel=1e-6)

@@ -16,7 +16,8 @@ from cortexrsa.geometry.gram import feature_slices
 from cortexrsa.geometry.layers import network_rdms
 from cortexrsa.geometry.rdm import KERNELS
 from cortexrsa.networks.build import build
-from cortexrsa.networks.extraction import extract
+from cortexrsa.networks.extraction import extract, write_layers
+from cortexrsa.networks.settings import Preprocessing
 from cortexrsa.storage import write_provenance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,7 +82,9 @@ def test_extraction_in_shards_gives_the_same_bits(tmp_path):
 
     def run(name):
         (tmp_path / name).mkdir()
-        extract(network, images[shard_rows(300, name)], {"size": 16}, layers, tmp_path / name, device="cpu")
+        rows = images[shard_rows(300, name)]
+        written = extract(network, rows, Preprocessing(16), layers, tmp_path / name, device="cpu")
+        write_layers(tmp_path / name, *written)
         return [np.load(tmp_path / name / f"{layer}.npy") for layer in layers]
 
     whole = run("1-of-1")

@@ -19,12 +19,13 @@ from cortexrsa.cards import card_names, load_card
 from cortexrsa.errors import InputError
 from cortexrsa.networks import objectives, training
 from cortexrsa.networks.build import build
+from cortexrsa.networks.settings import Preprocessing, Recipe
 from cortexrsa.networks.streaming import Corpus
 from cortexrsa.networks.training import Training, checkpoint_key, learning_rate, train
 from cortexrsa.networks.weights import load_weights
 
 ROOT = Path(__file__).resolve().parents[2]
-PREPROCESSING = {"size": 16, "mean": [0.5] * 3, "std": [0.25] * 3}
+PREPROCESSING = Preprocessing(16, mean=[0.5] * 3, std=[0.25] * 3)
 RECIPE = {"images_seen": 1536, "batch_size": 32, "learning_rate": 4e-3, "seed": 1, "precision": "float32"}
 VIEWS = {"shift": 0.2, "contrast": [0.6, 1.5], "noise": 0.05}
 RECIPES = {
@@ -84,7 +85,7 @@ def corpus():
 
 
 def run(name, corpus, checkpoints=None, network=None, **changes):
-    recipe = {**RECIPES[name], **changes}
+    recipe = Recipe(**RECIPES[name] | changes)
     return train(
         network or NETWORKS[name], recipe, corpus, PREPROCESSING, checkpoints=checkpoints, device="cpu"
     )
@@ -225,7 +226,7 @@ def test_grey_and_colour_corpora_give_the_same(corpus):
 def test_bfloat16_trains_where_asked(corpus):
     values = final(run("supervised", corpus, images_seen=640, precision="bfloat16")[1])
     assert np.isfinite(values["training_loss"])
-    assert training.precision({"precision": "float32"}, torch.device("cpu")) == "32-true"
+    assert training.precision(Recipe(**RECIPES["vae"]), torch.device("cpu")) == "32-true"
 
 
 def test_held_out_images_are_not_trained_on(corpus):
@@ -358,7 +359,7 @@ class Exhausted:
 @pytest.mark.parametrize("objective", list(RECIPES))
 def test_out_of_memory_changes_nothing_but_the_way(corpus, objective, monkeypatch):
     """Gradients of the divided batch, contrastive losses included, are those of the whole one."""
-    recipe = RECIPES[objective] | {"norm_batch": 8}
+    recipe = Recipe(**RECIPES[objective], norm_batch=8)
     found = {}
     for in_parts in (False, True):
         torch.manual_seed(0)

@@ -111,18 +111,32 @@ def fit_subject(
     values = np.concatenate(betas)
     if settings["zscore"] != "none":
         values = standardise(values, trials[settings["zscore"]].to_numpy())
+    fitted = _labelled(values, trials, inputs.masks, union)
+    # as text, which netCDF stores
+    fitted.attrs["fingerprints"] = json.dumps({own: run.label for own, run in seen.items()})
+    return Fitted(fitted, mean, tsnr, inputs.masks, inputs.affine, designs[0], warnings)
+
+
+def _labelled(
+    values: np.ndarray, trials: pd.DataFrame, masks: dict[str, np.ndarray], union: np.ndarray
+) -> xarray.DataArray:
+    """Betas (trial, voxel of a ROI) with what each trial and voxel is; a voxel of two ROIs comes twice.
+
+    Parameters
+    ----------
+    values : (trials, voxels of the union)
+    trials : stimulus_id, session, run, onset
+    masks, union : (x, y, z) boolean, of each ROI and of all
+    """
     place = np.argwhere(union)
-    chosen = {roi: np.flatnonzero(mask[union]) for roi, mask in inputs.masks.items()}
+    chosen = {roi: np.flatnonzero(mask[union]) for roi, mask in masks.items()}
     columns = np.concatenate(list(chosen.values()))
     coords = {name: ("trial", trials[name].to_numpy(object)) for name in ("stimulus_id", "session", "run")}
     coords["onset"] = ("trial", trials["onset"].to_numpy())
     labels = np.repeat(np.array(list(chosen), object), [len(voxels) for voxels in chosen.values()])
     coords["roi"] = ("voxel", labels)
     coords |= {name: ("voxel", place[columns, axis]) for axis, name in enumerate("ijk")}
-    fitted = xarray.DataArray(values[:, columns], dims=("trial", "voxel"), coords=coords, name="betas")
-    # as text, which netCDF stores
-    fitted.attrs["fingerprints"] = json.dumps({own: run.label for own, run in seen.items()})
-    return Fitted(fitted, mean, tsnr, inputs.masks, inputs.affine, designs[0], warnings)
+    return xarray.DataArray(values[:, columns], dims=("trial", "voxel"), coords=coords, name="betas")
 
 
 def _suspicious(run: bids.Run, events: pd.DataFrame, design: pd.DataFrame) -> list[str]:

@@ -83,7 +83,7 @@ def plot_inputs(inputs: xarray.Dataset, models: dict[str, dict]) -> plt.Figure:
 
     Parameters
     ----------
-    inputs : of `networks.preprocessing.effective_inputs`
+    inputs : of `networks.inputs.effective_inputs`
     models : label and family by model name
     """
     # networks with the same input share a row

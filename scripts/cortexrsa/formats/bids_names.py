@@ -203,14 +203,7 @@ def _runs_of(folder: Path, subject: str, options: dict) -> tuple[list[RunFiles],
         found = f"no BOLD of {described}" + (f" in sessions {', '.join(sessions)}" if sessions else "")
         expected = "func/*_bold.nii.gz (options.incomplete: skip leaves the subject out)"
         raise _NoRuns("runs", found, expected, file=source / f"sub-{subject}")
-    scans: dict[tuple, Path] = {}
-    for path in bold:
-        key = scan_key(entities_of(path))
-        if key in scans:
-            found = f"two files for one run, {scans[key].name} and {path.name}"
-            raise InputError("runs", found, _choice(scans[key], path), file=path.parent)
-        scans[key] = path
-
+    scans = _by_scan(bold)
     faults = []
     if processed:
         unprocessed = [path.name for path in raw if scan_key(entities_of(path)) not in scans]
@@ -227,25 +220,20 @@ def _runs_of(folder: Path, subject: str, options: dict) -> tuple[list[RunFiles],
         if not events:
             faults.append((raw_path.parent, f"no events of {path.name}"))
             continue
-        entities = entities_of(path)
-        # the value as it is written
-        written = dict(part.split("-", 1) for part in path.name.split("_")[:-1] if "-" in part)
-        label = "_".join(
-            f"{key}-{written[key]}" for key in ("sub", *SCAN) if key in written and key != "task"
+        raw_file = next(
+            (other for other in raw if scan_key(entities_of(other)) == scan_key(entities_of(path))), None
         )
         runs.append(
             RunFiles(
                 subject,
-                entities.get("ses"),
-                label,
+                entities_of(path).get("ses"),
+                _label_of(path),
                 path,
                 events[-1],
                 _confounds_of(path),
                 tuple(inherited(path, source, "bold", ".json")),
                 tuple(inherited(raw_path, folder, "bold", ".json")) if processed else (),
-                next((other for other in raw if scan_key(entities_of(other)) == scan_key(entities)), None)
-                if processed
-                else None,
+                raw_file if processed else None,
             )
         )
     # events of raw BOLD that is not preprocessed are told of already
@@ -260,6 +248,29 @@ def _runs_of(folder: Path, subject: str, options: dict) -> tuple[list[RunFiles],
         raise InputError("runs", found + more, expected, file=place)
     runs.sort(key=lambda run: _order(entities_of(run.bold)))
     return runs, [f"sub-{subject}: {found}: left out" for _, found in faults]
+
+
+def _by_scan(bold: list[Path]) -> dict[tuple, Path]:
+    """BOLD files by the scan that they are of.
+
+    Raises
+    ------
+    InputError : two files of one scan, with what would choose between them.
+    """
+    scans: dict[tuple, Path] = {}
+    for path in bold:
+        key = scan_key(entities_of(path))
+        if key in scans:
+            found = f"two files for one run, {scans[key].name} and {path.name}"
+            raise InputError("runs", found, _choice(scans[key], path), file=path.parent)
+        scans[key] = path
+    return scans
+
+
+def _label_of(path: Path) -> str:
+    """What tells a subject's run from the others, as its name has it."""
+    written = dict(part.split("-", 1) for part in path.name.split("_")[:-1] if "-" in part)
+    return "_".join(f"{key}-{written[key]}" for key in ("sub", *SCAN) if key in written and key != "task")
 
 
 def _scans(

@@ -136,29 +136,42 @@ def tau_a(first, second, ranks, others, counts, labels):
 
 
 @numba.njit(nogil=True, cache=True)
-def _concordances(order, new, others, other_order, other_new, out):
-    """See `concordances`."""
-    size = order.size
-    total = np.int64(size)
-    keys, scratch = np.empty(size, np.uint64), np.empty(size, np.uint64)
-    counts, moved = np.zeros(size, np.uint32), np.empty(size, np.uint32)
-    sorted_order = np.empty(size, np.uint32)
-    # within ties of the one RDM in ascending order of the other
+def _end_of_ties(new, start):
+    """First place after `start` at which another value begins."""
+    stop = start + 1
+    while stop < new.size and not new[stop]:
+        stop += 1
+    return stop
+
+
+@numba.njit(nogil=True, cache=True)
+def _sorted_within_ties(order, new, others):
+    """Order of one RDM, within its ties ascending in the other."""
+    found = np.empty(order.size, np.uint32)
     start = 0
-    while start < size:
-        stop = start + 1
-        while stop < size and not new[stop]:
-            stop += 1
+    while start < order.size:
+        stop = _end_of_ties(new, start)
         group = order[start:stop]
         if stop - start > 1:
             group = group[np.argsort(others[group], kind="mergesort")]
-        for k in range(start, stop):
-            index = group[k - start]
-            sorted_order[k] = index
-            keys[k] = (np.uint64(others[index]) << np.uint64(32)) | np.uint64(k)
+        found[start:stop] = group
         start = stop
-    # every element: twice the smaller and once the equal ones among those before it
-    width, shift = 1, np.uint64(32)
+    return found
+
+
+@numba.njit(nogil=True, cache=True)
+def _smaller_before(values):
+    """Of every element: twice the number of smaller and once that of equal ones among those before it.
+
+    By merging, as in `_sort_and_count`, with each element's place in the lower half of its key.
+    """
+    size = values.size
+    shift = np.uint64(32)
+    keys, scratch = np.empty(size, np.uint64), np.empty(size, np.uint64)
+    counts, moved = np.zeros(size, np.uint32), np.empty(size, np.uint32)
+    for k in range(size):
+        keys[k] = (np.uint64(values[k]) << shift) | np.uint64(k)
+    width = 1
     while width < size:
         for first in range(0, size, 2 * width):
             middle, last = min(size, first + width), min(size, first + 2 * width)
@@ -175,16 +188,22 @@ def _concordances(order, new, others, other_order, other_new, out):
         keys, scratch = scratch, keys
         counts, moved = moved, counts
         width *= 2
-    before = moved
     mask = (np.uint64(1) << shift) - np.uint64(1)
     for k in range(size):
-        before[keys[k] & mask] = counts[k]
-    # sign(x) sign(y) = (2 K - 1)(2 K' - 1), with K of 1, 1/2 or 0
+        moved[keys[k] & mask] = counts[k]
+    return moved
+
+
+@numba.njit(nogil=True, cache=True)
+def _concordances(order, new, others, other_order, other_new, out):
+    """See `concordances`: sign(x) sign(y) = (2 K - 1)(2 K' - 1), with K of 1, 1/2 or 0."""
+    size = order.size
+    total = np.int64(size)
+    sorted_order = _sorted_within_ties(order, new, others)
+    before = _smaller_before(others[sorted_order])
     start = 0
     while start < size:
-        stop = start + 1
-        while stop < size and not new[stop]:
-            stop += 1
+        stop = _end_of_ties(new, start)
         first = start
         while first < stop:
             last = first + 1
@@ -199,9 +218,7 @@ def _concordances(order, new, others, other_order, other_new, out):
         start = stop
     start = 0
     while start < size:
-        stop = start + 1
-        while stop < size and not other_new[stop]:
-            stop += 1
+        stop = _end_of_ties(other_new, start)
         for k in range(start, stop):
             out[other_order[k]] -= start + stop
         start = stop

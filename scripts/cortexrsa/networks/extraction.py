@@ -6,6 +6,7 @@ import collections
 import concurrent.futures
 import contextlib
 import ctypes
+import functools
 import io
 import math
 import mmap
@@ -27,6 +28,7 @@ from cortexrsa.formats.tables import save_table
 from cortexrsa.networks.devices import choose_device, is_out_of_memory, place
 from cortexrsa.networks.layers import recorded, relative_depth
 from cortexrsa.networks.preprocessing import prepare
+from cortexrsa.networks.settings import Preprocessing
 from cortexrsa.storage import LARGE, write_provenance
 
 # outputs that wait to be written
@@ -318,14 +320,13 @@ def _layers_table(layers: Sequence[str], shapes: dict[str, tuple[int, ...]]) -> 
 def extract(
     model: torch.nn.Module,
     images: np.ndarray,
-    preprocessing: dict,
+    preprocessing: Preprocessing,
     layers: Sequence[str],
     folder: str | Path,
     batch_size: int = 64,
     device: torch.device | str | None = None,
     projection: Projection | None = None,
-    settings: dict | None = None,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, dict[str, str | Path]]:
     """Run the network once over all images and write each layer's activations.
 
     Memory does not grow with the number of images: each layer's output is written and let go while the
@@ -337,17 +338,15 @@ def extract(
     images : (n, H, W, 3) uint8, possibly memory-mapped
     preprocessing : of the model card, see `prepare`
     layers : names of modules, from input to output
-    folder : existing folder, in which `{layer}.npy` (n, features) float32, `layers.tsv` and its record with
-        all checksums are written
+    folder : existing folder, in which `{layer}.npy` (n, features) float32 are written
     batch_size : images at a time, to begin with
     device : `choose_device()` by default
     projection : of layers with more features than it keeps
-    settings : for the record
 
     Returns
     -------
-    DataFrame with one row a layer: layer, index, depth (0 first, 1 last), shape (CxHxW); the same as
-    `layers.tsv`
+    table : one row a layer: layer, index, depth (0 first, 1 last), shape (CxHxW)
+    files : name -> checksum of a large file, else where it lies; for `write_layers`
 
     Raises
     ------
@@ -358,51 +357,87 @@ def extract(
     if device.type == "cpu":
         _reuse_freed_memory()
     model = place(model, device).eval()
-    n, start = len(images), 0
     # cuDNN would otherwise round float32 convolutions to TF32 (10 bits of mantissa)
-    exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        fits = functools.partial(_fits, model, preprocessing, device)
+        shapes, overwritten = _probe(model, layers, fits, images)
+        with (
+            contextlib.closing(_Writer(folder, len(images), shapes, overwritten, projection)) as writer,
+            torch.inference_mode(),
+        ):
+            _pass(model, layers, fits, images, batch_size, writer)
+    return _layers_table(layers, shapes), writer.checksums()
 
-    def fits(batch: np.ndarray) -> bool:
-        """Run the network, and tell whether there was memory for it."""
-        try:
-            model(prepare(batch, preprocessing, device))
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            if len(batch) == 1:
-                found = f"out of memory on {device} at 1"
-                raise InputError("batch_size", found, "more memory") from None
-            return False
+
+def _fits(
+    model: torch.nn.Module, preprocessing: Preprocessing, device: torch.device, batch: np.ndarray
+) -> bool:
+    """Run the network on images, and tell whether there was memory for it.
+
+    Raises
+    ------
+    InputError : there is too little memory for a single image; the network does not run at this size.
+    """
+    try:
+        model(prepare(batch, preprocessing, device))
         return True
+    # as timm refuses other sizes, and as PyTorch refuses shapes that do not fit
+    except (AssertionError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            told = " ".join(f"{type(error).__name__}: {error}".split())
+            found = f"{preprocessing.size}, at which the network fails ({told})"
+            raise InputError("preprocessing: size", found, "a size at which it runs") from error
+    if len(batch) == 1:
+        raise InputError("batch_size", f"out of memory on {device} at 1", "more memory")
+    # outside the handler, so that the failed pass's tensors are no longer referenced
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    return False
+
+
+def _pass(
+    model: torch.nn.Module,
+    layers: Sequence[str],
+    fits: Callable[[np.ndarray], bool],
+    images: np.ndarray,
+    batch_size: int,
+    writer: _Writer,
+) -> None:
+    """The one pass over all images; the batch is halved where memory runs out, and the work goes on."""
+    n, start = len(images), 0
 
     def receive(layer: str, output: torch.Tensor) -> None:
         _check_output(layer, output, len(batch))
         writer.write(layer, start, output)
 
-    with exact:
-        shapes, overwritten = _probe(model, layers, fits, images)
-        with (
-            contextlib.closing(_Writer(folder, n, shapes, overwritten, projection)) as writer,
-            recorded(model, layers, receive),
-            torch.inference_mode(),
-            tqdm(total=n, unit="image", disable=None, file=sys.__stderr__) as bar,
-        ):
-            while start < n:
-                # read by `receive`
-                batch = images[start : start + batch_size]
-                if not fits(batch):
-                    batch_size = len(batch) // 2
-                    if device.type == "cuda":
-                        torch.cuda.empty_cache()
-                    continue
-                # the next pass may write into the same memory
-                writer.flush()
-                start += len(batch)
-                bar.update(len(batch))
-                _drop_pages(images)
-    table = _layers_table(layers, shapes)
-    save_table(folder / "layers.tsv", table, LAYERS, number_format=None)
-    write_provenance(
-        folder / "layers.tsv", settings, {"layers.tsv": folder / "layers.tsv"} | writer.checksums()
-    )
-    return table
+    with (
+        recorded(model, layers, receive),
+        tqdm(total=n, unit="image", disable=None, file=sys.__stderr__) as bar,
+    ):
+        while start < n:
+            # read by `receive`
+            batch = images[start : start + batch_size]
+            if not fits(batch):
+                batch_size = len(batch) // 2
+                continue
+            # the next pass may write into the same memory
+            writer.flush()
+            start += len(batch)
+            bar.update(len(batch))
+            _drop_pages(images)
+
+
+def write_layers(
+    folder: str | Path, table: pd.DataFrame, files: dict[str, str | Path], settings: dict | None = None
+) -> None:
+    """Write `layers.tsv` beside the activations of `extract`, and its record with all checksums.
+
+    Parameters
+    ----------
+    folder : of the activations
+    table, files : as `extract` returns them
+    settings : that made them, for the record
+    """
+    path = Path(folder, "layers.tsv")
+    save_table(path, table, LAYERS, number_format=None)
+    write_provenance(path, settings, {path.name: path} | files)

@@ -8,6 +8,8 @@ from lightly.models.modules.heads import BarlowTwinsProjectionHead, SimCLRProjec
 from torch import nn
 from torch.nn import functional as F
 
+from cortexrsa.networks.settings import Recipe
+
 
 class Objective(nn.Module):
     """A network, what is trained beside it, and a loss of the network's output for a whole batch.
@@ -19,7 +21,7 @@ class Objective(nn.Module):
 
     views = 1
 
-    def __init__(self, network: nn.Module, recipe: dict):
+    def __init__(self, network: nn.Module, recipe: Recipe):
         super().__init__()
         self.network, self.recipe = network, recipe
 
@@ -39,7 +41,7 @@ class Supervised(Objective):
     """Cross-entropy of the category, with label smoothing (Szegedy et al. 2016)."""
 
     def loss(self, outputs, views, labels, done):
-        smoothing = self.recipe.get("label_smoothing", 0.0)
+        smoothing = self.recipe.label_smoothing
         return F.cross_entropy(outputs[0].float(), labels, label_smoothing=smoothing)
 
 
@@ -48,11 +50,11 @@ class SimCLR(Objective):
 
     views = 2
 
-    def __init__(self, network: nn.Module, recipe: dict):
+    def __init__(self, network: nn.Module, recipe: Recipe):
         super().__init__(network, recipe)
-        hidden, out = recipe.get("projection", [256, 64])
+        hidden, out = recipe.projection or (256, 64)
         self.projection = SimCLRProjectionHead(network.features, hidden, out)
-        self.criterion = NTXentLoss(recipe["temperature"])
+        self.criterion = NTXentLoss(recipe.temperature)
 
     def loss(self, outputs, views, labels, done):
         z = self.projection(outputs[0]).float()
@@ -64,11 +66,11 @@ class BarlowTwins(Objective):
 
     views = 2
 
-    def __init__(self, network: nn.Module, recipe: dict):
+    def __init__(self, network: nn.Module, recipe: Recipe):
         super().__init__(network, recipe)
-        hidden, out = recipe.get("projection", [256, 256])
+        hidden, out = recipe.projection or (256, 256)
         self.projection = BarlowTwinsProjectionHead(network.features, hidden, out)
-        self.criterion = BarlowTwinsLoss(recipe.get("redundancy", 5e-3))
+        self.criterion = BarlowTwinsLoss(recipe.redundancy)
 
     def loss(self, outputs, views, labels, done):
         z = self.projection(outputs[0]).float()
@@ -96,8 +98,8 @@ class VariationalBound(Objective):
 
     def loss(self, outputs, views, labels, done):
         reconstruction, mu, logvar = outputs
-        error = F.mse_loss(reconstruction.float(), views) / (2 * self.recipe["decoder_sd"] ** 2)
-        beta = self.recipe.get("beta", 1.0) * min(1.0, done / self.recipe.get("beta_warmup", 0.3))
+        error = F.mse_loss(reconstruction.float(), views) / (2 * self.recipe.decoder_sd**2)
+        beta = self.recipe.beta * min(1.0, done / self.recipe.beta_warmup)
         return error + beta * kl_divergence(mu, logvar).mean() / views[0].numel()
 
 

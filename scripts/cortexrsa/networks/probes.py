@@ -9,6 +9,7 @@ from torch import nn
 from cortexrsa.networks.layers import recorded
 from cortexrsa.networks.objectives import kl_divergence
 from cortexrsa.networks.preprocessing import resize, standardise
+from cortexrsa.networks.settings import Preprocessing
 from cortexrsa.networks.streaming import Corpus, Images
 
 # the layer that probes read: what the objective acts on, before any head
@@ -25,18 +26,18 @@ NEIGHBOURS = 15
 BATCH = 256
 
 
-def _batches(images: Images, preprocessing: dict, device: torch.device, most: int | None = None):
+def _batches(images: Images, preprocessing: Preprocessing, device: torch.device, most: int | None = None):
     """Network input (b, 3, S, S) and labels (b,) of the images in their order, without augmentation."""
     n = len(images) if most is None else min(len(images), most)
     for start in range(0, n, BATCH):
         raw, labels = images.__getitems__(range(start, min(start + BATCH, n)))
-        x = resize(raw.to(device).float() / 255, preprocessing["size"]).expand(-1, 3, -1, -1)
+        x = resize(raw.to(device).float() / 255, preprocessing.size).expand(-1, 3, -1, -1)
         yield standardise(x, preprocessing).contiguous(memory_format=torch.channels_last), labels
 
 
 @torch.inference_mode()
 def embeddings(
-    model: nn.Module, images: Images, preprocessing: dict, layer: str, device: torch.device
+    model: nn.Module, images: Images, preprocessing: Preprocessing, layer: str, device: torch.device
 ) -> tuple[np.ndarray, np.ndarray]:
     """Output (n, features) of `layer`, and labels (n,), of the first images of a data set."""
     rows: list[np.ndarray] = []
@@ -73,7 +74,9 @@ def probe_accuracies(train: np.ndarray, train_labels, test: np.ndarray, test_lab
 
 
 @torch.inference_mode()
-def category_accuracy(model: nn.Module, images: Images, preprocessing: dict, device: torch.device) -> float:
+def category_accuracy(
+    model: nn.Module, images: Images, preprocessing: Preprocessing, device: torch.device
+) -> float:
     """Share of the images to which a classifier gives their own category."""
     hits = [
         (model(x).argmax(1).cpu() == labels).float() for x, labels in _batches(images, preprocessing, device)
@@ -83,7 +86,7 @@ def category_accuracy(model: nn.Module, images: Images, preprocessing: dict, dev
 
 @torch.inference_mode()
 def reconstruction(
-    model: nn.Module, parts: dict[str, Images], preprocessing: dict, device: torch.device
+    model: nn.Module, parts: dict[str, Images], preprocessing: Preprocessing, device: torch.device
 ) -> dict[str, float]:
     """R² of reconstructions of held-out images from the (mean) code, over the mean training image.
 
@@ -103,7 +106,11 @@ def reconstruction(
 
 
 def objective_metrics(
-    model: nn.Module, objective: str, parts: dict[str, Images], preprocessing: dict, device: torch.device
+    model: nn.Module,
+    objective: str,
+    parts: dict[str, Images],
+    preprocessing: Preprocessing,
+    device: torch.device,
 ) -> dict[str, float]:
     """What an objective is itself about, on held-out images: accuracy, or R² of reconstructions (and KL)."""
     if objective == "supervised":
@@ -118,7 +125,7 @@ def probe(
     layer: str,
     corpus: Corpus,
     parts: dict[str, Images],
-    preprocessing: dict,
+    preprocessing: Preprocessing,
     device: torch.device,
 ) -> dict[str, float]:
     """`PROBES` on a layer, and `chance` (share of the most frequent category); nothing without two

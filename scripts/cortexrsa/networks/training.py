@@ -13,6 +13,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import lightning
@@ -32,6 +33,7 @@ from cortexrsa.networks.build import build
 from cortexrsa.networks.devices import choose_device, is_out_of_memory, place
 from cortexrsa.networks.objectives import OBJECTIVES, SOURCES, Objective
 from cortexrsa.networks.preprocessing import resize, standardise
+from cortexrsa.networks.settings import Preprocessing, Recipe
 from cortexrsa.networks.streaming import Batches, Corpus, Images, loader
 from cortexrsa.storage import atomic_path
 
@@ -52,9 +54,9 @@ def learning_rate(step: int, steps: int, warmup: float = 0.1) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
 
 
-def precision(recipe: dict, device: torch.device) -> str:
+def precision(recipe: Recipe, device: torch.device) -> str:
     """Lightning's name of the precision: bfloat16 where the hardware multiplies it natively, else float32."""
-    wanted = recipe.get("precision", "auto")
+    wanted = recipe.precision
     if wanted == "auto":
         if device.type == "cuda":
             native = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -94,7 +96,7 @@ class Training(lightning.LightningModule):
     batch included, stays the same.
     """
 
-    def __init__(self, objective: Objective, preprocessing: dict, steps: int):
+    def __init__(self, objective: Objective, preprocessing: Preprocessing, steps: int):
         super().__init__()
         # the steps are made by hand: Lightning's closure cannot be repeated after out of memory
         self.automatic_optimization = False
@@ -102,20 +104,20 @@ class Training(lightning.LightningModule):
         self.objective = place(objective, next(objective.parameters()).device)
         self.steps = steps
         self.recipe, self.preprocessing = objective.recipe, preprocessing
-        self.augmentation = Views(self.recipe.get("augmentation") or {}, preprocessing["size"])
+        self.augmentation = Views(self.recipe.augmentation, preprocessing.size)
         self.in_parts = False
 
     def configure_optimizers(self):
         decayed = [p for p in self.objective.parameters() if p.ndim > 1]
         # biases and normalisation are not decayed
         others = [p for p in self.objective.parameters() if p.ndim <= 1]
-        decay, rate = self.recipe.get("weight_decay", 0.0), self.recipe["learning_rate"]
+        decay, rate = self.recipe.weight_decay, self.recipe.learning_rate
         groups = [{"params": decayed, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-        if self.recipe.get("optimizer", "adamw") == "sgd":
+        if self.recipe.optimizer == "sgd":
             optimizer = torch.optim.SGD(groups, lr=rate, momentum=0.9, nesterov=True)
         else:
             optimizer = torch.optim.AdamW(groups, lr=rate, fused=True)
-        warmup = self.recipe.get("warmup", 0.1)
+        warmup = self.recipe.warmup
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: learning_rate(step, self.steps, warmup)
         )
@@ -123,14 +125,14 @@ class Training(lightning.LightningModule):
 
     def _seed(self, step: int, part: int) -> None:
         # distinct for every step and part of the batch
-        state = np.random.SeedSequence([self.recipe["seed"], step, part])
+        state = np.random.SeedSequence([self.recipe.seed, step, part])
         torch.manual_seed(int(state.generate_state(1, np.uint64)[0]))
 
     def views(self, images: torch.Tensor) -> torch.Tensor:
         """Views (b * views, 3, S, S), standardised, of images (b, C, H, W) uint8; an image's are adjacent."""
         # images stay float32 also where the network computes in bfloat16
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-            x = resize(images.float() / 255, self.preprocessing["size"])
+            x = resize(images.float() / 255, self.preprocessing.size)
             x = self.augmentation(x.repeat_interleave(self.objective.views, 0))
             x = standardise(x.expand(-1, 3, -1, -1), self.preprocessing)
             return x.contiguous(memory_format=torch.channels_last)
@@ -142,7 +144,7 @@ class Training(lightning.LightningModule):
 
     def gradients(self, views: torch.Tensor, labels: torch.Tensor, step: int, in_parts: bool) -> torch.Tensor:
         """Loss of the whole batch, with its gradients added to the parameters'."""
-        norm_batch = self.recipe.get("norm_batch") or len(labels)
+        norm_batch = self.recipe.norm_batch or len(labels)
         parts = views.split(norm_batch * self.objective.views)
 
         def outputs(part: int) -> tuple[torch.Tensor, ...]:
@@ -192,15 +194,15 @@ class Training(lightning.LightningModule):
             raise InputError(
                 "weights: training", f"loss {loss.item()} at step {step}", "a lower learning_rate"
             )
-        if self.recipe.get("gradient_clip"):
-            nn.utils.clip_grad_norm_(self.objective.parameters(), self.recipe["gradient_clip"])
+        if self.recipe.gradient_clip:
+            nn.utils.clip_grad_norm_(self.objective.parameters(), self.recipe.gradient_clip)
         optimizer.step()
         self.lr_schedulers().step()
         return loss
 
     def _shrink(self, buffers: dict[str, torch.Tensor]) -> None:
         """After out of memory: undo what the failed pass left; from now on the batch passes in parts."""
-        batch, norm_batch = self.recipe["batch_size"], self.recipe.get("norm_batch")
+        batch, norm_batch = self.recipe.batch_size, self.recipe.norm_batch
         if self.in_parts or not norm_batch or norm_batch >= batch:
             found = f"out of memory on {self.device} at {norm_batch if self.in_parts else batch} images"
             raise InputError(
@@ -316,8 +318,8 @@ def _started(checkpoint: Path) -> int:
 # ---- one training ----------------------------------------------------------------------------------------
 
 
-def _check(network: dict, recipe: dict, corpus: Corpus) -> None:
-    objective = recipe["objective"]
+def _check(network: dict, recipe: Recipe, corpus: Corpus) -> None:
+    objective = recipe.objective
     if objective not in OBJECTIVES:
         found = repr(objective)
         raise InputError("weights: training: objective", found, f"one of {list(OBJECTIVES)}")
@@ -328,12 +330,12 @@ def _check(network: dict, recipe: dict, corpus: Corpus) -> None:
     counts = {name: int((corpus.index["split"] == name).sum()) for name in ("train", "validation")}
     if min(counts.values()) == 0:
         raise InputError("corpus: split", counts, "images to train on and images held out")
-    if recipe["images_seen"] < recipe["batch_size"] or recipe["batch_size"] < 2:
-        found = f"{recipe['images_seen']} images in batches of {recipe['batch_size']}"
+    if recipe.images_seen < recipe.batch_size or recipe.batch_size < 2:
+        found = f"{recipe.images_seen} images in batches of {recipe.batch_size}"
         raise InputError("weights: training: images_seen", found, "at least one batch of two")
-    norm_batch = recipe.get("norm_batch")
-    if norm_batch and recipe["batch_size"] % norm_batch:
-        expected = f"a divisor of the batch_size, {recipe['batch_size']}"
+    norm_batch = recipe.norm_batch
+    if norm_batch and recipe.batch_size % norm_batch:
+        expected = f"a divisor of the batch_size, {recipe.batch_size}"
         raise InputError("weights: training: norm_batch", norm_batch, expected)
     if objective == "supervised" and not corpus.categories:
         raise InputError("corpus", "images without categories", "a sub-folder for each category")
@@ -345,9 +347,9 @@ def _check(network: dict, recipe: dict, corpus: Corpus) -> None:
 
 def train(
     network: dict,
-    recipe: dict,
+    recipe: Recipe,
     corpus: Corpus,
-    preprocessing: dict,
+    preprocessing: Preprocessing,
     checkpoints: str | Path | None = None,
     code: str = "",
     device: torch.device | str | None = None,
@@ -361,10 +363,7 @@ def train(
     Parameters
     ----------
     network : of a model card, source resnet, cornet_s, autoencoder or vae
-    recipe : `weights: training` of the card: objective, images_seen, batch_size, norm_batch, optimizer (adamw
-        or sgd), learning_rate, weight_decay, warmup, gradient_clip, precision (auto, float32, bfloat16),
-        seed, augmentation (see `augmentation.Views`), and the objective's own (label_smoothing; temperature,
-        projection; redundancy; decoder_sd, beta, beta_warmup)
+    recipe : of the card
     corpus : its labels are seen by the supervised objective and by the probes alone
     preprocessing : of the card
     checkpoints : folder for the checkpoints of this and of no other training; what other recipes left there
@@ -389,64 +388,76 @@ def train(
     _check(network, recipe, corpus)
     # its notices would go past the job's log to the terminal
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    device, seed = torch.device(device or choose_device()), recipe["seed"]
-    steps, size = recipe["images_seen"] // recipe["batch_size"], preprocessing["size"]
     torch.set_num_threads(threads)
-    parts = {name: corpus.part(name, size) for name in ("train", "validation")}
-    cuda = [device] if device.type == "cuda" else []
-    exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-    with torch.random.fork_rng(devices=cuda), exact if cuda else contextlib.nullcontext():
-        torch.manual_seed(seed)
-        objective = OBJECTIVES[recipe["objective"]](build(network, seed), recipe)
+    device = torch.device(device or choose_device())
+    parts = {name: corpus.part(name, preprocessing.size) for name in ("train", "validation")}
+    folder = None
+    if checkpoints is not None:
+        settings = {"network": network, "recipe": asdict(recipe), "preprocessing": asdict(preprocessing)}
+        folder = Path(checkpoints) / checkpoint_key(settings, corpus, code)
+    with _repeatable(device):
+        torch.manual_seed(recipe.seed)
+        objective = OBJECTIVES[recipe.objective](build(network, recipe.seed), recipe)
         objective = place(objective, device)
         layer = probes.EMBEDDINGS[network["source"]]
         before = probes.probe(objective.network, layer, corpus, parts, preprocessing, device)
-        module = Training(objective, preprocessing, steps)
-        curve = LearningCurve(steps, recipe["batch_size"], parts["validation"])
-        start, checkpoint, callbacks = 0, None, [curve]
-        if checkpoints is not None:
-            settings = {"network": network, "recipe": recipe, "preprocessing": preprocessing}
-            folder = Path(checkpoints) / checkpoint_key(settings, corpus, code)
-            _discard_others(folder)
-            checkpoint = folder / "last.ckpt"
-            start = _started(checkpoint) if checkpoint.is_file() else 0
-            if start:
-                print(f"going on from step {start} of {steps}")
-            callbacks.append(
-                ModelCheckpoint(
-                    folder,
-                    "last",
-                    every_n_train_steps=min(max(1, steps // CHECKPOINTS), CHECKPOINT_STEPS),
-                    enable_version_counter=False,
-                )
-            )
-        trainer = _trainer(recipe, steps, device, callbacks)
-        batches = Batches(len(parts["train"]), recipe["batch_size"], steps, seed, start)
-        workers = threads - 1 if corpus.images is None else 0
-        data = loader(parts["train"], batches, workers, pin_memory=device.type == "cuda")
-        # Lightning keeps the mode that it finds, and the probes left evaluation mode
-        module.train()
-        if start < steps:
-            with warnings.catch_warnings():
-                # the loader has no workers on purpose, and its length is that of the whole training
-                warnings.filterwarnings("ignore", module="lightning")
-                trainer.fit(module, data, ckpt_path=checkpoint if start else None, weights_only=True)
-        else:
-            state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-            module.load_state_dict(state["state_dict"])
-            curve.load_state_dict(state["callbacks"]["LearningCurve"])
-        objective = objective.to(device)
-        model = objective.network
+        module = Training(objective, preprocessing, recipe.steps)
+        curve = LearningCurve(recipe.steps, recipe.batch_size, parts["validation"])
+        # with image files, the other threads decode ahead
+        _fit(module, curve, parts["train"], folder, workers=threads - 1 if corpus.images is None else 0)
+        model = objective.to(device).network
         found = probes.probe(model, layer, corpus, parts, preprocessing, device)
-        found |= probes.objective_metrics(model, recipe["objective"], parts, preprocessing, device)
+        found |= probes.objective_metrics(model, recipe.objective, parts, preprocessing, device)
     rows = [[metric, value, 0] for metric, value in before.items() if metric in probes.PROBES]
     rows += curve.rows
-    rows += [[metric, value, steps * recipe["batch_size"]] for metric, value in found.items()]
+    rows += [[metric, value, recipe.steps * recipe.batch_size] for metric, value in found.items()]
     metrics = pd.DataFrame(rows, columns=list(METRICS.columns))
     return model.cpu().to(memory_format=torch.contiguous_format).eval(), metrics
 
 
-def _trainer(recipe: dict, steps: int, device: torch.device, callbacks: list[Callback]) -> lightning.Trainer:
+@contextlib.contextmanager
+def _repeatable(device: torch.device) -> Iterator[None]:
+    """Random numbers of its own, and on a GPU the same result every time, in full float32."""
+    cuda = device.type == "cuda"
+    exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+    with torch.random.fork_rng(devices=[device] if cuda else []), exact if cuda else contextlib.nullcontext():
+        yield
+
+
+def _fit(module: Training, curve: LearningCurve, images: Images, folder: Path | None, workers: int) -> None:
+    """Train to the end; where a folder for checkpoints is given, from its last one on and with new ones."""
+    recipe, steps = module.recipe, module.steps
+    device = next(module.parameters()).device
+    start, checkpoint, callbacks = 0, None, [curve]
+    if folder is not None:
+        _discard_others(folder)
+        checkpoint = folder / "last.ckpt"
+        start = _started(checkpoint) if checkpoint.is_file() else 0
+        if start:
+            print(f"going on from step {start} of {steps}")
+        every = min(max(1, steps // CHECKPOINTS), CHECKPOINT_STEPS)
+        callbacks.append(
+            ModelCheckpoint(folder, "last", every_n_train_steps=every, enable_version_counter=False)
+        )
+    if start == steps:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        module.load_state_dict(state["state_dict"])
+        curve.load_state_dict(state["callbacks"]["LearningCurve"])
+        return
+    batches = Batches(len(images), recipe.batch_size, steps, recipe.seed, start)
+    data = loader(images, batches, workers, pin_memory=device.type == "cuda")
+    trainer = _trainer(recipe, steps, device, callbacks)
+    # Lightning keeps the mode that it finds, and the probes left evaluation mode
+    module.train()
+    with warnings.catch_warnings():
+        # the loader has no workers on purpose, and its length is that of the whole training
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer.fit(module, data, ckpt_path=checkpoint if start else None, weights_only=True)
+
+
+def _trainer(
+    recipe: Recipe, steps: int, device: torch.device, callbacks: list[Callback]
+) -> lightning.Trainer:
     """Lightning's loop of one training on one device, with a bar on the terminal where there is one."""
     # not in the log of a cluster's job
     progress = sys.__stderr__.isatty()
