@@ -19,7 +19,7 @@ from PIL import Image
 from cortexrsa import studies
 from cortexrsa.cards import load_card, merged_config
 from cortexrsa.errors import InputError
-from forked import run_snakemake
+from forked import exit_code, run_snakemake
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = Path(__file__).resolve().parent / "workflow"
@@ -113,9 +113,12 @@ def killed_twice(project: Path, *arguments: str, **environment: str) -> set[str]
     deaths = project / "deaths"
     deaths.mkdir()
     environment |= {"PYTHONPATH": str(HERE / "killed"), "FAULTS_FOLDER": str(deaths)}
-    while (run := start(project, "--retries", "1", *arguments, **environment)).wait() == -signal.SIGKILL:
+    log = project / "snakemake.log"
+    log.touch()
+    words = ["--cores", "2", "--retries", "1", *arguments]
+    while (code := exit_code(words, project, os.environ | environment, (log, log))) == -signal.SIGKILL:
         shutil.rmtree(project / ".snakemake/locks")
-    assert run.returncode == 0, (project / "snakemake.log").read_text()[-3000:]
+    assert code == 0, log.read_text()[-3000:]
     return {path.name for path in deaths.iterdir()}
 
 

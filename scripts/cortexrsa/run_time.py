@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# CPU seconds of the embedded study and of its longest training, measured on two cores, by what it trains in
-# (README, docs/unified-training.md); with native bfloat16 the whole is 4 min 25 s of both cores
-MEASURED = {"bfloat16": (530, 121), "float32": (1635, 541)}
+# CPU seconds of the embedded study, and of its longest training with what waits for it: with AVX2, in float32
+# (README, docs/unified-training.md)
+TOTAL, LONGEST = 1635, 541
 # flags of /proc/cpuinfo; PyTorch asks the processor for the same
 NATIVE_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 
@@ -35,11 +35,10 @@ def sentence(cores: int, flags: set[str]) -> str:
     cores : that the study gets
     flags : of the processor, see `processor_flags`
     """
-    kind = "bfloat16" if flags & NATIVE_BFLOAT16 else "float32"
-    total, longest = MEASURED[kind]
-    minutes = max(total / cores, longest) / 60
-    where = f"{cores} {'core' if cores == 1 else 'cores'} {'with' if kind == 'bfloat16' else 'without'}"
+    minutes = max(1, round(max(TOTAL / cores, LONGEST) / 60))
+    less = ", less on this processor, which has native bfloat16" if flags & NATIVE_BFLOAT16 else ""
+    where = f"{cores} {'core' if cores == 1 else 'cores'}"
     return (
-        f"The embedded study will take about {max(1, round(minutes))} minutes on {where} native bfloat16, "
-        f"if nothing else runs (measured: {total:,} CPU seconds); what is finished is not done again."
+        f"The embedded study will take about {minutes} minutes on {where}, if nothing else runs "
+        f"(measured: {TOTAL:,} CPU seconds in float32{less}); what is finished is not done again."
     )

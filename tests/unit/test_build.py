@@ -66,6 +66,25 @@ def test_width_and_stem_follow_the_card():
     assert bottleneck.layer1[0].conv3.weight.shape == (16, 4, 1, 1)
 
 
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_residual_branches_that_begin_at_zero_are_torchvisions(name):
+    options = {"width": 4, "stem": "small", "classes": 3}
+    plain = build({"source": "resnet", "name": name, "options": options}, seed=1).state_dict()
+    options["zero_init_residual"] = True
+    network = build({"source": "resnet", "name": name, "options": options}, seed=1)
+    reference = torchvision.models.get_model(name, weights=None, zero_init_residual=True).state_dict()
+    zeros = {key for key, value in reference.items() if key.endswith("weight") and not value.any()}
+    state = network.state_dict()
+    assert {key for key in state if key.endswith("weight") and not state[key].any()} == zeros
+    assert all(torch.equal(value, plain[key]) for key, value in state.items() if key not in zeros)
+    # a block without a change of shape is the identity on what is not negative
+    x = torch.rand(2, network.layer1[0].conv1.out_channels * network.layer1[0].expansion, 8, 8)
+    torch.testing.assert_close(network.layer1[1](x), x)
+    options = {"size": 16, "stem": "small", "zero_init_residual": True}
+    with pytest.raises(InputError, match="zero_init_residual is an option of ResNets"):
+        build({"source": "vae", "name": "cornet_s", "options": options})
+
+
 def test_random_weights_depend_on_the_seed_alone():
     torch.manual_seed(5)
     before = torch.get_rng_state()

@@ -151,18 +151,6 @@ def test_truncated_rdms(rerun):
     assert not at(rerun, "tiny/rsa/pixels.nc").exists()
 
 
-def test_a_constant_layer_scores_nothing_and_says_why(rerun):
-    layer = at(rerun, "tiny/activations/pixels/1-of-1/pixels.npy")
-    np.save(layer, np.ones_like(np.load(layer)))
-    layer.with_name("layers.tsv.json").unlink()
-    made(rerun, *TINY, "--forcerun", place(rerun, "tiny/rdms/pixels.h5"))
-    scores = pd.read_csv(at(rerun, "tiny/scores.csv"))
-    pixels = scores[scores["model"] == "pixels"]
-    assert pixels["score"].isna().all()
-    assert pixels["note"].str.contains("constant").all()
-    assert scores[scores["model"] != "pixels"]["score"].notna().all()
-
-
 def dataset_from(project, folder, **changes):
     """A data set of RDMs made of local files, as a user would add one."""
     folder.mkdir()

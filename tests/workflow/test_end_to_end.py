@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import re
+import shutil
 
 import h5py
 import numpy as np
@@ -22,7 +23,19 @@ from PIL import Image
 from cortexrsa.cards import load_card
 from cortexrsa.code import fingerprint
 from cortexrsa.storage import checksum
-from support import ROOT, TINY, assert_figure, at, killed_twice, made, place, snakemake, words_of
+from support import (
+    ROOT,
+    TINY,
+    assert_figure,
+    at,
+    edit,
+    killed_twice,
+    made,
+    pending,
+    place,
+    snakemake,
+    words_of,
+)
 
 NOBODY = (
     "roles: {networks: {task_optimised: null, generative: null, self_supervised: null, untrained: null}}\n"
@@ -272,22 +285,57 @@ def test_trained_networks_are_plain_state_dicts(finished):
     )
 
 
-def test_a_network_that_did_not_learn_is_marked_and_its_claims_untestable(rerun):
-    """A bar that nothing reaches: no network is trained again, tables and figures say what follows."""
-    card = rerun / "resources/corpora/few.yaml"
+@pytest.fixture(scope="module")
+def changed(finished, tmp_path_factory):
+    """The finished study changed in three ways, and run again; and when its files were made before.
+
+    A bar of learning that nothing reaches, another seed of the untrained network, and a constant layer.
+    """
+    project = tmp_path_factory.mktemp("changed") / "project"
+    shutil.copytree(finished, project, symlinks=True)
+    card = project / "resources/corpora/few.yaml"
     card.write_text(re.sub("over_chance: [-0-9.]+", "over_chance: 0.9", card.read_text()))
-    weights = rerun / "results/networks/tiny_resnet18/weights.safetensors"
-    before = weights.stat().st_mtime_ns
-    made(rerun, *TINY)
-    assert weights.stat().st_mtime_ns == before
-    learning = table(rerun, "tiny/learning.csv").set_index("model")
+    edit(project / "resources/models/tiny_untrained.yaml", "seed: 1", "seed: 2")
+    layer = at(project, "tiny/activations/pixels/1-of-1/pixels.npy")
+    np.save(layer, np.ones_like(np.load(layer)))
+    layer.with_name("layers.tsv.json").unlink()
+    before = {path: path.stat().st_mtime_ns for path in (project / "results").rglob("*") if path.is_file()}
+    made(project, *TINY, "--forcerun", place(project, "tiny/rdms/pixels.h5"))
+    return project, before
+
+
+def test_the_plan_is_what_is_run(changed):
+    """The jobs of what was edited ran, the others' files are untouched; nothing is left to do."""
+    project, before = changed
+    made_anew = {path for path, time in before.items() if path.stat().st_mtime_ns != time}
+    assert {path.stem for path in made_anew if path.suffix == ".nc" and path.parent.name == "rsa"} == {
+        "tiny_untrained",
+        "pixels",
+    }
+    assert not [path for path in made_anew if path.name == "weights.safetensors"]
+    assert pending(project) == set()
+
+
+def test_a_network_that_did_not_learn_is_marked_and_its_claims_untestable(changed):
+    """No network is trained again (see above); tables and figures say what follows."""
+    project, _ = changed
+    learning = table(project, "tiny/learning.csv").set_index("model")
     assert learning.loc["tiny_resnet18", "learned"] == "no"
-    claims = table(rerun, "tiny/claims.csv")
+    claims = table(project, "tiny/claims.csv")
     (h1,) = claims[(claims["claim"] == "H1") & (claims["statistic"] != "overall")].to_dict("records")
     assert h1["verdict"] == "untestable"
     assert re.match(r"tiny_resnet18 did not learn \(accuracy \d\.\d+ is below the bar of", h1["reason"])
     for figure in ("profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "learning"):
-        assert "ResNet (did not learn)" in words_of(at(rerun, f"tiny/figures/{figure}.svg")), figure
+        assert "ResNet (did not learn)" in words_of(at(project, f"tiny/figures/{figure}.svg")), figure
+
+
+def test_a_constant_layer_scores_nothing_and_says_why(changed):
+    project, _ = changed
+    scores = table(project, "tiny/scores.csv")
+    pixels = scores[scores["model"] == "pixels"]
+    assert pixels["score"].isna().all()
+    assert pixels["note"].str.contains("constant").all()
+    assert scores[scores["model"] != "pixels"]["score"].notna().all()
 
 
 def test_baselines_alone_make_a_study(rerun):

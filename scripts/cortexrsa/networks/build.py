@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import re
 from pathlib import Path
@@ -48,16 +49,13 @@ def _constructor(network: dict):
         return torchvision.models.get_model_builder(name)
     if kind == "resnet":
         known(RESNETS)
-        return lambda width=64, stem="imagenet", classes=1000: ResNet(name, width, stem, classes)
+        return functools.partial(ResNet, name)
     if kind == "cornet_s":
         known(["cornet_s"])
         return CORnetS
     if kind in ("vae", "autoencoder"):
         known([*RESNETS, "cornet_s"])
-        network_class = VAE if kind == "vae" else Autoencoder
-        return lambda width=64, stem="imagenet", latent=64, size=224: network_class(
-            name, width, stem, latent, size
-        )
+        return functools.partial(VAE if kind == "vae" else Autoencoder, name)
     if kind == "timm":
         import timm
 

@@ -24,9 +24,18 @@ class ResNet(torchvision.models.ResNet):
     width : channels of the stem and of the first stage (64 in the paper)
     stem : imagenet (7 x 7, stride 2, then max pooling) or small (3 x 3, stride 2)
     classes : outputs of the linear head; 0 leaves it out, and the network returns `avgpool`
+    zero_init_residual : begin with residual branches that add nothing, which trains deep networks in fewer
+        steps (Goyal et al. 2017, arXiv:1706.02677)
     """
 
-    def __init__(self, name: str, width: int = 64, stem: str = "imagenet", classes: int = 1000):
+    def __init__(
+        self,
+        name: str,
+        width: int = 64,
+        stem: str = "imagenet",
+        classes: int = 1000,
+        zero_init_residual: bool = False,
+    ):
         # torchvision's constructor fixes the width, so only its block builder and its forward pass serve here
         nn.Module.__init__(self)
         block, depths = RESNETS[name]
@@ -46,3 +55,6 @@ class ResNet(torchvision.models.ResNet):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif zero_init_residual and isinstance(module, BasicBlock | Bottleneck):
+                last = module.bn3 if isinstance(module, Bottleneck) else module.bn2
+                nn.init.zeros_(last.weight)

@@ -23,18 +23,29 @@ class Autoencoder(nn.Module):
     name, width, stem : of the encoder, see `ResNet` and `CORnetS`
     latent : dimensions of the code
     size : side of the input in pixels, a multiple of the encoder's total stride
+    zero_init_residual : of a ResNet, see there
     """
 
-    def __init__(self, name: str, width: int = 64, stem: str = "imagenet", latent: int = 64, size: int = 224):
+    def __init__(
+        self,
+        name: str,
+        width: int = 64,
+        stem: str = "imagenet",
+        latent: int = 64,
+        size: int = 224,
+        zero_init_residual: bool = False,
+    ):
         super().__init__()
         stride = 32 if stem == "imagenet" else 16
         if size % stride:
             raise ValueError(f"size {size} is no multiple of {stride}")
         if name == "cornet_s":
+            if zero_init_residual:
+                raise ValueError("zero_init_residual is an option of ResNets")
             self.encoder = CORnetS(width, stem, classes=0)
             self.encoder.decoder.avgpool = nn.Identity()
         else:
-            self.encoder = ResNet(name, width, stem, classes=0)
+            self.encoder = ResNet(name, width, stem, 0, zero_init_residual)
             self.encoder.avgpool = nn.Identity()
         self.side, self.channels = size // stride, 8 * width
         self._add_heads(self.encoder.features * self.side**2, latent)
