@@ -19,6 +19,9 @@ class Stream(IntEnum):
     SIGNS = 9  # signs of subjects
     JOINT = 10  # draws from the joint distribution of scores
     NULL = 11  # draws from the distribution under random relabelling
+    FOLDS = 20  # folds of the stimuli, of encoding models
+    BANDS = 21  # weights of bands that are tried
+    LABELS = 22  # relabelled test stimuli of encoding models
 
 
 def generator(seed: int, *streams: int) -> np.random.Generator:

@@ -1,0 +1,1 @@
+"""Encoding models: how well the layers of a network predict the responses of voxels."""

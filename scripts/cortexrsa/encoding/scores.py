@@ -1,0 +1,67 @@
+"""Scores of predictions: of every voxel, and their mean in a ROI with its influences and its null."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Columns of (m, v) less their mean, divided by their standard deviation; NaN where there is none."""
+    values = values - values.mean(axis=0)
+    scale = np.sqrt((values**2).mean(axis=0))
+    return np.divide(values, scale, out=np.full(values.shape, np.nan), where=scale > 0)
+
+
+def r_squared(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """Share of each voxel's variance over stimuli that is predicted, 1 - residual / total: (m, v) -> (v,)."""
+    residual = ((measured - predicted) ** 2).mean(axis=0)
+    return 1 - residual / measured.var(axis=0)
+
+
+@dataclass(frozen=True)
+class Correlations:
+    """Pearson correlations of predicted with measured responses, one a voxel.
+
+    Attributes
+    ----------
+    predicted, measured : (m, v), standardised over the stimuli
+    """
+
+    predicted: np.ndarray
+    measured: np.ndarray
+
+    @classmethod
+    def of(cls, predicted: np.ndarray, measured: np.ndarray) -> Correlations:
+        return cls(standardised(predicted), standardised(measured))
+
+    @property
+    def r(self) -> np.ndarray:
+        """(v,)"""
+        return (self.predicted * self.measured).mean(axis=0)
+
+    def influences(self) -> np.ndarray:
+        """Influence of every stimulus on the mean of r over the voxels: (m,), of mean 0.
+
+        That on one r is z_x z_y - r (z_x^2 + z_y^2) / 2 (Devlin, Gnanadesikan & Kettenring 1975,
+        doi:10.1093/biomet/62.3.531).
+        """
+        products = (self.predicted * self.measured).mean(axis=1)
+        squares = ((self.predicted**2 + self.measured**2) * self.r).mean(axis=1)
+        return products - squares / 2
+
+    def null(self, orders: np.ndarray) -> np.ndarray:
+        """Mean of r over the voxels with the measured responses of stimuli relabelled.
+
+        Parameters
+        ----------
+        orders : (permutations, m), stimulus whose response each place takes
+
+        Returns
+        -------
+        (permutations,)
+        """
+        # a mean over voxels is all that a pair of predicted and measured stimuli adds
+        products = self.measured @ self.predicted.T / self.predicted.shape[1]
+        return products[orders, np.arange(orders.shape[1])].mean(axis=1)
