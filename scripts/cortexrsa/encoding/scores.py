@@ -44,12 +44,15 @@ class Correlations:
     def influences(self) -> np.ndarray:
         """Influence of every stimulus on the mean of r over the voxels: (m,), of mean 0.
 
-        That on one r is z_x z_y - r (z_x^2 + z_y^2) / 2 (Devlin, Gnanadesikan & Kettenring 1975,
-        doi:10.1093/biomet/62.3.531).
+        m - 1 times what the mean of r is above that without the stimulus (the jackknife), which of
+        standardised responses is (m r - c x y) / sqrt((m - c x^2) (m - c y^2)) with c = m / (m - 1).
         """
-        products = (self.predicted * self.measured).mean(axis=1)
-        squares = ((self.predicted**2 + self.measured**2) * self.r).mean(axis=1)
-        return products - squares / 2
+        m = len(self.predicted)
+        c = m / (m - 1)
+        without = m * self.r - c * self.predicted * self.measured
+        without /= np.sqrt((m - c * self.predicted**2) * (m - c * self.measured**2))
+        without = without.mean(axis=1)
+        return (m - 1) * (without.mean() - without)
 
     def null(self, orders: np.ndarray) -> np.ndarray:
         """Mean of r over the voxels with the measured responses of stimuli relabelled.

@@ -1,0 +1,64 @@
+# Encoding models: how well layers predict the responses of voxels.
+
+
+rule encoding:
+    input:
+        activations=lambda wildcards: activations_of(
+            wildcards.dataset, studies.features_key(CONFIGS[wildcards.study]), wildcards.model
+        ),
+        stimuli="results/{dataset}/stimuli.tsv",
+        responses=path_of_responses,
+    output:
+        scores=f"{RESULTS}/encoding/{{model}}.nc",
+    log:
+        f"{LOGS}/encoding/{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/encoding/{{model}}.tsv"
+    # before the next extraction, so that temporary activations leave the disk
+    priority: 5
+    wildcard_constraints:
+        dataset=either(filter(has_responses, DATASETS)),
+    conda:
+        "../envs/encoding.yaml"
+    threads: threads_of_study
+    resources:
+        mem_mb=memory_of_encoding,
+        runtime=runtime_of_encoding,
+    params:
+        settings=encoding_settings,
+        # for the reason that `network_rdms` gives
+        recipe=recipe_of_activations,
+        code=code("encoding.py"),
+    message:
+        "Encoding models of {wildcards.model} for {wildcards.dataset}"
+    script:
+        "../scripts/encoding.py"
+
+
+rule encoding_table:
+    input:
+        scores=encodings_of,
+    output:
+        table=f"{RESULTS}/encoding.csv",
+    log:
+        f"{LOGS}/encoding_table.log",
+    benchmark:
+        f"{BENCHMARKS}/encoding_table.tsv"
+    wildcard_constraints:
+        dataset=either(filter(has_responses, DATASETS)),
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_with_input(4000, 3),
+        runtime=scaled(30),
+    params:
+        settings=lambda wildcards: {
+            "inference": part_of_study("confidence", "seed")(wildcards),
+            "trained_on": trained_on_stimuli(wildcards),
+        },
+        code=code("encoding_table.py"),
+    message:
+        "Table of the encoding scores of {wildcards.dataset}"
+    script:
+        "../scripts/encoding_table.py"

@@ -1,0 +1,63 @@
+"""Encoding models from the files of a network's activations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray
+
+from cortexrsa.encoding.folds import units_of
+from cortexrsa.encoding.network import encode_network
+from cortexrsa.encoding.settings import EncodingSettings
+from cortexrsa.errors import InputError, concerning
+from cortexrsa.formats.activations import Activations, read_layers
+from cortexrsa.formats.columns.stimuli import STIMULI
+from cortexrsa.formats.tables import read_table
+from cortexrsa.inference.settings import Settings
+from cortexrsa.jobs import warn
+
+
+def encode(
+    activations: Sequence[str | Path],
+    stimuli: str | Path,
+    responses: xarray.DataArray,
+    settings: EncodingSettings,
+    inference: Settings,
+    threads: int = 1,
+) -> xarray.Dataset:
+    """`network.encode_network` of the layers in files.
+
+    Parameters
+    ----------
+    activations : folders K-of-N of the shards in their order, see `geometry.layers.network_rdms`
+    stimuli : `stimuli.tsv`, rows in the order of the activations
+    responses : see `encode_network`
+
+    Raises
+    ------
+    InputError : also if the responses are to other stimuli than `stimuli`.
+    """
+    table = read_table(stimuli, STIMULI)
+    for column in ("stimulus_id", "split"):
+        if list(responses[column].to_numpy()) != list(table[column]):
+            raise InputError(column, "other stimuli or another order", f"those of {stimuli}")
+    layers = read_layers(activations).rename(columns={"index": "layer_index"})
+
+    def features(layer: str) -> Activations:
+        return Activations([Path(folder, f"{layer}.npy") for folder in activations], len(table))
+
+    with concerning(stimuli):
+        units = units_of(table, settings.folds_by)
+    found = encode_network(layers, features, responses, settings, inference, units, threads)
+    if "ridge" in settings.methods:
+        alphas = found["alpha"].sel(estimator="ridge").to_numpy()
+        lowest = np.isclose(alphas, settings.grid[0]).mean(axis=1)
+        if lowest.max() > 0.05:
+            layer = str(found["layer"].to_numpy()[lowest.argmax()])
+            warn(
+                f"{lowest.max():.0%} of the voxels take the lowest regularisation in {layer}: "
+                "encoding.alphas.lowest may be too high for them"
+            )
+    return found

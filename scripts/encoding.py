@@ -1,0 +1,24 @@
+"""Encoding models of one network: every layer predicts every voxel."""
+
+from cortexrsa.brain.responses import clean_responses
+from cortexrsa.encoding.layers import encode
+from cortexrsa.encoding.settings import EncodingSettings
+from cortexrsa.errors import concerning
+from cortexrsa.formats.netcdf import write_dataset
+from cortexrsa.formats.responses import read_responses
+from cortexrsa.inference.settings import Settings
+from cortexrsa.jobs import job_log
+
+with job_log(snakemake.log[0]):
+    settings = snakemake.params.settings
+    responses, _ = clean_responses(read_responses(snakemake.input.responses), snakemake.input.responses)
+    with concerning(snakemake.input.responses):
+        found = encode(
+            snakemake.input.activations,
+            snakemake.input.stimuli,
+            responses,
+            EncodingSettings(**settings["encoding"]),
+            Settings(**settings["inference"]),
+            snakemake.threads,
+        )
+    write_dataset(snakemake.output.scores, found, settings)
