@@ -14,19 +14,18 @@ rule encoding:
         f"{LOGS}/encoding/{{model}}.log",
     benchmark:
         f"{BENCHMARKS}/encoding/{{model}}.tsv"
-    # before the next extraction, so that temporary activations leave the disk
-    priority: 5
     wildcard_constraints:
         dataset=either(filter(has_responses, DATASETS)),
+    # before the next extraction, so that temporary activations leave the disk
+    priority: 5
     conda:
         "../envs/encoding.yaml"
     threads: threads_of_study
     resources:
         mem_mb=memory_of_encoding,
-        runtime=runtime_of_encoding,
+        runtime=scaled(240),
     params:
         settings=encoding_settings,
-        # for the reason that `network_rdms` gives
         recipe=recipe_of_activations,
         code=code("encoding.py"),
     message:

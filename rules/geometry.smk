@@ -46,12 +46,7 @@ rule network_rdms:
             "dissimilarity": wildcards.dissimilarity,
             "units": wildcards.units,
         },
-        # a failed extraction leaves neither activations nor a record of its settings: without them here, RDMs of
-        # the settings before would pass for current
-        recipe=lambda wildcards: {
-            "settings": extraction_settings(wildcards),
-            "code": code("extract.py"),
-        },
+        recipe=recipe_of_activations,
         code=code("network_rdms.py"),
     message:
         "RDMs of the layers of {wildcards.model} for {wildcards.dataset}"

@@ -39,6 +39,16 @@ def similarities_of(wildcards) -> list[str]:
     return expand(f"{RESULTS}/rsa/{{model}}.nc", **wildcards, model=models_of(wildcards.study))
 
 
+def encodings_of(wildcards) -> list[str]:
+    """Encoding models of all networks of a study."""
+    return expand(f"{RESULTS}/encoding/{{model}}.nc", **wildcards, model=models_of(wildcards.study))
+
+
+def encodes(study: str, dataset: str) -> bool:
+    """Whether a study has encoding models of a data set: RDMs alone have no responses to predict."""
+    return bool(CONFIGS[study]["encoding"]["methods"]) and has_responses(dataset)
+
+
 def metrics_of(wildcards) -> list[str]:
     """Learning curves of the networks that a study trains."""
     return expand("results/networks/{model}/metrics.csv", model=trained_in(wildcards.study))
@@ -159,6 +169,8 @@ def results_of(study: str, dataset: str) -> list[str]:
     if has_responses(dataset) and not averages:
         figures.append("reliability")
     tables = ["scores", "ceilings", "claims", "profiles", "comparisons", "ranks"]
+    if encodes(study, dataset):
+        tables.append("encoding")
     if dataset in BIDS:
         figures += ["masks", "tsnr", "design"]
     if DATASETS[dataset]["loader"] == "simulated":
@@ -185,6 +197,8 @@ def intermediates(study: str, dataset: str) -> list[str]:
     files.append(studies.brain_rdms(content, dataset, card))
     files += [studies.network_rdms(content, dataset, model) for model in models_of(study)]
     files += [f"{own}/rsa/{model}.nc" for model in models_of(study)]
+    if encodes(study, dataset):
+        files += [f"{own}/encoding/{model}.nc" for model in models_of(study)]
     if has_responses(dataset):
         files.append(f"{folder}/responses/{studies.responses_key(content, card)}.nc")
     if card["loader"] == "simulated":

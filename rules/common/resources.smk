@@ -34,6 +34,14 @@ def runtime_of_rsa(wildcards, input, attempt) -> int:
     return attempt * max(120, int(0.2 * resamples / 1000 * input.size_mb))
 
 
+def memory_of_encoding(wildcards, input, attempt, threads) -> int:
+    """MB: the responses a few times over, and for each thread the kernel of a layer and what solves it."""
+    with open(input.stimuli) as table:
+        n = sum(1 for _ in table) - 1
+    responses = os.path.getsize(input.responses) / 1e6
+    return attempt * int(2000 + 10 * responses + threads * (600 + 100 * n**2 / 1e6))
+
+
 def memory_of_rdms(wildcards, input, attempt) -> int:
     """MB: all layers' RDMs and the Gram matrix of one."""
     with open(input.stimuli) as table:

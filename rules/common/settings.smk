@@ -74,9 +74,39 @@ def threads_of_study(wildcards) -> int:
 def extraction_settings(wildcards) -> dict:
     """The model's card as far as it changes activations, and the projection where there is one."""
     settings = part_of_model("network", "weights", "preprocessing", "layers")(wildcards)
-    if FEATURES[wildcards.features]:
-        settings["projection"] = FEATURES[wildcards.features]
+    # a job of a study has the features of that study
+    features = getattr(wildcards, "features", None) or studies.features_key(CONFIGS[wildcards.study])
+    if FEATURES[features]:
+        settings["projection"] = FEATURES[features]
     return settings
+
+
+def recipe_of_activations(wildcards) -> dict:
+    """What made the activations that a job reads.
+
+    A failed extraction leaves neither activations nor a record of its settings: without this among the params of the
+    jobs that read them, their results of the settings before would pass for current.
+    """
+    return {"settings": extraction_settings(wildcards), "code": code("extract.py")}
+
+
+def encoding_settings(wildcards) -> dict:
+    """The section `encoding`, and what encoding models need of `inference`."""
+    inference = part_of_study("permutations", "seed")(wildcards)
+    return {
+        "encoding": CONFIGS[wildcards.study]["encoding"],
+        "inference": inference | {"subject_effect": DATASETS[wildcards.dataset]["subject_effect"]},
+    }
+
+
+def trained_on_stimuli(wildcards) -> dict[str, list[str]]:
+    """The networks that were trained on images of the sources that a data set's stimuli are from, with these."""
+    sources = DATASETS[wildcards.dataset].get("images_from", [])
+    found = {
+        model: [source for source in sources if source in cards.trained_on(MODELS[model])]
+        for model in models_of(wildcards.study)
+    }
+    return {model: shared for model, shared in found.items() if shared}
 
 
 def learning_settings(wildcards) -> dict:

@@ -114,6 +114,17 @@ def untrained_control(name: str, models: dict[str, dict]) -> str | None:
     return next(iter(same or untrained), None)
 
 
+def trained_on(card: dict) -> list[str]:
+    """Sources of the images that a network was trained on, as far as its card names them.
+
+    Parameters
+    ----------
+    card : of a model, from `load_card`
+    """
+    corpus = card.get("weights", {}).get("training", {}).get("corpus")
+    return [*card.get("trained_on", []), *([corpus] if corpus else [])]
+
+
 def card_files(card: dict) -> dict[str, dict]:
     """Files that a model or data set downloads.
 

@@ -90,8 +90,8 @@ def encode_network(
 
     Returns
     -------
-    xarray.Dataset with the variables of `inference.scores.score_network`, for every `estimator`, in the one split
-        test, so that what is made of similarities is made of these scores too; and with
+    xarray.Dataset with the variables of `inference.scores.score_network`, for every `estimator`, in the one
+        split test, so that what is made of similarities is made of these scores too; and with
         median, r2_mean, corrected, corrected_median, corrected_r2 (estimator, split, subject, roi, layer);
         corrected_deviations like deviations;
         n_voxels, n_left_out, ceiling (subject, roi): voxels, those of too little reliability, and the mean

@@ -60,7 +60,9 @@ ENCODING = Table(
             unit="voxels",
         ),
         "alpha_low": Column(
-            "number", "regularisation of ridge: 10 % quantile over the voxels", unit="kernel of mean diagonal 1"
+            "number",
+            "regularisation of ridge: 10 % quantile over the voxels",
+            unit="kernel of mean diagonal 1",
         ),
         "alpha_median": Column("number", "the same: median", unit="kernel of mean diagonal 1"),
         "alpha_high": Column("number", "the same: 90 % quantile", unit="kernel of mean diagonal 1"),
