@@ -14,10 +14,10 @@ from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.inference.errors import Replicated, Replicates, over_subjects
 from cortexrsa.inference.families import false_discovery_q, familywise_p
 from cortexrsa.inference.names import GROUP, PRIMARY
-from cortexrsa.inference.score_table import CONSTANT_NOTE
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import parts_of
 
+CONSTANT_NOTE = "constant layer: it does not vary over the training stimuli"
 UNRELIABLE_NOTE = "no voxel is reliable enough for a corrected score"
 VARIABLES = ("score", "deviations", "corrected", "corrected_deviations", "replicates", "p", "null_maximum")
 
