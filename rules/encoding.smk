@@ -61,3 +61,27 @@ rule encoding_table:
         "Table of the encoding scores of {wildcards.dataset}"
     script:
         "../scripts/encoding_table.py"
+
+
+rule plot_encoding:
+    input:
+        unpack(learning_of),
+        table=f"{RESULTS}/encoding.csv",
+    output:
+        **figure("encoding", "Scores", "encoding models"),
+    log:
+        f"{LOGS}/plot_encoding.log",
+    benchmark:
+        f"{BENCHMARKS}/plot_encoding.tsv"
+    wildcard_constraints:
+        dataset=either(filter(has_responses, DATASETS)),
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    params:
+        settings=settings_of_score_figures,
+        code=code("plot_encoding.py"),
+    message:
+        "Figure of the encoding models for {wildcards.dataset}"
+    script:
+        "../scripts/plot_encoding.py"

@@ -170,6 +170,7 @@ def results_of(study: str, dataset: str) -> list[str]:
         figures.append("reliability")
     tables = ["scores", "ceilings", "claims", "profiles", "comparisons", "ranks"]
     if encodes(study, dataset):
+        figures.append("encoding")
         tables.append("encoding")
     if dataset in BIDS:
         figures += ["masks", "tsnr", "design"]

@@ -32,7 +32,16 @@ def test_no_setting_is_written_out(path):
 
 def test_every_interval_has_the_confidence_of_the_run():
     with_intervals = {path.stem for path in CAPTIONS if "90 %" in rendered(path, 0.9)}
-    assert with_intervals == {"centroids", "compared", "comparisons", "profiles", "ranks", "rois", "verdicts"}
+    assert with_intervals == {
+        "centroids",
+        "compared",
+        "comparisons",
+        "encoding",
+        "profiles",
+        "ranks",
+        "rois",
+        "verdicts",
+    }
     assert "99.5 %" in rendered(ROOT / "resources/captions/rois.rst", 0.995)
     assert "p < 0.1)" in rendered(ROOT / "resources/captions/heatmap.rst", 0.9)
     assert "(pearson)" in rendered(ROOT / "resources/captions/rdms.rst", 0.9)

@@ -55,12 +55,12 @@ def folds_of(n, folds=5):
 # ---- fits --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("standardised", [False, True])
-def test_ridge_is_that_of_scikit_learn_for_the_same_alpha(standardised):
+@pytest.mark.parametrize("units", ["centred", "z"])
+def test_ridge_is_that_of_scikit_learn_for_the_same_alpha(units):
     features, responses = linear_world()
-    kernel = layer_kernel(features, TRAIN, TEST, standardised)
+    kernel = layer_kernel(features, TRAIN, TEST, units)
     fit = fits.ridge(kernel, responses[TRAIN], folds_of(90), SETTINGS)
-    if standardised:
+    if units == "z":
         features = StandardScaler().fit(features[TRAIN]).transform(features)
     # the primal form, with an intercept
     for voxel, alpha in enumerate(fit.alpha):
@@ -135,10 +135,9 @@ def test_pls_is_that_of_scikit_learn_on_the_features(features):
 
 def test_a_kernel_sees_every_feature_a_chunk_at_a_time(monkeypatch):
     features, _ = linear_world()
-    whole = layer_kernel(features, TRAIN, TEST, standardised=True)
-    monkeypatch.setattr(gram_module, "CHUNK_BYTES", 0)  # read at definition: chunks are set below
+    whole = layer_kernel(features, TRAIN, TEST, "z")
     monkeypatch.setattr(gram_module, "feature_slices", lambda f: [slice(k, k + 7) for k in range(0, 300, 7)])
-    parts = layer_kernel(features, TRAIN, TEST, standardised=True)
+    parts = layer_kernel(features, TRAIN, TEST, "z")
     assert np.allclose(parts.train, whole.train)
     assert np.allclose(parts.test, whole.test)
     scaled = StandardScaler().fit(features[TRAIN]).transform(features)
@@ -148,9 +147,9 @@ def test_a_kernel_sees_every_feature_a_chunk_at_a_time(monkeypatch):
 
 def test_test_stimuli_have_no_part_in_the_kernel_of_the_training_stimuli():
     features, _ = linear_world()
-    before = layer_kernel(features, TRAIN, TEST, standardised=True)
+    before = layer_kernel(features, TRAIN, TEST, "z")
     features[TEST] *= 100
-    assert (layer_kernel(features, TRAIN, TEST, standardised=True).train == before.train).all()
+    assert (layer_kernel(features, TRAIN, TEST, "z").train == before.train).all()
 
 
 # ---- folds -------------------------------------------------------------------------------------------------
@@ -414,7 +413,11 @@ def study_of(split=SPLIT, methods=("ridge",), subjects=("sub-01",), threads=1, r
     features, responses = linear_world(voxels=48, noise=0)
     generator = np.random.default_rng(3)
     values = responses[:, None] / responses.std(axis=0) + 2 * generator.normal(size=(130, repeats, 48))
-    layers = {"true": features, "some": features + 1.5 * generator.normal(size=features.shape), "noise": generator.normal(size=(130, 60))}
+    layers = {
+        "true": features,
+        "some": features + 1.5 * generator.normal(size=features.shape),
+        "noise": generator.normal(size=(130, 60)),
+    }
     layers = {name: layer.astype(np.float32) for name, layer in layers.items()}
     found = encode_network(
         LAYERS,

@@ -6,7 +6,7 @@ from sklearn.linear_model import LinearRegression
 
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm, select_stimuli
-from cortexrsa.inference import splits
+from cortexrsa.inference import layer_choice, splits
 from cortexrsa.inference.draws import draw_counts
 from cortexrsa.inference.fitted import group_target, layer_weights, mixtures
 
@@ -71,7 +71,7 @@ def test_fitted_in_halves_is_not_optimistic():
         models = np.stack([rdm(generator.normal(size=(24, 10))) for _ in range(6)])
         once = np.ones((1, 24), int)
         halves = splits.random_halves(24, 3, trial)
-        candidates = splits.candidate_layers(np.linspace(0, 1, 6))
+        candidates = layer_choice.candidate_layers(np.linspace(0, 1, 6))
         scores = splits.heldout_in_halves(brain, models, once, halves, candidates, "spearman", fitted=True)
         assert scores.shape == (1, 1, 1, 4)
         heldout.append(scores[0, 0, 0, 3])

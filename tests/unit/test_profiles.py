@@ -5,7 +5,7 @@ import pytest
 
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference import profiles, splits
+from cortexrsa.inference import layer_choice, profiles, splits
 from cortexrsa.inference.draws import draw_counts
 
 DEPTH = np.linspace(0, 1, 6)
@@ -58,19 +58,19 @@ def test_a_profile_of_error_alone_has_no_correlation():
 
 
 def test_candidates():
-    sets = splits.candidate_layers(np.linspace(0, 1, 10))
+    sets = layer_choice.candidate_layers(np.linspace(0, 1, 10))
     assert list(sets["middle"]) == [3, 4, 5, 6]
     assert list(sets["last"]) == [9]
-    assert list(splits.candidate_layers(np.zeros(1))["middle"]) == []
+    assert list(layer_choice.candidate_layers(np.zeros(1))["middle"]) == []
 
 
 def test_layers_are_chosen_and_scored():
     candidates = {"all": np.arange(4), "middle": np.array([1, 2]), "none": np.array([], int)}
     selection = np.array([[0.1, 0.3, 0.2, 0.9], [np.nan, 0.1, 0.4, 0.2]])
-    chosen = splits.choose_layers(selection, candidates)
+    chosen = layer_choice.choose_layers(selection, candidates)
     assert chosen.tolist() == [[3, 1, -1], [2, 2, -1]]
     evaluation = np.arange(8.0).reshape(2, 4)
-    scores = splits.scores_of_chosen(evaluation, chosen)
+    scores = layer_choice.scores_of_chosen(evaluation, chosen)
     assert scores[:, :2].tolist() == [[3, 1], [6, 6]]
     assert np.isnan(scores[:, 2]).all()
 
@@ -84,7 +84,7 @@ def test_choosing_on_other_stimuli_is_not_optimistic():
         models = np.stack([rdm(generator.normal(size=(24, 10))) for _ in range(8)])
         halves = splits.random_halves(24, 4, trial)
         once = np.ones((1, 24), int)
-        candidates = splits.candidate_layers(np.linspace(0, 1, 8))
+        candidates = layer_choice.candidate_layers(np.linspace(0, 1, 8))
         scores = splits.heldout_in_halves(brain[None], models, once, halves, candidates, "spearman")
         heldout.append(scores[0, 0, 0, 0])
         naive.append(compare(brain, models).max())

@@ -111,7 +111,7 @@ EDITS = {
         *("calibration", "calibration_truth", "plot_geometry"),
     }
     | RECOVERY,
-    "formats/activations.py": {"extract", "network_rdms"},
+    "formats/activations.py": {"extract", "network_rdms", "encoding"},
     # the columns of a table
     "formats/columns/scores.py": {"scores", "claims", "plot_scores", "plot_geometry"},
     "formats/columns/corpus.py": {"corpus", "index_corpus", "train"},
@@ -136,6 +136,8 @@ EDITS = {
     "networks/procedural.py": {"corpus"},
     # geometry and inference
     "geometry/layers.py": {"network_rdms"},
+    "encoding/fits.py": {"encoding"},
+    "encoding/table.py": {"encoding_table"},
     "geometry/ranks.py": {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "plot_geometry"),
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cortexrsa.geometry.gram import gram
+from cortexrsa.geometry.units import InUnits
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Kernel:
 
 
 def layer_kernel(
-    features: np.ndarray, train: np.ndarray, test: np.ndarray, standardised: bool = False, threads: int = 1
+    features: np.ndarray, train: np.ndarray, test: np.ndarray, units: str = "centred", threads: int = 1
 ) -> Kernel:
     """Kernel of a layer, accumulated over chunks of its features: none is left out, and memory does not grow
     with their number.
@@ -36,12 +37,12 @@ def layer_kernel(
     ----------
     features : (all stimuli, p) array, or anything whose slices of features are read one at a time
     train, test : indices of stimuli; means (and standard deviations) are those of the training stimuli
-    standardised : divide each feature by its standard deviation
+    units : of `geometry.registry.UNITS`: centred, or z (also divided by the standard deviation)
     threads : the result does not depend on it
     """
     rows = np.zeros(len(features), bool)
     rows[train] = True
-    return kernel_of_gram(gram(features, rows, threads, standardised), train, test)
+    return kernel_of_gram(gram(InUnits(features, units, rows), threads=threads), train, test)
 
 
 def kernel_of_gram(products: np.ndarray, train: np.ndarray, test: np.ndarray) -> Kernel:

@@ -20,9 +20,9 @@ from cortexrsa.errors import InputError
 from cortexrsa.geometry.threads import in_threads
 from cortexrsa.inference.errors import QUANTITIES, Replicates
 from cortexrsa.inference.families import p_values
+from cortexrsa.inference.layer_choice import candidate_layers, choose_layers
 from cortexrsa.inference.names import CANDIDATES, GROUP, PRIMARY, SELECTION
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.splits import candidate_layers, choose_layers
 from cortexrsa.jobs import progress
 from cortexrsa.streams import Stream, generator
 
@@ -141,7 +141,7 @@ def _fit_layer(name: str, features: np.ndarray, job: Job) -> dict[str, LayerResu
     predicted = {method: np.empty((m, v)) for method in job.settings.methods}
     cv, alpha = ({method: np.empty((len(job.parts), v)) for method in job.settings.methods} for _ in range(2))
     for k, (part, places) in enumerate(zip(job.parts, job.places, strict=True)):
-        kernel = layer_kernel(features, part.train, part.test, job.settings.standardised)
+        kernel = layer_kernel(features, part.train, part.test, job.settings.units)
         if not np.isfinite(kernel.train).all() or not np.isfinite(kernel.test).all():
             raise InputError(f"activations of {name}", "NaN or infinite values", "finite values")
         for method in job.settings.methods:

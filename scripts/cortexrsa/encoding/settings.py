@@ -16,7 +16,7 @@ class EncodingSettings:
     Attributes
     ----------
     methods : of `METHODS`
-    features : centred over the training stimuli, or standardised (also divided by their standard deviation)
+    units : of the features, centred or z, see `geometry.registry.UNITS`
     folds : number of folds of the training stimuli, for the regularisation; and of all stimuli, where a data
         set has one split only
     folds_by : column of `stimuli.tsv` whose values no fold splits; None: single stimuli
@@ -27,16 +27,12 @@ class EncodingSettings:
     """
 
     methods: tuple[str, ...] = ("ridge",)
-    features: str = "centred"
+    units: str = "centred"
     folds: int = 5
     folds_by: str | None = None
     alphas: dict = field(default_factory=lambda: {"lowest": 1e-3, "highest": 1e5, "number": 20})
     components: int = 25
     minimum_reliability: float = 0.1
-
-    @property
-    def standardised(self) -> bool:
-        return self.features == "standardised"
 
     @property
     def grid(self) -> np.ndarray:

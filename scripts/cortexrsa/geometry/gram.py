@@ -86,33 +86,17 @@ def centred_gram(features: np.ndarray, threads: int = 1) -> tuple[np.ndarray, np
     return gram, np.diag(gram) <= p * rounding**2
 
 
-def gram(
-    features: np.ndarray, centre_features: bool | np.ndarray = False, threads: int = 1, scale: bool = False
-) -> np.ndarray:
+def gram(features: np.ndarray, centre_features: bool = False, threads: int = 1) -> np.ndarray:
     """Gram matrix (n, n) float64 of patterns (n, p), uncentred or with each feature centred over patterns.
 
     Centring the features changes no distance between patterns, and keeps small distances between patterns
     that share a large offset. The result does not depend on the number of threads.
-
-    Parameters
-    ----------
-    features : (n, p) array, or anything whose slices of features are read one at a time
-    centre_features : over all patterns, or over those that are True in an array (n,): what is predicted from
-        them (rows of the others, columns of theirs) then sees nothing of the others
-    threads : the result does not depend on it
-    scale : divide each feature by its standard deviation over the same patterns; one without any counts
-        nothing
     """
     dtype = np.float32 if features.dtype == np.float32 else np.float64
-    rows = centre_features if isinstance(centre_features, np.ndarray) else slice(None)
-    centred = isinstance(centre_features, np.ndarray) or centre_features
 
     def product(chunk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if centred:
-            chunk = chunk - chunk[rows].mean(axis=0, dtype=np.float64)
-        if scale:
-            deviation = chunk[rows].std(axis=0, dtype=np.float64)
-            chunk = np.divide(chunk, deviation, out=np.zeros(chunk.shape), where=deviation > 0)
+        if centre_features:
+            chunk = chunk - chunk.mean(axis=0, dtype=np.float64)
         chunk = chunk.astype(dtype, copy=False)
         return chunk @ chunk.T, np.zeros(len(chunk))
 

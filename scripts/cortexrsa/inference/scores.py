@@ -17,6 +17,7 @@ from cortexrsa.inference import permutation, splits
 from cortexrsa.inference.errors import QUANTITIES
 from cortexrsa.inference.families import p_values
 from cortexrsa.inference.influence import PairGroups
+from cortexrsa.inference.layer_choice import candidate_layers
 from cortexrsa.inference.names import CANDIDATES, FITTED, GROUP, PRIMARY, SELECTION
 from cortexrsa.inference.relabelling import Parts, null_draws, relabelled
 from cortexrsa.inference.replication import OnePass, replication
@@ -100,7 +101,7 @@ def _scores_of_part(
         candidate=[*CANDIDATES, *([FITTED] if settings.fitted else [])],
         quantity=list(QUANTITIES),
     )
-    candidates = splits.candidate_layers(depth)
+    candidates = candidate_layers(depth)
     method, values = found[PRIMARY]
     if SELECTION in data:
         heldout, deviations = splits.chosen_in_training(

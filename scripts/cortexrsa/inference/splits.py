@@ -8,7 +8,8 @@ from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import Rows, n_stimuli, select_stimuli, subset
 from cortexrsa.inference.fitted import group_target, layer_weights, mixtures
-from cortexrsa.inference.names import CANDIDATES, PRIMARY, SELECTION
+from cortexrsa.inference.layer_choice import choose_layers, scores_of_chosen
+from cortexrsa.inference.names import PRIMARY, SELECTION
 from cortexrsa.inference.replication import OnePass, Replication
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.similarity import resampled_similarity
@@ -67,29 +68,6 @@ def brain_array(brain: RDMs, split: str) -> tuple[np.ndarray, list[str], list[st
     return np.stack(list(rows)).reshape(len(subjects), len(rois), -1), subjects, rois
 
 
-def candidate_layers(depth: np.ndarray) -> dict[str, np.ndarray]:
-    """Sets of layers to choose from: all, the middle third of the depth, and the last one alone."""
-    middle = np.flatnonzero((depth >= 1 / 3) & (depth <= 2 / 3))
-    return dict(zip(CANDIDATES, (np.arange(len(depth)), middle, np.array([len(depth) - 1])), strict=True))
-
-
-def choose_layers(scores: np.ndarray, candidates: dict[str, np.ndarray]) -> np.ndarray:
-    """Index of the best layer of each set of candidates: (..., layers) -> (..., candidates); -1 for none."""
-    chosen = [
-        layers[np.argmax(np.nan_to_num(scores[..., layers], nan=-np.inf), axis=-1)]
-        if len(layers)
-        else np.full(scores.shape[:-1], -1)
-        for layers in candidates.values()
-    ]
-    return np.stack(chosen, axis=-1)
-
-
-def scores_of_chosen(scores: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Scores of chosen layers: (..., layers) and (..., candidates) -> (..., candidates); NaN for none."""
-    chosen = np.broadcast_to(chosen, (*scores.shape[:-1], chosen.shape[-1]))
-    return np.where(chosen < 0, np.nan, np.take_along_axis(scores, np.maximum(chosen, 0), axis=-1))
-
-
 def random_halves(n: int, number: int, random: int | np.random.Generator) -> np.ndarray:
     """Random halves of n stimuli: (number, n) bool."""
     return np.random.default_rng(random).permuted(np.tile(np.arange(n) < n // 2, (number, 1)), axis=1)
@@ -115,7 +93,7 @@ def chosen_in_halves(
     brain : (subjects x rois, pairs)
     models : (layers, pairs)
     shape : numbers of subjects and of ROIs
-    candidates : sets of layers, see `candidate_layers`
+    candidates : sets of layers, see `layer_choice.candidate_layers`
     threads : the result does not depend on it
 
     Returns
@@ -201,7 +179,7 @@ def heldout_in_halves(
     models : (layers, pairs)
     counts : (draws, n) resamples of the stimuli
     halves : (number, n) bool
-    candidates : sets of layers, see `candidate_layers`
+    candidates : sets of layers, see `layer_choice.candidate_layers`
     fitted : whether all layers, weighted (weights fitted on the one half), are a last candidate
     threads : the result does not depend on it
 
@@ -254,7 +232,7 @@ def chosen_in_training(
     selecting : (subjects, rois, l) scores on the training stimuli
     replication : of the test stimuli
     values : scores (subjects, rois, l) and deviations of all layers on the test stimuli
-    candidates : sets of layers, see `candidate_layers`
+    candidates : sets of layers, see `layer_choice.candidate_layers`
 
     Returns
     -------
