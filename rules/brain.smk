@@ -107,6 +107,7 @@ rule responses:
         settings=lambda wildcards: {
             "subjects": BIDS[wildcards.dataset]["subjects"],
             "betas": SELECTIONS[wildcards.responses]["betas"],
+            "zscore": SELECTIONS[wildcards.responses]["zscore"],
             "selection": SELECTIONS[wildcards.responses]["selection"],
         },
         code=code("responses.py"),
@@ -141,6 +142,64 @@ rule read_rdm_dataset:
         "Reading the stimuli and brain RDMs of {wildcards.dataset}"
     script:
         "../scripts/read_rdm_dataset.py"
+
+
+rule read_responses_stimuli:
+    input:
+        unpack(downloads_of),
+    output:
+        images="results/{dataset}/stimuli.npy",
+        stimuli="results/{dataset}/stimuli.tsv",
+    log:
+        "results/logs/{dataset}/read_responses_stimuli.log",
+    benchmark:
+        "results/benchmarks/{dataset}/read_responses_stimuli.tsv"
+    wildcard_constraints:
+        dataset=datasets_with("responses"),
+    # its checks come before the long jobs
+    priority: 20
+    conda:
+        "../envs/brain.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(2000),
+    params:
+        settings=settings_of_responses_stimuli,
+        outside=outside_of(responses_files.names_of_stimuli),
+        files=lambda wildcards: cards.card_files(DATASETS[wildcards.dataset]),
+        code=code("read_responses_stimuli.py"),
+    message:
+        "Reading the stimuli of {wildcards.dataset}"
+    script:
+        "../scripts/read_responses_stimuli.py"
+
+
+rule read_responses:
+    input:
+        unpack(downloads_of),
+        stimuli="results/{dataset}/stimuli.tsv",
+    output:
+        responses=f"results/{{dataset}}/responses/{studies.PUBLISHED}.nc",
+    log:
+        "results/logs/{dataset}/read_responses.log",
+    benchmark:
+        "results/benchmarks/{dataset}/read_responses.tsv"
+    wildcard_constraints:
+        dataset=datasets_with("responses"),
+    conda:
+        "../envs/brain.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(4000),
+    params:
+        settings=settings_of_responses,
+        outside=outside_of(responses_files.names_of_responses),
+        files=lambda wildcards: cards.card_files(DATASETS[wildcards.dataset]),
+        code=code("read_responses.py"),
+    message:
+        "Reading the responses of {wildcards.dataset}"
+    script:
+        "../scripts/read_responses.py"
 
 
 rule read_kay:

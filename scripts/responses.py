@@ -1,6 +1,6 @@
 """Responses of all subjects to all stimuli, from their betas."""
 
-from cortexrsa.brain.assembly import assemble, select_reliable
+from cortexrsa.brain.assembly import assemble, select_reliable, source_of_betas
 from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.formats.responses import write_responses
@@ -9,12 +9,12 @@ from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
-    subjects = dict(zip(settings["subjects"], snakemake.input.betas, strict=True))
-    responses = assemble(
-        read_table(snakemake.input.stimuli, STIMULI),
-        {subject: read_dataset(path, ["betas"])["betas"] for subject, path in subjects.items()},
-        settings["betas"] != "stimulus",
-    )
+    sources = [
+        source_of_betas(f"sub-{subject}", read_dataset(path, ["betas"])["betas"])
+        for subject, path in zip(settings["subjects"], snakemake.input.betas, strict=True)
+    ]
+    stimuli = read_table(snakemake.input.stimuli, STIMULI)
+    responses = assemble(stimuli, sources, settings["zscore"], settings["betas"] != "stimulus")
     if settings["selection"]:
         responses = select_reliable(responses, **settings["selection"], source=snakemake.input.stimuli)
     write_responses(snakemake.output.responses, responses, settings)

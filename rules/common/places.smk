@@ -91,9 +91,13 @@ def bids_files(wildcards) -> dict:
 
 def rdm_files(wildcards) -> dict:
     """Files of a data set of RDMs: its downloads, where it has any, and those on this disk."""
-    card = DATASETS[wildcards.dataset]
-    downloads = {"downloads": f"results/downloads/{wildcards.dataset}"} if cards.card_files(card) else {}
-    return downloads | {"files": followed(local_files(card))}
+    return downloads_of(wildcards) | {"files": followed(local_files(DATASETS[wildcards.dataset]))}
+
+
+def downloads_of(wildcards) -> dict:
+    """The downloads of a data set, where it has any."""
+    has_any = cards.card_files(DATASETS[wildcards.dataset])
+    return {"downloads": f"results/downloads/{wildcards.dataset}"} if has_any else {}
 
 
 def outside_files(wildcards) -> list[str]:

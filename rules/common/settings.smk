@@ -8,8 +8,8 @@ SELECTIONS = {
     studies.responses_key(content, DATASETS[dataset]): {
         "glm": studies.glm_key(content),
         "betas": content["glm"]["betas"],
-        "selection": studies.selection_settings(content),
     }
+    | studies.responses_settings(content)
     for content in CONFIGS.values()
     for dataset in content["datasets"]
 }
@@ -48,6 +48,39 @@ def part_of_model(*keys: str):
 def part_of_dataset(*keys: str):
     """Function of the wildcards: the given parts of the data set's card."""
     return lambda wildcards: {key: DATASETS[wildcards.dataset].get(key) for key in keys}
+
+
+# of the options of a data set of responses: those of its stimuli alone, and those of responses alone
+OF_STIMULI = ("stimuli", "splits", "unshown")
+OF_RESPONSES = ("hemispheres", "voxels", "zscore", "average", "selection")
+
+
+def settings_of_responses_stimuli(wildcards) -> dict:
+    """Of the card of a data set of responses, what its stimuli depend on."""
+    card = DATASETS[wildcards.dataset]
+    own = {key: value for key, value in card["options"].items() if key not in OF_RESPONSES}
+    return {"path": card.get("path"), "options": own}
+
+
+def settings_of_responses(wildcards) -> dict:
+    """Of the card of a data set of responses, what its responses depend on, given the stimuli."""
+    card = DATASETS[wildcards.dataset]
+    own = {key: value for key, value in card["options"].items() if key not in OF_STIMULI}
+    return {"path": card.get("path"), "rois": card["rois"], "options": own}
+
+
+def outside_of(names):
+    """Function of the wildcards: `state_of` the files outside for which names of a card of responses stand.
+
+    They are followed by size and time alone: as inputs of a job, all of some hundred gigabytes would be read once more
+    for their checksums.
+    """
+
+    def state(wildcards) -> str:
+        card = DATASETS[wildcards.dataset]
+        return state_of(responses_files.outside_files(card, names(card)))
+
+    return state
 
 
 def part_of_study(*keys: str):

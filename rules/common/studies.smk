@@ -20,6 +20,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from cortexrsa import cards, studies
+from cortexrsa.brain.loaders import responses_files
 from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.claim_names import Cast, Unplayed
 from cortexrsa.code import fingerprint

@@ -78,6 +78,8 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
     card = validate(kind, read_yaml(Path(root, file), file), file)
     if kind == "models":
         check_patterns(card.get("weights", {}), file)
+    if card.get("loader") == "responses":
+        _check_responses_card(card, file)
     corpus = card.get("weights", {}).get("training", {}).get("corpus") if kind == "models" else None
     if corpus is not None and corpus not in card_names("corpora", root):
         expected = suggestion(corpus, card_names("corpora", root))
@@ -206,17 +208,63 @@ def bids_source(name: str, card: dict) -> dict:
 
 def _check_bids_card(card: dict, file: str) -> None:
     """What a schema cannot say of a card of raw BOLD."""
-    pattern = card["options"]["events"]["pattern"]
+    _check_pattern(card["options"]["events"]["pattern"], "options.events.pattern", file)
+    _check_unions(card["rois"], file)
+
+
+def _check_pattern(pattern: str | None, field: str, file: str) -> None:
     try:
         re.compile(pattern or "")
     except re.error as error:
         expected = f"a regular expression ({error})"
-        raise InputError("options.events.pattern", repr(pattern), expected, file=file) from error
-    single = [roi for roi, place in card["rois"].items() if "union" not in place]
-    for roi, place in card["rois"].items():
+        raise InputError(field, repr(pattern), expected, file=file) from error
+
+
+def _check_unions(rois: dict[str, dict], file: str) -> None:
+    single = [roi for roi, place in rois.items() if "union" not in place]
+    for roi, place in rois.items():
         for part in place.get("union", []):
             if part not in single:
                 raise InputError(f"rois.{roi}.union", repr(part), suggestion(part, single), file=file)
+
+
+def _check_responses_card(card: dict, file: str) -> None:
+    """What a schema cannot say of a card of responses."""
+    options, rois = card["options"], card["rois"]
+    _check_pattern(options["trials"]["pattern"], "options.trials.pattern", file)
+    _check_unions(rois, file)
+    if "group" in options["subjects"]:
+        expected = "another name: results have the mean of all under it"
+        raise InputError("options.subjects", "a subject 'group'", expected, file=file)
+    if not (card.get("path") or card.get("files")):
+        raise InputError("path", "nothing", "the folder of the data on this disk", file=file)
+    by_roi = "{roi}" in options["values"]["file"]
+    for roi, place in rois.items():
+        if ("file" in place) != by_roi and "union" not in place and "column" not in place:
+            expected = (
+                "file: what stands for {roi} in options.values.file" if by_roi else "{roi} in values.file"
+            )
+            raise InputError(f"rois.{roi}", f"{', '.join(sorted(place))}", expected, file=file)
+        if "column" in place and not options["voxels"]["table"]:
+            raise InputError(
+                "options.voxels.table", "nothing", f"the table with the column of {roi}", file=file
+            )
+    needed = {
+        "options.trials.base": (
+            options["trials"]["index"],
+            options["trials"]["base"],
+            "what the index counts from",
+        ),
+        "options.voxels.order": (
+            options["voxels"]["mask"],
+            options["voxels"]["order"],
+            "how voxels are ordered",
+        ),
+    }
+    for field, (given, value, what) in needed.items():
+        if given is not None and value is None:
+            choices = "C (NumPy, nilearn) or F (MATLAB)" if field.endswith("order") else "0 or 1"
+            raise InputError(field, "nothing", f"{choices}: {what}", file=file)
 
 
 def bids_files(source: dict, subjects: list[str], images: bool) -> list[str]:

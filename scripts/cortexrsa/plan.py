@@ -11,7 +11,7 @@ import pandas as pd
 from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.cards import card_files
 from cortexrsa.errors import InputError, concerning
-from cortexrsa.formats.images import IMAGE_SUFFIXES
+from cortexrsa.formats.image_names import IMAGE_SUFFIXES
 
 
 def count_stimuli(name: str, card: dict, results: Path) -> int | None:

@@ -16,7 +16,7 @@ from cortexrsa.errors import InputError
 # what of the configuration makes betas
 GLM_SETTINGS = (
     *("betas", "hrf", "drift", "high_pass", "drift_order", "noise"),
-    *("slice_time_ref", "smoothing", "zscore"),
+    *("slice_time_ref", "smoothing"),
 )
 # loaders of raw BOLD, simulated or not
 RAW_BOLD = ("simulated", "bids")
@@ -52,15 +52,20 @@ def selection_settings(config: dict) -> dict | None:
     }
 
 
+def responses_settings(config: dict) -> dict:
+    """What makes responses of the betas: their z-scores, and a selection of voxels."""
+    return {"zscore": config["glm"]["zscore"], "selection": selection_settings(config)}
+
+
 def responses_key(config: dict, card: dict) -> str:
     """Name of the responses of a data set: estimated with these settings, or as published."""
     if card["loader"] not in RAW_BOLD:
         return PUBLISHED
-    selection = selection_settings(config)
-    if selection is None:
-        return glm_key(config)
-    head = f"{config['glm']['betas']}-reliability-{selection['minimum']:g}"
-    return _key(head, {"glm": glm_settings(config), "selection": selection})
+    settings = responses_settings(config)
+    head = config["glm"]["betas"]
+    if settings["selection"]:
+        head += f"-reliability-{settings['selection']['minimum']:g}"
+    return _key(head, {"glm": glm_settings(config)} | settings)
 
 
 def projection_settings(config: dict) -> dict | None:

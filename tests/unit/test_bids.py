@@ -14,12 +14,13 @@ import pandas as pd
 import pytest
 
 from cortexrsa import cards
-from cortexrsa.brain.assembly import assemble, select_reliable
+from cortexrsa.brain.assembly import assemble, select_reliable, source_of_betas, standardise
 from cortexrsa.brain.betas import fit_subject
 from cortexrsa.brain.loaders import bids, bids_rois, bids_stimuli, bids_tables
 from cortexrsa.brain.simulated import bold
 from cortexrsa.errors import InputError
 from cortexrsa.formats import bids_names
+from cortexrsa.formats.foreign_tables import read_foreign_table
 from support import message_of
 
 EXPERIMENT = {
@@ -47,7 +48,6 @@ GLM = {
     "noise": "ols",
     "slice_time_ref": None,
     "smoothing": None,
-    "zscore": "session",
 }
 MASK = "derivatives/rois/sub-{subject}/anat/sub-{subject}_label-%s_mask.nii.gz"
 FIRST = "sub-01/ses-01/func/sub-01_ses-01_task-images_run-01"
@@ -92,16 +92,21 @@ def events_of(run, **settings):
     return bids_tables.read_events(run, card_of()[1]["events"] | settings)
 
 
-def responses_of(folder, rois=None, glm=None, **options):
+def responses_of(folder, rois=None, glm=None, zscore="session", **options):
     """What the rules read_bids_stimuli, glm and responses do, one after the other."""
     rois, options = card_of(rois, **options)
     _, stimuli = stimuli_of(folder, options)
     glm = GLM | (glm or {})
-    fitted = {
-        subject: fit_subject(folder, rois, options, subject, glm).betas
+    sources = [
+        source_of_betas(f"sub-{subject}", fit_subject(folder, rois, options, subject, glm).betas)
         for subject in bids_names.subject_labels(folder, options)
-    }
-    return assemble(stimuli, fitted, glm["betas"] != "stimulus")
+    ]
+    return assemble(stimuli, sources, zscore, glm["betas"] != "stimulus")
+
+
+def zscored(betas):
+    """Betas as responses have them."""
+    return standardise(betas.values, betas["session"].values)
 
 
 def rewrite(path, change):
@@ -184,7 +189,7 @@ def test_betas_of_one_kind_a_stimulus_are_means_over_runs(original):
     from nilearn.glm.first_level import FirstLevelModel
 
     folder, _ = original
-    responses = responses_of(folder, glm={"betas": "stimulus", "zscore": "none"}, subjects=["01"])
+    responses = responses_of(folder, glm={"betas": "stimulus"}, zscore="none", subjects=["01"])
     assert responses.dims == ("stimulus", "voxel")
     mask = nib.load(folder / (MASK % "V1").replace("{subject}", "01"))
     runs = bids.find_runs(folder, card_of(subjects=["01"])[1])
@@ -208,11 +213,14 @@ def test_betas_of_one_kind_a_stimulus_are_means_over_runs(original):
 
 def test_z_scores_over_runs_or_sessions(original):
     folder, _ = original
+    betas = fit_subject(folder, *card_of(), "01", GLM).betas
     for zscore in ("run", "session"):
-        betas = fit_subject(folder, *card_of(), "01", GLM | {"zscore": zscore}).betas
-        for _, part in betas.groupby(zscore):
-            np.testing.assert_allclose(part.mean("trial"), 0, atol=1e-5)
-            np.testing.assert_allclose(part.std("trial"), 1, rtol=1e-4)
+        responses = responses_of(folder, zscore=zscore, subjects=["01"])
+        groups = betas.groupby(zscore)
+        scores = (groups - groups.mean("trial")).groupby(zscore) / groups.std("trial")
+        for stimulus, part in scores.groupby("stimulus_id"):
+            found = responses.values[(responses["stimulus_id"] == stimulus).values][0]
+            np.testing.assert_allclose(found[: part.sizes["trial"]], part, atol=1e-4)
 
 
 def test_smoothing_is_nilearns_and_off_by_default(folder):
@@ -228,7 +236,7 @@ def test_smoothing_is_nilearns_and_off_by_default(folder):
             nib.save(smooth_img(nib.Nifti1Image(image.get_fdata(), image.affine, image.header), 6.0), path)
             rewrite(path, lambda data: data)
     again = fit_subject(folder, *card_of(), "01", GLM).betas
-    np.testing.assert_allclose(smoothed, again, atol=2e-2)
+    np.testing.assert_allclose(zscored(smoothed), zscored(again), atol=2e-2)
     assert np.abs(plain - smoothed).max() > 0.5
 
 
@@ -746,10 +754,10 @@ def test_tabs_at_the_end_of_rows_are_no_columns(tmp_path):
     """pandas takes the first column for the index of the rows, and every name for its neighbour's values."""
     path = tmp_path / "t.tsv"
     path.write_text("trans_x\ttrans_y\ttrans_z\trot_x\n" + "1\t2\t3\t4\t\n" * 3)
-    table = bids_tables.read_tsv(path)
+    table = read_foreign_table(path)
     assert table.iloc[0].to_dict() == {"trans_x": "1", "trans_y": "2", "trans_z": "3", "rot_x": "4"}
     path.write_text("﻿a\tb\t\r\n1\tn/a\t\r\n\r\n2\t4\r\n")
-    table = bids_tables.read_tsv(path)
+    table = read_foreign_table(path)
     assert list(table["a"]) == ["1", "2"]
     assert table["b"].isna().tolist() == [True, False]
     assert list(table.index) == [2, 4]
@@ -768,7 +776,7 @@ def test_tabs_at_the_end_of_rows_are_no_columns(tmp_path):
 def test_tables_that_are_no_tables(tmp_path, text, message):
     (tmp_path / "t.tsv").write_text(text)
     with pytest.raises(InputError, match=message):
-        bids_tables.read_tsv(tmp_path / "t.tsv")
+        read_foreign_table(tmp_path / "t.tsv")
 
 
 @pytest.mark.parametrize(
@@ -996,7 +1004,7 @@ def test_smoothing_whatever_the_volumes_are_stored_in(folder, kind):
     rois, options = card_of(sessions=["01"])
     image = nib.load(path)
     whole = np.rint(np.asarray(image.dataobj) / 10).clip(0, 255)
-    settings = GLM | {"smoothing": 5.0, "zscore": "none"}
+    settings = GLM | {"smoothing": 5.0}
 
     def betas(stored_as):
         nib.save(nib.Nifti1Image(whole.astype(stored_as), image.affine, dtype=stored_as), path)
@@ -1050,7 +1058,7 @@ def test_a_stimulus_whose_presentations_were_left_out(original):
     fitted = fit_subject(original[0], rois, options, "01", GLM).betas
     lacking = fitted.isel(trial=np.flatnonzero(fitted["stimulus_id"].values != "test-0003"))
     with pytest.raises(InputError, match="sub-01: betas: found no beta of test-0003"):
-        assemble(stimuli, {"01": lacking}, True)
+        assemble(stimuli, [source_of_betas("sub-01", lacking)])
 
 
 def test_headers_that_are_no_headers(folder):

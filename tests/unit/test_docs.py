@@ -42,7 +42,15 @@ def test_the_card_of_raw_bold_in_the_docs_is_valid():
     assert card["options"]["unshown"] == "refuse"
 
 
-@pytest.mark.parametrize(("loader", "page"), [("bids", "bids.md"), ("rdms", "add-a-dataset.md")])
+def test_the_card_of_betas_in_the_docs_is_valid():
+    card = cards.validate("datasets", example("responses.md"), "docs/responses.md")
+    assert card["options"]["subjects"] == ["sub-01"]
+    assert card["options"]["zscore"] is None
+
+
+@pytest.mark.parametrize(
+    ("loader", "page"), [("bids", "bids.md"), ("rdms", "add-a-dataset.md"), ("responses", "responses.md")]
+)
 def test_every_option_of_a_loader_is_explained(loader, page):
     text = (ROOT / "docs" / page).read_text()
     schemas = {

@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from cortexrsa.figures.claims import plot_centroids
 from cortexrsa.figures.comparisons import letters, plot_comparisons
 from cortexrsa.figures.geometry import plot_mds, plot_rdms
-from cortexrsa.figures.quality import plot_reliability
+from cortexrsa.figures.quality import plot_reliability, plot_stimuli
 from cortexrsa.figures.scores import plot_heatmap, plot_profiles, plot_rois
 from cortexrsa.formats.rdms import RDMs
 
@@ -192,3 +192,18 @@ def test_letters_are_the_largest_groups_without_a_difference(seed):
     largest = {group for group in alike if not any(group < other for other in alike)}
     assert set(letters(differ)) == largest
     assert len(letters(differ)) == len(largest)
+
+
+def test_stimuli_of_a_category_stand_in_its_row():
+    images = np.arange(40, dtype=np.uint8)[:, None, None, None].repeat(4, 1).repeat(4, 2).repeat(3, 3)
+    stimuli = pd.DataFrame({"split": "test", "category": ["cat", "dog"] * 15 + ["few"] * 4 + [""] * 6})
+    figure = plot_stimuli(images, stimuli)
+    rows = np.array(figure.axes).reshape(3, -1)
+    assert [row[0].texts[0].get_text() for row in rows] == ["cat\n(15)", "dog\n(15)", "few\n(4)"]
+    for k, row in enumerate(rows):
+        shown = [axes.images[0].get_array()[0, 0, 0] for axes in row[1:] if axes.images]
+        assert len(shown) == min(10, [15, 15, 4][k])
+        assert (stimuli["category"].to_numpy()[shown] == ["cat", "dog", "few"][k]).all()
+    # without categories: the test stimuli
+    plain = plot_stimuli(images, stimuli.assign(category=""))
+    assert len(plain.axes) == 48

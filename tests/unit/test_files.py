@@ -248,7 +248,8 @@ BAD_STIMULI = [
     (lambda i, t: (i[:7], t[:7]), "stimuli: found 7, expected at least 8"),
     (lambda i, t: (i, t.drop(columns="split")), "expected also ['split']"),
     (lambda i, t: (i, t.assign(stimulus_id="000")), "stimulus_id: found '000' twice, expected unique ids"),
-    (lambda i, t: (i, t.assign(split="validation")), "split: found ['validation'], expected train or test"),
+    (lambda i, t: (i, t.assign(split="a b")), "split: found ['a b'], expected train, test, or another name"),
+    (lambda i, t: (i, t.assign(split="validation")), "split: found 0 test stimuli, expected at least 8"),
 ]
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from cortexrsa.formats.images import image_names, load_images, read_image
+from cortexrsa.formats.image_names import image_names
+from cortexrsa.formats.images import load_images, read_image
 from support import message_of
 
 

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import xarray
 
-from cortexrsa.brain.reliability import reliability_table, split_half_reliability
+from cortexrsa.brain.reliability import (
+    bound_of_r,
+    noise_ceiling,
+    reliability_table,
+    split_half_reliability,
+)
+from cortexrsa.formats.columns.reliability import RELIABILITY
 
 
 def planted(n, repeats, reliability, seed=0):
@@ -112,7 +118,7 @@ def test_table_has_a_row_for_each_voxel_and_split():
     trials = planted(90, 6, [0.5, 0.7, 0.6, 0.8])
     trials[:60, 2:] = np.nan
     table = reliability_table(measured(trials, ["train"] * 60 + ["test"] * 30), splits=5, seed=2)
-    assert list(table.columns) == ["subject", "roi", "voxel", "split", "repeats", "reliability"]
+    assert list(table.columns) == list(RELIABILITY.columns)
     assert table.groupby("split")["repeats"].unique().explode().to_dict() == {"train": 2, "test": 6}
     assert list(table["roi"]) == ["V1", "LO"] * 4
     for split, part in (("train", trials[:60, :2]), ("test", trials[60:])):
@@ -122,10 +128,96 @@ def test_table_has_a_row_for_each_voxel_and_split():
         assert found == pytest.approx(expected, abs=0.1)
 
 
-def test_table_leaves_out_a_split_without_repeats_and_refuses_averages():
+def test_table_leaves_out_a_split_without_repeats_and_says_nothing_of_averages():
     trials = planted(40, 4, [0.5, 0.7])
     trials[:20, 1:] = np.nan
     responses = measured(trials, ["train"] * 20 + ["test"] * 20)
     assert set(reliability_table(responses, splits=3)["split"]) == {"test"}
-    with pytest.raises(ValueError, match="single trials"):
-        reliability_table(responses.mean("repeat"), splits=3)
+    averages = reliability_table(responses.mean("repeat"), splits=3)
+    assert averages.empty
+    assert list(averages.columns) == list(RELIABILITY.columns)
+
+
+# ---- noise ceilings --------------------------------------------------------------------------------------
+
+
+def published_noise_ceiling(trials):
+    """The formula of Allen et al. 2022 for one voxel, written out; images shown three times."""
+    variances = []
+    for image in trials:
+        shown = [x for x in image if not np.isnan(x)]
+        mean = sum(shown) / len(shown)
+        variances.append(sum((x - mean) ** 2 for x in shown) / (len(shown) - 1))
+    noise_sd = (sum(variances) / len(variances)) ** 0.5
+    signal_sd = max(0.0, 1 - noise_sd**2) ** 0.5
+    ncsnr = signal_sd / noise_sd
+    ones = [1 / sum(not np.isnan(x) for x in image) for image in trials]
+    return ncsnr, 100 * ncsnr**2 / (ncsnr**2 + sum(ones) / len(ones))
+
+
+def test_noise_ceilings_are_those_of_the_published_formula():
+    trials = planted(60, 3, [0.2, 0.5, 0.9])
+    trials /= trials.std(axis=(0, 1))
+    ncsnr, nc = noise_ceiling(trials)
+    for v in range(3):
+        assert (ncsnr[v], nc[v]) == pytest.approx(published_noise_ceiling(trials[..., v]), rel=1e-12)
+    # images with one trial tell no noise, but have means of one
+    single = np.concatenate([trials, np.full((20, 3, 3), np.nan)])
+    single[60:, 0] = 5.0
+    again, lower = noise_ceiling(single)
+    np.testing.assert_array_equal(again, ncsnr)
+    np.testing.assert_allclose(lower, 100 * ncsnr**2 / (ncsnr**2 + (60 / 3 + 20) / 80))
+
+
+def test_noise_ceilings_are_the_planted_share_of_the_variance():
+    truth = np.repeat([0.2, 0.5, 0.8], 40)
+    trials = planted(800, 3, truth)
+    total = trials.reshape(-1, 120).var(axis=0, ddof=1)
+    nc = noise_ceiling(trials, total)[1].reshape(3, 40).mean(axis=1) / 100
+    np.testing.assert_allclose(nc, [0.2, 0.5, 0.8], atol=0.03)
+    halves = split_half_reliability(trials, 20).reshape(3, 40).mean(axis=1)
+    np.testing.assert_allclose(halves, nc, atol=0.03)
+
+
+def test_a_voxel_of_noise_or_with_missing_trials():
+    trials = planted(50, 3, [0.5, 0.5])
+    # more variance within stimuli than in all: nothing is left for the signal
+    trials[..., 0] *= 10
+    trials[4, 1, 1] = np.nan
+    ncsnr, nc = noise_ceiling(trials)
+    assert (ncsnr[0], nc[0]) == (0, 0)
+    assert np.isnan([ncsnr[1], nc[1]]).all()
+    with pytest.raises(ValueError, match="2 repeats"):
+        noise_ceiling(trials[:, :1])
+
+
+def test_bounds_of_r_are_roots_of_shares_of_variance():
+    found = bound_of_r(np.array([0.25, 1.0, 0.0, -0.1, np.nan]))
+    np.testing.assert_array_equal(found, [0.5, 1, 0, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("zscore", ["session", "none"])
+def test_table_has_the_ceilings_of_trials(zscore):
+    trials = planted(40, 3, [0.5, 0.7]) * 3
+    responses = measured(trials, ["test"] * 40).assign_attrs(zscore=zscore)
+    table = reliability_table(responses, splits=3)
+    total = 1.0 if zscore == "session" else trials.reshape(-1, 2).var(axis=0, ddof=1)
+    ncsnr, nc = noise_ceiling(trials, total)
+    np.testing.assert_array_equal(table["ncsnr"], ncsnr)
+    np.testing.assert_array_equal(table["nc"], nc)
+    np.testing.assert_allclose(table["r_nc"], np.sqrt(nc / 100))
+    np.testing.assert_allclose(table["r_reliability"] ** 2, table["reliability"])
+
+
+def test_subjects_with_other_repeats_have_reliabilities_of_their_own():
+    trials = planted(60, 6, [0.5, 0.7, 0.5, 0.7])
+    trials[:, 3:, 2:] = np.nan
+    responses = measured(trials, ["test"] * 60)
+    responses["subject"] = ("voxel", ["sub-01"] * 2 + ["sub-02"] * 2)
+    table = reliability_table(responses, splits=20)
+    assert table["repeats"].tolist() == [6, 6, 3, 3]
+    for own, part in ((slice(0, 2), trials[..., :2]), (slice(2, 4), trials[:, :3, 2:])):
+        np.testing.assert_allclose(table["reliability"][own], split_half_reliability(part, 200), atol=0.1)
+        np.testing.assert_array_equal(
+            table["ncsnr"][own], noise_ceiling(part, part.reshape(-1, 2).var(0, ddof=1))[0]
+        )

@@ -124,10 +124,16 @@ EDITS = {
     # the simulated BOLD is made with the regressors that recover it
     "brain/glm.py": {"glm", "simulate"},
     "brain/betas.py": {"glm"},
-    "brain/assembly.py": {"responses"},
+    # the one path of all loaders of responses
+    "brain/assembly.py": {"responses", "read_kay", "read_responses"},
+    "brain/loaders/responses.py": {"read_responses"},
+    "brain/loaders/responses_values.py": {"read_responses"},
+    "brain/loaders/responses_rois.py": {"read_responses"},
+    "brain/loaders/responses_trials.py": {"read_responses", "read_responses_stimuli"},
+    "brain/loaders/responses_stimuli.py": {"read_responses_stimuli"},
     "brain/loaders/bids_folder.py": {"read_bids_stimuli", "glm"},
     "brain/loaders/bids_stimuli.py": {"read_bids_stimuli"},
-    "formats/images.py": {"read_bids_stimuli", "read_rdm_dataset"},
+    "formats/images.py": {"read_bids_stimuli", "read_rdm_dataset", "read_responses_stimuli", "train"},
     # networks
     "networks/augmentation.py": {"train"},
     "networks/objectives.py": {"train"},

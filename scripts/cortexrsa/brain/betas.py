@@ -13,7 +13,7 @@ import pandas as pd
 import xarray
 from nilearn.image import smooth_img
 
-from cortexrsa.brain.glm import condition_number, frame_times, run_betas, standardise
+from cortexrsa.brain.glm import condition_number, frame_times, run_betas
 from cortexrsa.brain.loaders import bids, nifti
 from cortexrsa.brain.loaders.bids_tables import overlap
 from cortexrsa.errors import InputError
@@ -28,9 +28,9 @@ class Fitted:
 
     Attributes
     ----------
-    betas : (trial, voxel) float32 with coords stimulus_id, session, run and onset on trial, roi, i, j and k
-        (place in the volume) on voxel; voxels of several ROIs occur once in each. Its attribute fingerprints
-        is {fingerprint of a run's data: its label} as JSON
+    betas : (trial, voxel) float32, percent signal change, with coords stimulus_id, session, run and onset on
+        trial, roi, i, j and k (place in the volume) on voxel; voxels of several ROIs occur once in each.
+        Its attribute fingerprints is {fingerprint of a run's data: its label} as JSON
     mean, tsnr : (x, y, z) mean over runs of the mean signal, and of its ratio to the SD over time (linear
         trend removed)
     masks : {roi: (x, y, z)}
@@ -58,7 +58,7 @@ def fit_subject(
     folder, rois, options : of the card, see `bids.find_runs` and `bids_rois.roi_masks`
     subject : label
     settings : `glm` of the configuration: betas, hrf, drift, high_pass, drift_order, noise, slice_time_ref
-        (None: of the sidecars), smoothing (mm, FWHM; None for none) and zscore (run, session or none)
+        (None: of the sidecars) and smoothing (mm, FWHM; None for none)
 
     Raises
     ------
@@ -109,8 +109,6 @@ def fit_subject(
     ]
     trials = pd.concat(rows, ignore_index=True)
     values = np.concatenate(betas)
-    if settings["zscore"] != "none":
-        values = standardise(values, trials[settings["zscore"]].to_numpy())
     fitted = _labelled(values, trials, inputs.masks, union)
     # as text, which netCDF stores
     fitted.attrs["fingerprints"] = json.dumps({own: run.label for own, run in seen.items()})

@@ -379,18 +379,3 @@ def _ar1(residuals: np.ndarray) -> np.ndarray:
 
 
 # ---- betas of all runs -----------------------------------------------------------------------------------
-
-
-def standardise(betas: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """z-scores of the betas (rows, v) over the rows of each group (a run or a session), voxel by voxel.
-
-    A voxel that is constant in a group gets zeros there.
-    """
-    scored = np.empty_like(betas)
-    for group in pd.unique(groups):
-        rows = groups == group
-        values = betas[rows].astype(np.float64)
-        values -= values.mean(axis=0)
-        deviation = values.std(axis=0)
-        scored[rows] = np.divide(values, deviation, out=np.zeros_like(values), where=deviation != 0)
-    return scored

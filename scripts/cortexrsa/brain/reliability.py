@@ -6,8 +6,13 @@ import numpy as np
 import pandas as pd
 import xarray
 
+from cortexrsa.brain.responses import BLOCK, recorded, voxels_of_subjects
+from cortexrsa.formats.columns.reliability import RELIABILITY
 
-def split_half_reliability(trials: np.ndarray, splits: int = 100, seed: int = 0) -> np.ndarray:
+
+def split_half_reliability(
+    trials: np.ndarray, splits: int = 100, seed: int = 0, present: np.ndarray | None = None
+) -> np.ndarray:
     """Reliability of each voxel's average over its repeats, from random halves of the repeats.
 
     In every split the repeats of each stimulus are divided at random into two equal halves (one repeat is
@@ -23,6 +28,7 @@ def split_half_reliability(trials: np.ndarray, splits: int = 100, seed: int = 0)
         approximate: call it once for each split of the data (training, test).
     splits : number of random halvings
     seed : of the halvings
+    present : (n, repeats) which trials there are; None for those in which any voxel is finite
 
     Returns
     -------
@@ -34,7 +40,7 @@ def split_half_reliability(trials: np.ndarray, splits: int = 100, seed: int = 0)
     """
     if splits < 1:
         raise ValueError(f"splits: found {splits}, expected at least 1")
-    present = np.isfinite(trials).any(axis=2)
+    present = np.isfinite(trials).any(axis=2) if present is None else present
     repeated = present.sum(axis=1) >= 2
     if repeated.sum() < 3:
         raise ValueError(f"trials: {repeated.sum()} stimuli with two repeats, expected at least 3")
@@ -51,6 +57,83 @@ def split_half_reliability(trials: np.ndarray, splits: int = 100, seed: int = 0)
         first, second = _random_halves(present, half, rng)
         total += _correlation_over_stimuli(first @ values, second @ values)
     return spearman_brown(total / splits, counts.mean() / half.mean())
+
+
+def noise_ceiling(
+    trials: np.ndarray,
+    total: np.ndarray | float = 1.0,
+    present: np.ndarray | None = None,
+    least: int = 2,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Signal-to-noise ratio of each voxel and the noise ceiling that follows, as published with NSD.
+
+    The variance of the noise is the mean over stimuli of the variance over the trials of a stimulus (n - 1 in
+    the denominator); that of the signal is what it leaves of the total, 0 at least. ncsnr is the ratio of
+    their SDs, and NC = 100 ncsnr² / (ncsnr² + mean over stimuli of 1 / repeats): the percentage of the
+    variance of the mean over repeats that a perfect model explains.
+
+    Parameters
+    ----------
+    trials : (n, repeats, v) responses, NaN where a stimulus has fewer repeats
+    total : variance over all trials: 1 of trials that were z-scored in each session, as the formula has it
+        (trials that were not z-scored vary from session to session, which is no noise of theirs), see
+        `total_variance`
+    present : (n, repeats) which trials there are; None for those in which any voxel is finite
+    least : repeats of the stimuli that tell the noise
+
+    Returns
+    -------
+    ncsnr : (v,) float64; NaN for a voxel without noise or with missing trials of its own
+    nc : (v,) percent of the variance of the mean over the repeats that the stimuli have
+
+    Raises
+    ------
+    ValueError : fewer than three stimuli have so many repeats.
+
+    References
+    ----------
+    Allen et al. 2022, doi:10.1038/s41593-021-00962-x, "Noise ceiling estimation"; Hebart et al. 2023,
+    doi:10.7554/eLife.82580
+    """
+    present = np.isfinite(trials).any(axis=2) if present is None else present
+    counts = present.sum(axis=1)
+    repeated = counts >= least
+    if repeated.sum() < 3:
+        raise ValueError(f"trials: {repeated.sum()} stimuli with {least} repeats, expected at least 3")
+    shown, own = present[repeated], counts[repeated][:, None]
+    # absent trials count as 0 and are taken out of the sums; missing ones of a voxel stay NaN
+    values = np.where(shown[..., None], trials[repeated].astype(np.float64), 0)
+    means = values.sum(axis=1) / own
+    squares = np.where(shown[..., None], values - means[:, None], 0) ** 2
+    noise = (squares.sum(axis=1) / (own - 1)).mean(axis=0)
+    signal = np.maximum(total - noise, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ncsnr = np.where(noise > 0, np.sqrt(signal / noise), np.nan)
+    seen = counts > 0
+    return ncsnr, 100 * ncsnr**2 / (ncsnr**2 + (1 / counts[seen]).mean())
+
+
+def total_variance(responses: xarray.DataArray, trials: np.ndarray) -> np.ndarray | float:
+    """Variance over trials for `noise_ceiling`: 1 where responses were z-scored, else that of the trials.
+
+    Parameters
+    ----------
+    responses : of `assembly.assemble`, whose attribute zscore tells
+    trials : (n, repeats, v) of some of their stimuli and voxels
+    """
+    if responses.attrs.get("zscore", "none") != "none":
+        return 1.0
+    present = np.isfinite(trials).any(axis=2)
+    return trials[present].astype(np.float64).var(axis=0, ddof=1)
+
+
+def bound_of_r(reliability: np.ndarray) -> np.ndarray:
+    """Largest correlation of a model with a measured mean: the root of its reliability; NaN below 0.
+
+    A reliability (split half, or NC / 100) is a share of variance: it bounds R², and its root bounds r.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(np.where(np.asarray(reliability) >= 0, reliability, np.nan))
 
 
 def signal_and_noise(
@@ -104,38 +187,51 @@ def reliability_table(responses: xarray.DataArray, splits: int = 100, seed: int 
 
     Returns
     -------
-    pandas.DataFrame with subject, roi, voxel (index along the voxels), split, repeats (most of any stimulus)
-    and reliability. Splits of the data in which fewer than three stimuli were repeated are left out.
+    pandas.DataFrame with subject, roi, voxel (index along the voxels), split, repeats (most of any stimulus),
+    reliability, ncsnr and nc (see `noise_ceiling`), and the bounds of a correlation that follow from
+    reliability and nc. Splits of the data in which fewer than three stimuli were repeated are left out.
 
-    Raises
-    ------
-    ValueError : the responses are averages whose repeats are not known, or the same in all splits.
+    None at all where the responses are averages whose repeats are not known, or the same in all splits.
     """
     if "repeat" in responses.dims:
         parts = _split_half_parts(responses.transpose("stimulus", "repeat", "voxel"), splits, seed)
     elif repeats_of(responses) is not None:
         parts = _moment_parts(responses.transpose("stimulus", "voxel"))
     else:
-        expected = "single trials (repeat), or averages over different numbers of repeats"
-        raise ValueError(f"responses: found dimensions {responses.dims}, expected {expected}")
+        parts = []
     columns = {
         "subject": responses["subject"].values,
         "roi": responses["roi"].values,
         "voxel": np.arange(responses.sizes["voxel"]),
     }
     tables = [pd.DataFrame({**columns, **part}) for part in parts]
-    empty = pd.DataFrame(columns=[*columns, "split", "repeats", "reliability"])
-    return pd.concat(tables, ignore_index=True) if tables else empty
+    if not tables:
+        return pd.DataFrame(columns=list(RELIABILITY.columns))
+    table = pd.concat(tables, ignore_index=True)
+    table["r_reliability"] = bound_of_r(table["reliability"])
+    table["r_nc"] = bound_of_r(table["nc"] / 100)
+    return table
 
 
 def _split_half_parts(responses: xarray.DataArray, splits: int, seed: int) -> list[dict]:
     parts = []
     for split in pd.unique(responses["split"].values):
-        trials = responses.values[responses["split"].values == split]
-        counts = np.isfinite(trials).any(axis=2).sum(axis=1)
-        if (counts >= 2).sum() >= 3:
-            reliability = split_half_reliability(trials, splits, seed)
-            parts.append({"split": split, "repeats": counts.max(), "reliability": reliability})
+        rows = responses["split"].values == split
+        found = np.full((3, responses.sizes["voxel"]), np.nan)
+        repeats = np.zeros(responses.sizes["voxel"], int)
+        for own in voxels_of_subjects(responses).values():
+            present = recorded(responses.values, own)[rows]
+            if (present.sum(axis=1) >= 2).sum() < 3:
+                continue
+            repeats[own] = present.sum(axis=1).max()
+            for start in range(0, len(own), BLOCK):
+                block = own[start : start + BLOCK]
+                trials = responses.values[..., block][rows]
+                found[0, block] = split_half_reliability(trials, splits, seed, present)
+                found[1:, block] = noise_ceiling(trials, total_variance(responses, trials), present)
+        if repeats.any():
+            columns = dict(zip(("reliability", "ncsnr", "nc"), found, strict=True))
+            parts.append({"split": split, "repeats": repeats} | columns)
     return parts
 
 
@@ -145,16 +241,16 @@ def _moment_parts(responses: xarray.DataArray) -> list[dict]:
         split: responses.values[responses["split"].values == split].var(axis=0, ddof=1, dtype=np.float64)
         for split in repeats
     }
-    signal, _ = signal_and_noise(variances["train"], variances["test"], repeats["train"], repeats["test"])
+    signal, noise = signal_and_noise(variances["train"], variances["test"], repeats["train"], repeats["test"])
+    parts = []
     with np.errstate(divide="ignore", invalid="ignore"):
-        return [
-            {
-                "split": split,
-                "repeats": int(repeats[split]),
-                "reliability": np.clip(signal / variances[split], -1, 1),
-            }
-            for split in repeats
-        ]
+        # no ratio where the moments give no noise
+        ncsnr = np.where(noise > 0, np.sqrt(np.maximum(signal, 0) / noise), np.nan)
+        for split, number in repeats.items():
+            reliability = np.clip(signal / variances[split], -1, 1)
+            part = {"split": split, "repeats": int(number), "reliability": reliability}
+            parts.append(part | {"ncsnr": ncsnr, "nc": 100 * ncsnr**2 / (ncsnr**2 + 1 / number)})
+    return parts
 
 
 def _random_halves(

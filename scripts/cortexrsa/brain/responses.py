@@ -10,8 +10,29 @@ import xarray
 
 from cortexrsa.errors import InputError
 
+BLOCK = 512  # voxels that are looked at together
 MINIMUM_VOXELS = 10
 MANY_DROPPED = 0.1  # share of a ROI
+
+
+def recorded(values: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+    """Which trials (n, repeats) a subject has: those that are not NaN in all of its voxels.
+
+    Parameters
+    ----------
+    values : (n, repeats, v of all subjects)
+    voxels : places of the subject's own
+    """
+    found = np.zeros(values.shape[:2], bool)
+    for start in range(0, len(voxels), BLOCK):
+        found |= ~np.isnan(values[..., voxels[start : start + BLOCK]]).all(axis=2)
+    return found
+
+
+def voxels_of_subjects(responses: xarray.DataArray) -> dict[str, np.ndarray]:
+    """Places of the voxels of each subject."""
+    subjects = responses["subject"].values
+    return {subject: np.flatnonzero(subjects == subject) for subject in pd.unique(subjects)}
 
 
 def clean_responses(
@@ -41,29 +62,30 @@ def clean_responses(
     """
     values = responses.transpose("stimulus", ..., "voxel").values
     values = values.reshape(len(values), -1, values.shape[-1])
-    subjects, rois = responses["subject"].values, responses["roi"].values
     splits = responses["split"].values
-    finite = np.isfinite(values)
+    chosen = [splits == split for split in pd.unique(splits) if (splits == split).sum() > 1]
     broken, constant = np.zeros((2, values.shape[-1]), bool)
-    for subject in pd.unique(subjects):
-        own = np.flatnonzero(subjects == subject)
-        recorded = ~np.isnan(values[..., own]).all(-1)
-        if not recorded.any(1).all():
-            stimulus = responses["stimulus_id"].values[~recorded.any(1)][0]
+    for subject, own in voxels_of_subjects(responses).items():
+        present = recorded(values, own)
+        if not present.any(1).all():
+            stimulus = responses["stimulus_id"].values[~present.any(1)][0]
             found = f"no trial of {stimulus} for subject {subject}"
             raise InputError("responses", found, "at least one trial of each stimulus", file=source)
-        broken[own] = (~finite[..., own] & recorded[..., None]).any((0, 1))
-    for split in pd.unique(splits):
-        if (splits == split).sum() > 1:
-            shown = np.where(finite[splits == split], values[splits == split], np.nan)
-            low, high = np.fmin.reduce(shown, (0, 1)), np.fmax.reduce(shown, (0, 1))
-            constant |= low == high
+        for start in range(0, len(own), BLOCK):
+            block = own[start : start + BLOCK]
+            shown = values[..., block]
+            finite = np.isfinite(shown)
+            broken[block] = (~finite & present[..., None]).any((0, 1))
+            shown = np.where(finite, shown, np.nan)
+            for split in chosen:
+                low, high = (extreme.reduce(shown[split], (0, 1)) for extreme in (np.fmin, np.fmax))
+                constant[block] |= low == high
     constant &= ~broken
     keep = ~(broken | constant)
     table = pd.DataFrame(
         {
-            "subject": subjects,
-            "roi": rois,
+            "subject": responses["subject"].values,
+            "roi": responses["roi"].values,
             "voxels": keep,
             "nan_voxels": broken,
             "constant_voxels": constant,
@@ -77,7 +99,7 @@ def clean_responses(
                 f"({row.nan_voxels} with NaN and {row.constant_voxels} constant were dropped)"
             )
             raise InputError(f"roi {row.roi}", found, f"at least {minimum_voxels}", file=source)
-    return responses.isel(voxel=np.flatnonzero(keep)), table
+    return responses if keep.all() else responses.isel(voxel=np.flatnonzero(keep)), table
 
 
 def many_dropped(dropped: pd.DataFrame) -> list[str]:

@@ -13,6 +13,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from cortexrsa.figures.style import WIDTH, model_styles, ordered, ordered_rois, placeholder, roi_colours
 
+MOST_CATEGORIES = 16  # rows of the contact sheet
 # metrics that are shown, and what they are called
 SHOWN = {
     "accuracy": "classifier",
@@ -63,11 +64,16 @@ def plot_reliability(reliability: pd.DataFrame) -> plt.Figure:
 def plot_stimuli(images: np.ndarray, stimuli: pd.DataFrame, columns: int = 12, rows: int = 4) -> plt.Figure:
     """Some of the test stimuli, evenly spaced in their order, as the networks receive them before resizing.
 
+    Where stimuli have a category, a row for each of the largest ones instead, of all splits: images that do
+    not belong to the name of their row betray an index that is wrong by one.
+
     Parameters
     ----------
     images : (n, H, W, 3) uint8
-    stimuli : n rows with `split`
+    stimuli : n rows with `split`, maybe category
     """
+    if "category" in stimuli and (stimuli["category"] != "").any():
+        return _by_category(images, stimuli["category"].to_numpy(), columns - 2)
     test = np.flatnonzero(stimuli["split"] == "test")
     shown = test[np.linspace(0, len(test) - 1, min(len(test), columns * rows)).round().astype(int)]
     figure, grid = plt.subplots(-(-len(shown) // columns), columns, figsize=(WIDTH, WIDTH / columns * rows))
@@ -75,6 +81,29 @@ def plot_stimuli(images: np.ndarray, stimuli: pd.DataFrame, columns: int = 12, r
         axes.set_axis_off()
     for axes, index in zip(grid.flat, shown, strict=False):
         axes.imshow(images[index])
+    return figure
+
+
+def _by_category(images: np.ndarray, categories: np.ndarray, columns: int) -> plt.Figure:
+    """A row of images for each of the largest categories, with its name."""
+    sizes = pd.Series(categories[categories != ""]).value_counts()
+    # among equal sizes in the order of the names
+    names = sorted(sizes.index, key=lambda name: (-sizes[name], name))[:MOST_CATEGORIES]
+    size = (WIDTH, WIDTH / (columns + 2) * len(names) + 0.3)
+    figure, grid = plt.subplots(
+        len(names), columns + 1, figsize=size, width_ratios=[2] + [1] * columns, squeeze=False
+    )
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for row, name in zip(grid, names, strict=True):
+        own = np.flatnonzero(categories == name)
+        shown = own[np.linspace(0, len(own) - 1, min(len(own), columns)).round().astype(int)]
+        label = f"{textwrap.shorten(name, 24, placeholder='...')}\n({len(own)})"
+        row[0].text(0, 0.5, label, fontsize=7, va="center", transform=row[0].transAxes)
+        for axes, index in zip(row[1:], shown, strict=False):
+            axes.imshow(images[index])
+    if len(sizes) > len(names):
+        figure.text(0, 0, f"The {len(names)} largest of {len(sizes)} categories", fontsize=7, va="bottom")
     return figure
 
 

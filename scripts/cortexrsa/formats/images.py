@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from PIL import Image, ImageOps
 from cortexrsa.errors import InputError, reason
 from cortexrsa.jobs import warn
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 IMAGE_MODES = {"1", "L", "P", "RGB"}  # those with 8 bits a channel and without transparency
 LAYERED = {"RGBA", "LA"}  # read where no pixel is transparent
 KIND = "grey or RGB, 8 bits a channel, no transparency, one frame"
@@ -23,35 +21,6 @@ ASPECT_TOLERANCE = 0.05
 # what Pillow raises at damaged files: SyntaxError for a PNG, struct.error for Exif
 DAMAGED = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
 ORIENTATION = 0x0112  # the Exif tag
-
-
-def natural_key(name: str) -> list[str | int]:
-    """Sorts names with their numbers in numerical order: 2 before 10."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
-
-
-def image_names(folder: str | Path) -> list[str]:
-    """JPEG and PNG files of a folder by name, numbers in names in numerical order (2 before 10).
-
-    Hidden files are none: some systems put one beside each image.
-
-    Raises
-    ------
-    InputError : no such folder, no images in it, or two names that have the same place in this order.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError("folder", "no such folder", "a folder of images", file=folder)
-    files = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    names = sorted(path.name for path in files if not path.name.startswith("."))
-    if not names:
-        raise InputError("images", "none", f"files {', '.join(sorted(IMAGE_SUFFIXES))}", file=folder)
-    names.sort(key=natural_key)
-    for name, following in zip(names, names[1:], strict=False):
-        if natural_key(name) == natural_key(following):
-            found = f"{name} and {following}, whose numbers are equal"
-            raise InputError("order", found, "names of one order only, or a table of the order", file=folder)
-    return names
 
 
 def _fault(image: Image.Image, modes: set[str]) -> str | None:
@@ -67,14 +36,17 @@ def _fault(image: Image.Image, modes: set[str]) -> str | None:
     return found + (f", {frames} frames" if frames > 1 else "")
 
 
-def read_image(path: str | Path, modes: set[str] = IMAGE_MODES, side: int | None = None) -> Image.Image:
+def read_image(
+    path: str | Path, modes: set[str] = IMAGE_MODES, side: int | None = None, content: object = None
+) -> Image.Image:
     """An image as a viewer shows it: turned as its Exif data say, in RGB.
 
     Parameters
     ----------
-    path : of the file
+    path : of the file, or the name of what `content` holds
     modes : Pillow's names of the modes that are read, beside opaque RGBA and LA
     side : pixels; a JPEG may be decoded at a fraction of its size that has no side shorter than this
+    content : binary file to read instead, such as a member of an archive
 
     Raises
     ------
@@ -82,7 +54,7 @@ def read_image(path: str | Path, modes: set[str] = IMAGE_MODES, side: int | None
     """
     path = Path(path)
     try:
-        with Image.open(path) as image:
+        with Image.open(path if content is None else content) as image:
             if fault := _fault(image, modes):
                 raise InputError("image", fault, KIND, file=path)
             if side:
@@ -97,10 +69,10 @@ def read_image(path: str | Path, modes: set[str] = IMAGE_MODES, side: int | None
         raise InputError("image", reason(error), "an image that can be read", file=path) from error
 
 
-def _header(path: Path) -> tuple[tuple[int, int], bool, bool]:
+def _header(path: Path, content: object = None) -> tuple[tuple[int, int], bool, bool]:
     """Size (width, height) as shown; whether Exif turns the image; whether its colours are not sRGB."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path if content is None else content) as image:
             turned = image.getexif().get(ORIENTATION, 1)
             profile = image.info.get("icc_profile") or b"sRGB"
             size = image.size[::-1] if turned in (5, 6, 7, 8) else image.size
@@ -112,6 +84,78 @@ def _header(path: Path) -> tuple[tuple[int, int], bool, bool]:
 
 def _shown(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]} pixels"
+
+
+def resized(
+    image: Image.Image, size: tuple[int, int], tolerance: float, path: str | Path, whose: str
+) -> Image.Image:
+    """The whole image at another size (width, height): bilinear, with antialiasing.
+
+    Raises
+    ------
+    InputError : its aspect ratio differs by a larger share than `tolerance`; `whose` says whose the size is.
+    """
+    if image.size == size:
+        return image
+    ratio = image.size[0] * size[1] / (image.size[1] * size[0])
+    if max(ratio, 1 / ratio) - 1 > tolerance:
+        expected = f"{_shown(size)}, {whose}, or that shape to {tolerance:.0%}"
+        expected += " (options.aspect_tolerance of the card)"
+        raise InputError("size", _shown(image.size), expected, file=path)
+    return image.resize(size, Image.Resampling.BILINEAR)
+
+
+def images_one_by_one(
+    paths: Sequence[Path],
+    aspect_tolerance: float = ASPECT_TOLERANCE,
+    size: tuple[int, int] | None = None,
+    content: Callable[[Path], object] = lambda path: None,
+) -> tuple[tuple[int, int], Iterator[np.ndarray]]:
+    """Images as they are shown, in one size, of which one at a time is in memory.
+
+    Parameters
+    ----------
+    paths : in the order of the stimuli
+    aspect_tolerance : see `load_images`
+    size : (height, width) of all; None for that of most images (of the smallest, where several sizes are as
+        frequent)
+    content : binary file of what a path names, where that is no file on the disk
+
+    Returns
+    -------
+    size : (height, width)
+    images : (height, width, 3) uint8, one after the other
+
+    Raises
+    ------
+    InputError : see `load_images`.
+    """
+    headers = [_header(path, content(path)) for path in paths]
+    if size is None:
+        counts = Counter(shown for shown, _, _ in headers)
+        size = min(counts, key=lambda shown: (-counts[shown], shown[0] * shown[1], shown))[::-1]
+        whose, say = "the size of most", warn
+    else:
+        whose, say = "the size of the card", print
+    width, height = size[::-1]
+    others = [(path, shown) for path, (shown, _, _) in zip(paths, headers, strict=True)]
+    others = [f"{path.name} ({shown[0]} x {shown[1]})" for path, shown in others if shown != (width, height)]
+
+    def images() -> Iterator[np.ndarray]:
+        for path in paths:
+            image = read_image(path, content=content(path))
+            yield np.asarray(resized(image, (width, height), aspect_tolerance, path, whose))
+        if others:
+            which = ", ".join(others[:10]) + (", ..." if len(others) > 10 else "")
+            say(f"{len(others)} of {len(paths)} images were resized to {_shown((width, height))}: {which}")
+        if turned := sum(turned for _, turned, _ in headers):
+            print(f"{turned} of {len(paths)} images are shown turned, as their Exif data say")
+        if other := sum(other for _, _, other in headers):
+            warn(
+                f"{other} of {len(paths)} images have a colour profile other than sRGB, which is not applied"
+            )
+
+    return size, images()
 
 
 def load_images(
@@ -139,29 +183,8 @@ def load_images(
     paths = [Path(folder, name) for name in names]
     if not paths:
         raise InputError("images", "none", "at least one", file=folder)
-    headers = [_header(path) for path in paths]
-    counts = Counter(size for size, _, _ in headers)
-    width, height = min(counts, key=lambda size: (-counts[size], size[0] * size[1], size))
-    images = np.empty((len(paths), height, width, 3), np.uint8)
-    resized = []
-    for path, target in zip(paths, images, strict=True):
-        image = read_image(path)
-        if image.size != (width, height):
-            ratio = image.size[0] * height / (image.size[1] * width)
-            if max(ratio, 1 / ratio) - 1 > aspect_tolerance:
-                expected = (
-                    f"{_shown((width, height))}, the size of most, or that shape to {aspect_tolerance:.0%}"
-                )
-                expected += " (options.aspect_tolerance of the card)"
-                raise InputError("size", _shown(image.size), expected, file=path)
-            resized.append(f"{path.name} ({image.size[0]} x {image.size[1]})")
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
-        target[:] = np.asarray(image)
-    if resized:
-        which = ", ".join(resized[:10]) + (", ..." if len(resized) > 10 else "")
-        warn(f"{len(resized)} of {len(paths)} images were resized to {_shown((width, height))}: {which}")
-    if turned := sum(turned for _, turned, _ in headers):
-        print(f"{turned} of {len(paths)} images are shown turned, as their Exif data say")
-    if other := sum(other for _, _, other in headers):
-        warn(f"{other} of {len(paths)} images have a colour profile other than sRGB, which is not applied")
+    size, stream = images_one_by_one(paths, aspect_tolerance)
+    images = np.empty((len(paths), *size, 3), np.uint8)
+    for target, image in zip(images, stream, strict=True):
+        target[:] = image
     return images

@@ -26,7 +26,7 @@ def write_responses(path: str | Path, responses, settings: dict) -> None:
     missing = {"stimulus_id", "split", "subject", "roi"} - set(responses.coords)
     if missing:
         raise InputError("coords", sorted(map(str, responses.coords)), f"also {sorted(missing)}", file=path)
-    write_dataset(path, responses.astype(np.float32).to_dataset(name="responses"), settings)
+    write_dataset(path, responses.astype(np.float32, copy=False).to_dataset(name="responses"), settings)
 
 
 def read_responses(path: str | Path):

@@ -17,9 +17,10 @@ from cortexrsa.streams import Stream, generator
 
 
 def splits_of(brain: RDMs) -> list[str]:
-    """Splits of the stimuli, the primary one first."""
+    """Splits of the stimuli: the primary one, others that are scored, and that on which layers are chosen."""
     present = set(brain.pattern_descriptors["split"])
-    return [split for split in (PRIMARY, SELECTION) if split in present]
+    others = sorted(present - {PRIMARY, SELECTION})
+    return [split for split in (PRIMARY, *others, SELECTION) if split in present]
 
 
 def parts_of(brain: RDMs) -> list[RDMs]:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from nilearn.image import resample_to_img
 
-from cortexrsa.brain.loaders.bids_tables import read_tsv
 from cortexrsa.brain.loaders.nifti import GRID_TOLERANCE, check_affine, check_place, load_nifti, read_labels
-from cortexrsa.errors import InputError, reason, suggestion
+from cortexrsa.brain.loaders.roi_labels import THRESHOLD, label_names, levels, numbers_of_labels
+from cortexrsa.errors import InputError
 from cortexrsa.formats.bids_names import RunFiles, entities_of, label_tables, roi_files
 
 LEAST_OVERLAP = 0.5  # of a mask's voxels that must lie in the volume of the BOLD
 LARGEST_CHANGE = 2.0  # of the size of a ROI by resampling, in either direction
-THRESHOLD = 0.5  # of probabilities, and of masks after resampling
-ROUNDING = 1e-6  # by which a probability may exceed 1
 
 
 def roi_masks(
@@ -89,10 +86,7 @@ def _on_grid(
     values, image = _values(path)
     affine = image.affine
     if labels is None:
-        source, threshold = _levels(values, threshold, path)
-        if not (source > threshold).any():
-            found = f"no voxel above {threshold:g} (largest value {values.max():g})"
-            raise InputError("ROI", found, "at least one voxel", file=path)
+        source, threshold = levels(values, threshold, path)
     else:
         source, threshold = np.isin(values, labels).astype(np.float32), THRESHOLD
     inside, grid = source > threshold, bold.shape[:3]
@@ -127,20 +121,6 @@ def _on_grid(
     return mask, warnings
 
 
-def _levels(values: np.ndarray, threshold: float | None, path: Path) -> tuple[np.ndarray, float]:
-    """Values (x, y, z) of a mask or of probabilities, and where to cut them."""
-    if threshold is not None:
-        return values.astype(np.float32), threshold
-    if values.min() >= 0 and values.max() <= 1 + ROUNDING:
-        return values.astype(np.float32), THRESHOLD
-    levels = np.unique(values[values != 0])
-    if len(levels) > 1:
-        found = f"{len(levels)} values from {levels[0]:g} to {levels[-1]:g}"
-        expected = "one value, or probabilities from 0 to 1 (else a threshold, or atlas with a label)"
-        raise InputError("ROI", found, expected, file=path)
-    return (values != 0).astype(np.float32), THRESHOLD
-
-
 # ---- labels ----------------------------------------------------------------------------------------------
 
 
@@ -150,62 +130,19 @@ def _atlas_labels(paths: list[Path], place: dict, folder: str | Path, subject: s
     named = any(isinstance(label, str) for label in wanted)
     present = {path: np.unique(_values(path)[0]) for path in paths}
     names = {path: _label_names(path, place, folder, subject) if named else {} for path in paths}
-    numbers: dict[Path, list[int]] = {path: [] for path in paths}
-    for label in wanted:
-        for path in paths:
-            own = names[path].get(label, []) if isinstance(label, str) else [label]
-            numbers[path] += [number for number in own if number in present[path]]
-        known = {name for table in names.values() for name in table}
-        if isinstance(label, str) and label not in known:
-            raise InputError("label", repr(label), suggestion(label, sorted(known)), file=paths[0])
-        if not any(set(numbers[path]) & set(names[path].get(label, [label])) for path in paths):
-            listed = sorted({int(value) for values in present.values() for value in values if value})
-            raise InputError("label", label, f"one of {', '.join(map(str, listed[:30]))}", file=paths[0])
-    return numbers
+    return numbers_of_labels(wanted, names, present)
 
 
 def _label_names(path: Path, place: dict, folder: str | Path, subject: str) -> dict[str, list[int]]:
     """{name: numbers} of the labels of an atlas, from the first table that names them."""
     for table in label_tables(path, place, folder, subject):
         if table.is_file():
-            names = _from_json(table) if table.suffix == ".json" else _from_tsv(table)
-            if names:
+            if names := label_names(table):
                 return names
         elif place.get("labels"):
             raise InputError("labels", "no such file", "a dseg.tsv or JSON file", file=table)
     expected = f"{path.name.split('.')[0]}.tsv with columns index and name beside it (or `labels: FILE`)"
     raise InputError("label", "no table of names", expected, file=path)
-
-
-def _from_tsv(path: Path) -> dict[str, list[int]]:
-    table = read_tsv(path)
-    if not {"index", "name"} <= set(table):
-        raise InputError("columns", ", ".join(table), "index and name, as in a dseg.tsv", file=path)
-    names: dict[str, list[int]] = {}
-    for column in ("name", "abbreviation"):
-        for line, index, name in zip(table.index, table["index"], table.get(column, []), strict=False):
-            if not str(index).strip().lstrip("-").isdecimal():
-                raise InputError(f"index, line {line}", index, "a whole number", file=path)
-            if isinstance(name, str) and int(index) not in names.setdefault(name, []):
-                names[name].append(int(index))
-    return names
-
-
-def _from_json(path: Path) -> dict[str, list[int]]:
-    """Names from a JSON object, {number: name} or {name: number}, by itself or below LabelMap or Labels."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise InputError("JSON", reason(error), "a JSON object", file=path) from error
-    if isinstance(content, dict):
-        content = content.get("LabelMap", content.get("Labels", content))
-    names: dict[str, list[int]] = {}
-    for key, value in content.items() if isinstance(content, dict) else ():
-        if isinstance(value, str) and key.lstrip("-").isdecimal():
-            names.setdefault(value, []).append(int(key))
-        elif isinstance(value, int) and not isinstance(value, bool):
-            names.setdefault(key, []).append(value)
-    return names
 
 
 # ---- places ----------------------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cortexrsa.brain.loaders.bids_tables import read_tsv
 from cortexrsa.errors import InputError, suggestion
 from cortexrsa.formats.bids_names import RunFiles
-from cortexrsa.formats.images import IMAGE_SUFFIXES, load_images
+from cortexrsa.formats.foreign_tables import read_foreign_table
+from cortexrsa.formats.image_names import IMAGE_SUFFIXES
+from cortexrsa.formats.images import load_images
 from cortexrsa.formats.stimuli import check_stimuli
 
 TABLE = "stimuli.tsv"
@@ -47,7 +48,7 @@ def read_stimuli(
     shown = pd.concat([e.assign(subject=run.subject) for run, e in events.items()], ignore_index=True)
     path = folder / options["table"] if options.get("table") else images / TABLE
     if options.get("table") or path.is_file():
-        table = read_tsv(path)
+        table = read_foreign_table(path)
         if "stimulus_id" not in table:
             raise InputError("columns", ", ".join(table), "also stimulus_id", file=path)
         if table["stimulus_id"].isna().any():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import shutil
 import tempfile
@@ -14,48 +13,7 @@ from nilearn.interfaces.fmriprep import load_confounds
 
 from cortexrsa.errors import InputError, reason, suggestion
 from cortexrsa.formats.bids_names import CONFOUNDS, RunFiles, matching
-
-MISSING = ("n/a", "")
-
-
-def read_tsv(path: Path) -> pd.DataFrame:
-    """A table as text, NaN for n/a and empty cells; its index holds the lines of the file.
-
-    Tabs at the end of rows are no columns.
-
-    Raises
-    ------
-    InputError : no such file, no UTF-8, no header, a column twice, or a row that is longer or shorter than
-        the header.
-    """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter="\t")
-            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
-    except (OSError, ValueError, csv.Error) as error:
-        raise InputError("table", reason(error), "tab-separated values", file=path) from error
-    if not rows:
-        raise InputError("table", "an empty file", "a header, and a row for each entry", file=path)
-    header = rows.pop(0)[1]
-    while header and not header[-1]:
-        header.pop()
-    for name in header:
-        if not name or header.count(name) > 1:
-            raise InputError(
-                "header", f"{name!r} twice" if name else "a nameless column", "unique names", file=path
-            )
-    for line, row in rows:
-        while len(row) > len(header) and not row[-1]:
-            row.pop()
-        if len(row) != len(header):
-            raise InputError(
-                f"line {line}", f"{len(row)} values", f"{len(header)}, one for each column", file=path
-            )
-    table = pd.DataFrame(
-        [row for _, row in rows], columns=header, index=[line for line, _ in rows], dtype=object
-    )
-    return table.mask(table.isin(MISSING))
-
+from cortexrsa.formats.foreign_tables import read_foreign_table
 
 # ---- events ----------------------------------------------------------------------------------------------
 
@@ -81,7 +39,7 @@ def read_events(run: RunFiles, settings: dict, duration: float | None = None) ->
     InputError : a missing column, a stimulus that the pattern does not fit, a value that is no number, no
         presentation at all, two of them at the same time, or one that begins after the end of the run.
     """
-    table = read_tsv(run.events)
+    table = read_foreign_table(run.events)
     column = settings["column"]
     times = ["onset"] + ["duration"] * (settings["duration"] is None)
     for name in (*times, column, *settings["leave_out"]):
@@ -168,7 +126,7 @@ def read_confounds(run: RunFiles, wanted: list[str] | dict, scans: int) -> pd.Da
     if run.confounds is None:
         expected = f"*_desc-confounds_{CONFOUNDS[0]}.tsv beside it"
         raise InputError("confounds", "no file of them", expected, file=run.bold)
-    table = read_tsv(run.confounds)
+    table = read_foreign_table(run.confounds)
     if len(table) != scans:
         raise InputError("rows", len(table), f"{scans}, one for each volume", file=run.confounds)
     if isinstance(wanted, dict):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray
 
+from cortexrsa.brain.assembly import Source, assemble
 from cortexrsa.brain.loaders.rdm_files import read_npz
 from cortexrsa.errors import InputError, reason, suggestion
 from cortexrsa.formats.arrays import load_foreign_array
@@ -287,28 +288,23 @@ def _check_codes(card_rois: dict) -> None:
 
 
 def responses_array(parts: list[tuple], stimuli: pd.DataFrame) -> xarray.DataArray:
-    """Responses of several subjects as `files.write_responses` wants them, with their repeats.
+    """Responses of several subjects as `assembly.assemble` makes them, with their repeats.
 
     Parameters
     ----------
     parts : (subject, {roi: indices of voxels}, {split: (n, v) responses}) of each subject
     stimuli : rows in the order train, test
     """
-    blocks, subjects, rois = [], [], []
-    for subject, regions, values in parts:
-        for roi, voxels in regions.items():
-            blocks.append(np.concatenate([values[split][:, voxels].astype(np.float32) for split in SPLITS]))
-            subjects += [subject] * len(voxels)
-            rois += [roi] * len(voxels)
-    return xarray.DataArray(
-        np.concatenate(blocks, axis=1),
-        dims=("stimulus", "voxel"),
-        coords={
-            **{name: ("stimulus", stimuli[name].to_numpy()) for name in ("stimulus_id", "split", "repeats")},
-            "subject": ("voxel", np.array(subjects)),
-            "roi": ("voxel", np.array(rois)),
-        },
-    )
+    trials = stimuli[["stimulus_id", "repeats"]]
+    return assemble(stimuli, [_source(*part, trials) for part in parts])
+
+
+def _source(subject: str, regions: dict, values: dict, trials: pd.DataFrame) -> Source:
+    """The published averages of one subject."""
+    columns = np.concatenate(list(regions.values()))
+    labels = np.repeat(list(regions), [len(voxels) for voxels in regions.values()])
+    published = np.concatenate([values[split][:, columns].astype(np.float32) for split in SPLITS])
+    return Source(subject, trials, {"roi": labels}, lambda rows: published[rows], averages=True)
 
 
 # ---- the packaged file -----------------------------------------------------------------------------------

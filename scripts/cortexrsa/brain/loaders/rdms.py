@@ -10,7 +10,8 @@ import pandas as pd
 from cortexrsa.brain.loaders.places import names_of, place
 from cortexrsa.brain.loaders.rdm_files import read_rdms_of_others, row_order, square_rdms
 from cortexrsa.errors import InputError
-from cortexrsa.formats.images import image_names, load_images
+from cortexrsa.formats.image_names import image_names
+from cortexrsa.formats.images import load_images
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.stimuli import check_stimuli
 from cortexrsa.jobs import warn

@@ -72,7 +72,7 @@ def average_ceilings(
     "voxel-halves", the optimistic end of the bracket.
     """
     repeats = repeats_of(responses)
-    if repeats is None:
+    if repeats is None or split not in repeats:
         return []
     own = prepared(trials_of(responses, subject, roi), dissimilarity)[:, 0]
     patterns = {name: own[responses["split"].to_numpy() == name] for name in repeats}
