@@ -233,6 +233,9 @@ def _check_responses_card(card: dict, file: str) -> None:
     options, rois = card["options"], card["rois"]
     _check_pattern(options["trials"]["pattern"], "options.trials.pattern", file)
     _check_unions(rois, file)
+    rest = [name for name, rule in (options["splits"] or {}).items() if "rest" in rule]
+    if len(rest) > 1:
+        raise InputError("options.splits", f"rest in {' and '.join(rest)}", "rest in one split", file=file)
     if "group" in options["subjects"]:
         expected = "another name: results have the mean of all under it"
         raise InputError("options.subjects", "a subject 'group'", expected, file=file)

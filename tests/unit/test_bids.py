@@ -761,6 +761,9 @@ def test_tabs_at_the_end_of_rows_are_no_columns(tmp_path):
     assert list(table["a"]) == ["1", "2"]
     assert table["b"].isna().tolist() == [True, False]
     assert list(table.index) == [2, 4]
+    # nor is the index that pandas writes
+    path.write_text("\ta\tb\n0\t001\t2\n")
+    assert read_foreign_table(path).iloc[0].to_dict() == {"a": "001", "b": "2"}
 
 
 @pytest.mark.parametrize(

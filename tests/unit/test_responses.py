@@ -543,8 +543,8 @@ def test_splits(world, lab, tmp_path):
     found, warnings = split(rules)
     assert found.value_counts().to_dict() == {"test": 12, "far": 8}
     assert warnings == ["10 of 30 stimuli are in no split of the card, and are left out"]
-    # a split by a hash does not depend on other stimuli
-    found, _ = split({"test": {"fraction": 0.5}, "train": {"rest": True}})
+    # a split by a hash does not depend on other stimuli, nor on the order in the card
+    found, _ = split({"train": {"rest": True}, "test": {"fraction": 0.5}})
     own = world.trials["stimulus_id"].isin(world.ids[:25])
     np.save(lab / "betas.npy", world.volumes()[..., own])
     world.trials[own].to_csv(lab / "trials.csv", index=False)
@@ -1009,6 +1009,9 @@ def test_cards_are_checked_before_anything_is_read(original, tmp_path):
     )
     assert "options.voxels.table: found nothing" in message({"V1": {"column": "V1"}})
     assert "rois.V1: found file, expected {roi} in values.file" in message({"V1": {"file": "V1"}})
+    assert "options.splits: found rest in a and b, expected rest in one split" in message(
+        splits={"test": {"fraction": 0.5}, "a": {"rest": True}, "b": {"rest": True}}
+    )
     assert "rois.LO.union: found 'V2', expected one of V1" in message(
         {"V1": {"whole": True}, "LO": {"union": ["V1", "V2"]}}
     )

@@ -17,7 +17,8 @@ def read_foreign_table(path: str | Path) -> pd.DataFrame:
     """A table as text, NaN for n/a and empty cells; its index holds the lines of the file.
 
     Cells are separated by commas in a .csv file, and by tabs in any other. Separators at the end of rows are
-    no columns. Text stays as it is: `001` is no number.
+    no columns, nor is a nameless first one, where pandas writes its index. Text stays as it is: `001` is no
+    number.
 
     Raises
     ------
@@ -38,7 +39,8 @@ def read_foreign_table(path: str | Path) -> pd.DataFrame:
     header = rows.pop(0)[1]
     while header and not header[-1]:
         header.pop()
-    for name in header:
+    nameless = len(header) > 1 and not header[0]
+    for name in header[nameless:]:
         if not name or header.count(name) > 1:
             raise InputError(
                 "header", f"{name!r} twice" if name else "a nameless column", "unique names", file=path
@@ -50,6 +52,7 @@ def read_foreign_table(path: str | Path) -> pd.DataFrame:
             raise InputError(
                 f"line {line}", f"{len(row)} values", f"{len(header)}, one for each column", file=path
             )
+    rows, header = [(line, row[nameless:]) for line, row in rows], header[nameless:]
     table = pd.DataFrame(
         [row for _, row in rows], columns=header, index=[line for line, _ in rows], dtype=object
     )

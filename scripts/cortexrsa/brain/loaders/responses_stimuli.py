@@ -178,7 +178,8 @@ def _splits(base, rules: dict | None, table: pd.DataFrame, trials: dict, path: P
         else:
             return np.full(len(table), "test", object)
     splits = np.full(len(table), "", object)
-    for name, rule in rules.items():
+    # whatever their order in the card, which has its keys sorted
+    for name, rule in sorted(rules.items(), key=lambda item: "rest" in item[1]):
         chosen = _of_rule(base, name, rule, table, trials, path, splits)
         twice = chosen & (splits != "")
         if twice.any():
