@@ -26,7 +26,7 @@ from cortexrsa.inference import families, permutation
 from cortexrsa.inference.ceilings.repeats import split_half_ceiling
 from cortexrsa.inference.ceilings.subjects import subject_ceiling
 from cortexrsa.inference.errors import over_subjects
-from cortexrsa.inference.replication import replication
+from cortexrsa.inference.replication import OnePass, replication
 from cortexrsa.inference.settings import STANDARD_ERRORS, Settings
 
 if TYPE_CHECKING:
@@ -183,6 +183,7 @@ def scores(
     standard_error: str = "one-pass",
     seed: int = 0,
     threads: int = 1,
+    units: Sequence | None = None,
 ) -> pd.DataFrame:
     """Similarity of each network RDM to those of the subjects, with errors over stimuli and subjects.
 
@@ -199,6 +200,8 @@ def scores(
         1,000 resamples of the stimuli; or bootstrap, the same without a correction for the noise of pairs
     seed : of the random numbers
     threads : the result does not depend on it
+    units : (n,) what each stimulus belongs to, where the stimuli are no single draws but come in categories,
+        scenes or blocks of time; the errors are then those over other units, in one pass
 
     Returns
     -------
@@ -206,11 +209,12 @@ def scores(
 
     Raises
     ------
-    InputError : see `compare`; fewer than 8 stimuli; brain RDMs that are not finite.
+    InputError : see `compare`; fewer than 8 stimuli; brain RDMs that are not finite; fewer than 4 units, not
+        one a stimulus, or with errors by resampling.
 
     References
     ----------
-    Schütt et al. 2023, doi:10.7554/eLife.82566
+    Schütt et al. 2023, doi:10.7554/eLife.82566; of units: see `inference.units`
 
     Examples
     --------
@@ -226,11 +230,19 @@ def scores(
     """
     brain, networks, n = _sample(brain, networks, comparison)
     settings = _settings(confidence, standard_error, seed)
-    method = replication(n, settings)
+    method = replication(n, settings) if units is None else _of_units(units, n, settings)
     similarity, deviations = method.similarity(brain, networks, comparison, threads)
     group = over_subjects(similarity, deviations, method.replicates, seed).evaluated()
     se, low, high = group.interval(confidence)
     return pd.DataFrame({"score": group.value, "se": se, "ci_low": low, "ci_high": high})
+
+
+def _of_units(units: Sequence, n: int, settings: Settings) -> OnePass:
+    if len(units) != n:
+        raise InputError("units", f"{len(units)} labels", f"{n}, one a stimulus")
+    if settings.standard_error != "one-pass":
+        raise InputError("standard_error", settings.standard_error, "one-pass, for errors over units")
+    return OnePass(n, settings.seed, units)
 
 
 def permutation_test(

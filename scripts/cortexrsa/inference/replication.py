@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from cortexrsa.inference.errors import Replicates
 from cortexrsa.inference.influence import PairGroups, influences
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.similarity import resampled_similarity
+from cortexrsa.inference.units import Units
 from cortexrsa.streams import Stream, generator
 
 
@@ -34,17 +36,38 @@ class Replication(Protocol):
 
 
 class OnePass:
-    """Replicates from the influences of stimuli and pairs, see `influence`."""
+    """Replicates from the influences of stimuli and pairs, see `influence`; or of units of the design.
 
-    def __init__(self, n: int, seed: int):
+    Parameters
+    ----------
+    n : number of stimuli
+    seed : of the groups of pairs
+    units : (n,) labels of what is sampled, where it is no single stimuli (see `units`)
+    """
+
+    def __init__(self, n: int, seed: int, units: Sequence | None = None):
         self.n = n
-        self.groups = PairGroups.of(n, generator(seed, Stream.PAIRS))
-        self.replicates = Replicates.of_influences(n, self.groups.size)
+        random = generator(seed, Stream.PAIRS)
+        self.units = None if units is None else Units(units, random)
+        self.groups = PairGroups.of(n, random) if units is None else self.units.pair_groups
+        sampled = n if units is None else len(self.units)
+        pairs = self.groups.size if units is None else self.units.pairs.size
+        self.replicates = Replicates.of_influences(sampled, pairs)
 
     def similarity(self, brain, models, comparison, threads=1):
         found = influences(brain, models, self.groups, comparison, threads)
-        pairs = found.pairs / (self.n * (self.n - 1) / 2)
-        return found.scores, np.concatenate([pairs, 2 / self.n * found.stimuli])
+        return found.scores, np.concatenate(self._moved(found))
+
+    def _moved(self, found, keep=None):
+        """By how much the score differs with more of each (group of) pairs and of each stimulus or unit."""
+        if self.units is not None:
+            return self.units.summed(found, keep)[::-1]
+        m = self.n if keep is None else int(keep.sum())
+        stimuli = 2 / m * found.stimuli
+        if keep is not None:
+            stimuli, part = np.zeros((self.n, *found.scores.shape)), stimuli
+            stimuli[keep] = part
+        return found.pairs / (m * (m - 1) / 2), stimuli
 
     def in_part(self, brain, models, keep, comparison, threads=1):
         """As `similarity`, of RDMs of the stimuli keep (n,) bool alone; other stimuli have no influence.
@@ -52,13 +75,12 @@ class OnePass:
         The sum of squares of e over the pairs of m stimuli has pairs - m degrees of freedom, of which
         `replicates` has those of all n.
         """
-        m = int(keep.sum())
         found = influences(brain, models, self.groups.subset(keep), comparison, threads)
-        deviations = np.zeros((sum(self.replicates.sizes), *found.scores.shape))
-        lost = ((self.n - 3) / (self.n - 1)) / ((m - 3) / (m - 1))
-        deviations[: self.groups.size] = found.pairs / (m * (m - 1) / 2) * np.sqrt(lost)
-        deviations[self.groups.size :][keep] = 2 / m * found.stimuli
-        return found.scores, deviations
+        pairs, single = self._moved(found, keep)
+        n = single.shape[0]
+        m = int(keep.sum()) if self.units is None else len(np.unique(self.units.codes[keep]))
+        lost = ((n - 3) / (n - 1)) / ((m - 3) / (m - 1))
+        return found.scores, np.concatenate([pairs * np.sqrt(lost), single])
 
 
 class Resampling:
