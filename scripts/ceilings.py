@@ -15,7 +15,7 @@ with job_log(snakemake.log[0]):
     if path := snakemake.input.get("responses"):
         responses, _ = clean_responses(read_responses(path), path)
     table = ceiling_table(
-        read_rdms(snakemake.input.brain),
+        read_rdms(snakemake.input.brain, in_memory=False),  # of many stimuli they are large
         responses,
         snakemake.wildcards.dataset,
         settings["comparison"],

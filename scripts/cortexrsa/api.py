@@ -22,7 +22,8 @@ from cortexrsa.geometry import compare as _compare
 from cortexrsa.geometry import crossnobis as _crossnobis
 from cortexrsa.geometry.rdm import n_stimuli
 from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES
-from cortexrsa.inference import families, permutation
+from cortexrsa.inference import families
+from cortexrsa.inference.against_zero import p_and_null
 from cortexrsa.inference.ceilings.repeats import split_half_ceiling
 from cortexrsa.inference.ceilings.subjects import subject_ceiling
 from cortexrsa.inference.errors import over_subjects
@@ -214,7 +215,7 @@ def scores(
 
     References
     ----------
-    Schütt et al. 2023, doi:10.7554/eLife.82566; of units: see `inference.units`
+    Schütt et al. 2023, doi:10.7554/eLife.82566; of units: see `inference.design_units`
 
     Examples
     --------
@@ -259,14 +260,15 @@ def permutation_test(
     ----------
     brain, networks : see `scores`
     comparison : see `compare`
-    permutations : number of random relabellings, the same for all RDMs
+    permutations : number of random relabellings, the same for all RDMs; with more than 2,000 stimuli p
+        follows from the moments of all relabellings, and the distribution of the maximum from as many draws
     seed : of the permutations
     threads : the result does not depend on it
 
     Returns
     -------
-    DataFrame, one row a network RDM: score; p, one-sided, (b + 1) / (N + 1); p_fwe, corrected for all network
-    RDMs by the distribution of the maximum; q_fdr, by the false discovery rate
+    DataFrame, one row a network RDM: score; p, one-sided, of permutations (b + 1) / (N + 1); p_fwe, corrected
+    for all network RDMs by the distribution of the maximum; q_fdr, by the false discovery rate
 
     Raises
     ------
@@ -274,7 +276,7 @@ def permutation_test(
 
     References
     ----------
-    Mantel 1967; Nichols & Holmes 2002, doi:10.1002/hbm.1058; Benjamini & Hochberg 1995
+    Mantel 1967; Mielke 1979 (moments); Nichols & Holmes 2002, doi:10.1002/hbm.1058; Benjamini & Hochberg 1995
 
     Examples
     --------
@@ -286,10 +288,12 @@ def permutation_test(
     [True, False]
     """
     brain, networks, _ = _sample(brain, networks, comparison)
-    observed = _compare.compare(brain, networks, comparison, threads).mean(axis=0)
-    null = permutation.permutation_null(brain, networks, permutations, seed, comparison, threads)
-    null = null.mean(axis=1)
-    p = families.p_values(observed, null)
+    similarity = _compare.compare(brain, networks, comparison, threads)[:, None]
+    if len(brain) > 1:
+        similarity = np.concatenate([similarity, similarity.mean(axis=0, keepdims=True)])
+    p, null = p_and_null(brain, networks, similarity, comparison, permutations, seed, threads)
+    # of the mean over subjects, or of the only one
+    observed, p, null = similarity[-1, 0], p[-1, 0], null[:, -1, 0]
     # a constant RDM has no similarity in any permutation
     maximum = np.fmax.reduce(null, axis=1)
     return pd.DataFrame(

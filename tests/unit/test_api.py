@@ -100,6 +100,18 @@ def test_scores_are_means_over_subjects_with_intervals_around_them():
     assert test.loc[1].isna().all()
 
 
+def test_errors_over_units_are_those_of_their_influences():
+    generator = np.random.default_rng(1)
+    units = np.repeat(list("abcdefgh"), 5)
+    category = generator.normal(size=(8, 6)).repeat(5, axis=0)
+    signal = category + 0.3 * generator.normal(size=(40, 6))
+    mixed = signal @ generator.normal(size=(6, 30))
+    brain, network = api.rdm(mixed + generator.normal(size=mixed.shape)), api.rdm(signal)
+    over_units, over_images = api.scores(brain, network, units=units), api.scores(brain, network)
+    assert over_units["score"][0] == over_images["score"][0]
+    assert over_units["se"][0] > 1.3 * over_images["se"][0]
+
+
 # ---- what it refuses ---------------------------------------------------------------------------------------
 
 RDM = np.arange(28.0)
@@ -130,6 +142,15 @@ RDM = np.arange(28.0)
             "comparison: found 'spearmann', expected one of spearman",
         ),
         (lambda: api.scores(np.ones(3), np.ones(3)), "stimuli: found 3, expected at least 8"),
+        (lambda: api.scores(RDM, RDM, units=["a"]), "units: found 1 labels, expected 8, one a stimulus"),
+        (
+            lambda: api.scores(RDM, RDM, units=list("aabbccaa")),
+            "units: found 3 (a, b, c), expected at least 4",
+        ),
+        (
+            lambda: api.scores(RDM, RDM, standard_error="resampled", units=list("abcdefgh")),
+            "standard_error: found resampled, expected one-pass, for errors over units",
+        ),
         (lambda: api.scores(RDM * np.nan, RDM), "brain: found NaN or infinite values, expected finite"),
         (lambda: api.ceiling_of_subjects(RDM), "subjects: found 1, expected at least 2"),
         (lambda: api.ceiling_of_repeats(np.ones((9, 1, 4))), "repeats: found 1, expected at least 2 trials"),

@@ -8,7 +8,8 @@ from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import pair_indices, select_stimuli, squareform
 from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference.draws import left_out_counts
-from cortexrsa.inference.influence import PairGroups, influences
+from cortexrsa.inference.influence import influences
+from cortexrsa.inference.pair_groups import PairGroups
 from cortexrsa.inference.similarity import resampled_similarity
 
 N = 14

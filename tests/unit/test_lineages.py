@@ -151,7 +151,7 @@ def test_covariance_and_draws_hold_the_seeds():
     stimuli = means(np.column_stack([values[:, :3].mean(axis=1), values[:, 3:].mean(axis=1)])).covariance()
     assert covariance[0, 1] == pytest.approx(stimuli[0, 1], abs=1e-6)
     assert (np.diag(covariance) > 5 * np.diag(stimuli)).all()
-    assert np.cov(joined.drawn(1).rows.T) == pytest.approx(covariance, rel=0.15, abs=0.05)
+    assert np.cov(joined.drawn(1).draws.T) == pytest.approx(covariance, rel=0.15, abs=0.05)
 
 
 def test_what_sampling_explains_is_not_counted_again():

@@ -9,8 +9,9 @@ from rsatoolbox.util.inference_util import pool_rdm
 from cortexrsa.figures import geometry
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
-from cortexrsa.geometry.mean_rdm import mean_rdm, means_without_each
+from cortexrsa.geometry.mean_rdm import mean_rdm, on_scale, sum_of_rdms
 from cortexrsa.geometry.registry import COMPARISONS
+from cortexrsa.inference.ceilings.subjects import references
 
 THEIR_NAMES = {"pearson": "corr"}
 
@@ -44,8 +45,11 @@ def test_mean_of_one_is_that_one(rdms, comparison):
 
 @pytest.mark.parametrize("comparison", COMPARISONS)
 def test_without_each_is_the_mean_of_the_others(rdms, comparison):
-    for k, mean in enumerate(means_without_each(rdms, comparison)):
-        np.testing.assert_allclose(mean, mean_rdm(np.delete(rdms, k, axis=0), comparison), atol=1e-9)
+    total = sum_of_rdms(rdms, comparison)
+    for k, rdm in enumerate(rdms):
+        others, everyone = references(total, on_scale(rdm, comparison), len(rdms))
+        np.testing.assert_allclose(others, mean_rdm(np.delete(rdms, k, axis=0), comparison), atol=1e-9)
+        np.testing.assert_allclose(everyone, mean_rdm(rdms, comparison), atol=1e-9)
 
 
 @pytest.mark.parametrize("comparison", COMPARISONS)

@@ -15,7 +15,7 @@ from cortexrsa.inference.names import of_the_group
 from cortexrsa.inference.score_table import score_table
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.splits import brain_array
+from cortexrsa.inference.splits import brain_rows
 from cortexrsa.inference.study import parts_of, smallest_p
 
 N, PAIRS = 12, 66
@@ -88,7 +88,7 @@ def test_the_ceiling_of_one_rdm_is_unknown_and_figures_show_its_roi(together):
 
 def test_a_roi_that_one_subject_lacks_is_still_refused():
     with pytest.raises(InputError, match="p1: found no ROI IT"):
-        brain_array(part([0, 1, 2, 5, 6]), "test")
+        brain_rows(part([0, 1, 2, 5, 6]), "test")
     with pytest.raises(InputError, match="no ROI"):
         score_network(NETWORK, part([0, 1, 2, 5, 6]), "spearman", SETTINGS)
 

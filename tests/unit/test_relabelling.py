@@ -9,9 +9,9 @@ from scipy import stats
 from cortexrsa.geometry.compare import compare, normalise
 from cortexrsa.geometry.rdm import rdm, squareform
 from cortexrsa.geometry.registry import COMPARISONS
-from cortexrsa.inference import relabelling
-from cortexrsa.inference.families import p_values
-from cortexrsa.inference.influence import PairGroups
+from cortexrsa.inference import against_zero, relabelling
+from cortexrsa.inference.families import familywise_p, p_values
+from cortexrsa.inference.pair_groups import PairGroups
 from cortexrsa.inference.permutation import permutation_null
 from cortexrsa.inference.relabelling import Parts, null_draws, relabelled
 
@@ -93,6 +93,51 @@ def test_tests_of_unrelated_rdms_keep_their_level():
         found = relabelled(*(parts_of(each, "spearman", groups) for each in (brain, model)))
         p.append(found.p_values(compare(brain, model))[0, 0])
     assert stats.kstest(p, "uniform").pvalue > 0.01
+
+
+@pytest.mark.slow
+def test_families_keep_their_level():
+    """The largest of eight layers that resemble each other, one of them with two categories."""
+    n, studies, wrong = 60, 300, 0
+    category = (rdm((np.arange(n) % 2)[:, None].astype(float), "euclidean") > 0).astype(float)
+    for study in range(studies):
+        brain = rdms(n, 1, 4, 3000 + study)
+        shared = rdms(n, 1, 4, 4000 + study)[0]
+        models = np.stack([shared + 0.5 * k * rdms(n, 1, 4, 5000 + 8 * study + k)[0] for k in range(7)])
+        models = np.concatenate([models, category[None]])
+        observed = compare(brain, models)[:, None]
+        _, null = against_zero._by_moments(brain, models, observed, "spearman", 1000, study, 1)
+        wrong += familywise_p(observed[0, 0], null[:, 0, 0].max(axis=1)).min() <= 0.05
+    assert stats.binom.sf(wrong - 1, studies, 0.05) > 0.01
+
+
+@pytest.mark.parametrize("comparison", ["tau-a", "spearman", "corr_cov"])
+def test_both_tests_give_the_same_p_and_maxima(comparison):
+    """Several people, two ROIs: p of single people and of their mean."""
+    n = 60
+    shared = rdms(n, 1, 3, 12)[0]
+    brain = np.stack([0.05 * shared + rdm for rdm in rdms(n, 4, 8, 13)])
+    models = np.stack([shared, *(shared + rdms(n, 2, 3, 14)), (shared > np.median(shared)).astype(float)])
+    similarity = compare(brain, models, comparison).reshape(2, 2, 4)
+    observed = np.concatenate([similarity, similarity.mean(axis=0, keepdims=True)])
+    by = against_zero._by_permutations, against_zero._by_moments
+    (p, null), (other, drawn) = (test(brain, models, observed, comparison, 6000, 0, 1) for test in by)
+    assert p.shape == other.shape == (3, 2, 4)
+    np.testing.assert_allclose(other, p, rtol=0.1, atol=0.015)
+    maxima, others = (np.quantile(each.max(axis=-1), [0.5, 0.95], axis=0) for each in (null, drawn))
+    np.testing.assert_allclose(others, maxima, rtol=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("comparison", ["spearman", "tau-a"])
+def test_p_at_500_stimuli_is_within_the_error_of_permutations(comparison):
+    n, permutations = 500, 20_000 if comparison == "spearman" else 2000
+    brain, models = rdms(n, 1, 6, 15), rdms(n, 1, 2, 16)
+    null = permutation_null(brain, models, permutations, 0, comparison)[:, 0, 0]
+    for level in (0.1, 0.01, 0.001):
+        observed = np.full((1, 1, 1), np.quantile(null, 1 - level))
+        p, _ = against_zero._by_moments(brain, models, observed, comparison, 10, 0, 1)
+        assert p.item() == pytest.approx(level, abs=4 * np.sqrt(level / permutations))
 
 
 def test_trace_of_a_cube_without_the_cube():

@@ -149,6 +149,7 @@ EDITS = {
     }
     | RECOVERY,
     "inference/scores.py": {"rsa"} | RECOVERY,
+    "inference/against_zero.py": {"rsa"} | RECOVERY,
     "inference/score_table.py": {"scores"},
     "inference/ceilings/table.py": {"ceilings"},
     "inference/ceilings/primary.py": {"claims", "comparisons", "plot_comparisons", "plot_scores"},

@@ -17,6 +17,7 @@ from cortexrsa.geometry.layers import network_rdms
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.geometry.regions import brain_rdms
 from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES
+from cortexrsa.inference import against_zero
 from cortexrsa.inference import scores as inference_scores
 from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.ceilings.table import ceiling_table
@@ -209,7 +210,8 @@ def test_rdms_left_in_their_file_give_the_same(several_subjects, splits, monkeyp
         write_rdms(tmp_path / f"{name}.h5", rdms, {})
     settings = replace(INFERENCE, standard_error="one-pass", fitted=True, permutations=4000)
     whole = score_network(network, brain, "spearman", settings)
-    monkeypatch.setattr(inference_scores, "MOST_PERMUTED", 5)
+    for module in (inference_scores, against_zero):
+        monkeypatch.setattr(module, "MOST_PERMUTED", 5)
     left = (read_rdms(tmp_path / f"{name}.h5", in_memory=False) for name in ("network", "brain"))
     large = score_network(*left, "spearman", settings)
     for name in ("score", "deviations", "heldout", "heldout_deviations"):

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
-from scipy.stats import rankdata
 
 from cortexrsa.geometry.compare import normalise
+from cortexrsa.geometry.ranks import centred_ranks
 from cortexrsa.geometry.registry import COMPARISONS
 
 
-def on_scale(rdms: np.ndarray, comparison: str) -> np.ndarray:
-    """RDMs as they are averaged: ranks, or dissimilarities of unit length, centred where the comparison is.
+def on_scale(rdm: np.ndarray, comparison: str) -> np.ndarray:
+    """RDM as it is averaged: ranks, or dissimilarities of unit length, centred where the comparison is.
 
-    They are not whitened: a comparison whitens what it is given.
+    It is not whitened: a comparison whitens what it is given.
 
     Parameters
     ----------
-    rdms : (k, pairs)
+    rdm : (pairs,)
     comparison : of `registry.COMPARISONS`
 
     Returns
     -------
-    (k, pairs) float64
+    (pairs,) float64
 
     References
     ----------
@@ -29,16 +31,22 @@ def on_scale(rdms: np.ndarray, comparison: str) -> np.ndarray:
     """
     record = COMPARISONS[comparison]
     if record.kernel != "products":
-        return rankdata(rdms, axis=1)  # ranks themselves, not scaled: their sums tie exactly
-    return normalise(rdms, "pearson" if record.centred else "cosine")
+        # ranks themselves, not scaled: their sums tie exactly
+        return centred_ranks(rdm) + (len(rdm) + 1) / 2
+    return normalise(rdm[None], "pearson" if record.centred else "cosine")[0]
+
+
+def sum_of_rdms(rdms: Iterable[np.ndarray], comparison: str | None = None) -> np.ndarray:
+    """Sum (pairs,) of RDMs (k, pairs), each on the scale of the comparison; of many stimuli one at a time.
+
+    Without a comparison they are summed as they are.
+    """
+    total = 0.0
+    for rdm in rdms:
+        total = total + (rdm if comparison is None else on_scale(rdm, comparison))
+    return total
 
 
 def mean_rdm(rdms: np.ndarray, comparison: str) -> np.ndarray:
     """Mean (pairs,) of RDMs (k, pairs), each brought to the scale of the comparison."""
-    return on_scale(rdms, comparison).mean(axis=0)
-
-
-def means_without_each(rdms: np.ndarray, comparison: str) -> np.ndarray:
-    """Mean of all other RDMs, for each: (k, pairs) -> (k, pairs)."""
-    scaled = on_scale(rdms, comparison)
-    return (scaled.sum(axis=0) - scaled) / (len(scaled) - 1)
+    return sum_of_rdms(rdms, comparison) / len(rdms)

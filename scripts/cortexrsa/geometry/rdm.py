@@ -91,6 +91,10 @@ class Rows:
         rdm = np.asarray(self.source[self.rows[k]], np.float64)
         return rdm if self.pairs is None else rdm[self.pairs]
 
+    def take(self, which: Sequence[int]) -> Rows:
+        """Some of these RDMs."""
+        return Rows(self.source, self.keep, [self.rows[k] for k in which])
+
     def subset(self, keep: np.ndarray) -> Rows:
         """RDMs over some of these stimuli, keep (kept,) bool."""
         both = self.keep.copy()

@@ -66,7 +66,7 @@ def differences(
     tail = stats.t.sf(t, found.dof)
     p = 2 * tail
     if len(first) and np.median(found.dof) >= LEAST_DOF:
-        deviations = scores.drawn(seed).rows - scores.estimate
+        deviations = scores.drawn(seed).draws - scores.estimate
         p_fwe = familywise_order(found.value, stats.norm.isf(tail), deviations, first, second)
     else:
         p_fwe = holm_order(p)

@@ -176,13 +176,10 @@ class Replicated:
         others : with the same replicates
         """
         together = (self, *others)
-        return Replicated(
-            np.asarray(statistic(*(each.estimate for each in together))),
-            np.asarray(statistic(*(each.rows for each in together))),
-            self.stimuli,
-            self.subjects,
-            self.single,
-            self.seeds,
+        return replace(
+            self,
+            estimate=np.asarray(statistic(*(each.estimate for each in together))),
+            rows=np.asarray(statistic(*(each.rows for each in together))),
         )
 
     def evaluated(self) -> Estimate:
@@ -284,7 +281,7 @@ class Replicated:
         variance = np.minimum(variance, by_subject + by_stimulus)
         return Estimate(value, variance, np.full(variance.shape, min(self.stimuli.dof, self.subjects - 1.0)))
 
-    def drawn(self, seed: int, draws: int = DRAWS) -> Replicated:
+    def drawn(self, seed: int, draws: int = DRAWS) -> Drawn:
         """Draws from the joint normal distribution of scores, for what is made of them and is not smooth.
 
         A linear form, and a replicate near the sample, see one side of a kink only (the positive part of a
@@ -297,21 +294,39 @@ class Replicated:
 
         Returns
         -------
-        Replicated with the draws as its rows: `apply` the statistic, then `evaluated`, `along` and
-        `covariance` as of any other. Degrees of freedom are the mean of those of the scores, weighted by
-        variance. A score without an error has none here, and the others have theirs.
+        Drawn : `apply` the statistic, then `evaluated`, `along` and `covariance` as of any other. A score
+            without an error has none here, and the others have theirs.
         """
         shape = self.estimate.shape
         flat = self.apply(lambda values: values.reshape(*values.shape[: values.ndim - len(shape)], -1))
         found = flat.evaluated()
         sound = np.isfinite(found.variance)
-        rows = np.full((draws, len(sound)), np.nan)
-        normal = generator(seed, Stream.JOINT).standard_normal((draws, len(sound)))
-        root = _root(flat.apply(lambda values: values[..., sound]).covariance())
-        rows[:, sound] = flat.estimate[sound] + normal[:, sound] @ root.T
-        weights = np.maximum(found.variance[sound], np.finfo(float).tiny)
-        dof = float(np.average(found.dof[sound], weights=weights)) if sound.any() else np.nan
-        return Replicated(self.estimate, rows.reshape(draws, *shape), Replicates.of_draws(draws, dof))
+        kept = flat.apply(lambda values: values[..., sound])
+        # all that varies; then each factor of which there are few, for degrees of freedom
+        factors = [(0.0, kept.covariance()), *kept._few()]
+        random = generator(seed, Stream.JOINT)
+        rows = np.full((len(factors) * draws, len(sound)), np.nan)
+        for block, (_, matrix) in zip(np.split(rows, len(factors)), factors, strict=True):
+            normal = random.standard_normal((draws, len(sound)))[:, sound]
+            block[:, sound] = kept.estimate + normal @ _root(matrix).T
+        made = Replicates.of_draws(draws, self.stimuli.dof)
+        few = tuple(dof for dof, _ in factors[1:])
+        return Drawn(self.estimate, rows.reshape(-1, *shape), made, few=few)
+
+    def _few(self) -> list[tuple[float, np.ndarray]]:
+        """Degrees of freedom and covariance of each factor but the stimuli: subjects, seeds of networks."""
+        sample, blocks = self._apart()
+        found = [(len(block) - 1.0, (len(block) - 1) / len(block) * _products(block)) for block in blocks]
+        if self.subjects > 1:
+            n = self.subjects
+            plain = not self.stimuli.floor
+            subjects = (
+                n / (n - 1) * _products(np.split(sample.rows, 3)[1]) / self.stimuli.sizes[0]
+                if plain
+                else sample._parts(_products, floor=0.0)["subjects"]
+            )
+            found.append((n - 1.0, subjects))
+        return found
 
     def covariance(self) -> np.ndarray:
         """Covariance (k, k) of a statistic of several values (k,), with the variances of `evaluated`.
@@ -331,6 +346,43 @@ class Replicated:
         matrix = root @ root.T
         scale = deviation / np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
         return matrix * np.outer(scale, scale)
+
+
+@dataclass
+class Drawn(Replicated):
+    """A statistic in draws of the scores that it is made of, see `Replicated.drawn`.
+
+    Its variance is the mean square about the estimate, which holds the bias of what is not smooth too.
+
+    Attributes
+    ----------
+    rows : (draws, ...), and as many again for every factor of which there are few, in which it varies alone
+    few : degrees of freedom of these factors (subjects, seeds of networks)
+    """
+
+    few: tuple[float, ...] = ()
+
+    @property
+    def draws(self) -> np.ndarray:
+        """Those in which everything varies."""
+        return self.rows[: self.stimuli.sizes[0]]
+
+    def _evaluated(self, value: np.ndarray, squares: Callable) -> Estimate:
+        def spread(draws: np.ndarray) -> np.ndarray:
+            # about the estimate, not their mean: with mirror images of them, whose mean it is
+            return squares(np.concatenate([draws, 2 * self.estimate - draws])) / (2 * len(draws))
+
+        variance, *parts = (spread(block) for block in np.split(self.rows, 1 + len(self.few)))
+        rest, spreads = variance, 0.0
+        for dof, part in zip(self.few, parts, strict=True):
+            own = np.minimum(part, rest)
+            rest, spreads = rest - own, spreads + own**2 / dof
+        with np.errstate(invalid="ignore", divide="ignore"):
+            dof = variance**2 / (spreads + rest**2 / self.stimuli.dof)
+        return Estimate(value, variance, np.where(variance > 0, dof, self.stimuli.dof))
+
+    def covariance(self) -> np.ndarray:
+        return _products(self.draws) / len(self.draws)
 
 
 def _squares(rows: np.ndarray) -> np.ndarray:

@@ -55,7 +55,7 @@ def largest_difference(
     if not np.isfinite(se).all():
         return None
     scale = np.where(se > 0, se, np.inf)
-    draws = difference.drawn(seed).rows
+    draws = difference.drawn(seed).draws
     drawn = np.abs((draws - difference.estimate) / scale).max(axis=-1)
     # draws are normal: the same tail of t, and never below the pointwise limit
     tail = np.maximum(stats.norm.cdf(np.quantile(drawn, confidence)), 0.5 + confidence / 2)
@@ -124,6 +124,8 @@ def profile_correlations(
         return np.stack(found, axis=-1)
 
     # a draw carries the error of the sample and its own; without any signal left it says nothing: 0
-    drawn = together.drawn(seed)
-    draws = np.nan_to_num(correlations(drawn.rows, 2))
-    return correlations(together.estimate, 1), draws, drawn.stimuli.dof
+    draws = np.nan_to_num(correlations(together.drawn(seed).draws, 2))
+    found = together.evaluated()
+    # of what is made of many scores: their mean, weighted by variance
+    dof = np.average(found.dof, weights=np.maximum(found.variance, np.finfo(float).tiny))
+    return correlations(together.estimate, 1), draws, float(dof)

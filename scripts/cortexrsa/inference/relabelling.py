@@ -24,7 +24,7 @@ from scipy import stats
 from cortexrsa.geometry.compare import row_sums
 from cortexrsa.geometry.rdm import n_stimuli, squareform
 from cortexrsa.geometry.threads import in_threads
-from cortexrsa.inference.influence import PairGroups, sums_over_groups
+from cortexrsa.inference.pair_groups import PairGroups, sums_over_groups
 from cortexrsa.streams import Stream, generator
 
 # random directions for the trace of a cube, and stimuli up to which it is computed as it is

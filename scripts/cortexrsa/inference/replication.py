@@ -9,10 +9,11 @@ import numpy as np
 
 from cortexrsa.inference.draws import Resamples
 from cortexrsa.inference.errors import Replicates
-from cortexrsa.inference.influence import PairGroups, influences
+from cortexrsa.inference.influence import influences
+from cortexrsa.inference.pair_groups import PairGroups
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.similarity import resampled_similarity
-from cortexrsa.inference.units import Units
+from cortexrsa.inference.design_units import Units
 from cortexrsa.streams import Stream, generator
 
 
@@ -42,7 +43,7 @@ class OnePass:
     ----------
     n : number of stimuli
     seed : of the groups of pairs
-    units : (n,) labels of what is sampled, where it is no single stimuli (see `units`)
+    units : (n,) labels of what is sampled, where it is no single stimuli (see `design_units`)
     """
 
     def __init__(self, n: int, seed: int, units: Sequence | None = None):

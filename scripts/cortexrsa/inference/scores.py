@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 import xarray
 
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
-from cortexrsa.geometry.compare import normalise
-from cortexrsa.geometry.rdm import Rows, n_stimuli
-from cortexrsa.geometry.registry import COMPARISONS
-from cortexrsa.inference import permutation, splits
+from cortexrsa.geometry.rdm import Rows
+from cortexrsa.inference import splits
+from cortexrsa.inference.against_zero import MOST_PERMUTED, p_and_null
 from cortexrsa.inference.errors import QUANTITIES
-from cortexrsa.inference.families import p_values
-from cortexrsa.inference.influence import PairGroups
 from cortexrsa.inference.layer_choice import candidate_layers
 from cortexrsa.inference.names import CANDIDATES, FITTED, GROUP, PRIMARY, SELECTION
-from cortexrsa.inference.relabelling import Parts, null_draws, relabelled
 from cortexrsa.inference.replication import OnePass, replication
 from cortexrsa.inference.settings import Settings
-from cortexrsa.streams import Stream, generator
-
-# with more stimuli than that, tests against zero are by the moments of all relabellings
-MOST_PERMUTED = 2000
 
 
 def score_network(
@@ -141,53 +130,14 @@ def _of_split(scores: np.ndarray, deviations: np.ndarray, method) -> xarray.Data
 
 def _permutation_test(targets, layers, observed, subjects, comparison, settings, threads) -> xarray.Dataset:
     """p and null_maximum of `score_network`, of RDMs (k, pairs) and their scores (subjects, rois, l)."""
-    pairs, units = targets.shape[1], list(subjects)
+    units = list(subjects)
     if len(subjects) > 1:
         units.append(GROUP)
         observed = np.concatenate([observed, observed.mean(axis=0, keepdims=True)])
-    by_moments = n_stimuli(pairs) > MOST_PERMUTED and COMPARISONS[comparison].kernel != "concordances"
-    method = _by_moments if by_moments else _by_permutations
-    p, null = method(targets, layers, observed, comparison, settings, threads)
+    p, null = p_and_null(targets, layers, observed, comparison, settings.permutations, settings.seed, threads)
     sound = np.isfinite(observed).any(axis=-1)
     maximum = np.where(sound, np.nan_to_num(null, nan=-np.inf).max(axis=-1), np.nan)
     return xarray.Dataset(
         {"p": (("unit", "roi", "layer"), p), "null_maximum": (("permutation", "unit", "roi"), maximum)},
         coords={"unit": units},
     )
-
-
-def _by_permutations(targets, layers, observed, comparison, settings, threads):
-    """p (units, rois, layers), and similarities in the permutations, (permutations, units, rois, layers)."""
-    rdms = (np.stack(list(each)) for each in (targets, layers))
-    null = permutation.permutation_null(*rdms, settings.permutations, settings.seed, comparison, threads)
-    rois = observed.shape[1]
-    null = null.reshape(len(null), -1, rois, len(layers))
-    if len(observed) > null.shape[1]:
-        null = np.concatenate([null, null.mean(axis=1, keepdims=True)], axis=1)
-    return p_values(observed, null), null
-
-
-def _by_moments(targets, layers, observed, comparison, settings, threads):
-    """As `_by_permutations`, from the moments of all relabellings."""
-    groups = PairGroups.of(n_stimuli(layers.shape[1]), generator(settings.seed, Stream.PAIRS))
-    rois = observed.shape[1]
-    subjects = len(targets) // rois
-
-    def transformed(rdms: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        # one at a time: of many stimuli they need not fit into memory together
-        return (normalise(rdm[None], comparison)[0] for rdm in rdms)
-
-    def of_units() -> Iterator[np.ndarray]:
-        yield from transformed(targets)
-        for roi in range(rois) if len(observed) > subjects else ():
-            # the mean over subjects under one relabelling is that of their transformed RDMs
-            own = transformed(targets[subject * rois + roi] for subject in range(subjects))
-            yield functools.reduce(np.add, own) / subjects
-
-    models = Parts.of(transformed(layers), groups)
-
-    brain = Parts.of(of_units(), groups)
-    flat = observed.reshape(-1, len(layers))
-    null = null_draws(brain, models, settings.permutations, settings.seed)
-    p = relabelled(brain, models).p_values(flat)
-    return p.reshape(observed.shape), null.reshape(-1, *observed.shape)

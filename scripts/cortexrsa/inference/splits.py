@@ -7,6 +7,7 @@ import numpy as np
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import Rows, n_stimuli, select_stimuli, subset
+from cortexrsa.inference.errors import Replicated, over_subjects
 from cortexrsa.inference.fitted import group_target, layer_weights, mixtures
 from cortexrsa.inference.layer_choice import choose_layers, scores_of_chosen
 from cortexrsa.inference.names import PRIMARY, SELECTION
@@ -14,6 +15,9 @@ from cortexrsa.inference.replication import OnePass, Replication
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.similarity import resampled_similarity
 from cortexrsa.streams import Stream, generator
+
+# draws of the scores that layers are chosen by
+CHOICES = 1000
 
 
 def splits_of(brain: RDMs) -> list[str]:
@@ -63,12 +67,6 @@ def brain_rows(brain: RDMs, split: str) -> tuple[Rows, list[str], list[str]]:
     return Rows(brain.dissimilarities, keep, rows), subjects, rois
 
 
-def brain_array(brain: RDMs, split: str) -> tuple[np.ndarray, list[str], list[str]]:
-    """`brain_rows` as an array (subjects, rois, pairs)."""
-    rows, subjects, rois = brain_rows(brain, split)
-    return np.stack(list(rows)).reshape(len(subjects), len(rois), -1), subjects, rois
-
-
 def random_halves(n: int, number: int, random: int | np.random.Generator) -> np.ndarray:
     """Random halves of n stimuli: (number, n) bool."""
     return np.random.default_rng(random).permuted(np.tile(np.arange(n) < n // 2, (number, 1)), axis=1)
@@ -100,9 +98,9 @@ def chosen_in_halves(
     Returns
     -------
     scores : (subjects, rois, candidates)
-    deviations : (replicates, subjects, rois, candidates), as of `Replication.similarity`. In one pass the
-        choice is taken as made, and a pair has influence as often as both of its stimuli are in a scoring
-        half; resampled, it is made anew in every resample.
+    deviations : (replicates, subjects, rois, candidates), as of `Replication.similarity`. In one pass a
+        pair has influence as often as both of its stimuli are in a scoring half, and by the choice where they
+        are in the other; resampled, the choice is made anew in every resample.
     """
     halves = random_halves(replication.n, settings.halves, generator(settings.seed, Stream.HALVES))
     if isinstance(replication, OnePass):
@@ -125,14 +123,21 @@ def _halves_in_one_pass(brain, models, shape, replication, halves, candidates, c
         for keep in (half, ~half):
             own = subset(brain, keep), subset(models, keep)
             scores, deviations = replication.in_part(*own, keep, comparison, threads)
-            # the score itself and its replicates alike
-            values = np.concatenate([scores[None], deviations])
-            sides.append((keep, own, values.reshape(len(values), subjects, rois, len(models))))
-        for (_, chosen_on, selecting), (keep, scored_on, values) in (sides, sides[::-1]):
-            chosen = choose_layers(selecting[0].mean(axis=0), candidates)
-            found = scores_of_chosen(values, chosen)
+            scores, deviations = (each.reshape(*each.shape[:-2], *shape, -1) for each in (scores, deviations))
+            sides.append((keep, own, scores, deviations))
+        for selecting, (keep, scored_on, scores, deviations) in (sides, sides[::-1]):
+            group = over_subjects(
+                *selecting[2:], replication.replicates, settings.seed, settings.fixed_subjects
+            )
+            chosen = choose_layers(selecting[2].mean(axis=0), candidates)
+            found = np.concatenate(
+                [
+                    scores_of_chosen(scores, chosen)[None],
+                    _moved(scores, deviations, selecting[3].mean(axis=1), group, candidates, settings.seed),
+                ]
+            )
             if settings.fitted:
-                target, layers = (np.stack(list(rdms)) for rdms in chosen_on)
+                target, layers = (np.stack(list(rdms)) for rdms in selecting[1])
                 weights = layer_weights(
                     group_target(target.reshape(subjects, rois, -1)),
                     layers,
@@ -148,6 +153,52 @@ def _halves_in_one_pass(brain, models, shape, replication, halves, candidates, c
             total.append(found)
     mean = np.mean(total, axis=0)
     return mean[0], mean[1:]
+
+
+def _moved(
+    scores: np.ndarray,
+    deviations: np.ndarray,
+    selecting: np.ndarray,
+    group: Replicated,
+    candidates: dict[str, np.ndarray],
+    seed: int,
+) -> np.ndarray:
+    """By how much the score of the layer that is best elsewhere differs in every replicate.
+
+    Which layer is best jumps from sample to sample. Over draws of the scores that it is chosen by, the score
+    of the chosen layer is smooth: layers count as often as they are chosen, and its slope along the scores
+    it is chosen by is that of the least-squares plane through the draws (Efron 2014).
+
+    Parameters
+    ----------
+    scores, deviations : (subjects, rois, layers), (replicates, subjects, rois, layers), on scoring stimuli
+    selecting : (replicates, rois, layers), deviations of the subjects' mean on the others
+    group : Replicated of (rois, layers), the mean that layers are chosen by
+
+    Returns
+    -------
+    (replicates, subjects, rois, candidates)
+
+    References
+    ----------
+    Efron 2014, doi:10.1080/01621459.2013.823775 (accuracy after model selection: smoothed estimates)
+    """
+    out = np.empty((*deviations.shape[:-1], len(candidates)))
+    for roi in range(scores.shape[1]):
+        own = group.apply(lambda values, roi=roi: values[..., roi, :]).drawn(seed, CHOICES).draws
+        chosen = choose_layers(own, candidates)
+        sound = np.isfinite(own).all(axis=0)
+        around = own[:, sound] - own[:, sound].mean(axis=0)
+        for k, picked in enumerate(chosen.T):
+            often = np.bincount(np.maximum(picked, 0), minlength=own.shape[1]) / len(own)
+            of_chosen = scores_of_chosen(scores[:, roi], picked)
+            slope = np.linalg.lstsq(
+                around, (of_chosen - of_chosen.mean(axis=1, keepdims=True)).T, rcond=1e-9
+            )[0]
+            used = often > 0
+            moved = deviations[:, :, roi][..., used] @ often[used] + selecting[:, roi][:, sound] @ slope
+            out[:, :, roi, k] = np.where(picked[0] < 0, np.nan, moved)
+    return out
 
 
 def _mixture(replication, target, layers, weights, shape, roi, keep, comparison) -> np.ndarray:

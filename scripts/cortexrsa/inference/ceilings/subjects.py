@@ -5,15 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from cortexrsa.geometry.compare import compare
-from cortexrsa.geometry.mean_rdm import mean_rdm, means_without_each
+from cortexrsa.geometry.mean_rdm import on_scale, sum_of_rdms
+from cortexrsa.geometry.rdm import Rows
 from cortexrsa.inference.ceilings.bounds import Ceiling, ceiling
 from cortexrsa.inference.errors import over_subjects
 from cortexrsa.inference.replication import Replication
 from cortexrsa.inference.settings import Settings
 
 
+def references(total: np.ndarray, own: np.ndarray, subjects: int) -> np.ndarray:
+    """Mean RDMs of the other subjects, and of all, from their sum and one subject's RDM: (2, pairs)."""
+    return np.stack([(total - own) / (subjects - 1), total / subjects])
+
+
 def subject_ceiling(
-    brain: np.ndarray, replication: Replication, comparison: str, settings: Settings, threads: int = 1
+    brain: np.ndarray | Rows,
+    replication: Replication,
+    comparison: str,
+    settings: Settings,
+    threads: int = 1,
 ) -> Ceiling:
     """Ceiling from several subjects.
 
@@ -23,25 +33,26 @@ def subject_ceiling(
 
     Parameters
     ----------
-    brain : (subjects >= 2, pairs)
+    brain : (subjects >= 2, pairs); of `Rows` one is in memory at a time
     replication : of the stimuli
     comparison : of `geometry.registry.COMPARISONS`
     threads : the result does not depend on it
     """
-    bounds = []
-    everyone = np.tile(mean_rdm(brain, comparison), (len(brain), 1))
-    for references in (means_without_each(brain, comparison), everyone):
-        found = [
-            replication.similarity(subject[None], reference[None], comparison, threads)
-            for subject, reference in zip(brain, references, strict=True)
-        ]
-        scores = np.array([score[0, 0] for score, _ in found])
-        deviations = np.stack([deviation[:, 0, 0] for _, deviation in found], axis=1)
-        bounds.append(over_subjects(scores, deviations, replication.replicates, settings.seed))
-    return ceiling(*(bound.evaluated() for bound in bounds), settings.confidence)
+    total, count = sum_of_rdms(brain, comparison), len(brain)
+    found = [
+        replication.similarity(
+            subject[None], references(total, on_scale(subject, comparison), count), comparison, threads
+        )
+        for subject in brain
+    ]
+    scores = np.concatenate([score for score, _ in found])
+    deviations = np.concatenate([deviation for _, deviation in found], axis=1)
+    bounds = over_subjects(scores, deviations, replication.replicates, settings.seed)
+    lower, upper = (bounds.apply(lambda values, k=k: values[..., k]).evaluated() for k in range(2))
+    return ceiling(lower, upper, settings.confidence)
 
 
-def published_ceilings(brain: np.ndarray, comparison: str) -> list[dict]:
+def published_ceilings(brain: np.ndarray | Rows, comparison: str) -> list[dict]:
     """Ceilings from several subjects by the conventions of published tables, without intervals.
 
     The mean RDM is that of the RDMs as they are, not of their ranks or normalised dissimilarities; bounds are
@@ -57,12 +68,12 @@ def published_ceilings(brain: np.ndarray, comparison: str) -> list[dict]:
     -------
     a dict for each convention: kind, lower, upper
     """
-    total, count = brain.sum(axis=0), len(brain)
-    references = {"lower": (total - brain) / (count - 1), "upper": np.tile(total / count, (count, 1))}
-    similarity = {
-        name: np.array([compare(brain[[k]], means[[k]], comparison)[0, 0] for k in range(count)])
-        for name, means in references.items()
-    }
-    plain = {name: float(values.mean()) for name, values in similarity.items()}
-    squared = {name: float((values**2).mean()) for name, values in similarity.items()}
+    total, count = sum_of_rdms(brain), len(brain)
+    similarity = np.concatenate(
+        [compare(subject[None], references(total, subject, count), comparison) for subject in brain]
+    )
+    plain, squared = (
+        dict(zip(("lower", "upper"), values.mean(axis=0).tolist(), strict=True))
+        for values in (similarity, similarity**2)
+    )
     return [{"kind": "subjects-unscaled"} | plain, {"kind": "subjects-unscaled-squared"} | squared]

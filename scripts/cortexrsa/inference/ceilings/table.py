@@ -21,7 +21,7 @@ from cortexrsa.inference.ceilings.subjects import published_ceilings, subject_ce
 from cortexrsa.inference.names import GROUP
 from cortexrsa.inference.replication import Replication, replication
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.splits import brain_array, parts_of, splits_of
+from cortexrsa.inference.splits import brain_rows, parts_of, splits_of
 
 ASSUMES = {
     "subjects": "subjects share one geometry; upper includes the subject in the mean RDM, lower leaves it "
@@ -128,14 +128,15 @@ def ceiling_table(
     sizes = brain.pattern_descriptors["split"].value_counts()
     methods = {split: replication(int(sizes[split]), settings) for split in splits_of(brain)}
     for part, split in product(parts_of(brain), splits_of(brain)):
-        targets, subjects, rois = brain_array(part, split)
+        targets, subjects, rois = brain_rows(part, split)
         for r, roi in enumerate(rois):
             found = []
             if len(subjects) > 1 and not settings.fixed_subjects:
-                bounds = subject_ceiling(targets[:, r], methods[split], comparison, settings, threads)
+                own = targets.take(range(r, len(targets), len(rois)))
+                bounds = subject_ceiling(own, methods[split], comparison, settings, threads)
                 found.append({"subject": GROUP, "kind": "subjects"} | asdict(bounds))
                 # after it: the first row of the group is the primary one
-                found += [{"subject": GROUP} | row for row in published_ceilings(targets[:, r], comparison)]
+                found += [{"subject": GROUP} | row for row in published_ceilings(own, comparison)]
             if responses is not None:
                 for subject in subjects:
                     place = subject, roi, split

@@ -20,7 +20,8 @@ import numba
 import numpy as np
 
 from cortexrsa.errors import InputError
-from cortexrsa.inference.influence import GROUPS, Influences, PairGroups
+from cortexrsa.inference.influence import Influences
+from cortexrsa.inference.pair_groups import GROUPS, PairGroups
 
 # fewer do not tell an error
 FEWEST = 4

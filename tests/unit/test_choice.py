@@ -1,0 +1,63 @@
+"""Errors of the score of the layer that is best on other stimuli."""
+
+import numpy as np
+import pytest
+
+from cortexrsa.inference.errors import Replicated, Replicates
+from cortexrsa.inference.layer_choice import choose_layers
+from cortexrsa.inference.splits import _moved
+
+CANDIDATES = {
+    "all": np.arange(4),
+    "middle": np.array([1, 2]),
+    "last": np.array([3]),
+    "none": np.array([], int),
+}
+ROWS = 3000
+
+
+def replicated(scores, error, seed):
+    """One subject, one ROI: scores, deviations, and the mean that layers are chosen by."""
+    deviations = np.random.default_rng(seed).normal(0, error, (ROWS, 1, 1, 4))
+    made = Replicates.of_draws(ROWS, 39.0)
+    group = Replicated(scores[None], scores + deviations[:, 0], made)
+    return scores[None, None], deviations, group
+
+
+def moved(scores, other, error):
+    evaluated = replicated(np.array(scores), error, 0)
+    _, selecting, group = replicated(np.array(other), error, 1)
+    return _moved(*evaluated[:2], selecting[:, 0], group, CANDIDATES, 0)[:, 0, 0], evaluated[1], selecting
+
+
+def test_a_layer_that_is_best_for_sure_moves_as_it_does():
+    found, deviations, _ = moved([0.1, 0.5, 0.2, 0.1], [0.1, 0.5, 0.2, 0.1], 0.01)
+    np.testing.assert_allclose(found[:, 0], deviations[:, 0, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(found[:, 2], deviations[:, 0, 0, 3], atol=1e-12)
+    assert np.isnan(found[:, 3]).all()
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.05])
+def test_a_choice_between_near_layers_moves_as_in_other_samples(apart):
+    """The mean over many choices, of which each is made anew: in a sample moved as the replicate is."""
+    scores, error = np.array([0.1, 0.3, 0.3 + apart, 0.0]), 0.05
+    found, deviations, selecting = moved(scores, scores, error)
+    draws = np.random.default_rng(2).normal(0, error, (4000, 4))
+
+    def smooth(row):
+        chosen = choose_layers(scores + selecting[row, 0, 0] + draws, CANDIDATES)
+        return (scores + deviations[row, 0, 0])[chosen[:, 0]].mean()
+
+    exact = np.array([smooth(row) for row in range(200)])
+    # what is left are products of both deviations
+    assert np.corrcoef(exact, found[:200, 0])[0, 1] > 0.85
+    assert found[:, 0].std() == pytest.approx(exact.std(), rel=0.2)
+
+
+def test_a_layer_without_a_score_is_never_chosen_in_silence():
+    scores = np.array([0.1, np.nan, 0.3, 0.2])
+    found, deviations, _ = moved([0.1, 0.2, 0.3, 0.2], scores, 0.001)
+    np.testing.assert_allclose(found[:, 0], deviations[:, 0, 0, 2], atol=1e-9)
+    found, _, _ = moved(scores, [0.1, 0.9, 0.3, 0.2], 0.001)
+    assert np.isnan(found[:, 0]).all()
+    assert np.isfinite(found[:, 2]).all()
