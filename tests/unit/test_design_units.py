@@ -7,11 +7,11 @@ from scipy import stats
 from cortexrsa.errors import InputError
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import pair_indices, rdm, select_stimuli
+from cortexrsa.inference.design_units import Units, pseudovalues
 from cortexrsa.inference.errors import Replicated, over_subjects
 from cortexrsa.inference.influence import influences
 from cortexrsa.inference.pair_groups import PairGroups
 from cortexrsa.inference.replication import OnePass
-from cortexrsa.inference.design_units import Units, pseudovalues
 
 
 def unequal(number, seed=0, mean=4):

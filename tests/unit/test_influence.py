@@ -7,6 +7,7 @@ from scipy.stats import rankdata
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import pair_indices, select_stimuli, squareform
 from cortexrsa.geometry.registry import COMPARISONS
+from cortexrsa.inference import rank_influence
 from cortexrsa.inference.draws import left_out_counts
 from cortexrsa.inference.influence import influences
 from cortexrsa.inference.pair_groups import PairGroups
@@ -140,6 +141,23 @@ def test_large_rankings_use_bins():
     h = influence_of_ranks(*ranks)
     sums = squareform(h).sum(axis=1) / (n - 2)
     np.testing.assert_allclose(coarse.stimuli[:, 0, 0], sums - sums.mean(), atol=2e-4)
+
+
+@pytest.mark.parametrize("comparison", ["spearman", "rho-a"])
+def test_counts_give_what_looking_up_gives(monkeypatch, comparison):
+    """Many stimuli, in blocks of models and in threads; ties in one RDM; groups of neighbouring pairs."""
+    n = 550
+    x, y = rdms(15, n, ties=False), rdms(16, n, ties=False)[:2] + rdms(15, n, ties=False)[:2]
+    x[1] = np.round(x[1], 1)
+    groups, blocks = PairGroups.of(n, 0), [np.arange(2), np.array([2])]
+    found = {}
+    for few, threads in ((n, 1), (500, 1), (500, 2)):
+        monkeypatch.setattr(rank_influence, "FEW", few)
+        made = list(rank_influence.rankings(y, x, np.arange(2), blocks, groups, comparison, threads))
+        found[few, threads] = [np.concatenate([np.ravel(block[k]) for block in made]) for k in range(4)]
+    for looked_up, counted, in_threads in zip(*found.values(), strict=True):
+        np.testing.assert_allclose(counted, looked_up, rtol=0, atol=1e-11)
+        np.testing.assert_array_equal(in_threads, counted)
 
 
 def influence_of_ranks(u, v):

@@ -9,7 +9,7 @@ rank: of many stimuli they are counted, once for an RDM, and no look-up is made 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numba
@@ -297,8 +297,17 @@ def _times(counts: np.ndarray, table: np.ndarray) -> np.ndarray:
     return out
 
 
+def _counted(
+    ranks: np.ndarray, groups: PairGroups, n: int, bins: int, tables: Iterable[np.ndarray]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Sums of looked-up values over stimuli (n, k) and groups (groups, k), for each table (bins, k)."""
+    counts = [np.zeros((size, bins), np.int16 if n < 1 << 15 else np.int32) for size in (n, groups.size)]
+    _counts(ranks, groups.signed, n, bins, *counts)
+    return [tuple(_times(each, table) for each in counts) for table in tables]
+
+
 def _of_many(x: Ranks, y: Ranks, groups: PairGroups, n: int, comparison: str, threads: int) -> tuple:
-    """As `_of_few`, with the look-ups by counts."""
+    """As `_of_few`, sums shaped (.., r, l), with all but the look-ups by v; and the tables for these."""
     shape = len(y.ranks), len(x.ranks)
 
     def kernel(rows: np.ndarray, sums: np.ndarray, sketch: np.ndarray) -> None:
@@ -306,29 +315,19 @@ def _of_many(x: Ranks, y: Ranks, groups: PairGroups, n: int, comparison: str, th
 
     found = [each.reshape(-1, *shape) for each in summed(kernel, n, groups, shape[0] * shape[1], threads)]
     factors = Factors.of(x, y, found[0].sum(axis=0) / 2 / x.ranks.shape[1], comparison)
-    tables = _tables(x, y, threads)
-    factors.looked_up(x, y, *tables)
+    of_x, of_y = _tables(x, y, threads)
+    factors.looked_up(x, y, of_x, of_y)
     for each in found:
         each *= factors.scale
-    integer = np.int16 if n < 1 << 15 else np.int32
 
-    def counted(ranks: np.ndarray, table: np.ndarray) -> list[np.ndarray]:
-        counts = [np.zeros((size, x.bins), integer) for size in (n, groups.size)]
-        _counts(ranks, groups.signed, n, x.bins, *counts)
-        return [_times(each, table) for each in counts]
-
-    # each adds to columns of its own
     def of_model(a: int) -> None:
-        for each, more in zip(found, counted(x.ranks[a], tables[0][a]), strict=True):
-            each[:, :, a] += more
-
-    def of_brain(b: int) -> None:
-        for each, more in zip(found, counted(y.ranks[b], tables[1][b]), strict=True):
-            each[:, b] += more
+        # each adds to columns of its own
+        (more,) = _counted(x.ranks[a], groups, n, x.bins, [of_x[a]])
+        for each, own in zip(found, more, strict=True):
+            each[:, :, a] += own
 
     in_threads(of_model, range(shape[1]), threads)
-    in_threads(of_brain, range(shape[0]), threads)
-    return factors.scores, *(each.reshape(len(each), -1) for each in found)
+    return factors.scores, found, of_y
 
 
 def rankings(
@@ -342,8 +341,24 @@ def rankings(
 ) -> Iterator[tuple]:
     """Of blocks of models: which, scores (r, l), and sums of h over stimuli and groups (.., r x l)."""
     n = n_stimuli(brain.shape[1])
-    of = _of_few if n <= FEW else _of_many
     y = Ranks.of(brain, rows, threads)
+    if n <= FEW:
+        for chosen in blocks:
+            x = Ranks.of(models, chosen, threads)
+            yield chosen, *_of_few(x, y, groups, n, comparison, threads), None
+        return
+    parts = []
     for chosen in blocks:
         x = Ranks.of(models, chosen, threads)
-        yield chosen, *of(x, y, groups, n, comparison, threads), None
+        parts.append(_of_many(x, y, groups, n, comparison, threads))
+        del x  # before the next block's are made
+
+    def of_brain(b: int) -> None:
+        tables = (of_y[b] for _, _, of_y in parts)
+        for (_, found, _), more in zip(parts, _counted(y.ranks[b], groups, n, y.bins, tables), strict=True):
+            for each, own in zip(found, more, strict=True):
+                each[:, b] += own
+
+    in_threads(of_brain, range(len(rows)), threads)
+    for chosen, (scores, found, _) in zip(blocks, parts, strict=True):
+        yield chosen, scores, *(each.reshape(len(each), -1) for each in found), None

@@ -7,13 +7,13 @@ from typing import Protocol
 
 import numpy as np
 
+from cortexrsa.inference.design_units import Units
 from cortexrsa.inference.draws import Resamples
 from cortexrsa.inference.errors import Replicates
 from cortexrsa.inference.influence import influences
 from cortexrsa.inference.pair_groups import PairGroups
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.similarity import resampled_similarity
-from cortexrsa.inference.design_units import Units
 from cortexrsa.streams import Stream, generator
 
 
