@@ -1,14 +1,25 @@
 """Bootstrap and permutation, against rsatoolbox."""
 
+import atexit
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import rsatoolbox
 from bench_geometry import PEER, THREADS, related_rdms
 from harness import Case
 
+from cortexrsa.formats.rdms import read_rdms
+from cortexrsa.geometry.rdm import Rows
 from cortexrsa.inference.draws import draw_counts
 from cortexrsa.inference.permutation import permutation_null
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.similarity import resampled_similarity
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "scale"))
+from one_pass import make  # noqa: E402
 
 ROIS, LAYERS = 7, 20
 
@@ -104,9 +115,52 @@ def one_pass(n: int, resamples: int, rois: int, goal: float):
     )
 
 
+def files_of(n: int, layers: int, rois: int):
+    """RDMs in files, of which those of many stimuli do not fit into memory together."""
+
+    def inputs() -> dict:
+        folder = Path(tempfile.mkdtemp())
+        atexit.register(shutil.rmtree, folder)
+        for name, count in (("brain", rois), ("layers", layers)):
+            make(folder / f"{name}.h5", n, count, len(name))
+        opened = (read_rdms(folder / f"{name}.h5", in_memory=False) for name in ("brain", "layers"))
+        return dict(
+            zip(
+                ("brain", "layers"),
+                (Rows(rdms.dissimilarities, np.ones(n, bool)) for rdms in opened),
+                strict=True,
+            )
+        )
+
+    return inputs
+
+
+def one_pass_from_files(n: int, layers: int, rois: int):
+    """The same, with RDMs read from files when their turn comes; peer: one resample of one layer and ROI."""
+
+    def theirs(brain, layers):
+        model = rsatoolbox.model.ModelFixed("layer", rsatoolbox.rdm.RDMs(layers[0][None]))
+        rsatoolbox.inference.eval_bootstrap_pattern(
+            [model], rsatoolbox.rdm.RDMs(brain[0][None]), method="spearman", N=1, boot_noise_ceil=False
+        )
+
+    return Case(
+        name=f"scores with errors in one pass, {n:,} stimuli",
+        size=f"{layers} layers x {rois} ROIs, {n} stimuli, from files",
+        peer=f"{PEER}, 1,000 resamples; from 1 of 1 layer and 1 ROI",
+        inputs=files_of(n, layers, rois),
+        ours=lambda brain, layers: OnePass(n, 0).similarity(brain, layers, "spearman", THREADS),
+        theirs=theirs,
+        peer_units=1 / layers / rois / 1000,
+        limit=lambda brain, layers: [rdm.sum() for rdms in (brain, layers) for rdm in rdms],
+        repeats=1,
+    )
+
+
 CASES = [
     one_pass(120, 20, ROIS, 10_000),
     one_pass(1750, 2, 1, 20_000),
+    one_pass_from_files(10_000, 18, 10),
     bootstrap("bootstrap, 120 stimuli", "spearman", "spearman", 120, 1000, 20, ROIS, 1000),
     bootstrap("bootstrap, 1,750 stimuli", "spearman", "spearman", 1750, 48, 2, 1, 700),
     bootstrap("Pearson bootstrap, 1,750 stimuli", "pearson", "corr", 1750, 256, 2, 1, 500),
