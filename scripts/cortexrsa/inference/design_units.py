@@ -113,7 +113,7 @@ class Units:
         Returns
         -------
         single : (units, r, l), by how much the score differs with one more unit like this; 0 for a unit
-            without a stimulus among them
+            without a stimulus among them (of which at least 4 must have some)
         pairs : (groups, r, l), signed sums of epsilon_uv over the number of pairs of stimuli
         """
         codes = self.codes if keep is None else self.codes[keep]
@@ -121,6 +121,8 @@ class Units:
         sizes = np.bincount(codes, minlength=number).astype(float)
         present = sizes > 0
         m, units = len(codes), int(present.sum())
+        if units < FEWEST:
+            raise InputError("units among the stimuli of a part", units, f"at least {FEWEST}")
         total = m * (m - 1) / 2
         effects = found.stimuli.reshape(m, -1)
         # A_u, the sums of a; those of e, within units and over (groups of) pairs of units
