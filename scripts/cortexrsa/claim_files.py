@@ -67,6 +67,9 @@ def _check_test(test: dict, claim: dict, field: str, file: str) -> None:
         raise InputError(
             f"{field}.expect.of", f"beside {sense}", "equivalent, at_least or at_most", file=file
         )
+    if "of" in expect and sense == "equivalent" and not expect[sense] < 1:
+        expected = "a number < 1: the rule must reject what it is compared with"
+        raise InputError(f"{field}.expect.equivalent", expect[sense], expected, file=file)
     kinds = set()
     for own in [statistic, *([expect["of"]] if "of" in expect else [])]:
         kinds |= _check_statistic(own, f"{field}.statistic", file)

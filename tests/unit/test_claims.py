@@ -10,7 +10,7 @@ from cortexrsa.claim_files import load_claims
 from cortexrsa.claim_names import Cast
 from cortexrsa.inference.claims import evaluate as claims
 from cortexrsa.inference.claims.study import Study
-from cortexrsa.inference.claims.verdicts import direction, equivalence, holm
+from cortexrsa.inference.claims.verdicts import direction, equivalence
 from cortexrsa.inference.errors import Replicated, Replicates, over_subjects
 from cortexrsa.inference.names import CANDIDATES
 from cortexrsa.inference.profile_errors import profile_correlations
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FIRST_RULES = {"original_study_v1": load_claims("original_study_v1", ROOT)}
 CLAIMS = [claim["id"] for claim in FIRST_RULES["original_study_v1"]["claims"]]
 DEPTH = np.linspace(0, 1, 10)
+SHAPES = [f"8x{size}x{size}" for size in (32, 32, 16, 16, 16, 8, 8, 4, 4, 4)]
 EARLY, LATE = 0.5 - 0.4 * DEPTH, 0.1 + 0.4 * DEPTH
 MIDDLE = 0.5 - 1.2 * (DEPTH - 0.5) ** 2
 FLAT = np.full(10, 0.05)
@@ -42,9 +43,11 @@ def network(v1, lo, error=0.01, seed=0):
         draws = values + generator.normal(0, error, (400, *values.shape))
         return Replicated(values, draws, Replicates.of_bootstrap(120, 400))
 
-    heldout = np.stack([scores.max(axis=1), scores[:, 3:7].max(axis=1), scores[:, -1]], axis=1)
-    assert CANDIDATES == ("all", "middle", "last")
-    return ModelScores(DEPTH, resampled(scores), resampled(heldout), list(CANDIDATES))
+    middle, last = scores[:, 3:7].max(axis=1), scores[:, -1]
+    thirds = [scores[:, :3].max(axis=1), middle, scores[:, 7:].max(axis=1)]
+    heldout = np.stack([scores.max(axis=1), middle, last, *thirds], axis=1)
+    names = [f"layer{k}" for k in range(10)]
+    return ModelScores(DEPTH, resampled(scores), resampled(heldout), list(CANDIDATES), names, SHAPES)
 
 
 def study(**changes):
@@ -267,12 +270,6 @@ def test_no_reliable_signal_beside_a_significant_score():
 def test_one_network_cannot_show_that_depth_does_not_matter():
     table = evaluate(study(roles=ROLES | {"task_optimised": ["resnet18"]}))
     assert table[(table["claim"] == "H3")]["reason"].str.contains("two task-optimised").all()
-
-
-def test_holm_against_scipy_free_example():
-    # Holm 1979: (k - i + 1) p_(i), made monotone
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == pytest.approx([1, 1])
 
 
 def test_holm_can_take_a_verdict_back():

@@ -185,8 +185,10 @@ def _dataset(
         list(dict.fromkeys(getattr(r, name) for r in job.regions)) for name in ("subject", "roi")
     )
     places = [(subjects.index(region.subject), rois.index(region.roi)) for region in job.regions]
+    shapes = list(layers.get("shape", [""] * len(layers)))
+    candidates = candidate_layers(layers["depth"].to_numpy(), shapes)
     parts = [
-        _of_method([each[method] for each in found], layers["depth"].to_numpy(), places, subjects, rois, job)
+        _of_method([each[method] for each in found], candidates, places, subjects, rois, job)
         for method in job.settings.methods
     ]
     data = xarray.concat(parts, dim="estimator").assign_coords(
@@ -197,6 +199,7 @@ def _dataset(
         layer=list(layers["layer"]),
         depth=("layer", layers["depth"].to_numpy()),
         layer_index=("layer", layers["layer_index"].to_numpy()),
+        shape=("layer", shapes),
         candidate=list(CANDIDATES),
         quantity=list(QUANTITIES),
     )
@@ -238,7 +241,7 @@ def _table(values, places, subjects, rois) -> np.ndarray:
     return table
 
 
-def _of_method(results: list[LayerResult], depth, places, subjects, rois, job: Job) -> xarray.Dataset:
+def _of_method(results: list[LayerResult], candidates, places, subjects, rois, job: Job) -> xarray.Dataset:
     """Variables of one method, with the split of length 1 where similarities have one."""
 
     def gathered(value: Callable[[Score], object]) -> np.ndarray:
@@ -262,7 +265,7 @@ def _of_method(results: list[LayerResult], depth, places, subjects, rois, job: J
         ("corrected_deviations", _table(corrected, places, subjects, rois)),
     ):
         data[name] = (axes, np.moveaxis(values, -1, 0)[None].astype(np.float32))
-    data |= _heldout(results, depth, gathered, influence, places, (subjects, rois), job)
+    data |= _heldout(results, candidates, gathered, influence, places, (subjects, rois), job)
     data |= _tested(gathered, subjects)
     voxels = {
         "r": [np.empty(job.means.shape[1]) for _ in results],
@@ -279,7 +282,7 @@ def _of_method(results: list[LayerResult], depth, places, subjects, rois, job: J
     return xarray.Dataset(data, coords={"unit": unit})
 
 
-def _heldout(results, depth, gathered, influence, places, names, job: Job) -> dict:
+def _heldout(results, candidates, gathered, influence, places, names, job: Job) -> dict:
     """Scores of the layers that predict best in the training folds; the choice is taken as made."""
     subjects, rois = names
     # (subjects, rois, layers, partitions)
@@ -297,7 +300,7 @@ def _heldout(results, depth, gathered, influence, places, names, job: Job) -> di
         mean = np.nanmean(cv, axis=0)
     for k, places_of_part in enumerate(job.places):
         # the same layer for all subjects, as with similarities
-        chosen = choose_layers(mean[..., k], candidate_layers(depth))
+        chosen = choose_layers(mean[..., k], candidates)
         for c in range(len(CANDIDATES)):
             for roi in range(len(rois)):
                 layer = chosen[roi, c]

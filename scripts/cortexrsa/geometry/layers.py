@@ -58,5 +58,5 @@ def network_rdms(
                     if not np.isfinite(part).all():
                         raise InputError("activations", "NaN or infinite values", "finite values", file=path)
             bar.update(1)
-    columns = layers.rename(columns={"index": "layer_index"})[["layer", "layer_index", "depth"]]
+    columns = layers.rename(columns={"index": "layer_index"})[["layer", "layer_index", "depth", "shape"]]
     return RDMs(dissimilarities, columns, patterns, dissimilarity)

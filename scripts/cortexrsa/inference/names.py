@@ -4,8 +4,9 @@
 PRIMARY, SELECTION = "test", "train"
 # the mean over all subjects
 GROUP = "group"
-# sets of layers from which the best is chosen, and all layers weighted (where the configuration wants it)
-CANDIDATES = ("all", "middle", "last")
+# sets of layers from which the best is chosen (the thirds without pooled layers), and all layers weighted
+# (where the configuration wants it)
+CANDIDATES = ("all", "middle", "last", "first third", "middle third", "last third")
 FITTED = "fitted"
 
 

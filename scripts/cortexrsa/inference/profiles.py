@@ -6,6 +6,9 @@ the resamples alike.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+
 import numpy as np
 
 GRID = np.linspace(0, 1, 21)
@@ -40,6 +43,33 @@ def on_grid(scores: np.ndarray, depth: np.ndarray, grid: np.ndarray = GRID) -> n
     right = np.clip(np.searchsorted(depth, grid), 1, len(depth) - 1)
     weight = (grid - depth[right - 1]) / (depth[right] - depth[right - 1])
     return scores[..., right - 1] * (1 - weight) + scores[..., right] * weight
+
+
+def stage_depth(shapes: Sequence[str]) -> tuple[np.ndarray, int]:
+    """Depth of layers by the stages of their network, and the number of stages.
+
+    A stage is a run of layers whose outputs have one size in the image; what has no place in the image left
+    is one too. The last layer of every stage lies at the same depth in all networks of as many stages,
+    whatever the number of layers in a stage.
+
+    Parameters
+    ----------
+    shapes : of the layers' outputs for one image, as CxHxW
+
+    Returns
+    -------
+    depth : (layers,), from 0 to 1
+    stages : their number
+
+    Examples
+    --------
+    >>> stage_depth(["8x32x32", "8x16x16", "8x16x16", "8x8x8"])
+    (array([0.  , 0.25, 0.5 , 1.  ]), 3)
+    """
+    sizes = [tuple(shape.split("x")[1:]) for shape in shapes]
+    runs = [list(run) for _, run in groupby(sizes)]
+    place = np.concatenate([stage + np.arange(1, len(run) + 1) / len(run) for stage, run in enumerate(runs)])
+    return (place - place[0]) / max(place[-1] - place[0], 1), len(runs)
 
 
 def centred_profiles(profiles: np.ndarray) -> np.ndarray:

@@ -65,6 +65,8 @@ def _scores_of_part(
 ) -> xarray.Dataset:
     """`score_network` of ROIs that have the same subjects."""
     depth = network.rdm_descriptors["depth"].to_numpy()
+    # RDMs from elsewhere know no shapes
+    shapes = list(network.rdm_descriptors.get("shape", [""] * len(depth)))
     data, found, result = {}, {}, []
     for split in splits.splits_of(brain):
         targets, subjects, rois = splits.brain_rows(brain, split)
@@ -87,10 +89,11 @@ def _scores_of_part(
         layer=list(network.rdm_descriptors["layer"]),
         depth=("layer", depth),
         layer_index=("layer", network.rdm_descriptors["layer_index"]),
+        shape=("layer", shapes),
         candidate=[*CANDIDATES, *([FITTED] if settings.fitted else [])],
         quantity=list(QUANTITIES),
     )
-    candidates = candidate_layers(depth)
+    candidates = candidate_layers(depth, shapes)
     method, values = found[PRIMARY]
     if SELECTION in data:
         heldout, deviations = splits.chosen_in_training(

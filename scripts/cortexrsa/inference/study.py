@@ -25,6 +25,7 @@ class ModelScores:
     heldout : Replicated of (rois, candidates), scores of layers chosen (or weighted) on other stimuli
     candidates : names of the candidates, see `splits`
     layers : names of the layers
+    shapes : of the layers' outputs for one image, as CxHxW
     """
 
     depth: np.ndarray
@@ -32,6 +33,7 @@ class ModelScores:
     heldout: Replicated
     candidates: list[str]
     layers: list[str] = field(default_factory=list)
+    shapes: list[str] = field(default_factory=list)
 
 
 def profile_scores(model: ModelScores, roi: int) -> Replicated:
@@ -90,13 +92,14 @@ def model_scores(result: xarray.Dataset, seed: int) -> ModelScores:
         group_scores(part, seed, "heldout"),
         [str(candidate) for candidate in result["candidate"].to_numpy()],
         [str(layer) for layer in result["layer"].to_numpy()],
+        [str(shape) for shape in result["shape"].to_numpy()] if "shape" in result else [],
     )
 
 
 def read_results(paths: list[str]) -> dict[str, xarray.Dataset]:
     """Results of `scores.score_network` by model name (the name of the file)."""
     variables = ["score", "deviations", "replicates", "n_stimuli", "heldout", "heldout_deviations"]
-    variables += ["p", "null_maximum", "depth"]
+    variables += ["p", "null_maximum", "depth", "shape"]
     return {Path(path).stem: read_dataset(path, variables) for path in paths}
 
 

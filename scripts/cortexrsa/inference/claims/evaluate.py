@@ -17,12 +17,12 @@ from cortexrsa.inference.claims.values import NoValue, Terms, value_of
 from cortexrsa.inference.claims.verdicts import (
     BARELY,
     apart,
-    holm,
     holm_over_parts,
     judged,
     overall,
 )
 from cortexrsa.inference.families import false_discovery_q
+from cortexrsa.inference.holm import holm
 
 SENSES = ("greater", "less", "equivalent", "at_least", "at_most")
 
@@ -209,13 +209,52 @@ def _same(of: Terms) -> str | None:
 
 
 def _share_of_ceiling(study: Study, of: Terms, share: float, sense: str) -> float:
-    """A share of the lower bound of the noise ceiling, of the ROI in which it is the stricter."""
+    """A share of the lower bound of the noise ceiling, of the ROI in which it is the stricter.
+
+    That of a squared distance is squared.
+    """
     bounds = [share * study.ceilings[roi]["lower"] for roi in _rois(of)]
-    return max(bounds) if sense == "at_least" else min(bounds)
+    bound = max(bounds) if sense == "at_least" else min(bounds)
+    return bound**2 if of[0][1].kind == "squared distance" else bound
 
 
 def _relative(study: Study, of: Terms, against: Terms, sense: str, share: float) -> dict:
-    raise NotImplementedError
+    """Row of a statistic that is compared with a share of another one, whose error counts too."""
+    value, reference = value_of(study, of), value_of(study, against)
+    low, high = value.limits(study.confidence)
+    row = {"estimate": value.value, "ci_low": low, "ci_high": high}
+    said = f"{share:g} x {reference.value:.3f}"
+
+    def less(sign: float, factor: float):
+        """The value of sign x statistic + factor x reference."""
+        own, other = (
+            [(scale * weight, one) for weight, one in terms]
+            for scale, terms in ((sign, of), (factor, against))
+        )
+        return value_of(study, own + other)
+
+    if sense != "equivalent":
+        more = judged(less(1, -share), study.confidence, 0.0, "greater" if sense == "at_least" else "less")
+        return more | row | {"reason": f"of the difference from {said}, {more['reason']}"}
+    limits = reference.limits(study.confidence)
+    if limits[0] <= 0 <= limits[1]:
+        reason = f"no assay sensitivity: what it is compared with, {reference.value:.3f} "
+        return row | {"reason": reason + f"[{limits[0]:.3f}, {limits[1]:.3f}], is itself not told from 0"}
+    factor = share * np.sign(reference.value)
+    sides = [less(sign, factor) for sign in (-1, 1)]
+    ends = [side.limits(study.confidence) for side in sides]
+    one_sided = [p / 2 if side.value > 0 else 1 - p / 2 for side in sides for p in (side.p_value(0.0),)]
+    row |= {"p": max(one_sided), "p_for": min(1.0, 2 * max(one_sided))}
+    row["p_against"] = min((side.p_value(0.0) for side in sides if side.value < 0), default=1.0)
+    bound = share * abs(reference.value)
+    if all(end[0] > 0 for end in ends):
+        return row | {"verdict": "supported", "reason": f"within ±{bound:.3f} ({said}) to either side"}
+    if any(end[1] < 0 for end in ends):
+        return row | {"verdict": "contradicted", "reason": f"beyond ±{bound:.3f} ({said})"}
+    reason = f"not told from ±{bound:.3f} ({said})"
+    if (high - low) / 2 > bound:
+        reason = f"too imprecise: half the interval is {(high - low) / 2:.3f}, the bound {bound:.3f} ({said})"
+    return row | {"verdict": "inconclusive", "reason": reason}
 
 
 def _claim_rows(studies: Sequence[Study], content: dict, claim: dict) -> list[dict]:

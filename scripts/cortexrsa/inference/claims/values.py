@@ -20,7 +20,7 @@ Terms = list[tuple[float, Reading]]
 SHAPES = {"slope": profiles.slope, "curvature": profiles.curvature}
 FEWEST = {"slope": 3, "curvature": 3, "centroid": 2}
 # by the layer rule of a claim, the held-out candidate of the scores
-CANDIDATES = {"best": "all", "weighted": "fitted", "last": "last", "middle": "middle"}
+CANDIDATES = {"best": "all", "weighted": "fitted"}
 
 
 class NoValue(ValueError):
@@ -155,6 +155,8 @@ def value_of(study: Study, terms: Terms, bound: float | None = None) -> Value:
         return _centroids(study, terms)
     if kind == "correlation":
         return _correlations(study, terms)
+    if kind == "squared distance":
+        return _distances(study, terms)
     return _largest(study, terms, bound)
 
 
@@ -221,11 +223,40 @@ def _correlations(study: Study, terms: Terms) -> Value:
     return of_estimate(Estimate(found @ weights, np.var(draws @ weights), dof), note)
 
 
+def _distances(study: Study, terms: Terms) -> Value:
+    """A weighted sum of squared distances of profiles (mean over depths and ROIs), less what errors add.
+
+    With all profiles in one vector x, normal with covariance S, the sum is the quadratic form x'Qx, whose
+    expectation the errors raise by tr(QS). Its variance, 4 m'QSQm + 2 tr(QSQS) with the true profiles m, is
+    estimated without bias by 4 x'QSQx - 2 tr(QSQS), and is no less than 2 tr(QSQS).
+    """
+    places = {}
+    for _, reading in terms:
+        for network, rois in ((reading.network, reading.rois), (reading.other, reading.other_rois)):
+            places.setdefault((network, rois), _on_grid(study, reading, network, rois, terms))
+    first, *others = places.values()
+    together = first.apply(lambda *values: np.concatenate(values, axis=-1), *others)
+    sizes = [each.estimate.size for each in places.values()]
+    rows = dict(zip(places, np.split(np.eye(sum(sizes)), np.cumsum(sizes)[:-1]), strict=True))
+    form = 0.0
+    for weight, reading in terms:
+        difference = rows[reading.network, reading.rois] - rows[reading.other, reading.other_rois]
+        form = form + weight / len(difference) * difference.T @ difference
+    found, x = together.evaluated(), together.estimate
+    if not np.isfinite(found.variance).all():
+        raise NoValue("a layer of one of the networks has no score")
+    spread = form @ together.covariance()
+    noise = np.trace(spread @ spread)
+    variance = max(4 * x @ spread @ form @ x - 2 * noise, 2 * noise)
+    dof = np.average(found.dof, weights=np.maximum(found.variance, np.finfo(float).tiny))
+    return of_estimate(Estimate(x @ form @ x - np.trace(spread), np.asarray(variance), np.asarray(dof)))
+
+
 def _largest(study: Study, terms: Terms, bound: float) -> Value:
     """Largest difference of two profiles."""
     ((_, reading),) = terms
     first, second = (
-        _on_grid(study, reading, network, rois)
+        _on_grid(study, reading, network, rois, terms)
         for network, rois in ((reading.network, reading.rois), (reading.other, reading.other_rois))
     )
 
@@ -246,13 +277,31 @@ def _largest(study: Study, terms: Terms, bound: float) -> Value:
     )
 
 
-def _on_grid(study: Study, reading: Reading, network: str, rois: tuple[str, ...]) -> Replicated:
-    """Profiles of a network at common depths, of several ROIs joined."""
+def _on_grid(study: Study, reading: Reading, network: str, rois: tuple[str, ...], terms: Terms) -> Replicated:
+    """Profiles of a network at common depths, of several ROIs joined: (rois x depths,)."""
     model = _model(study, reading, network)
-    indices = [study.rois.index(roi) for roi in rois]
+    indices, depth = [study.rois.index(roi) for roi in rois], model.depth
+    if reading.depth == "stage":
+        depth = _stages(study, reading, terms)[network]
 
     def joined(scores: np.ndarray) -> np.ndarray:
-        found = profiles.on_grid(scores[..., indices, :], model.depth)
+        found = profiles.on_grid(scores[..., indices, :], depth)
+        if reading.centred:
+            return profiles.centred_profiles(found)
         return found.reshape(*found.shape[:-2], -1)
 
     return model.scores.apply(joined)
+
+
+def _stages(study: Study, reading: Reading, terms: Terms) -> dict[str, np.ndarray]:
+    """Depths by stage of all networks of a statistic, which must have as many stages each."""
+    names = dict.fromkeys(name for _, each in terms for name in (each.network, each.other))
+    shapes = {name: _model(study, reading, name).shapes for name in names}
+    if not all(own and all(own) for own in shapes.values()):
+        raise NoValue("the shapes of the layers, which tell stages apart, are not known")
+    found = {name: profiles.stage_depth(own) for name, own in shapes.items()}
+    numbers = {name: stages for name, (_, stages) in found.items()}
+    if len(set(numbers.values())) > 1:
+        said = ", ".join(f"{name} {stages}" for name, stages in numbers.items())
+        raise NoValue(f"the networks have other numbers of stages: {said}")
+    return {name: depth for name, (depth, _) in found.items()}

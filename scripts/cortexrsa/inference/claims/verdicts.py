@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from cortexrsa.inference.claims.values import Value
+from cortexrsa.inference.holm import holm
 
 # an end of the interval nearer to the bound than this share of the interval's width is said to be near
 BARELY = 0.05
@@ -80,20 +81,10 @@ def judged(found: Value, confidence: float, bound: float, sense: str) -> dict:
     return row | {"p": p, "verdict": verdict, "reason": reason + found.note} | sides
 
 
-def holm(p: Iterable[float]) -> np.ndarray:
-    """Holm's (1979) adjusted p-values."""
-    p = np.asarray(list(p), float)
-    order = np.argsort(p)
-    steps = (len(p) - np.arange(len(p))) * p[order]
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    return adjusted
-
-
 def holm_over_parts(parts: list[dict], confidence: float) -> None:
     """Take back, in place, the verdicts that Holm's correction over all tested parts does not leave."""
     tested = [part for part in parts if np.isfinite(part["p"])]
-    for part, adjusted in zip(tested, holm(part["p"] for part in tested), strict=True):
+    for part, adjusted in zip(tested, holm([part["p"] for part in tested]), strict=True):
         part["p"] = adjusted
         if part["verdict"] != "inconclusive" and adjusted >= 1 - confidence:
             part["verdict"] = "inconclusive"
@@ -115,7 +106,7 @@ def overall(parts: list[dict], confidence: float, corrected: bool) -> tuple[str,
     if untestable:
         return "untestable", _because(untestable)
     if contradicted and corrected:
-        adjusted = holm(part["p_against"] for part in parts)
+        adjusted = holm([part["p_against"] for part in parts])
         against = [part for part, p in zip(parts, adjusted, strict=True) if p < 1 - confidence]
         if against:
             return "contradicted", _because(against)
