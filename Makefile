@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: help run check test test-slurm test-gpu lint bench doctor plan report studies prune archive check-archive clean help
+.PHONY: help run check test test-slurm test-gpu lint bench doctor plan register report studies prune archive check-archive clean help
 
 # Snakemake cannot run an interpreter whose path has such signs (its issue 2645): said before anything is installed
 ifneq ($(shell pwd | tr -cd '[:space:]()[]{}&;|<>*?!"#$$`\\'"'" | tr -d '\n' | wc -c | tr -d ' '),0)
@@ -66,6 +66,11 @@ doctor: .venv/run.stamp
 # of the study in STUDY: what a run would do, jobs and disk
 plan: .venv/run.stamp
 	@$(BIN)/python scripts/plan.py $(STUDY)
+
+# the claims of the study in STUDY (a file of studies/; none: the embedded study), before its scores are seen: writes
+# a file to commit; TIME_STAMP=ADDRESS names a public time stamp
+register: .venv/run.stamp
+	@$(BIN)/python scripts/register.py $(STUDY) $(if $(TIME_STAMP),--time-stamp $(TIME_STAMP))
 
 # code, cards, configuration and results as one file, results/archives/STUDY.crate.zip, once the study has run
 archive: .venv/run.stamp

@@ -103,12 +103,7 @@ rule claims:
         mem_mb=scaled(4000),
         runtime=scaled(30),
     params:
-        settings=lambda wildcards: {
-            "claims": CLAIMS[wildcards.study],
-            "roles": CONFIGS[wildcards.study]["roles"],
-            "families": {model: MODELS[model]["family"] for model in models_of(wildcards.study)},
-            "inference": part_of_study("confidence", "seed")(wildcards),
-        },
+        settings=settings_of_claims,
         code=code("claims.py"),
     message:
         "Claims about {wildcards.dataset}"

@@ -39,6 +39,7 @@ with job_log(snakemake.log[0]):
         )
         for k, part in enumerate(next(iter(parts.values())))
     ]
-    write_table(snakemake.output.claims, evaluate(studies, settings["claims"]), settings, CLAIMS)
+    claims = evaluate(studies, settings["claims"], settings["registered"])
+    write_table(snakemake.output.claims, claims, settings, CLAIMS)
     profiles = pd.concat([summarise(study) for study in studies], ignore_index=True)
     write_table(snakemake.output.profiles, profiles, settings, PROFILES)

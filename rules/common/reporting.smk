@@ -18,6 +18,7 @@ def record_studies() -> None:
     """Write each study's configuration beside its results, as it is in force, and where it is from."""
     for study, content in CONFIGS.items():
         folder = Path(f"results/studies/{study}")
+        registration.record_claims(content, CLAIMS[study])
         with atomic_path(folder / "origin.json") as temporary:
             temporary.write_text(json.dumps({"origin": ORIGINS[study]}) + "\n")
         with atomic_path(folder / "config.yaml") as temporary:

@@ -161,6 +161,29 @@ def labels_of_models(wildcards) -> dict:
     }
 
 
+@functools.cache
+def registered(study: str) -> dict:
+    """What to say of the registration of a study's claims, by file and claim."""
+    content = CONFIGS[study]
+    own = {
+        "datasets": {name: DATASETS[name] for name in content["datasets"]},
+        "models": {name: MODELS[name] for name in content["models"]},
+    }
+    return registration.states(content, CLAIMS[study], own, ROOT)
+
+
+def settings_of_claims(wildcards) -> dict:
+    """The claims of a study, who plays which part in them, and what is said of their registration."""
+    return {
+        "claims": CLAIMS[wildcards.study],
+        "roles": CONFIGS[wildcards.study]["roles"],
+        "families": {model: MODELS[model]["family"] for model in models_of(wildcards.study)},
+        "registered": registered(wildcards.study),
+        "registration": registration.summary(registered(wildcards.study)),
+        "inference": part_of_study("confidence", "seed")(wildcards),
+    }
+
+
 def settings_of_score_figures(wildcards) -> dict:
     """What figures and captions of scores and claims show of a study."""
     confidence = CONFIGS[wildcards.study]["inference"]["confidence"]

@@ -19,7 +19,7 @@ from snakemake.logging import logger
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from cortexrsa import cards, studies
+from cortexrsa import cards, registration, studies
 from cortexrsa.brain.loaders import responses_files
 from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.claim_names import Cast, Unplayed

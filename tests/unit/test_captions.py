@@ -18,7 +18,12 @@ CAPTIONS = sorted((ROOT / "resources/captions").glob("*.rst"))
 
 
 def rendered(path, confidence):
-    settings = {"confidence": confidence, "comparison": "pearson", "models": {}}
+    settings = {
+        "confidence": confidence,
+        "comparison": "pearson",
+        "models": {},
+        "registration": "mine: not registered.",
+    }
     snakemake = SimpleNamespace(params=SimpleNamespace(settings=settings), config={})
     return Environment(undefined=StrictUndefined).from_string(path.read_text()).render(snakemake=snakemake)
 

@@ -101,6 +101,7 @@ EDITS = {
     "claim_names.py": {"claims"} | RECOVERY,
     # how files of claims are read, of which jobs see the content
     "claim_files.py": set(),
+    "registration.py": set(),
     "figures/claims.py": {"plot_claims"},
     "figures/style.py": PLOTS,
     # HTTP, retries, mirrors

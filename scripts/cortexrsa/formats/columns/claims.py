@@ -17,6 +17,7 @@ CLAIMS = Table(
         "p_family": Column("number", "of the whole claim, corrected for those of its file", unit="0 to 1"),
         "verdict": Column("text", "supported, contradicted, inconclusive or untestable"),
         "reason": Column("text", "why, in words"),
+        "registered": Column("text", "of the claim as a whole: what is said of its registration"),
     },
     file="{dataset}/claims.csv",
     row="a claim as a whole, or one of its parts",

@@ -316,13 +316,16 @@ def _correct_family(rows: list[dict], family: str, confidence: float) -> None:
             row["reason"] += f", but not after correction by {name} over {len(wholes)} claims (p {own:.3g})"
 
 
-def evaluate(studies: Sequence[Study], files: dict[str, dict]) -> pd.DataFrame:
+def evaluate(
+    studies: Sequence[Study], files: dict[str, dict], registered: dict[str, dict[str, str]] | None = None
+) -> pd.DataFrame:
     """All claims: one row a part and one "overall" row a claim, with the columns `columns.claims.CLAIMS`.
 
     Parameters
     ----------
     studies : one for each set of ROIs that have the same subjects; mostly one
     files : claims by the name of their file, checked (`claim_files.load_claims`)
+    registered : what is said of the registration of each, by file and claim
     """
     rows = []
     for name, content in files.items():
@@ -335,5 +338,8 @@ def evaluate(studies: Sequence[Study], files: dict[str, dict]) -> pd.DataFrame:
             }
             found += [said | row for row in _claim_rows(studies, content, claim)]
         _correct_family(found, content["family"], studies[0].confidence)
+        for row in found:
+            own = (registered or {}).get(name, {}).get(row["claim"], "")
+            row["registered"] = own if row["statistic"] == "overall" else ""
         rows += found
     return pd.DataFrame(rows, columns=list(tables.CLAIMS.columns))
