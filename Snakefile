@@ -27,6 +27,7 @@ localrules:
     all,
     calibration,
     fetch,
+    power,
     recovery,
 
 
@@ -54,11 +55,23 @@ rule recovery:
         rules.plot_recovery.output,
 
 
+# how often the claims of the study would reach each verdict: before there are data
+rule power:
+    input:
+        [
+            f"results/power/{study}/{dataset}/power.{suffix}"
+            for study, content in CONFIGS.items()
+            for dataset in content["datasets"]
+            for suffix in ("csv", "txt", "svg", "png")
+        ],
+
+
 onstart:
     record_studies()
 
 
 onsuccess:
+    tell_power()
     make_reports()
 
 

@@ -138,3 +138,52 @@ rule plot_recovery:
         "Figure and table of the recovery of planted truth"
     script:
         "../scripts/plot_recovery.py"
+
+
+rule power_of_design:
+    output:
+        table="results/power/{study}/{dataset}/{stimuli}-stimuli-effect-{effect}.csv",
+    log:
+        "results/logs/power/{study}/{dataset}/{stimuli}-{effect}.log",
+    benchmark:
+        "results/benchmarks/power/{study}/{dataset}/{stimuli}-{effect}.tsv"
+    wildcard_constraints:
+        stimuli=r"\d+",
+        effect=r"[\d.]+",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
+    params:
+        settings=power_settings,
+        code=code("power.py"),
+    message:
+        "Simulated studies of {wildcards.dataset}: {wildcards.stimuli} stimuli, effect {wildcards.effect}"
+    script:
+        "../scripts/power.py"
+
+
+rule plot_power:
+    input:
+        tables=power_tables,
+    output:
+        table="results/power/{study}/{dataset}/power.csv",
+        summary="results/power/{study}/{dataset}/power.txt",
+        svg="results/power/{study}/{dataset}/power.svg",
+        png="results/power/{study}/{dataset}/power.png",
+    log:
+        "results/logs/power/{study}/{dataset}/plot_power.log",
+    benchmark:
+        "results/benchmarks/power/{study}/{dataset}/plot_power.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    params:
+        settings={},
+        code=code("plot_power.py"),
+    message:
+        "Power of the design of {wildcards.dataset}"
+    script:
+        "../scripts/plot_power.py"

@@ -158,6 +158,13 @@ def recovery_layers(wildcards) -> dict:
     return {part: activations_of(wildcards.dataset, features, name) for part, name in names.items()}
 
 
+def power_tables(wildcards) -> list[str]:
+    """Tables of the power of a design over its grid of effects and numbers of stimuli."""
+    wanted = CONFIGS[wildcards.study]["power"]
+    folder = f"results/power/{wildcards.study}/{wildcards.dataset}"
+    return [f"{folder}/{n}-stimuli-effect-{e:g}.csv" for e in wanted["effects"] for n in wanted["stimuli"]]
+
+
 def truth_of(wildcards) -> dict:
     """Of the calibration study: the true scores that intervals should cover, where there is a signal."""
     population = "one" if wildcards.subjects == "1" else "several"

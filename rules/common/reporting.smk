@@ -36,6 +36,15 @@ def make_reports() -> None:
             logger.info(line)
 
 
+def tell_power() -> None:
+    """Print the shares of verdicts that `power` found, if it was asked for."""
+    if "power" in workflow.dag_settings.targets:
+        for study, content in CONFIGS.items():
+            for dataset in content["datasets"]:
+                folder = Path(f"results/power/{study}/{dataset}")
+                logger.info((folder / "power.txt").read_text() + f"Figure: {folder}/power.svg")
+
+
 def repeat_errors() -> None:
     """Print the lines of error of the jobs that failed once more, below all that Snakemake still says."""
     lines = errors_in("results/logs", STARTED)

@@ -184,6 +184,29 @@ def settings_of_claims(wildcards) -> dict:
     }
 
 
+def power_settings(wildcards) -> dict:
+    """Design and claims of a study, as `power` simulates them."""
+    content, card = CONFIGS[wildcards.study], DATASETS[wildcards.dataset]
+    wanted, simulated = content["power"], card["loader"] == "simulated"
+    known = {roi: entry["reliability"] for roi, entry in card["rois"].items()} if simulated else {}
+    known |= wanted["reliability"]
+    lacking = [roi for roi in card["rois"] if roi not in known]
+    if lacking:
+        raise WorkflowError(
+            f"power needs the reliability of the mean responses in {', '.join(lacking)}, as of a pilot "
+            f"(reliability.csv): write power: {{reliability: {{{lacking[0]}: 0.4}}}}"
+        )
+    roles = content["roles"]["rois"]
+    # from early to late; in between in the order of the card
+    order = sorted(card["rois"], key=lambda roi: (roi != roles.get("early"), roi == roles.get("late")))
+    settings = settings_of_claims(wildcards)
+    return {key: settings[key] for key in ("claims", "roles", "families", "inference")} | {
+        "reliability": {roi: known[roi] for roi in order},
+        "subjects": wanted["subjects"] or card["options"].get("subjects") or 1,
+        "studies": wanted["studies"],
+    }
+
+
 def settings_of_score_figures(wildcards) -> dict:
     """What figures and captions of scores and claims show of a study."""
     confidence = CONFIGS[wildcards.study]["inference"]["confidence"]

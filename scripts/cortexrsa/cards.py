@@ -18,7 +18,7 @@ from cortexrsa.weight_names import check_patterns
 RESERVED = {
     "datasets": {
         *("downloads", "corpora", "networks", "logs", "benchmarks"),
-        *("calibration", "recovery", "bench", "archives", "studies"),
+        *("calibration", "recovery", "power", "bench", "archives", "studies"),
     },
     "models": {"brain"},
 }

@@ -68,7 +68,7 @@ def register(
     path = path_of(config["study"], root)
     if path.exists():
         raise InputError(
-            f"is registered already, on {read_mapping(path)['date']}: a study is registered once; for another "
+            f"is registered already, on {read_mapping(path)['date']}: it is done once; for another "
             "version, give it a `study:` of its own",
             file=path,
         )

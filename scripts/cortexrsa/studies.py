@@ -22,7 +22,17 @@ GLM_SETTINGS = (
 RAW_BOLD = ("simulated", "bids")
 PUBLISHED = "published"
 # folders of results/ that belong to no data set
-OTHERS = {"archives", "bench", "benchmarks", "calibration", "downloads", "logs", "recovery", "studies"}
+OTHERS = {
+    "archives",
+    "bench",
+    "benchmarks",
+    "calibration",
+    "downloads",
+    "logs",
+    "power",
+    "recovery",
+    "studies",
+}
 
 
 def _key(head: str, settings: dict) -> str:

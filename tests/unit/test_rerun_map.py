@@ -95,10 +95,10 @@ def test_what_computes_nothing_reruns_nothing(monkeypatch, module):
 
 EDITS = {
     # a claim's text or rule
-    "inference/claims/evaluate.py": {"claims"} | RECOVERY,
-    "inference/claims/verdicts.py": {"claims"} | RECOVERY,
+    "inference/claims/evaluate.py": {"claims", "power"} | RECOVERY,
+    "inference/claims/verdicts.py": {"claims", "power"} | RECOVERY,
     "inference/profile_table.py": {"claims"},
-    "claim_names.py": {"claims"} | RECOVERY,
+    "claim_names.py": {"claims", "power"} | RECOVERY,
     # how files of claims are read, of which jobs see the content
     "claim_files.py": set(),
     "registration.py": set(),
@@ -109,7 +109,7 @@ EDITS = {
     # the formats: their readers and writers
     "formats/rdms.py": {
         *("read_rdm_dataset", "brain_rdms", "network_rdms", "rsa", "ceilings", "beta_recovery"),
-        *("calibration", "calibration_truth", "plot_geometry"),
+        *("calibration", "calibration_truth", "power", "plot_geometry"),
     }
     | RECOVERY,
     "formats/activations.py": {"extract", "network_rdms", "encoding"},
@@ -146,7 +146,7 @@ EDITS = {
     "encoding/fits.py": {"encoding"},
     "encoding/table.py": {"encoding_table"},
     "geometry/ranks.py": {
-        *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "plot_geometry"),
+        *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "power", "plot_geometry"),
     }
     | RECOVERY,
     "inference/scores.py": {"rsa"} | RECOVERY,
@@ -160,6 +160,7 @@ EDITS = {
     "inference/contrasts.py": {"comparisons"},
     "formats/columns/comparisons.py": {"comparisons", "plot_comparisons"},
     "validation/calibration.py": {"calibration", "calibration_truth"},
+    "validation/power.py": {"power"},
 }
 
 
