@@ -29,7 +29,7 @@ with job_log(snakemake.log[0]):
             models={name: model_scores(own[k], inference.seed) for name, own in parts.items()},
             rois=[str(roi) for roi in part["roi"].to_numpy()],
             ceilings=primary_ceilings(ceilings),
-            cast=Cast(settings["families"], roles["networks"], roles["rois"]),
+            cast=Cast(settings["families"], roles["networks"], roles["rois"], settings["lineages"]),
             confidence=inference.confidence,
             seed=inference.seed,
             smallest_p=smallest_p(read_table(snakemake.input.table, SCORES)),

@@ -12,7 +12,7 @@ with job_log(snakemake.log[0]):
     design = Design(
         settings["families"], settings["reliability"], settings["subjects"], float(wildcards.effect)
     )
-    cast = Cast(settings["families"], roles["networks"], roles["rois"])
+    cast = Cast(settings["families"], roles["networks"], roles["rois"], settings["lineages"])
     table = power(
         design,
         int(wildcards.stimuli),

@@ -178,6 +178,10 @@ def settings_of_claims(wildcards) -> dict:
         "claims": CLAIMS[wildcards.study],
         "roles": CONFIGS[wildcards.study]["roles"],
         "families": {model: MODELS[model]["family"] for model in models_of(wildcards.study)},
+        "lineages": {
+            model: MODELS[model].get("lineage") or MODELS[model]["network"]["name"]
+            for model in models_of(wildcards.study)
+        },
         "registered": registered(wildcards.study),
         "registration": registration.summary(registered(wildcards.study)),
         "inference": part_of_study("confidence", "seed")(wildcards),
@@ -200,7 +204,7 @@ def power_settings(wildcards) -> dict:
     # from early to late; in between in the order of the card
     order = sorted(card["rois"], key=lambda roi: (roi != roles.get("early"), roi == roles.get("late")))
     settings = settings_of_claims(wildcards)
-    return {key: settings[key] for key in ("claims", "roles", "families", "inference")} | {
+    return {key: settings[key] for key in ("claims", "roles", "families", "lineages", "inference")} | {
         "reliability": {roi: known[roi] for roi in order},
         "subjects": wanted["subjects"] or card["options"].get("subjects") or 1,
         "studies": wanted["studies"],

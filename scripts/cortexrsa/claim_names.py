@@ -25,6 +25,7 @@ class Cast:
     ----------
     families : family of every network of the study, by name
     networks, rois : sets by role
+    lineages : of every network: those of one lineage count once where a claim is about a family
 
     Examples
     --------
@@ -39,6 +40,7 @@ class Cast:
     families: dict[str, str] = field(default_factory=dict)
     networks: dict = field(default_factory=dict)
     rois: dict = field(default_factory=dict)
+    lineages: dict[str, str] = field(default_factory=dict)
 
     def members(self, chosen: object, kind: str = "network", above: tuple[str, ...] = ()) -> list[str]:
         """Names in a set, each once, in its order; families by name.

@@ -10,7 +10,7 @@ from cortexrsa.claim_names import Cast
 from cortexrsa.inference import profiles
 from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.terms import Scope, label_of, terms
-from cortexrsa.inference.claims.values import value_of
+from cortexrsa.inference.claims.values import NoValue, value_of
 from cortexrsa.inference.layer_choice import candidate_layers
 from support import message_of
 
@@ -121,10 +121,33 @@ def test_an_interaction_of_network_and_roi():
 def test_means_over_networks_rois_and_families():
     of = study()
     of.cast = Cast({"resnet18": "task-optimised", "resnet50": "task-optimised"}, ROLES, {})
-    mean = {"score": {"layer": "layer3"}, "network": {"mean": {"family": "task-optimised"}}}
+    mean = {"score": {"layer": "layer3"}, "network": {"mean": [{"family": "task-optimised"}]}}
     found = estimate_of(mean | {"roi": {"mean": ["V1", "LO"]}}, of)
     expected = np.mean([of.models[name].scores.estimate[:, 3] for name in ("resnet18", "resnet50")])
     assert found == pytest.approx(expected)
+
+
+def test_the_mean_of_a_family_generalises_over_lineages():
+    """Networks are drawn too: the interval is wide where they differ, and five lineages are needed."""
+    of, names = study(), [f"net{k}" for k in range(6)]
+    for k, name in enumerate(names):
+        of.models[name] = network(EARLY + 0.1 * (k // 2 - 1), LATE, seed=k)
+    cast = Cast(dict.fromkeys(names, "self-supervised"), {}, {})
+    family = {"score": "best", "roi": "V1", "network": {"mean": {"family": "self-supervised"}}}
+    as_they_are = family | {"network": {"mean": names}}
+    of.cast, widths = cast, []
+    for statistic in (family, as_they_are):
+        value = value_of(of, terms(statistic, Scope(cast)))
+        assert value.value == pytest.approx(0.5, abs=0.02)
+        widths.append(np.diff(value.limits(0.95)).item())
+    assert widths[0] > 3 * widths[1]
+    interaction = {"difference": [family | {"roi": "LO"}, family]}
+    each = [of.models[name].heldout.estimate for name in names]
+    found = value_of(of, terms(interaction, Scope(cast))).value
+    assert found == pytest.approx(np.mean([one[1, 0] - one[0, 0] for one in each]))
+    of.cast = Cast(cast.families, {}, {}, dict.fromkeys(names[:3], "one") | dict.fromkeys(names[3:], "two"))
+    with pytest.raises(NoValue, match="2 independent lineages of networks in a family, of at least 5"):
+        value_of(of, terms(family, Scope(of.cast)))
 
 
 def test_errors_of_a_contrast_are_those_of_the_shared_replicates():

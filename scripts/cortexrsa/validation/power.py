@@ -21,10 +21,11 @@ from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.errors import over_subjects
-from cortexrsa.inference.names import CANDIDATES, FITTED
+from cortexrsa.inference.layer_choice import candidate_layers
+from cortexrsa.inference.names import CANDIDATES
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.splits import candidate_layers, chosen_in_halves
+from cortexrsa.inference.splits import chosen_in_halves
 from cortexrsa.inference.study import ModelScores
 from cortexrsa.jobs import progress
 
@@ -66,20 +67,18 @@ class Design:
         return np.stack([early, late, np.full(8, 0.6)])
 
 
-def simulated(design: Design, n: int, settings: Settings, cast: Cast, fitted: bool = False) -> Study:
+def simulated(design: Design, n: int, settings: Settings, cast: Cast) -> Study:
     """One study of n stimuli, with scores, errors (in one pass) and noise ceilings.
 
     Parameters
     ----------
     settings : seed, confidence and halves
-    fitted : whether weighted layers are scored too
     """
     random = np.random.default_rng([settings.seed, n])
     codes = random.normal(size=(2, n, CODE))
     brain, ceilings = _brain(design, codes, random)
     method = OnePass(n, settings.seed)
     candidates = candidate_layers(DEPTH, SHAPES)
-    names = [*CANDIDATES, *([FITTED] if fitted else [])]
     flat = brain.reshape(-1, brain.shape[-1])
     models = {}
     for name, family in design.families.items():
@@ -93,7 +92,7 @@ def simulated(design: Design, n: int, settings: Settings, cast: Cast, fitted: bo
             for values in ((scores.reshape(*shape, len(DEPTH)), deviations), own)
         )
         labels = [f"layer{k}" for k in range(len(DEPTH))]
-        models[name] = ModelScores(DEPTH, *together, names, labels, SHAPES)
+        models[name] = ModelScores(DEPTH, *together, list(CANDIDATES), labels, SHAPES)
     return Study(models, list(design.rois), ceilings, cast, settings.confidence, seed=settings.seed)
 
 

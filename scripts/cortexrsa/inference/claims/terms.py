@@ -41,6 +41,7 @@ class Reading:
     measure, split : of the scores
     depth : relative or stage: how the layers of two profiles are matched
     centred : whether each profile is taken about its mean
+    family : of which the network is a member by chance, where the claim is about the family's mean
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Reading:
     split: str = "test"
     depth: str = "relative"
     centred: bool = False
+    family: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,12 @@ def _said(chosen: object) -> str:
     return str(chosen)
 
 
+def _family(chosen: object) -> str:
+    """The family whose mean a set of networks is, if it is one."""
+    of = chosen.get("mean") if isinstance(chosen, dict) else None
+    return of.get("family", "") if isinstance(of, dict) else ""
+
+
 def _nodes(statistic: dict, scope: Scope, weight: float = 1.0) -> Iterator[tuple[float, dict, Scope]]:
     """The readings that a statistic is made of, as it writes them, with their weights and scopes."""
     scope = scope.within(statistic)
@@ -165,6 +173,7 @@ def terms(statistic: dict, scope: Scope) -> list[tuple[float, Reading]]:
             layer = node["score"]
             options["layer"] = layer if isinstance(layer, str) else ("layer", layer["layer"])
         options |= {key: node[key] for key in ("depth", "centred") if key in node}
+        options["family"] = next(filter(None, (_family(network) for network, _ in _sides(node, inner))), "")
         sides = [(inner.networks(network), inner.places(roi)) for network, roi in _sides(node, inner)]
         made = [{}]
         for (networks, places), names in zip(

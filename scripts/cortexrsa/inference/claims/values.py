@@ -13,6 +13,7 @@ from cortexrsa.inference.centroids import Centroid, CentroidContrast
 from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.claims.terms import Reading
 from cortexrsa.inference.errors import UNDEFINED, Estimate, Replicated
+from cortexrsa.inference.lineages import family_contrast, lineage_weights
 from cortexrsa.inference.profile_errors import largest_difference, profile_correlations
 from cortexrsa.inference.study import ModelScores, heldout_scores, profile_scores
 
@@ -150,7 +151,11 @@ def value_of(study: Study, terms: Terms, bound: float | None = None) -> Value:
             if len(_model(study, reading, network).depth) < FEWEST.get(kind, 1):
                 raise NoValue(f"needs at least {FEWEST[kind]} layers")
     if kind in ("score", *SHAPES):
+        if any(reading.family for _, reading in terms):
+            return of_estimate(_of_families(study, terms))
         return of_estimate(_linear(study, terms).evaluated())
+    if any(reading.family for _, reading in terms):
+        raise NoValue("a claim about the mean of a family is one of scores, slopes or curvatures")
     if kind == "centroid":
         return _centroids(study, terms)
     if kind == "correlation":
@@ -178,6 +183,34 @@ def _linear(study: Study, terms: Terms) -> Replicated:
     return parts[0].apply(
         lambda *values: sum(weight * value for weight, value in zip(weights, values, strict=True)), *parts[1:]
     )
+
+
+def _of_families(study: Study, terms: Terms) -> Estimate:
+    """A weighted sum of which some networks stand for their families, and might have been others."""
+    signs = {}
+    for weight, reading in terms:
+        signs.setdefault(reading.family, np.sign(weight))
+    columns, weights, lineages = [], [], []
+    for family, sign in signs.items():
+        own = [(weight, reading) for weight, reading in terms if reading.family == family]
+        if not family:
+            columns.append(_linear(study, own))
+            weights.append(1.0)
+            lineages.append(None)
+            continue
+        names = list(dict.fromkeys(reading.network for _, reading in own))
+        of_each = [study.cast.lineages.get(name, name) for name in names]
+        for name, share in zip(names, lineage_weights(of_each), strict=True):
+            # what the claim says of one member, in the place of its share of a plain mean
+            member = [(sign * len(names) * weight, one) for weight, one in own if one.network == name]
+            columns.append(_linear(study, member))
+            weights.append(sign * share)
+        lineages += of_each
+    stacked = columns[0].apply(lambda *values: np.stack(values, axis=-1), *columns[1:])
+    found, reason = family_contrast(stacked, np.array(weights), lineages)
+    if reason:
+        raise NoValue(reason)
+    return found
 
 
 def _centroids(study: Study, terms: Terms) -> Value:
