@@ -13,7 +13,9 @@ import pytest
 import xarray
 
 from cortexrsa.brain.loaders.responses import load_responses
+from cortexrsa.brain.loaders.responses_files import names_of_responses, names_of_stimuli, outside_files
 from cortexrsa.brain.loaders.responses_stimuli import load_stimuli
+from cortexrsa.brain.reliability import noise_ceiling, reliability_table
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.cards import load_card
 from cortexrsa.errors import InputError
@@ -410,6 +412,16 @@ def test_averages_are_means_over_the_repeats(world, original, tmp_path):
     average = read(card_of(original, average=True), tmp_path)[2]
     np.testing.assert_allclose(average.values, single.mean("repeat").values, atol=1e-6)
     assert average.dims == ("stimulus", "voxel")
+    assert set(average["repeats"].values) == {3}
+    # what their trials told of the noise is kept
+    np.testing.assert_allclose(average["ncsnr"], noise_ceiling(single.values)[0])
+    tables = [reliability_table(responses, splits=2) for responses in (average, single)]
+    assert tables[0]["reliability"].isna().all()
+    np.testing.assert_allclose(
+        tables[0]["nc"], 100 * tables[0]["ncsnr"] ** 2 / (tables[0]["ncsnr"] ** 2 + 1 / 3)
+    )
+    # of all stimuli instead of those of the split
+    np.testing.assert_allclose(tables[0]["nc"], tables[1]["nc"], atol=8)
 
 
 def test_trials_are_left_out_by_a_column(world, lab, tmp_path):
@@ -643,6 +655,48 @@ def test_the_design_of_nsd_counts_from_one(world, lab, tmp_path):
     # rounding to 1/300
     assert max(near) < 1
     assert np.median(near) < 0.4
+
+
+def test_parquet_is_read_where_its_package_is_there(world, lab, tmp_path, monkeypatch):
+    table = pd.DataFrame(world.betas, columns=[f"v{k}" for k in range(world.labels.size)])
+    (lab / "betas.parquet").touch()
+    np.save(lab / "labels.npy", world.labels.ravel())
+    rois = {roi: {"atlas": "labels.npy", "label": code} for roi, code in (("V1", 1), ("LO", 2))}
+    card = card_of(lab, rois, values={"file": "betas.parquet", "axes": None})
+    monkeypatch.setattr(pd, "read_parquet", lambda path: table)
+    _, stimuli, responses, _ = read(card, tmp_path)
+    assert_recovered(world, responses, stimuli)
+
+    def lacking(path):
+        raise ImportError("no pyarrow")
+
+    monkeypatch.setattr(pd, "read_parquet", lacking)
+    message = message_of(read, card, tmp_path)
+    assert (
+        "betas.parquet: format: found a parquet file, expected the package pyarrow (pip install -r" in message
+    )
+
+
+def test_what_results_depend_on(lab):
+    (lab / "lists").mkdir()
+    (lab / "lists/ood.txt").touch()
+    rois = {
+        "V1": {"mask": "ro*.nii.gz"},
+        "LO": {"atlas": "{hemisphere}.gii", "label": "LO", "labels": "names.ctab"},
+    }
+    for name in ("lh.gii", "rh.gii", "names.ctab", "ses-01.npy", "ses-02.npy", "other.npy"):
+        (lab / name).touch()
+    splits = {"test": {"list": "lists/ood.txt"}}
+    card = card_of(lab, rois, values={"file": "ses-{session}.npy"}, splits=splits)
+    stimuli, responses = (
+        {path.removeprefix(f"{lab}/") for path in outside_files(card, names(card))}
+        for names in (names_of_stimuli, names_of_responses)
+    )
+    sessions = {"trials.csv", "ses-01.npy", "ses-02.npy"}
+    assert stimuli == sessions | {"lists/ood.txt"} | {f"images/{k:03d}.png" for k in range(30)}
+    assert responses == sessions | {"roi.nii.gz", "lh.gii", "rh.gii", "names.ctab"}
+    # those that a card downloads are inputs of the job
+    assert outside_files(card | {"files": [{"file": "x"}]}, names_of_responses(card)) == []
 
 
 # ---- bad input ---------------------------------------------------------------------------------------------

@@ -13,9 +13,10 @@ pytestmark = pytest.mark.slow
 STUDY = """datasets: [lab]
 models: [pixels]
 inference: {bootstrap: 20, permutations: 99, ceiling_splits: 4, halves: 2}
-claims:
+claims: []
+roles:
   rois: {early: V1, late: LO}
-  models: {task_optimised: null, generative: null, self_supervised: null, untrained: null}
+  networks: {task_optimised: null, generative: null, self_supervised: null, untrained: null}
 """
 FOLDER = "results/studies/lab/lab"
 TABLES = [f"{FOLDER}/{name}.csv" for name in ("scores", "ceilings", "reliability")]

@@ -181,8 +181,8 @@ def reliability_table(responses: xarray.DataArray, splits: int = 100, seed: int 
 
     Parameters
     ----------
-    responses : (stimulus, repeat, voxel), or averages (stimulus, voxel) with the coord repeats on stimulus;
-        else as `files.write_responses` wants them
+    responses : (stimulus, repeat, voxel), or averages (stimulus, voxel) with the coord repeats on stimulus,
+        and maybe ncsnr on voxel; else as `files.write_responses` wants them
     splits, seed : see `split_half_reliability`
 
     Returns
@@ -195,6 +195,8 @@ def reliability_table(responses: xarray.DataArray, splits: int = 100, seed: int 
     """
     if "repeat" in responses.dims:
         parts = _split_half_parts(responses.transpose("stimulus", "repeat", "voxel"), splits, seed)
+    elif "ncsnr" in responses.coords:
+        parts = _parts_of_averages(responses)
     elif repeats_of(responses) is not None:
         parts = _moment_parts(responses.transpose("stimulus", "voxel"))
     else:
@@ -232,6 +234,17 @@ def _split_half_parts(responses: xarray.DataArray, splits: int, seed: int) -> li
         if repeats.any():
             columns = dict(zip(("reliability", "ncsnr", "nc"), found, strict=True))
             parts.append({"split": split, "repeats": repeats} | columns)
+    return parts
+
+
+def _parts_of_averages(responses: xarray.DataArray) -> list[dict]:
+    """Of averages whose ncsnr was told by their trials; halves of the repeats are gone."""
+    parts, ncsnr = [], responses["ncsnr"].values
+    for split in pd.unique(responses["split"].values):
+        counts = responses["repeats"].values[responses["split"].values == split]
+        nc = 100 * ncsnr**2 / (ncsnr**2 + (1 / counts).mean())
+        part = {"split": split, "repeats": int(counts.max()), "reliability": np.nan}
+        parts.append(part | {"ncsnr": ncsnr, "nc": nc})
     return parts
 
 

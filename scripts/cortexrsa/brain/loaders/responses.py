@@ -15,6 +15,8 @@ from cortexrsa.brain.loaders.responses_files import base_of, filled, on_disk, pl
 from cortexrsa.brain.loaders.responses_rois import Brain, Part, brain_of, parts_of_values, voxels_of_rois
 from cortexrsa.brain.loaders.responses_trials import UNKNOWN, read_trials
 from cortexrsa.brain.loaders.responses_values import check_values, layout_of, read_part, scale_of
+from cortexrsa.brain.reliability import noise_ceiling, total_variance
+from cortexrsa.brain.responses import BLOCK, recorded, voxels_of_subjects
 from cortexrsa.errors import InputError
 from cortexrsa.formats.foreign_arrays import open_array
 from cortexrsa.jobs import warn
@@ -50,8 +52,25 @@ def load_responses(
     if selection:
         responses = select_reliable(responses, **selection, source="options.selection")
     if options["average"] and "repeat" in responses.dims:
-        return mean_over_repeats(responses)
+        return _averages(responses)
     return responses
+
+
+def _averages(responses: xarray.DataArray) -> xarray.DataArray:
+    """Means over the repeats, with what ceilings need of the repeats: their numbers, and each ncsnr."""
+    values, ncsnr = responses.values, np.full(responses.sizes["voxel"], np.nan)
+    counts = np.full(responses.sizes["stimulus"], np.iinfo(int).max)
+    for own in voxels_of_subjects(responses).values():
+        present = recorded(values, own)
+        counts = np.minimum(counts, present.sum(axis=1))
+        if (present.sum(axis=1) >= 2).sum() < 3:
+            continue
+        for start in range(0, len(own), BLOCK):
+            block = own[start : start + BLOCK]
+            trials = values[..., block]
+            ncsnr[block] = noise_ceiling(trials, total_variance(responses, trials), present)[0]
+    averages = mean_over_repeats(responses)
+    return averages.assign_coords(repeats=("stimulus", counts), ncsnr=("voxel", ncsnr))
 
 
 def _zscore(options: dict, sources: list[Source]) -> str:
