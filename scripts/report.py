@@ -14,6 +14,8 @@ from pathlib import Path
 from cortexrsa.cards import merged_config
 from cortexrsa.dryrun import jobs_of, pending
 from cortexrsa.errors import InputError, concerning
+from cortexrsa.formats.columns.claims import CLAIMS
+from cortexrsa.formats.tables import read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,7 +25,7 @@ def write_reports(configfiles: list[str]) -> list[str]:
 
     Returns
     -------
-    told : lines for the terminal: where the reports are, or why there is none
+    told : lines for the terminal: where the reports are and the verdicts in them, or why there is none
 
     Raises
     ------
@@ -54,7 +56,20 @@ def write_reports(configfiles: list[str]) -> list[str]:
                 )
         os.replace(temporary, f"{folder}/report.html")
         told.append(f"Results of {study}: {folder}/report.html, and the tables and figures beside it")
+        told += verdicts(f"{folder}/claims.csv")
     return told
+
+
+def verdicts(claims: str) -> list[str]:
+    """Verdict and statement of every claim of a table, one line each."""
+    table = read_table(claims, CLAIMS)
+    whole = table[table["statistic"] == "overall"]
+    names = [
+        row.claim if table["file"].nunique() == 1 else f"{row.file} {row.claim}" for row in whole.itertuples()
+    ]
+    widths = [max(map(len, column), default=0) for column in (names, whole["verdict"])]
+    rows = zip(names, whole["verdict"], whole["statement"], strict=True)
+    return [f"  {name:{widths[0]}}  {verdict:{widths[1]}}  {statement}" for name, verdict, statement in rows]
 
 
 if __name__ == "__main__":

@@ -342,10 +342,14 @@ def test_baselines_alone_make_a_study(rerun):
     """No profiles, no centroids, no claims: figures that say so, and a report."""
     (rerun / "alone.yaml").write_text(f"models: [pixels]\n{NOBODY}")
     before = at(rerun, "tiny/report.html").read_bytes()
-    made(rerun, "--configfile", "tiny.yaml", "alone.yaml")
+    run = made(rerun, "--configfile", "tiny.yaml", "alone.yaml")
     assert at(rerun, "tiny/report.html", "alone.yaml").exists()
     claims = table(rerun, "tiny/claims.csv", "alone.yaml")
     assert (claims["verdict"] == "untestable").all()
+    # the run ends with the verdicts
+    told = re.findall(r"^  (\S+)  untestable  (.+)$", run.stderr, re.MULTILINE)
+    whole = claims[claims["statistic"] == "overall"]
+    assert told == list(zip(whole["claim"], whole["statement"], strict=True))
     # the other study of the same data set keeps its results
     assert at(rerun, "tiny/report.html").read_bytes() == before
 
