@@ -387,7 +387,8 @@ BAD_CARDS = [
         "models/small",
         "width: 16",
         "widht: 16",
-        "network.options.widht: found an unknown key, expected one of width, classes; did you mean width?",
+        "network.options.widht: found an unknown key, expected one of width, classes, zero_init_residual; "
+        "did you mean width?",
     ),
     ("models/small", "resnet18,", "resnet19,", "network.name: found 'resnet19', expected one of resnet18,"),
     (
