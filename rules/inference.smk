@@ -81,6 +81,7 @@ rule ceilings:
 rule claims:
     input:
         unpack(learning_of),
+        unpack(claimed_encodings),
         scores=similarities_of,
         table=f"{RESULTS}/scores.csv",
         ceilings=f"{RESULTS}/ceilings.csv",

@@ -1,5 +1,7 @@
 """Verdicts on the claims, and what is read off the profiles."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from cortexrsa.claim_names import Cast
@@ -7,13 +9,15 @@ from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.claims import CLAIMS, PROFILES
 from cortexrsa.formats.columns.learning import LEARNING
 from cortexrsa.formats.columns.scores import SCORES
+from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.study import Study
+from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.profile_table import summarise
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.study import model_scores, parts_of, read_results, smallest_p
+from cortexrsa.inference.study import model_scores, of_rois, parts_of, read_results, smallest_p
 from cortexrsa.jobs import job_log
 from cortexrsa.networks.learning import unlearned
 
@@ -23,6 +27,10 @@ with job_log(snakemake.log[0]):
     results = read_results(snakemake.input.scores)
     ceilings = read_table(snakemake.input.ceilings, CEILINGS)
     parts = {name: parts_of(result) for name, result in results.items()}
+    encoded = {
+        Path(path).stem: read_dataset(path).sel(estimator=settings["encoding"])
+        for path in snakemake.input.get("encoding", [])
+    }
     # ROIs of other subjects cannot be compared with these: a study for each set of subjects
     studies = [
         Study(
@@ -36,6 +44,7 @@ with job_log(snakemake.log[0]):
             unlearned=unlearned(read_table(learning, LEARNING))
             if (learning := snakemake.input.get("learning"))
             else {},
+            others={("encoding", PRIMARY): of_rois(encoded, list(part["roi"].to_numpy()), inference.seed)},
         )
         for k, part in enumerate(next(iter(parts.values())))
     ]

@@ -39,6 +39,14 @@ def similarities_of(wildcards) -> list[str]:
     return expand(f"{RESULTS}/rsa/{{model}}.nc", **wildcards, model=models_of(wildcards.study))
 
 
+def claimed_encodings(wildcards) -> dict:
+    """Encoding models of a study's networks, where one of its claims is about them."""
+    asked = '"encoding"' in json.dumps(CLAIMS[wildcards.study])
+    if not asked or not encodes(wildcards.study, wildcards.dataset):
+        return {}
+    return {"encoding": encodings_of(wildcards)}
+
+
 def encodings_of(wildcards) -> list[str]:
     """Encoding models of all networks of a study."""
     return expand(f"{RESULTS}/encoding/{{model}}.nc", **wildcards, model=models_of(wildcards.study))

@@ -182,6 +182,8 @@ def settings_of_claims(wildcards) -> dict:
             model: MODELS[model].get("lineage") or MODELS[model]["network"]["name"]
             for model in models_of(wildcards.study)
         },
+        # of several methods of encoding the first
+        "encoding": next(iter(CONFIGS[wildcards.study]["encoding"]["methods"]), None),
         "registered": registered(wildcards.study),
         "registration": registration.summary(registered(wildcards.study)),
         "inference": part_of_study("confidence", "seed")(wildcards),

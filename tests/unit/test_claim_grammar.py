@@ -1,11 +1,13 @@
 """Claims as files: what they may say, what they mean, and the mended rules of the original study."""
 
+import re
+
 import numpy as np
 import pytest
 import yaml
 from test_claims import DEPTH, EARLY, FLAT, GOOD, LATE, MIDDLE, ROLES, ROOT, network, study
 
-from cortexrsa.claim_files import load_claims
+from cortexrsa.claim_files import claim_names, load_claims
 from cortexrsa.claim_names import Cast
 from cortexrsa.inference import profiles
 from cortexrsa.inference.claims.evaluate import evaluate
@@ -92,6 +94,24 @@ def test_fault_in_a_file_of_claims_is_one_line(tmp_path, text, expected):
     message = message_of(claims_in, tmp_path, text)
     assert message.startswith("resources/claims/mine.yaml: ")
     assert expected in message
+
+
+@pytest.mark.parametrize("name", claim_names(ROOT))
+def test_every_file_of_claims_is_valid(name):
+    assert load_claims(name, ROOT)["claims"]
+
+
+def test_the_claims_of_the_page_are_valid(tmp_path):
+    """Those of later measures, and the example of the grammar."""
+    page = (ROOT / "docs/claims.md").read_text()
+    blocks = [text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if text.startswith("title:")]
+    assert len(blocks) == 2
+    (tmp_path / "resources/claims").mkdir(parents=True)
+    for block in blocks:
+        (tmp_path / "resources/claims/page.yaml").write_text(block)
+        found = load_claims("page", tmp_path)
+    assert [claim["id"] for claim in found["claims"]] == ["H7", "H8", "H9"]
+    assert [claim["measure"] for claim in found["claims"]] == ["encoding", "partial_rsa", "rsa"]
 
 
 # ---- what a statistic means ------------------------------------------------------------------------------

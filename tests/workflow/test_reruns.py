@@ -107,6 +107,19 @@ def test_words_of_a_card_change_no_result(rerun):
     assert rerunning(rerun) == set()
 
 
+def test_a_claim_edited_reruns_the_claims_and_their_figures(rerun):
+    claims = {"tiny/claims.csv", "tiny/profiles.csv"}
+    claims |= {name for name in FIGURES if "centroids" in name or "verdicts" in name}
+    path = rerun / "resources/claims/original_study_v1.yaml"
+    edit(path, "title: ", "# a comment\ntitle: ")
+    assert rerunning(rerun) == set()
+    edit(path, "expect: greater", "expect: less")
+    assert rerunning(rerun) == claims
+    edit(path, "expect: less", "expect: greater")
+    edit(rerun / "tiny.yaml", "generative: tiny_vae", "generative: null")
+    assert rerunning(rerun) == claims
+
+
 def test_batch_size_of_the_extraction_changes_no_result(rerun):
     path = rerun / "resources/models/tiny_untrained.yaml"
     path.write_text(path.read_text() + "batch_size: 7\n")

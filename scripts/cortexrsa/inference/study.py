@@ -96,6 +96,16 @@ def model_scores(result: xarray.Dataset, seed: int) -> ModelScores:
     )
 
 
+def of_rois(results: dict[str, xarray.Dataset], rois: list[str], seed: int) -> dict[str, ModelScores]:
+    """`model_scores` of another measure by model name, with the ROIs in this order; none without them."""
+    found = {}
+    for name, result in results.items():
+        own = next((part for part in parts_of(result) if set(rois) <= set(part["roi"].to_numpy())), None)
+        if own is not None:
+            found[name] = model_scores(own.sel(roi=rois), seed)
+    return found
+
+
 def read_results(paths: list[str]) -> dict[str, xarray.Dataset]:
     """Results of `scores.score_network` by model name (the name of the file)."""
     variables = ["score", "deviations", "replicates", "n_stimuli", "heldout", "heldout_deviations"]

@@ -112,6 +112,8 @@ def _obstacle(study: Study, of: Terms, bounded: bool) -> str | None:
         models = study.scores_of(reading.measure, reading.split)
         if not models:
             return f"the study has no scores of the measure {reading.measure} in the {reading.split} split"
+        if bounded and reading.measure != "rsa":
+            return f"the noise ceiling is that of RSA, not of {reading.measure}"
         for network in filter(None, (reading.network, reading.other)):
             if network not in models:
                 return f"{network} is not in this study"
