@@ -15,6 +15,7 @@ from cortexrsa.schemas import validate
 GRID = (7, 6, 5)
 AFFINE = np.diag([2.0, 2.0, 2.5, 1.0])
 SIZE = 24
+PATTERNS = 6
 
 
 @dataclass
@@ -54,17 +55,22 @@ def make_world(n: int = 30, repeats: int = 3, sessions: int = 3, noise: float = 
     """A world in which every stimulus is shown once in every session."""
     rng = np.random.default_rng(seed)
     voxels = int(np.prod(GRID))
-    pixels = rng.integers(0, 256, (n, 6, 6, 3), np.uint8).repeat(SIZE // 6, 1).repeat(SIZE // 6, 2)
-    # voxels see the pixels: a network of pixels explains them
-    seen = (pixels[:, ::4, ::4].reshape(n, -1) - 127.5) / 74
-    signal = seen @ rng.standard_normal((seen.shape[1], voxels)) / np.sqrt(seen.shape[1])
+    # mixtures of a few patterns of 6 x 6 grey squares
+    patterns = np.linalg.qr(rng.standard_normal((36, PATTERNS)))[0].T
+    squares = np.clip(np.rint(127.5 + 100 * rng.standard_normal((n, PATTERNS)) @ patterns), 0, 255)
+    pixels = squares.reshape(n, 6, 6, 1).astype(np.uint8)
+    pixels = pixels.repeat(SIZE // 6, 1).repeat(SIZE // 6, 2).repeat(3, 3)
+    # voxels see the pixels, so that the RDM of the pixels is theirs
+    seen = (squares - 127.5) @ patterns.T
+    signal = seen / seen.std() @ rng.standard_normal((PATTERNS, voxels)) / np.sqrt(PATTERNS)
     rows, betas = [], []
     for session in range(sessions):
+        offset = 50 * session * rng.standard_normal(voxels)
         for repeat in range(repeats // sessions):
             order = rng.permutation(n)
             shown = signal[order] + noise * rng.standard_normal((n, voxels))
             # what only z-scores within the session take out
-            betas.append((shown * (1 + 3 * session) + 50 * session) / 100)
+            betas.append((shown * (1 + 3 * session) + offset) / 100)
             rows += [(f"{k:03d}", f"{session + 1:02d}", f"{repeat + 1}") for k in order]
     labels = np.zeros(voxels, int)
     labels[rng.permutation(voxels)[:80]] = np.repeat([1, 2], 40)

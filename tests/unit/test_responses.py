@@ -421,7 +421,7 @@ def test_averages_are_means_over_the_repeats(world, original, tmp_path):
         tables[0]["nc"], 100 * tables[0]["ncsnr"] ** 2 / (tables[0]["ncsnr"] ** 2 + 1 / 3)
     )
     # of all stimuli instead of those of the split
-    np.testing.assert_allclose(tables[0]["nc"], tables[1]["nc"], atol=8)
+    assert tables[0]["nc"].median() == pytest.approx(tables[1]["nc"].median(), abs=2)
 
 
 def test_trials_are_left_out_by_a_column(world, lab, tmp_path):
@@ -438,7 +438,7 @@ def test_trials_are_left_out_by_a_column(world, lab, tmp_path):
 
 
 def test_voxels_are_selected_on_the_training_stimuli(world, lab, tmp_path):
-    noisy = make_world(noise=1.0)
+    noisy = make_world(n=60, noise=1.0)
     noise = np.random.default_rng(5).standard_normal(noisy.betas.shape)
     # every other voxel has no signal
     noisy.betas[:, ::2] = noise[:, ::2]

@@ -63,6 +63,13 @@ def test_a_labs_folder_becomes_a_study(project, lab):
     ceilings = pd.read_csv(project / "results/studies/lab/lab/ceilings.csv")
     assert set(ceilings["split"]) == {"test", "ood", "train"}
     assert set(ceilings["kind"]) == {"split-half"}
+    # sessions forgotten: some stimuli were shown in one alone
+    assert (
+        scores_of(project, card_of(folder, values=right["options"]["values"], splits=splits, zscore="none"))[
+            "test"
+        ].max()
+        < 0.6
+    )
     # an index that is wrong by one
     trials = world.trials.assign(stimulus_id=np.roll(world.trials["stimulus_id"], 1))
     trials.to_csv(folder / "trials.csv", index=False)
