@@ -194,6 +194,17 @@ def test_letters_are_the_largest_groups_without_a_difference(seed):
     assert len(letters(differ)) == len(largest)
 
 
+def test_reliability_of_several_splits_and_of_averages():
+    table = pd.DataFrame({"roi": ["V1", "LO"] * 30, "reliability": 0.5, "repeats": 3})
+    table["split"] = np.repeat(["train", "ood", "test"], 20)
+    titles = [axes.get_title() for axes in plot_reliability(table).axes]
+    assert titles == [f"{split} stimuli, 3 repeats" for split in ("test", "ood", "train")]
+    (text,) = (
+        text for text in plot_reliability(table.assign(reliability=np.nan)).findobj(Text) if text.get_text()
+    )
+    assert text.get_text().startswith("Averages alone are known")
+
+
 def test_stimuli_of_a_category_stand_in_its_row():
     images = np.arange(40, dtype=np.uint8)[:, None, None, None].repeat(4, 1).repeat(4, 2).repeat(3, 3)
     stimuli = pd.DataFrame({"split": "test", "category": ["cat", "dog"] * 15 + ["few"] * 4 + [""] * 6})

@@ -27,8 +27,10 @@ def plot_reliability(reliability: pd.DataFrame) -> plt.Figure:
     """Histogram of the voxels' split-half reliability: a panel for each split, a colour for each ROI."""
     if reliability.empty:
         return placeholder("No stimulus was repeated: the reliability of the voxels is not known.")
+    if reliability["reliability"].isna().all():
+        return placeholder("Averages alone are known: there are no halves of the repeats to compare.")
     rois = ordered_rois(reliability["roi"])
-    splits = sorted(set(reliability["split"]), key=lambda split: split != "test")
+    splits = sorted(set(reliability["split"]), key=lambda split: (split != "test", split))
     # a line of the legend for each ROI
     size = (WIDTH, 2.3 + 0.15 * len(rois))
     figure, grid = plt.subplots(1, len(splits), figsize=size, sharex=True, sharey=True, squeeze=False)
