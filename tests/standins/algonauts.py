@@ -1,4 +1,4 @@
-"""Algonauts 2023: averages of session z-scores on the surface, hemispheres apart, masks in the challenge's space."""
+"""Algonauts 2023: averages of session z-scores on the surface, hemispheres apart, with masks."""
 
 from __future__ import annotations
 

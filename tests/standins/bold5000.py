@@ -1,4 +1,4 @@
-"""BOLD5000, release 2: a NIfTI a session whose affine is broken, names of images in one text file, masks a ROI."""
+"""BOLD5000, release 2: a NIfTI a session with a broken affine, names of images in one text file, masks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERSION = "GLMbetas-TYPED-FITHRF-GLMDENOISE-RR"
 
 
 def make(folder: Path, seed: int = 0, people: tuple[str, ...] = ("CSI1", "CSI2")) -> StandIn:
-    """Write it: most images once, some four times (the first of them three times), in folders of their sources."""
+    """Write it: most images once, some four times, in the folders of their sources."""
     rng = np.random.default_rng(seed)
     names = [f"n0{k:07d}_{k}.JPEG" for k in range(ONCE // 2)]
     names += [f"COCO_train2014_{k:012d}.jpg" for k in range(ONCE - ONCE // 2)]

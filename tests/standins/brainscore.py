@@ -1,4 +1,4 @@
-"""An assembly of Brain-Score: NetCDF-4 whose MultiIndex levels are flat coordinates, images in a CSV and a zip."""
+"""An assembly of Brain-Score: NetCDF-4 with flat coordinates for its MultiIndex, images in a zip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noise ceiling of NSD and THINGS as published, written apart from the project's own: loops, no shortcuts."""
+"""The noise ceiling of NSD and THINGS as published, written apart from the project's own: loops only."""
 
 from __future__ import annotations
 

@@ -156,6 +156,4 @@ def _write_betas(folder: Path, name: str, person: Person, where: np.ndarray) -> 
     person.betas = values / SCALE
     person.rois["V1"] = person.rois["V1"][1:]
     ncsnr = np.random.default_rng(1).uniform(0.1, 1, where.sum()).astype(np.float32)
-    save_volume(
-        place / "betas_fithrf_GLMdenoise_RR/ncsnr.nii.gz", volume(ncsnr, where, np.nan), np.float32
-    )
+    save_volume(place / "betas_fithrf_GLMdenoise_RR/ncsnr.nii.gz", volume(ncsnr, where, np.nan), np.float32)

@@ -95,7 +95,7 @@ def plant(
 
 
 def design(rng: np.random.Generator, counts: dict[str, int], sessions: int) -> pd.DataFrame:
-    """Every stimulus as often as `counts` says, shuffled over sessions of equal length (the last has the rest)."""
+    """Every stimulus as often as `counts` says, shuffled over sessions (the last is the shortest)."""
     order = np.repeat(list(counts), list(counts.values()))
     rng.shuffle(order)
     length = int(np.ceil(len(order) / sessions))
