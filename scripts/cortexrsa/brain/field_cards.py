@@ -96,9 +96,9 @@ def _filled(folder: Path, layout: Layout, text: str, subject: str | None) -> str
     if subject is not None and subject not in there:
         raise InputError("--subject", repr(subject), suggestion(subject, there), file=folder)
     chosen = [subject or there[0]] if layout.single else [subject] if subject else there
-    quoted = ", ".join(f'"{name}"' if name.isdigit() else name for name in chosen)
-    text = re.sub(r"(?m)^path: .*$", f"path: {quoted(folder)}", text)
-    text = re.sub(r"(?m)^  subjects: .*$", f"  subjects: [{quoted}]", text)
+    names = ", ".join(f'"{name}"' if name.isdigit() else name for name in chosen)
+    text = _with_line(text, "path: ", quoted(folder))
+    text = _with_line(text, "  subjects: ", f"[{names}]")
     text = text.replace("(here subj01)", f"(here {chosen[0]})")
     notes = [f"Written by scripts/new_dataset_card.py from the card {layout.card}; please read it through."]
     if layout.single and len(there) > 1:
@@ -154,6 +154,11 @@ def _columns(folder: Path, options: dict) -> set[str] | None:
     return set.intersection(*(set(pd.read_csv(path, nrows=0).columns) for path in tables))
 
 
+def _with_line(text: str, start: str, value: str) -> str:
+    """The text with another value in the one line that begins so."""
+    return re.sub(rf"(?m)^{start}.*$", lambda _: start + value, text)
+
+
 def _noted(text: str, notes: list[str]) -> str:
     return "".join(f"# {note}\n" for note in notes) + text
 
@@ -188,7 +193,7 @@ def _assembly(folder: Path, text: str) -> str:
         if not (folder / f"{stem}{suffix}").is_file()
     ]
     if "subject" in names:
-        text = re.sub(r"(?m)^  subjects: .*$", f"  subjects: {json.dumps(names['subject'])}", text)
+        text = _with_line(text, "  subjects: ", json.dumps(names["subject"]))
     if "region" in names:
         rois = "".join(
             f"  {roi_label(name)}: {{column: region, value: {json.dumps(name)}}}\n"
@@ -200,8 +205,7 @@ def _assembly(folder: Path, text: str) -> str:
         for name in ("subject", "region")
         if name not in names
     ]
-    text = re.sub(r"(?m)^path: .*$", f"path: {quoted(folder)}", text)
-    return _noted(text, notes)
+    return _noted(_with_line(text, "path: ", quoted(folder)), notes)
 
 
 def roi_label(name: str) -> str:
