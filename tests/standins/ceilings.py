@@ -16,11 +16,14 @@ def ncsnr(zscored: np.ndarray, stimuli: np.ndarray, repeats: int | None = None) 
     stimuli : (trials,) what was shown
     repeats : only stimuli with so many trials; None: with two or more
     """
+    trials = {}
+    for trial, stimulus in enumerate(stimuli):
+        trials.setdefault(stimulus, []).append(trial)
     ratios = []
     for voxel in zscored.T:
         variances = []
-        for stimulus in sorted(set(stimuli)):
-            own = [value for value, name in zip(voxel, stimuli, strict=True) if name == stimulus]
+        for shown in trials.values():
+            own = [voxel[trial] for trial in shown]
             if len(own) == repeats or (repeats is None and len(own) > 1):
                 mean = sum(own) / len(own)
                 variances.append(sum((value - mean) ** 2 for value in own) / (len(own) - 1))

@@ -41,7 +41,9 @@ class Person:
         for session in self.trials["session"].unique():
             own = (self.trials["session"] == session).to_numpy()
             part = self.betas[own]
-            values[own] = (part - part.mean(axis=0)) / part.std(axis=0, ddof=0)
+            # a voxel that was not recorded in a session is NaN there
+            with np.errstate(invalid="ignore"):
+                values[own] = (part - part.mean(axis=0)) / part.std(axis=0, ddof=0)
         return values
 
     def expected(self, roi: str, zscore: bool = True) -> pd.DataFrame:
@@ -72,7 +74,7 @@ class StandIn:
 
 
 def plant(
-    rng: np.random.Generator, shown: pd.DataFrame, voxels: int, noise: float = 0.5, drift: float = 3.0
+    rng: np.random.Generator, shown: pd.DataFrame, voxels: int, noise: float = 0.5, drift: float = 5.0
 ) -> Person:
     """Betas of one subject: a signal of each voxel's own, trial noise, and a gain and offset of each session.
 
