@@ -38,12 +38,13 @@ def noise_ceiling(
 ) -> np.ndarray:
     """Percent of the variance of averages that is signal: 100 ncsnr^2 / (ncsnr^2 + mean of 1 / n).
 
+    The mean is over all stimuli; in the manual of NSD it is (A / 3 + B / 2 + C) / (A + B + C).
+
     Parameters
     ----------
-    averaged : trials in an average; None: those of each stimulus that was repeated
+    averaged : trials in an average; None: those of each stimulus
     """
     ratio = ncsnr(zscored, stimuli, repeats)
-    names, counts = np.unique(stimuli, return_counts=True)
-    used = counts[counts == repeats] if repeats is not None else counts[counts > 1]
-    share = np.mean(1 / used) if averaged is None else 1 / averaged
-    return 100 * ratio**2 / (ratio**2 + share)
+    names = list(stimuli)
+    shares = [1 / names.count(name) for name in set(names)] if averaged is None else [1 / averaged]
+    return 100 * ratio**2 / (ratio**2 + sum(shares) / len(shares))

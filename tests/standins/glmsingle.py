@@ -10,7 +10,7 @@ import pandas as pd
 
 from standins.world import StandIn, brain, design, pictures, plant, save_picture, save_volume, slabs, volume
 
-STIMULI, REPEATS, SESSIONS = 32, 4, 4
+STIMULI, REPEATS, SESSIONS = 40, 4, 4
 
 
 def _experiment(folder: Path, rng: np.random.Generator) -> tuple[pd.DataFrame, dict, np.ndarray]:

@@ -56,7 +56,7 @@ def make(folder: Path, seed: int = 0, people: dict[str, int] | None = None) -> S
     rng = np.random.default_rng(seed)
     people = people or {"subj01": SESSIONS, "subj02": SESSIONS - 1}
     order, subjectim, shared = experiment(rng)
-    images = pictures(rng, [f"{row:05d}" for row in range(IMAGES)])
+    images = pictures(rng, [str(row) for row in range(IMAGES)])
     _write_experiment(folder, order, subjectim, shared, images)
     made: dict[str, Person] = {}
     for name, sessions in people.items():
@@ -65,7 +65,7 @@ def make(folder: Path, seed: int = 0, people: dict[str, int] | None = None) -> S
         shown = pd.DataFrame(
             {
                 "session": np.arange(len(rows)) // LENGTH + 1,
-                "stimulus_id": [f"{row:05d}" for row in rows],
+                "stimulus_id": [str(row) for row in rows],
                 "shared": order[0] <= SHARED,
             }
         )
