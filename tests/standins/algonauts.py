@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from standins.world import Person, StandIn, pictures, save_picture
+from standins.world import Person, StandIn, pictures, save_picture, seen
 
 IMAGES, VERTICES = 48, 90  # both hemispheres have as many here: swapped ones fit without a word
 VISUAL = {1: "V1v", 2: "V1d", 3: "V2v", 4: "V2d", 5: "V3v", 6: "V3d", 7: "hV4"}
@@ -24,7 +24,7 @@ def make(folder: Path, seed: int = 0, people: tuple[str, ...] = ("subj01", "subj
         place = folder / subject / "training_split"
         for name, image in own.items():
             save_picture(place / "training_images" / f"{name}.png", image)
-        values = rng.normal(size=(IMAGES, 2 * VERTICES)).astype(np.float32)
+        values = seen(rng, list(own.values()), 2 * VERTICES).astype(np.float32)
         (place / "training_fmri").mkdir(parents=True)
         masks = folder / subject / "roi_masks"
         masks.mkdir()

@@ -28,7 +28,7 @@ def make(folder: Path, seed: int = 0, people: tuple[str, ...] = ("CSI1", "CSI2")
         counts = dict.fromkeys(names, 1) | dict.fromkeys(repeated, 4)
         shown = design(rng, counts, SESSIONS)
         where = brain()
-        person = plant(rng, shown, where.sum())
+        person = plant(rng, shown, images, where.sum())
         person.rois = _write_masks(folder, subject, where)
         _write(folder, subject, person, where)
         made[subject] = person

@@ -25,7 +25,7 @@ def make(folder: Path, seed: int = 0, people: tuple[str, ...] = ("subj1", "subj2
     # one session: assemblies hold no sessions
     shown = design(rng, dict.fromkeys(names, REPEATS), 1)
     voxels = sum(REGIONS.values())
-    made = {subject: plant(rng, shown, voxels, drift=0) for subject in people}
+    made = {subject: plant(rng, shown, images, voxels, drift=0) for subject in people}
     for person in made.values():
         edge = REGIONS["V1"]
         person.rois = {"V1": np.arange(edge), "IT": np.arange(edge, voxels)}

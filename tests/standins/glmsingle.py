@@ -37,7 +37,7 @@ def make(folder: Path, seed: int = 0) -> StandIn:
     """The folder of GLMsingle (Python) with its HDF5 and its pickled twin, beside trials, ROIs and images."""
     rng = np.random.default_rng(seed)
     shown, images, where = _experiment(folder, rng)
-    person = plant(rng, shown, where.sum())
+    person = plant(rng, shown, images, where.sum())
     person.rois = _rois(folder, where)
     place = folder / "GLMsingle"
     place.mkdir(parents=True)
@@ -54,7 +54,7 @@ def make_lab(folder: Path, seed: int = 0) -> StandIn:
     """betas.npy (trials, x, y, z), trials.csv, roi.nii.gz and images, as a student has them."""
     rng = np.random.default_rng(seed)
     shown, images, where = _experiment(folder, rng)
-    person = plant(rng, shown, where.sum())
+    person = plant(rng, shown, images, where.sum())
     person.rois = _rois(folder, where)
     np.save(folder / "betas.npy", volume(person.betas.astype(np.float32), where))
     return StandIn(folder, {"sub-01": person}, images)

@@ -37,7 +37,7 @@ def make(folder: Path, seed: int = 0, people: tuple[str, ...] = ("sub-01", "sub-
     for subject in people:
         shown = design(rng, dict.fromkeys(images, 4), SESSIONS)
         where = brain(GRID)
-        person = plant(rng, shown, where.sum())
+        person = plant(rng, shown, images, where.sum())
         parts = slabs(where, ["V1v", "V1d", "hV4", "FFA-1"])
         rois = folder / "derivatives/atlases" / subject / "rois"
         for name, own in parts.items():

@@ -71,7 +71,7 @@ def make(folder: Path, seed: int = 0, people: dict[str, int] | None = None) -> S
         )
         shown = shown[shown["session"] <= sessions]
         where = brain()
-        person = plant(rng, shown, where.sum())
+        person = plant(rng, shown, images, where.sum())
         person.rois = _write_rois(folder, name, where)
         _write_betas(folder, name, person, where)
         made[name] = person

@@ -39,7 +39,7 @@ def make(folder: Path, seed: int = 0, people: tuple[str, ...] = ("01", "02")) ->
             ignore_index=True,
         )
         where = brain()
-        person = plant(rng, shown, where.sum())
+        person = plant(rng, shown, images, where.sum())
         person.rois = {
             "V1": slabs(where, REGIONS)["V1"],
             "LO": np.sort(np.concatenate([slabs(where, REGIONS)[f"LO{k} (prf)"] for k in (1, 2)])),

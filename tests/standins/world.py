@@ -74,19 +74,25 @@ class StandIn:
 
 
 def plant(
-    rng: np.random.Generator, shown: pd.DataFrame, voxels: int, noise: float = 0.5, drift: float = 5.0
+    rng: np.random.Generator,
+    shown: pd.DataFrame,
+    images: dict[str, np.ndarray],
+    voxels: int,
+    noise: float = 0.5,
+    drift: float = 5.0,
 ) -> Person:
-    """Betas of one subject: a signal of each voxel's own, trial noise, and a gain and offset of each session.
+    """Betas of one subject: what each voxel sees of the pixels, trial noise, a gain and offset of each session.
 
     Parameters
     ----------
     shown : session and stimulus_id of every trial
+    images : {stimulus_id: pixels}; a network of pixels explains the signal
     voxels : how many
     noise : standard deviation of a trial, the signal's is 1
     drift : standard deviation over sessions of a voxel's mean
     """
     stimuli = sorted(shown["stimulus_id"].unique())
-    signal = rng.normal(size=(len(stimuli), voxels))
+    signal = seen(rng, [images[name] for name in stimuli], voxels)
     betas = signal[pd.Index(stimuli).get_indexer(shown["stimulus_id"])]
     betas = betas + noise * rng.normal(size=betas.shape)
     for session in shown["session"].unique():
@@ -94,6 +100,13 @@ def plant(
         gain, offset = rng.uniform(0.5, 2.0, voxels), drift * rng.normal(size=voxels)
         betas[own] = gain * betas[own] + offset
     return Person(shown.reset_index(drop=True), signal, stimuli, betas)
+
+
+def seen(rng: np.random.Generator, images: list[np.ndarray], voxels: int) -> np.ndarray:
+    """(n, voxels): random sums of pixels, of mean 0 and variance 1 in every voxel."""
+    pixels = np.stack(images).reshape(len(images), -1).astype(float)
+    signal = (pixels - pixels.mean(axis=0)) @ rng.normal(size=(pixels.shape[1], voxels))
+    return (signal - signal.mean(axis=0)) / signal.std(axis=0)
 
 
 def design(rng: np.random.Generator, counts: dict[str, int], sessions: int) -> pd.DataFrame:

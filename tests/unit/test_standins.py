@@ -10,7 +10,7 @@ from scipy.io import loadmat
 from standins import nsd
 from standins.ceilings import ncsnr, noise_ceiling
 from standins.layouts import LAYOUTS
-from standins.world import plant
+from standins.world import pictures, plant
 
 
 def correlations(a: pd.DataFrame, b: pd.DataFrame) -> np.ndarray:
@@ -73,7 +73,8 @@ def test_the_independent_noise_ceiling_is_right_where_the_truth_is_known():
     rng = np.random.default_rng(0)
     names = np.repeat([f"{k:04d}" for k in range(3000)], 3)
     shown = pd.DataFrame({"session": 1, "stimulus_id": names})
-    person = plant(rng, shown, 4, noise=np.sqrt(1.5), drift=0)
+    images = pictures(rng, sorted(set(names)), 6)
+    person = plant(rng, shown, images, 4, noise=np.sqrt(1.5), drift=0)
     ratio = ncsnr(person.zscored(), names)
     np.testing.assert_allclose(ratio**2, 1 / 1.5, rtol=0.08)
     np.testing.assert_allclose(noise_ceiling(person.zscored(), names), 100 / (1 + 1.5 / 3), rtol=0.03)
