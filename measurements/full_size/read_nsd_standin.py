@@ -3,8 +3,8 @@
     python measurements/full_size/read_nsd_standin.py FOLDER RESULTS
 
 FOLDER is that of `make_nsd_standin.py`, RESULTS an empty one. The steps are those of the jobs: stimuli of
-224 x 224 pixels, responses of three ROIs of 5,000 voxels as single trials, reliability and ceilings of all voxels
-(5 random halves of the repeats). Each runs in a process of its own.
+224 x 224 pixels, responses of three ROIs of 5,000 voxels as single trials, reliability and ceilings of all
+voxels (5 random halves of the repeats). Each runs in a process of its own.
 """
 
 from __future__ import annotations
