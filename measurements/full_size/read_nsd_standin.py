@@ -51,7 +51,6 @@ def run(step: str, folder: Path, results: Path) -> None:
         unfinished = results / "unfinished.npy"
         stimuli, _ = load_stimuli(card, None, unfinished)
         write_stimuli(images, table, unfinished, stimuli, {})
-        unfinished.unlink()
     elif step == "responses":
         values = load_responses(card, None, read_table(table, STIMULI), results)
         clean_responses(values, folder)
