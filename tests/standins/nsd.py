@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import h5py
+import nibabel as nib
 import numpy as np
 import pandas as pd
 from scipy.io import savemat
@@ -25,6 +26,7 @@ PEOPLE = 8  # of the design, whoever was downloaded
 IMAGES = 73  # of the whole experiment (73,000)
 SHARED, OWN, SESSIONS, LENGTH = 10, 20, 4, 24  # shared and other images of a subject; trials of a session
 SCALE = 300
+VERTICES = 80  # of a hemisphere
 VISUAL = {"V1v": 1, "V1d": 2, "V2v": 3, "V2d": 4, "V3v": 5, "V3d": 6, "hV4": 7}
 FACES = {"OFA": 1, "FFA-1": 2, "FFA-2": 3, "mTL-faces": 4, "aTL-faces": 5}
 
@@ -76,6 +78,30 @@ def make(folder: Path, seed: int = 0, people: dict[str, int] | None = None) -> S
         _write_betas(folder, name, person, where)
         made[name] = person
     return StandIn(folder, made, images)
+
+
+def add_surface(standin: StandIn, seed: int = 1) -> StandIn:
+    """Write and return what subj01 has on the surface: (trials, vertices) of each hemisphere.
+
+    Both hemispheres have as many vertices here, so that exchanged ones fit without a word.
+    """
+    rng, folder = np.random.default_rng(seed), standin.folder
+    shown = standin.people["subj01"].trials
+    person = plant(rng, shown, standin.images, 2 * VERTICES)
+    person.betas = np.round(SCALE * person.betas).astype(np.int16) / SCALE
+    codes = rng.permutation(np.repeat([0, 1, 2, 7], 2 * VERTICES // 4))
+    person.rois = {"V1": np.flatnonzero(np.isin(codes, [1, 2])), "hV4": np.flatnonzero(codes == 7)}
+    place = folder / "nsddata_betas/ppdata/subj01/nativesurface/betas_fithrf_GLMdenoise_RR"
+    place.mkdir(parents=True)
+    halves = zip(("lh", "rh"), np.split(person.betas, 2, axis=1), np.split(codes, 2), strict=True)
+    for side, values, own in halves:
+        for session in shown["session"].unique():
+            rows = np.round(SCALE * values[(shown["session"] == session).to_numpy()]).astype(np.int16)
+            with h5py.File(place / f"{side}.betas_session{session:02d}.hdf5", "w") as file:
+                file.create_dataset("betas", data=rows)
+        labels = nib.MGHImage(own.astype(np.int32)[:, None, None], np.eye(4))
+        nib.save(labels, folder / f"nsddata/freesurfer/subj01/label/{side}.prf-visualrois.mgz")
+    return StandIn(folder, {"subj01": person}, standin.images)
 
 
 def _write_experiment(folder, order, subjectim, shared, images) -> None:

@@ -81,7 +81,7 @@ def plant(
     noise: float = 0.5,
     drift: float = 5.0,
 ) -> Person:
-    """Betas of one subject: what each voxel sees of the pixels, trial noise, a gain and offset of each session.
+    """Betas of one subject: sums of the pixels, trial noise, a gain and offset of each session and voxel.
 
     Parameters
     ----------

@@ -22,6 +22,7 @@ from cortexrsa.brain.responses import clean_responses
 from cortexrsa.schemas import validate
 from standins.ceilings import ncsnr, noise_ceiling
 from standins.layouts import LAYOUTS
+from standins.nsd import add_surface
 from standins.world import SIZE, StandIn
 from support import message_of
 
@@ -361,6 +362,30 @@ def test_other_files_of_nsd_are_read_alike(values, originals, tmp_path):
     card = card_of(standin, values=values)
     responses, _, _ = read(card, tmp_path)
     check(card, responses, standin)
+
+
+SURFACE = {
+    "file": "nsddata_betas/ppdata/{subject}/nativesurface/betas_fithrf_GLMdenoise_RR/"
+    "{hemisphere}.betas_session{session}.hdf5",
+    "axes": ["trial", "voxel"],
+}
+
+
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_betas_of_nsd_on_the_surface(exchanged, originals, tmp_path):
+    standin = add_surface(copied(originals("nsd"), tmp_path / "copy"))
+    card = card_of(standin, values=SURFACE)
+    for place in card["rois"].values():
+        place["atlas"] = "nsddata/freesurfer/{subject}/label/{hemisphere}.prf-visualrois.mgz"
+    if exchanged:
+        name = SURFACE["file"].format(subject="subj01", hemisphere="{0}", session="03")
+        swap(name.format("lh"), name.format("rh"))(standin.folder)
+    responses, _, _ = read(card, tmp_path / "read")
+    if exchanged:
+        with pytest.raises(AssertionError):
+            check(card, responses, standin)
+    else:
+        check(card, responses, standin)
 
 
 def test_a_person_with_fewer_sessions_has_fewer_repeats(originals, tmp_path):

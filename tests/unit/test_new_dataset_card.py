@@ -90,6 +90,21 @@ def test_what_a_folder_lacks_is_said(folders, tmp_path):
     assert {"ventral", "lateral"}.isdisjoint(card["rois"])
 
 
+def test_the_betas_of_nsd_that_are_there_are_taken(folders, tmp_path):
+    shutil.copytree(folders("nsd"), tmp_path, dirs_exist_ok=True)
+    for path in tmp_path.rglob("betas_session*.hdf5"):
+        path.unlink()
+    values = card_of(tmp_path)[1]["options"]["values"]
+    assert values["file"].endswith("/betas_fithrf_GLMdenoise_RR/betas_session{session}.nii.gz")
+    assert values["axes"] == ["x", "y", "z", "trial"]
+    assert values["scale"] == "1/300"
+    assert "key" not in values
+    shutil.rmtree(tmp_path / "nsddata_betas/ppdata/subj01/func1pt8mm/betas_fithrf_GLMdenoise_RR")
+    text, card = card_of(tmp_path)
+    assert card["options"]["values"]["file"].endswith("/betas_fithrf/betas_session{session}.nii.gz")
+    assert "# TO DECIDE: betas_fithrf_GLMdenoise_RR is not there; taken is betas_fithrf" in text
+
+
 def test_an_assembly_tells_its_own_names(folders):
     _, card = card_of(folders("brainscore"))
     assert (

@@ -1,4 +1,4 @@
-"""A study of every layout of the field, end to end at a tiny size: the voxels see pixels, and pixels explain them."""
+"""A study of every layout of the field, end to end at a tiny size: voxels see pixels, and pixels explain them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_study_of_every_layout_runs_from_its_folder(project):
         for layout in LAYOUTS
         for table in ("scores.csv", "ceilings.csv")
     ]
-    made(project, "--configfile", "field.yaml", *map(str, tables))
+    made(project, *map(str, tables), "--configfile", "field.yaml")
     for layout, card in cards.items():
         scores = pd.read_csv(at(project, f"field_{layout}/scores.csv", "field.yaml"))
         own = scores[(scores["split"] == "test") & (scores["model"] == "pixels")]

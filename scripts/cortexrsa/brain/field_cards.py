@@ -103,8 +103,25 @@ def _filled(folder: Path, layout: Layout, text: str, subject: str | None) -> str
     notes = [f"Written by scripts/new_dataset_card.py from the card {layout.card}; please read it through."]
     if layout.single and len(there) > 1:
         notes.append(f"Also there: {', '.join(name for name in there if name != chosen[0])} (--subject).")
+    if layout.card == "nsd":
+        text = _betas_of_nsd(folder, text, chosen[0], notes)
     text, missing = _without_absent(folder, text)
     return _noted(text, notes + missing)
+
+
+def _betas_of_nsd(folder: Path, text: str, subject: str, notes: list[str]) -> str:
+    """The card with the version of the betas that is there, as HDF5 or NIfTI, where the usual one is not."""
+    place = folder / f"nsddata_betas/ppdata/{subject}/func1pt8mm"
+    usual = "betas_fithrf_GLMdenoise_RR"
+    there = sorted({path.parent.name for path in place.glob("*/betas_session*")})
+    if usual not in there:
+        notes.append(f"{DECIDE}: {usual} is not there; taken is {there[0]} of {', '.join(there)}")
+        text = text.replace(f"/{usual}/", f"/{there[0]}/")
+        usual = there[0]
+    if not any(place.glob(f"{usual}/betas_session*.hdf5")):
+        hdf5 = '.hdf5"\n    key: betas\n    axes: [trial, z, y, x]'
+        text = text.replace(hdf5, '.nii.gz"\n    axes: [x, y, z, trial]')
+    return text
 
 
 def _without_absent(folder: Path, text: str) -> tuple[str, list[str]]:
