@@ -1,4 +1,4 @@
-"""A study of every layout of the field, end to end at a tiny size: voxels see pixels, and pixels explain them."""
+"""A study of every layout of the field, end to end at a tiny size: pixels explain voxels that see pixels."""
 
 from __future__ import annotations
 
