@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import yaml
@@ -192,6 +193,21 @@ def test_names_of_labels_come_from_a_table_beside_them(folders, tmp_path):
     (tmp_path / "roi.ctab").write_text("0 Unknown 0 0 0 0\n1 V1 1 2 3 0\n2 LO 4 5 6 0\n")
     _, card = card_of(tmp_path)
     assert set(card["rois"]) == {"V1", "LO"}
+
+
+def test_archives_and_surfaces_are_read_by_their_headers(tmp_path):
+    lab(tmp_path, np.zeros((20, 5)))
+    (tmp_path / "betas.npy").unlink()
+    np.savez(tmp_path / "betas.npz", values=np.zeros((20, 40), np.float32), sessions=np.zeros(20))
+    labels = nib.gifti.GiftiDataArray(np.repeat([0, 1, 2, 2], 10).astype(np.int32))
+    nib.save(nib.GiftiImage(darrays=[labels]), tmp_path / "lh.rois.label.gii")
+    _, card = card_of(tmp_path)
+    assert card["options"]["values"] == {"file": "betas.npz", "key": "values", "axes": ["trial", "voxel"]}
+    assert card["rois"]["label2"] == {"atlas": "lh.rois.label.gii", "label": 2}
+    stack = [nib.gifti.GiftiDataArray(np.zeros(40, np.float32)) for _ in range(20)]
+    nib.save(nib.GiftiImage(darrays=stack), tmp_path / "lh.betas.func.gii")
+    (tmp_path / "betas.npz").unlink()
+    assert card_of(tmp_path)[1]["options"]["values"]["file"] == "lh.betas.func.gii"
 
 
 def test_an_image_that_is_not_there_is_said(folders, tmp_path):

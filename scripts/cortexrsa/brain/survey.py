@@ -125,13 +125,25 @@ def _arrays_of(path: Path, name: str, found: Survey) -> list[Array]:
             return []
         return [Array(name, None, array.shape, array.dtype)]
     elif suffix == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            return [Array(name, key, archive[key].shape, archive[key].dtype) for key in archive.files]
+        return _members(path, name)
     elif suffix in HDF5:
         return _datasets(path, name)
     elif path.name.endswith((".nii", ".nii.gz", ".mgh", ".mgz", ".gii")):
         return _image(path, name, found)
     return []
+
+
+def _members(path: Path, name: str) -> list[Array]:
+    """Arrays of an .npz by their headers."""
+    arrays = []
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else None
+                shape, _, dtype = (read or np.lib.format.read_array_header_2_0)(file)
+                arrays.append(Array(name, member.removesuffix(".npy"), shape, dtype))
+    return arrays
 
 
 def _datasets(path: Path, name: str) -> list[Array]:
@@ -150,6 +162,8 @@ def _datasets(path: Path, name: str) -> list[Array]:
 
 def _image(path: Path, name: str, found: Survey) -> list[Array]:
     image = nib.load(path)
+    if isinstance(image, nib.GiftiImage):
+        return _surface(image, name, found)
     shape = tuple(int(n) for n in image.shape)
     if len(shape) != 3:
         return [Array(name, None, shape, image.get_data_dtype())]
@@ -158,6 +172,15 @@ def _image(path: Path, name: str, found: Survey) -> list[Array]:
     if len(values) <= FEW_CODES and (values == values.round()).all():
         found.labels[name] = (shape, [int(value) for value in values if value > 0])
     return []
+
+
+def _surface(image: nib.GiftiImage, name: str, found: Survey) -> list[Array]:
+    """A GIFTI file of one array of whole numbers has labels; any other has a value a vertex and trial."""
+    arrays = [array.data for array in image.darrays]
+    if len(arrays) == 1 and arrays[0].dtype.kind in "iu":
+        found.labels[name] = (arrays[0].shape, [int(value) for value in np.unique(arrays[0]) if value > 0])
+        return []
+    return [Array(name, None, (len(arrays), *arrays[0].shape), arrays[0].dtype)] if arrays else []
 
 
 def _table(path: Path, name: str) -> Trials | None:
