@@ -188,6 +188,19 @@ def test_files_of_sessions_and_subjects_are_one(tmp_path):
     assert "sessions: null  # 3 are there: 1 to 3" in text
 
 
+def test_files_of_two_hemispheres_are_one(tmp_path):
+    lab(tmp_path, np.zeros((20, 5)))
+    (tmp_path / "betas.npy").unlink()
+    for side, vertices, code in (("L", 40, 1), ("R", 30, 2)):
+        np.save(tmp_path / f"hemi-{side}_betas.npy", np.zeros((20, vertices)))
+        labels = nib.gifti.GiftiDataArray(np.repeat([0, code], vertices // 2).astype(np.int32))
+        nib.save(nib.GiftiImage(darrays=[labels]), tmp_path / f"hemi-{side}_rois.label.gii")
+    _, card = card_of(tmp_path)
+    assert card["options"]["values"] == {"file": "hemi-{hemisphere}_betas.npy", "axes": ["trial", "voxel"]}
+    assert card["options"]["hemispheres"] == ["L", "R"]
+    assert card["rois"]["label2"] == {"atlas": "hemi-{hemisphere}_rois.label.gii", "label": 2}
+
+
 def test_names_of_labels_come_from_a_table_beside_them(folders, tmp_path):
     shutil.copytree(folders("lab"), tmp_path, dirs_exist_ok=True)
     (tmp_path / "roi.ctab").write_text("0 Unknown 0 0 0 0\n1 V1 1 2 3 0\n2 LO 4 5 6 0\n")

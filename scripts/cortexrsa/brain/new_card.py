@@ -9,7 +9,17 @@ from pathlib import Path
 import pandas as pd
 
 from cortexrsa.brain.field_cards import DECIDE, field_card, quoted, recognised, roi_label
-from cortexrsa.brain.survey import SESSION, SUBJECT, Array, Survey, Trials, labels_of, look
+from cortexrsa.brain.survey import (
+    HEMISPHERE,
+    SESSION,
+    SUBJECT,
+    Array,
+    Survey,
+    Trials,
+    labels_of,
+    look,
+    pattern_of,
+)
 from cortexrsa.errors import InputError
 
 VALUES = 2  # fewest dimensions of betas
@@ -79,11 +89,7 @@ def _betas(folder: Path, found: Survey) -> tuple[Array, Trials | None, int | Non
         raise InputError("betas", "no array of two dimensions or more", expected, file=folder)
     for array in arrays:
         for table in found.tables:
-            axes = [
-                axis
-                for axis in range(len(array.shape))
-                if sum(shape[axis] for shape in array.lengths) == table.rows
-            ]
+            axes = [axis for axis in range(len(array.shape)) if array.trials(axis) == table.rows]
             if axes:
                 return array, table, axes[0] if len(axes) == 1 else None
     return arrays[0], None, None
@@ -100,7 +106,7 @@ def _rois(folder: Path, found: Survey, values: Array) -> list[str]:
     """Label images and masks, with the names that a table beside them gives."""
     grid = sorted(n for n in values.shape)
     lines = []
-    for name, (shape, codes) in found.labels.items():
+    for name, (shape, codes) in _of_hemispheres(found, values).items():
         fits = all(length in grid for length in shape)
         note = (
             ""
@@ -126,6 +132,17 @@ def _rois(folder: Path, found: Survey, values: Array) -> list[str]:
     return ["rois:", *lines, *extra]
 
 
+def _of_hemispheres(found: Survey, values: Array) -> dict[str, tuple[tuple[int, ...], list[int]]]:
+    """Label images; those of two hemispheres are one, where the betas are."""
+    if "{hemisphere}" not in values.file:
+        return found.labels
+    joined = {}
+    for name, (shape, codes) in found.labels.items():
+        before = joined.get(pattern_of(name), (shape, []))[1]
+        joined[pattern_of(name)] = (shape, sorted({*before, *codes}))
+    return joined
+
+
 def _names_of_codes(path: Path) -> dict[int, str]:
     """Names of labels in a .ctab, .tsv or .json called like the image."""
     stem = path.with_name(_stem(path.name))
@@ -146,6 +163,8 @@ def _subjects(values: Array) -> list[str]:
     if "{session}" in values.file:
         sessions = labels_of(values.files, SESSION)
         lines.append(f"  sessions: null  # {len(sessions)} are there: {sessions[0]} to {sessions[-1]}")
+    if "{hemisphere}" in values.file:
+        lines.append(f"  hemispheres: {json.dumps(labels_of(values.files, HEMISPHERE))}")
     return lines
 
 

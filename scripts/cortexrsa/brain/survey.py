@@ -20,16 +20,17 @@ FEW_CODES = 500  # more values in a volume are no labels
 MOST_FILES = 100_000
 # how names of files tell sessions and subjects apart
 SESSION = re.compile(r"(?<![A-Za-z])(ses(?:sion)?[-_]?)(\d+)")
+HEMISPHERE = re.compile(r"(?<![A-Za-z])(hemi-|)(lh|rh|(?<=hemi-)[LR])(?=[._])")
 SUBJECT = re.compile(r"(?<![A-Za-z])(sub(?:j(?:ect)?)?[-_]?)([A-Za-z0-9]+?)(?=[/_.]|$)")
 
 
 @dataclass(frozen=True)
 class Array:
-    """An array on the disk, or several alike: a file a session, a file a subject.
+    """An array on the disk, or several alike: a file a session, a subject, a hemisphere.
 
     Attributes
     ----------
-    file : its name below the folder, with {session} and {subject} in the place of what differs
+    file : its name below the folder, with {session}, {subject}, {hemisphere} in the place of what differs
     key : in a file of several arrays
     shape, dtype : as stored; of the first file
     files : names of all files
@@ -42,6 +43,11 @@ class Array:
     dtype: np.dtype
     files: tuple[str, ...] = ()
     lengths: tuple[tuple[int, ...], ...] = ()
+
+    def trials(self, axis: int) -> int:
+        """Length of an axis in all files; those of two hemispheres have the same trials."""
+        hemispheres = len(labels_of(self.files, HEMISPHERE)) if "{hemisphere}" in self.file else 1
+        return sum(shape[axis] for shape in self.lengths) // hemispheres
 
 
 @dataclass(frozen=True)
@@ -202,18 +208,19 @@ def _is_stack(array: Array) -> bool:
 
 
 def pattern_of(name: str) -> str:
-    """A name with {session} and {subject} in the place of their labels.
+    """A name with {session}, {subject} and {hemisphere} in the place of their labels.
 
     Examples
     --------
     >>> pattern_of("sub-02/betas_ses-01.npy")
     'sub-{subject}/betas_ses-{session}.npy'
     """
-    return SUBJECT.sub(r"\1{subject}", SESSION.sub(r"\1{session}", name))
+    name = HEMISPHERE.sub(r"\1{hemisphere}", SESSION.sub(r"\1{session}", name))
+    return SUBJECT.sub(r"\1{subject}", name)
 
 
 def labels_of(names: tuple[str, ...], kind: re.Pattern) -> list[str]:
-    """Labels of sessions or subjects in names, each once, sorted."""
+    """Labels of sessions, subjects or hemispheres in names, each once, sorted."""
     return sorted({match[2] for name in names for match in kind.finditer(name)})
 
 
@@ -250,7 +257,8 @@ def _shared(pattern: str, files: tuple[str, ...]) -> str:
     """The pattern of files; a label that all of them share stays as it is."""
     if len(files) == 1:
         return files[0]
-    for kind, place in ((SESSION, "{session}"), (SUBJECT, "{subject}")):
+    places = ((SESSION, "{session}"), (SUBJECT, "{subject}"), (HEMISPHERE, "{hemisphere}"))
+    for kind, place in places:
         if len(labels := labels_of(files, kind)) == 1:
             pattern = pattern.replace(place, labels[0])
     return pattern
