@@ -37,7 +37,8 @@ def card_of(folder: Path) -> dict:
 
 def run(step: str, folder: Path, results: Path) -> None:
     """One step, as its job does it."""
-    from cortexrsa.brain.loaders.responses import load_responses, load_stimuli
+    from cortexrsa.brain.loaders.responses import load_responses
+    from cortexrsa.brain.loaders.responses_stimuli import load_stimuli
     from cortexrsa.brain.reliability import reliability_table
     from cortexrsa.brain.responses import clean_responses
     from cortexrsa.formats.columns.stimuli import STIMULI
@@ -48,9 +49,8 @@ def run(step: str, folder: Path, results: Path) -> None:
     card = card_of(folder)
     images, table, responses = results / "stimuli.npy", results / "stimuli.tsv", results / "responses.nc"
     if step == "stimuli":
-        unfinished = results / "unfinished.npy"
-        stimuli, _ = load_stimuli(card, None, unfinished)
-        write_stimuli(images, table, unfinished, stimuli, {})
+        write, stimuli, _ = load_stimuli(card, None)
+        write_stimuli(images, table, write, stimuli, {})
     elif step == "responses":
         values = load_responses(card, None, read_table(table, STIMULI), results)
         clean_responses(values, folder)

@@ -16,7 +16,8 @@ import yaml
 from scipy.io import loadmat, savemat
 
 from cortexrsa.brain import new_card
-from cortexrsa.brain.loaders.responses import load_responses, load_stimuli
+from cortexrsa.brain.loaders.responses import load_responses
+from cortexrsa.brain.loaders.responses_stimuli import load_stimuli
 from cortexrsa.brain import reliability
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.schemas import validate
@@ -71,7 +72,8 @@ def rois_of(standin: StandIn) -> set[str]:
 def read(card: dict, folder: Path) -> tuple[xarray.DataArray, pd.DataFrame, np.ndarray]:
     """Responses, stimuli and images of a card."""
     folder.mkdir(parents=True, exist_ok=True)
-    stimuli, _ = load_stimuli(card, None, folder / "stimuli.npy")
+    images, stimuli, _ = load_stimuli(card, None)
+    images(folder / "stimuli.npy")
     responses = load_responses(card, None, stimuli, folder)
     # as the jobs do that use them
     cleaned, _ = clean_responses(responses, folder)
@@ -339,7 +341,7 @@ def test_betas_of_nsd_are_percent_signal_change(originals, tmp_path):
 def test_a_voxel_that_lacks_a_session_is_dropped_and_counted(originals, tmp_path):
     standin = originals("nsd")
     card = card_of(standin)
-    stimuli, _ = load_stimuli(card, None, tmp_path / "stimuli.npy")
+    _, stimuli, _ = load_stimuli(card, None)
     _, counts = clean_responses(load_responses(card, None, stimuli, tmp_path), tmp_path)
     counts = counts.set_index("roi")
     assert counts["nan_voxels"].to_dict() == {roi: int(roi == "V1") for roi in counts.index}
