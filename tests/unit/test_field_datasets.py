@@ -15,10 +15,9 @@ import xarray
 import yaml
 from scipy.io import loadmat, savemat
 
-from cortexrsa.brain import new_card
+from cortexrsa.brain import new_card, reliability
 from cortexrsa.brain.loaders.responses import load_responses
 from cortexrsa.brain.loaders.responses_stimuli import load_stimuli
-from cortexrsa.brain import reliability
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.schemas import validate
 from standins.ceilings import ncsnr, noise_ceiling

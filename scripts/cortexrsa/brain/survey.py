@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cortexrsa.errors import InputError, reason
-from cortexrsa.formats.images import IMAGE_SUFFIXES
+from cortexrsa.formats.image_names import IMAGE_SUFFIXES
 
 HDF5 = {".h5", ".hdf5", ".mat", ".nc"}
 TABLES = {".csv", ".tsv", ".txt"}

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from cortexrsa.brain.loaders.encoded_images import encoded_images, encoded_rows
 from cortexrsa.brain.loaders.places import place
 from cortexrsa.brain.loaders.responses_files import base_of, filled
 from cortexrsa.brain.loaders.responses_trials import read_trials
@@ -341,9 +342,10 @@ def _matching_files(path: Path, ids: pd.Series, wanted: pd.Series) -> list[str]:
 
 def _rows(path: Path, settings: dict, table: pd.DataFrame) -> list[str]:
     """Rows of an array of images, from 0."""
-    with open_array(path, settings["key"]) as array:
-        total = array.shape[0]
-        _check_pixels(array, path)
+    if (total := encoded_rows(path, settings["key"])) is None:
+        with open_array(path, settings["key"]) as array:
+            total = array.shape[0]
+            _check_pixels(array, path)
     column = settings["row"] or (None if settings["table"] else "stimulus_id")
     if column is None:
         # the table has a row for each image, in their order
@@ -430,6 +432,9 @@ def _stream(stack, path: Path, settings: dict, images: list[str], size):
                 raise InputError("archive", reason(error), "a readable image", file=member) from error
 
         return images_one_by_one(members, tolerance, size, content)
+    if encoded_rows(path, settings["key"]) is not None:
+        names, content = encoded_images(stack, path, settings["key"], images)
+        return images_one_by_one(names, tolerance, size, content)
     array = stack.enter_context(open_array(path, settings["key"]))
     size = size or tuple(array.shape[1:3])
 
