@@ -15,7 +15,6 @@ from support import at, made, words_of
 
 # what a person would still write into the card of a folder of their own
 DECIDED = {"label1": "V1", "label2": "LO"}
-EARLY = {"bold5000": "EarlyVis"}
 
 
 def write_card(project, layout: str) -> dict:
@@ -37,6 +36,12 @@ def write_card(project, layout: str) -> dict:
     return card
 
 
+def roles(rois: dict) -> dict:
+    """No network of these studies plays a part in the claims."""
+    parts = ("task_optimised", "generative", "self_supervised", "untrained")
+    return {"rois": rois, "networks": dict.fromkeys(parts)}
+
+
 @pytest.mark.slow
 def test_a_study_of_every_layout_runs_from_its_folder(project):
     cards = {layout: write_card(project, layout) for layout in LAYOUTS}
@@ -44,10 +49,7 @@ def test_a_study_of_every_layout_runs_from_its_folder(project):
         "datasets": [f"field_{layout}" for layout in LAYOUTS],
         "models": ["pixels"],
         "inference": {"bootstrap": 20, "permutations": 19, "ceiling_splits": 2, "halves": 2},
-        "claims": {
-            "rois": {"early": "V1", "late": None},
-            "models": dict.fromkeys(("task_optimised", "generative", "self_supervised", "untrained")),
-        },
+        "roles": roles({"early": "V1", "late": None}),
     }
     (project / "field.yaml").write_text(yaml.safe_dump(study))
     tables = [
@@ -74,10 +76,7 @@ def test_a_students_folder_becomes_a_study_with_all_its_figures(project):
         "datasets": ["field_lab"],
         "models": ["pixels", "gabor"],
         "inference": {"bootstrap": 20, "permutations": 19, "ceiling_splits": 2, "halves": 2},
-        "claims": {
-            "rois": {"early": "V1", "late": "LO"},
-            "models": dict.fromkeys(("task_optimised", "generative", "self_supervised", "untrained")),
-        },
+        "roles": roles({"early": "V1", "late": "LO"}),
     }
     (project / "lab.yaml").write_text(yaml.safe_dump(study))
     made(project, "--configfile", "lab.yaml")

@@ -53,8 +53,7 @@ def _own(folder: Path, found: Survey) -> str:
     """The card of a lab's own folder, part by part."""
     values, table, axis = _betas(folder, found)
     lines = [
-        "# Written by scripts/new_dataset_card.py; please edit the description, the citation, the licence,",
-        f"# the names of the ROIs, and every line with {DECIDE}.",
+        "# Written by scripts/new_dataset_card.py; please edit what is left to decide.",
         f"description: {DECIDE}",
         f"citation: {DECIDE}",
         f"licence: {DECIDE}",
