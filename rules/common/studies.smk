@@ -103,6 +103,8 @@ try:
         name: cards.load_card("datasets", name, ROOT)
         for name in sorted({dataset for content in CONFIGS.values() for dataset in content["datasets"]})
     }
+    for name, card in DATASETS.items():
+        cards.check_folder(name, card)
     MODELS = {
         name: cards.load_card("models", name, ROOT)
         for name in sorted({model for content in CONFIGS.values() for model in content["models"]})

@@ -270,6 +270,21 @@ def _check_responses_card(card: dict, file: str) -> None:
             raise InputError(field, "nothing", f"{choices}: {what}", file=file)
 
 
+def check_folder(name: str, card: dict) -> None:
+    """Refuse a data set of responses whose folder is not on this disk.
+
+    Parameters
+    ----------
+    name : of the data set
+    card : from `load_card`
+    """
+    path = card.get("path")
+    if card["loader"] == "responses" and path and not Path(path).expanduser().is_dir():
+        hint = " (`access` in the card says where to get it)" if card.get("access") else ""
+        expected = f"the folder of the data on this disk{hint}"
+        raise InputError("path", f"no folder {path}", expected, file=f"resources/datasets/{name}.yaml")
+
+
 def bids_files(source: dict, subjects: list[str], images: bool) -> list[str]:
     """Files below a BIDS folder whose change makes results out of date.
 

@@ -17,7 +17,7 @@ from cortexrsa.brain.loaders.responses_files import names_of_responses, names_of
 from cortexrsa.brain.loaders.responses_stimuli import load_stimuli
 from cortexrsa.brain.reliability import noise_ceiling, reliability_table
 from cortexrsa.brain.responses import clean_responses
-from cortexrsa.cards import load_card
+from cortexrsa.cards import check_folder, load_card
 from cortexrsa.errors import InputError
 from cortexrsa.formats.stimuli import check_stimuli
 from cortexrsa.schemas import validate
@@ -1087,6 +1087,16 @@ def test_cards_are_checked_before_anything_is_read(original, tmp_path):
     )
     with pytest.raises(InputError, match="images: found 'x', expected no such key here"):
         validate("datasets", card_of(original) | {"images": "x"}, "card")
+
+
+def test_the_folder_of_a_card_is_on_this_disk(original, tmp_path):
+    card = card_of(original)
+    check_folder("lab", card)
+    missing = card | {"path": str(tmp_path / "nothing"), "access": "on request"}
+    assert message_of(check_folder, "lab", missing) == (
+        f"resources/datasets/lab.yaml: path: found no folder {tmp_path}/nothing, expected the folder of "
+        "the data on this disk (`access` in the card says where to get it)"
+    )
 
 
 def test_a_compressed_file_that_is_no_nifti(world, lab, tmp_path):
