@@ -192,8 +192,9 @@ def _moved(
         for k, picked in enumerate(chosen.T):
             often = np.bincount(np.maximum(picked, 0), minlength=own.shape[1]) / len(own)
             of_chosen = scores_of_chosen(scores[:, roi], picked)
+            # directions that a covariance lacks are left in draws by rounding, of the order of its root
             slope = np.linalg.lstsq(
-                around, (of_chosen - of_chosen.mean(axis=1, keepdims=True)).T, rcond=1e-9
+                around, (of_chosen - of_chosen.mean(axis=1, keepdims=True)).T, rcond=1e-6
             )[0]
             used = often > 0
             moved = deviations[:, :, roi][..., used] @ often[used] + selecting[:, roi][:, sound] @ slope
