@@ -131,7 +131,7 @@ rule network_inputs:
     threads: 1
     params:
         settings=lambda wildcards: {
-            model: MODELS[model]["preprocessing"] for model in models_of(wildcards.study)
+            model: MODELS[model]["preprocessing"] for model in cards_of(wildcards.study)
         },
         code=code("network_inputs.py"),
     message:

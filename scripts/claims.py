@@ -17,7 +17,14 @@ from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.profile_table import summarise
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.study import model_scores, of_rois, parts_of, read_results, smallest_p
+from cortexrsa.inference.study import (
+    model_scores,
+    models_of_seeds,
+    of_rois,
+    parts_of,
+    read_results,
+    smallest_p,
+)
 from cortexrsa.jobs import job_log
 from cortexrsa.networks.learning import unlearned
 
@@ -34,7 +41,7 @@ with job_log(snakemake.log[0]):
     # ROIs of other subjects cannot be compared with these: a study for each set of subjects
     studies = [
         Study(
-            models={name: model_scores(own[k], inference.seed) for name, own in parts.items()},
+            **models_of_seeds({name: model_scores(own[k], inference.seed) for name, own in parts.items()}),
             rois=[str(roi) for roi in part["roi"].to_numpy()],
             ceilings=primary_ceilings(ceilings),
             cast=Cast(settings["families"], roles["networks"], roles["rois"], settings["lineages"]),
@@ -44,7 +51,11 @@ with job_log(snakemake.log[0]):
             unlearned=unlearned(read_table(learning, LEARNING))
             if (learning := snakemake.input.get("learning"))
             else {},
-            others={("encoding", PRIMARY): of_rois(encoded, list(part["roi"].to_numpy()), inference.seed)},
+            others={
+                ("encoding", PRIMARY): models_of_seeds(
+                    of_rois(encoded, list(part["roi"].to_numpy()), inference.seed)
+                )["models"]
+            },
         )
         for k, part in enumerate(next(iter(parts.values())))
     ]

@@ -1,5 +1,7 @@
 """Networks compared with each other, with the noise ceiling and with their controls; and their ranks."""
 
+from pathlib import Path
+
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.comparisons import COMPARISONS, RANKS
 from cortexrsa.formats.tables import read_table, write_table
@@ -11,8 +13,8 @@ from cortexrsa.jobs import job_log, warn
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     inference = Settings(confidence=settings["confidence"], seed=settings["seed"])
-    paths = dict(zip(settings["controls"], snakemake.input.scores, strict=True))
-    if len(paths) < 2:
+    paths = {Path(path).stem: path for path in snakemake.input.scores}
+    if len(settings["controls"]) < 2:
         warn("a study of one network: there are no pairs of networks to compare")
     comparisons, ranks = compare_networks(
         read_parts(paths, inference.seed),

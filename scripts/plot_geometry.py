@@ -17,6 +17,11 @@ with job_log(snakemake.log[0]):
     # one file at a time: those of all networks together may not fit into memory
     networks = {Path(path).stem: of_test_stimuli(read_rdms(path)) for path in snakemake.input.networks}
     scores = read_table(snakemake.input.scores, SCORES)
+    # RDMs have no mean over seeds that would show what one network does
+    scores = scores[scores["seed"] == 1]
+    for name, model in models.items():
+        if model["seeds"] > 1:
+            models[name] = model | {"label": f"{model['label']} (1 of {model['seeds']} seeds)"}
     shown = (brain, networks, scores, models, comparison)
     draw(out.rdms_svg, out.rdms_png, plot_rdms, *shown)
     draw(out.mds_svg, out.mds_png, plot_mds, *shown, settings["seed"])

@@ -18,9 +18,9 @@ def path_of_network_rdms(wildcards) -> str:
 
 
 def paths_of_network_rdms(wildcards) -> list[str]:
-    """RDMs of all networks of a study."""
+    """RDMs of all networks of a study, of the first seed of each."""
     content = CONFIGS[wildcards.study]
-    return [studies.network_rdms(content, wildcards.dataset, model) for model in models_of(wildcards.study)]
+    return [studies.network_rdms(content, wildcards.dataset, model) for model in cards_of(wildcards.study)]
 
 
 def path_of_responses(wildcards) -> str:

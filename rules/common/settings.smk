@@ -154,10 +154,10 @@ def learning_settings(wildcards) -> dict:
 
 
 def labels_of_models(wildcards) -> dict:
-    """Label and family of every network of a study: what figures show of the cards."""
+    """Label, family and number of seeds of every network of a study: what figures show of the cards."""
     return {
-        model: {"label": MODELS[model]["label"], "family": MODELS[model]["family"]}
-        for model in models_of(wildcards.study)
+        model: {key: MODELS[model][key] for key in ("label", "family", "seeds")}
+        for model in cards_of(wildcards.study)
     }
 
 
@@ -177,10 +177,10 @@ def settings_of_claims(wildcards) -> dict:
     return {
         "claims": CLAIMS[wildcards.study],
         "roles": CONFIGS[wildcards.study]["roles"],
-        "families": {model: MODELS[model]["family"] for model in models_of(wildcards.study)},
+        "families": {model: MODELS[model]["family"] for model in cards_of(wildcards.study)},
         "lineages": {
             model: MODELS[model].get("lineage") or MODELS[model]["network"]["name"]
-            for model in models_of(wildcards.study)
+            for model in cards_of(wildcards.study)
         },
         # of several methods of encoding the first
         "encoding": next(iter(CONFIGS[wildcards.study]["encoding"]["methods"]), None),
@@ -221,5 +221,5 @@ def settings_of_score_figures(wildcards) -> dict:
 
 def controls_of_models(wildcards) -> dict:
     """The untrained control of every network of a study, or None."""
-    models = {model: MODELS[model] for model in models_of(wildcards.study)}
+    models = {model: MODELS[model] for model in cards_of(wildcards.study)}
     return {model: cards.untrained_control(model, models) for model in models}

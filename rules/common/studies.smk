@@ -27,6 +27,7 @@ from cortexrsa.code import fingerprint
 from cortexrsa.errors import InputError
 from cortexrsa.geometry.registry import DISSIMILARITIES, UNITS
 from cortexrsa.jobs import errors_in
+from cortexrsa.seeds import networks_of
 from cortexrsa.storage import atomic_path
 
 
@@ -105,9 +106,11 @@ try:
     }
     for name, card in DATASETS.items():
         cards.check_folder(name, card)
+    # by network: a card with several seeds stands for as many
     MODELS = {
-        name: cards.load_card("models", name, ROOT)
+        network: card
         for name in sorted({model for content in CONFIGS.values() for model in content["models"]})
+        for network, card in networks_of(name, cards.load_card("models", name, ROOT)).items()
     }
     TRAINED = {name: card for name, card in MODELS.items() if "training" in card.get("weights", {})}
     # fixed filters: no weights, no GPU
@@ -166,18 +169,23 @@ if not os.access(ROOT / "scripts/cortexrsa", os.W_OK):
     os.environ.setdefault("NUMBA_CACHE_DIR", os.path.abspath(".snakemake/numba"))
 
 
-def models_of(study: str) -> list[str]:
-    """Networks of a study, in an order that the configuration does not change."""
+def cards_of(study: str) -> list[str]:
+    """Names of the networks' cards of a study, in an order that the configuration does not change."""
     return sorted(CONFIGS[study]["models"])
 
 
 def players_of(study: str, role: str) -> list:
     """Networks that play a role in the claims of a study; None alone where nobody does."""
-    families = {model: MODELS[model]["family"] for model in models_of(study)}
+    families = {model: MODELS[model]["family"] for model in cards_of(study)}
     try:
         return Cast(families, CONFIGS[study]["roles"]["networks"]).members({"role": role})
     except Unplayed:
         return [None]
+
+
+def models_of(study: str) -> list[str]:
+    """Networks of a study, each seed of a card for itself."""
+    return [network for name in cards_of(study) for network in networks_of(name, MODELS[name])]
 
 
 def trained_in(study: str) -> list[str]:

@@ -12,6 +12,7 @@ from cortexrsa.errors import InputError, suggestion
 from cortexrsa.formats import bids_names
 from cortexrsa.formats.yaml_files import read_mapping, read_yaml
 from cortexrsa.schemas import definition, validate
+from cortexrsa.seeds import networks_of
 from cortexrsa.weight_names import check_patterns
 
 # names of files and folders of results/, which a card of that name would overwrite
@@ -78,6 +79,8 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
     card = validate(kind, read_yaml(Path(root, file), file), file)
     if kind == "models":
         check_patterns(card.get("weights", {}), file)
+        if card["seeds"] > 1 and not {"training", "random"} & card.get("weights", {}).keys():
+            raise InputError("seeds", card["seeds"], "1: these weights come without a random seed", file=file)
     if card.get("loader") == "responses":
         _check_responses_card(card, file)
     corpus = card.get("weights", {}).get("training", {}).get("corpus") if kind == "models" else None
@@ -88,11 +91,13 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
 
 
 def cards_of(config: dict, root: str | Path) -> tuple[dict[str, dict], dict[str, dict]]:
-    """Cards of the data sets and of the models of a checked configuration, by name; see `load_card`."""
-    datasets, models = (
-        {name: load_card(kind, name, root) for name in config[kind]} for kind in ("datasets", "models")
-    )
-    return datasets, models
+    """Cards of the data sets and of the networks of a checked configuration, by name; see `load_card`.
+
+    Networks of several seeds are there once for each, see `seeds.networks_of`.
+    """
+    datasets = {name: load_card("datasets", name, root) for name in config["datasets"]}
+    models = [networks_of(name, load_card("models", name, root)) for name in config["models"]]
+    return datasets, {name: card for seeds in models for name, card in seeds.items()}
 
 
 def untrained_control(name: str, models: dict[str, dict]) -> str | None:

@@ -12,6 +12,7 @@ from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.cards import card_files
 from cortexrsa.errors import InputError, concerning
 from cortexrsa.formats.image_names import IMAGE_SUFFIXES
+from cortexrsa.seeds import card_of
 
 
 def count_stimuli(name: str, card: dict, results: Path) -> int | None:
@@ -78,7 +79,7 @@ def traced(models: dict[str, dict], projection: int | None = None) -> dict[str, 
         parts = {key: card[key] for key in ("network", "preprocessing", "layers")}
         architecture = json.dumps(parts, sort_keys=True)
         if architecture not in known:
-            with concerning(f"resources/models/{name}.yaml"):
+            with concerning(f"resources/models/{card_of(name)}.yaml"):
                 known[architecture] = count_features(card)
         features[name] = [min(count, projection or count) for count in known[architecture]]
     return features

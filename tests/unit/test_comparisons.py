@@ -27,7 +27,7 @@ def network(values, seed, error=0.02):
 
 def part(**changes):
     scores = {name: network(values, seed) for seed, (name, values) in enumerate(TRUTH.items())}
-    return Part(ROIS, ["held-out best layer"], scores | changes)
+    return Part.of(ROIS, ["held-out best layer"], scores | changes)
 
 
 def tables(parts, controls=CONTROLS, ceilings=CEILINGS):
@@ -111,7 +111,7 @@ def test_nobody_has_a_score():
 
 
 def test_one_network_has_no_pairs():
-    alone = Part(ROIS, ["held-out best layer"], {"best": network((0.5, 0.4), 1)})
+    alone = Part.of(ROIS, ["held-out best layer"], {"best": network((0.5, 0.4), 1)})
     comparisons, ranks = tables([alone], {"best": None})
     assert set(comparisons["kind"]) == {CEILING}
     assert ranks["rank_high"].tolist() == [1, 1]
@@ -132,3 +132,20 @@ def test_controls_are_of_the_same_architecture_where_there_is_one():
     assert found == {"a18": None, "b50": None, "net50": "b50", "vit": "a18", "pixels": None}
     del models["a18"], models["b50"]
     assert cards.untrained_control("net50", models) is None
+
+
+def test_seeds_of_a_network_count_as_one_and_add_their_variance():
+    seeds = {"best": (0.45, 0.4), "best@2": (0.5, 0.4), "best@3": (0.55, 0.4)}
+    networks = {name: network(values, seed, error=0.001) for seed, (name, values) in enumerate(seeds.items())}
+    comparisons, ranks = tables([part(**networks)])
+    assert set(ranks["model"]) == set(TRUTH)
+    row = ranks[(ranks["model"] == "best") & (ranks["roi"] == "V1")].iloc[0]
+    assert (row["seeds"], row["score"]) == (3, pytest.approx(0.5))
+    assert row["seed_sd"] == pytest.approx(0.05)
+    alone = ranks[ranks["model"] == "good"]
+    assert set(alone["seeds"]) == {1}
+    assert alone["seed_sd"].isna().all()
+    rows = comparisons[(comparisons["kind"] == PAIR) & (comparisons["first"] == "best")]
+    pair = rows[rows["second"] == "good"].set_index("roi")
+    assert pair.loc["V1", "se"] == pytest.approx(np.hypot(0.02, 0.05 / np.sqrt(3)), rel=0.1)
+    assert pair.loc["LO", "se"] == pytest.approx(0.02, rel=0.1)

@@ -121,7 +121,7 @@ def test_intervals_over_stimuli_and_networks_cover(spread, first, second):
 
 def test_one_seed_changes_nothing():
     scores = means(np.random.default_rng(7).normal(size=(N, 2)))
-    found = over_seeds({name: [each] for name, each in zip("ab", single(scores), strict=True)})
+    found = over_seeds({name: [each] for name, each in zip("ab", single(scores), strict=True)})[0]
     for name, each in zip("ab", single(scores), strict=True):
         assert found[name].evaluated().variance == each.evaluated().variance
         assert found[name].evaluated().dof == each.evaluated().dof
@@ -130,10 +130,10 @@ def test_one_seed_changes_nothing():
 def test_without_noise_of_stimuli_it_is_the_t_test_of_the_seeds():
     values = np.random.default_rng(8).normal(size=6)
     seeds = single(exact(values))
-    found = over_seeds({"net": seeds[:5], "other": seeds[5:]})
+    found = over_seeds({"net": seeds[:5], "other": seeds[5:]})[0]
     difference = found["net"].apply(np.subtract, found["other"]).evaluated()
     assert difference.p_value() == pytest.approx(stats.ttest_1samp(values[:5], values[5]).pvalue)
-    both = over_seeds({"net": seeds[:3], "other": seeds[3:]})
+    both = over_seeds({"net": seeds[:3], "other": seeds[3:]})[0]
     difference = both["net"].apply(np.subtract, both["other"]).evaluated()
     oracle = stats.ttest_ind(values[:3], values[3:], equal_var=False)
     assert difference.p_value() == pytest.approx(oracle.pvalue)
@@ -143,7 +143,7 @@ def test_without_noise_of_stimuli_it_is_the_t_test_of_the_seeds():
 def test_covariance_and_draws_hold_the_seeds():
     values = np.random.default_rng(9).normal(size=(N, 6)) + 3 * np.arange(6)
     seeds = single(means(values))
-    found = over_seeds({"net": seeds[:3], "other": seeds[3:]})
+    found = over_seeds({"net": seeds[:3], "other": seeds[3:]})[0]
     joined = found["net"].apply(lambda *x: np.stack(x, axis=-1), found["other"])
     covariance = joined.covariance()
     assert np.diag(covariance) == pytest.approx(joined.evaluated().variance)
@@ -160,7 +160,7 @@ def test_what_sampling_explains_is_not_counted_again():
     ratios = []
     for _ in range(300):
         values = generator.normal(size=(N, 5))
-        mean = over_seeds({"net": single(means(values))})["net"].evaluated().variance
+        mean = over_seeds({"net": single(means(values))})[0]["net"].evaluated().variance
         ratios.append(mean / (1 / N / 5))
     # a difference below nothing counts as nothing, so that a little is left
     assert 1 <= np.mean(ratios) < 1.45
@@ -175,7 +175,7 @@ def test_intervals_over_stimuli_and_seeds_cover(spread):
         common = generator.normal(size=(N, 1))
         seeds = single(means(family(generator, 5, 1.0, spread, common)))
         other = means(common[:, 0] + generator.normal(size=N))
-        found = over_seeds({"net": seeds, "other": [other]})
+        found = over_seeds({"net": seeds, "other": [other]})[0]
         _, low, high = found["net"].apply(np.subtract, found["other"]).evaluated().interval()
         covered += low <= 1.0 <= high
     assert covered / studies == pytest.approx(0.95, abs=0.02 + 2.5 * np.sqrt(0.05 * 0.95 / studies))

@@ -167,6 +167,7 @@ def test_every_result_names_its_code_and_its_inputs(finished):
     scripts = {
         "tiny/scores.csv": "scores",
         "tiny/claims.csv": "claims",
+        "tiny/ranks.csv": "comparisons",
         "tiny/rsa/pixels.nc": "rsa",
         "tiny/rdms/pixels.h5": "network_rdms",
         "tiny/truth.nc": "simulate",
@@ -238,6 +239,7 @@ FIGURES = {
     "mds": (*NETWORKS, "Pixels", "V1", "LO", "stress-1"),
     "centroids": (*NETWORKS, "V1", "LO"),
     "verdicts": ("H1", "H6", "inconclusive", "untestable", "estimate [interval]"),
+    "comparisons": (*NETWORKS, "Pixels", "V1", "LO", "noise ceiling"),
     "reliability": ("test stimuli, 4 repeats", "train stimuli, 2 repeats", "V1 (median", "30 voxels"),
     "learning": (*NETWORKS, "chance", "before training", "images seen"),
     "stimuli": (),
@@ -268,7 +270,9 @@ def test_the_report_shows_every_figure_and_table_as_it_is(finished):
     report = at(finished, "tiny/report.html").read_text()
     (text,) = re.findall(r"var results = (\{.*?\});?\s*</script>", report, re.DOTALL)
     results = json.loads(text)
-    expected = {"claims.csv", "learning.csv"} | {f"figures/{name}.svg" for name in FIGURES}
+    expected = {"claims.csv", "comparisons.csv", "ranks.csv", "learning.csv"} | {
+        f"figures/{name}.svg" for name in FIGURES
+    }
     assert {place(finished, f"tiny/{name}") for name in expected} <= set(results)
     for path, result in results.items():
         shown = base64.b64decode(result["data_uri"].partition("base64,")[2])
@@ -288,6 +292,41 @@ def test_trained_networks_are_plain_state_dicts(finished):
     assert {"training_loss", "knn_accuracy", "probe_accuracy", "reconstruction_r2", "chance"} <= set(
         metrics["metric"]
     )
+
+
+def test_seeds_of_a_network_are_one_network(rerun):
+    """An untrained and a trained one: a run for each seed, one line and row for all of them."""
+    for name, seeds in (("tiny_untrained", 3), ("tiny_simclr", 2)):
+        path = rerun / f"resources/models/{name}.yaml"
+        path.write_text(path.read_text() + f"seeds: {seeds}\n")
+    before = table(rerun, "tiny/scores.csv")
+    made(rerun, *TINY)
+    after = table(rerun, "tiny/scores.csv")
+    assert after.groupby("model")["seed"].max().to_dict() == {
+        "pixels": 1,
+        "tiny_resnet18": 1,
+        "tiny_simclr": 2,
+        "tiny_untrained": 3,
+        "tiny_vae": 1,
+    }
+    first = after[after["seed"] == 1].reset_index(drop=True)
+    pd.testing.assert_series_equal(first["score"], before["score"])
+    seeds = after[after["model"] == "tiny_untrained"].groupby("seed")["score"].agg(list)
+    assert seeds.loc[1] != seeds.loc[2] != seeds.loc[3]
+    for name in ("tiny_simclr", "tiny_simclr@2"):
+        assert (rerun / f"results/networks/{name}/weights.safetensors").is_file()
+    assert table(rerun, "tiny/learning.csv").query("model == 'tiny_simclr'")["seed"].tolist() == [1, 2]
+    ranks = table(rerun, "tiny/ranks.csv")
+    assert ranks[ranks["model"] == "tiny_untrained"]["seeds"].tolist() == [3, 3]
+    profiles = table(rerun, "tiny/profiles.csv")
+    assert not profiles.duplicated(["model", "roi", "statistic"]).any()
+    for figure in ("profiles", "rois", "heatmap", "centroids", "comparisons", "learning", "inputs"):
+        assert "@" not in words_of(at(rerun, f"tiny/figures/{figure}.svg")), figure
+    for figure in ("rdms", "mds"):
+        assert "(1 of" in words_of(at(rerun, f"tiny/figures/{figure}.svg")), figure
+    claims = table(rerun, "tiny/claims.csv")
+    (h6,) = claims[(claims["claim"] == "H6") & (claims["statistic"] != "overall")].to_dict("records")
+    assert h6["models"] == "tiny_simclr, tiny_resnet18, tiny_untrained"
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,11 @@ from support import TINY, at, edit, made, pending, place, refused, snakemake
 
 FIGURES = {
     f"tiny/figures/{name}.{suffix}"
-    for name in ("profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts")
+    for name in ("profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "comparisons")
     for suffix in ("svg", "png")
 }
-AGGREGATES = {"tiny/scores.csv", "tiny/claims.csv", "tiny/profiles.csv"} | FIGURES
+COMPARISONS = {"tiny/comparisons.csv", "tiny/ranks.csv"}
+AGGREGATES = {"tiny/scores.csv", "tiny/claims.csv", "tiny/profiles.csv"} | COMPARISONS | FIGURES
 STIMULI = {f"tiny/figures/stimuli.{suffix}" for suffix in ("svg", "png")}
 INPUTS = {"tiny/inputs.nc", "tiny/figures/inputs.svg", "tiny/figures/inputs.png"}
 LEARNING = {"tiny/learning.csv"} | {f"tiny/figures/learning.{suffix}" for suffix in ("svg", "png")}
@@ -177,7 +178,19 @@ def test_an_edit_in_the_inference_settings(rerun):
     affected = {"tiny/ceilings.csv", "tiny/claims.csv", "tiny/profiles.csv", "tiny/reliability.csv"}
     affected |= {figure for figure in FIGURES if not re.search("rdms|mds", figure)}
     affected |= {f"tiny/figures/reliability.{suffix}" for suffix in ("svg", "png")}
-    assert rerunning(rerun) == affected | RECOVERY
+    assert rerunning(rerun) == affected | COMPARISONS | RECOVERY
+
+
+def test_the_rule_of_a_comparison_makes_nothing_but_comparisons(rerun):
+    edit(rerun / "scripts/cortexrsa/inference/contrasts.py", "LEAST_DOF = 20", "LEAST_DOF = 21")
+    redrawn = {f"tiny/figures/comparisons.{suffix}" for suffix in ("svg", "png")}
+    assert rerunning(rerun) == COMPARISONS | redrawn
+
+
+def test_more_seeds_of_a_network_make_theirs_and_leave_the_first(rerun):
+    path = rerun / "resources/models/tiny_untrained.yaml"
+    path.write_text(path.read_text() + "seeds: 3\n")
+    assert rerunning(rerun) == jobs_of("tiny_untrained@2") | jobs_of("tiny_untrained@3") | AGGREGATES
 
 
 def test_another_glm_leaves_stimuli_and_networks_alone(rerun):

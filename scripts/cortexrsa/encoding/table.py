@@ -16,6 +16,7 @@ from cortexrsa.inference.families import false_discovery_q, familywise_p
 from cortexrsa.inference.names import GROUP, PRIMARY
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import parts_of
+from cortexrsa.seeds import card_of, seed_of
 
 CONSTANT_NOTE = "constant layer: it does not vary over the training stimuli"
 UNRELIABLE_NOTE = "no voxel is reliable enough for a corrected score"
@@ -63,7 +64,7 @@ def encoding_table(
 
     Parameters
     ----------
-    results : of `network.encode_network`, by model name
+    results : of `network.encode_network`, by network; each seed of a card for itself
     settings : confidence and seed
     trained_on : by model name, the sources of the stimuli that a network was trained on
 
@@ -81,7 +82,8 @@ def encoding_table(
                     rows += _rows(own, unit, settings)
                     for row in rows[-part.sizes["roi"] :]:
                         row.insert(0, "dataset", dataset)
-                        row.insert(3, "model", model)
+                        row.insert(3, "model", card_of(model))
+                        row.insert(4, "seed", seed_of(model))
                         row["trained_on"] = ", ".join((trained_on or {}).get(model, []))
     table = pd.concat(rows, ignore_index=True)
     for (unit, roi, method), family in table.groupby(["subject", "roi", "method"]):

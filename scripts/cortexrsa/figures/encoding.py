@@ -5,7 +5,14 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from cortexrsa.figures.style import WIDTH, model_styles, models_to_draw, ordered_rois, say_how_many
+from cortexrsa.figures.style import (
+    WIDTH,
+    model_styles,
+    models_to_draw,
+    ordered_rois,
+    over_seeds,
+    say_how_many,
+)
 from cortexrsa.inference.names import GROUP
 
 LABELS = {"ridge": "ridge", "pls": "PLS"}
@@ -27,6 +34,7 @@ def plot_encoding(encoding: pd.DataFrame, models: dict[str, dict]) -> plt.Figure
     encoding = encoding[grouped | ~encoding["roi"].isin(encoding.loc[grouped, "roi"])]
     corrected = encoding["corrected"].notna().any()
     value, low, high = CORRECTED if corrected else COLUMNS
+    encoding = over_seeds(encoding, (value, low, high), ("model", "roi", "layer", "method"))
     rois, methods = ordered_rois(encoding["roi"]), list(dict.fromkeys(encoding["method"]))
     drawn = models_to_draw(models, encoding.set_index("model")[value])
     styles = model_styles(drawn)

@@ -144,12 +144,21 @@ def plot_inputs(inputs: xarray.Dataset, models: dict[str, dict]) -> plt.Figure:
     return figure
 
 
+def _over_seeds(metrics: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Means over the seeds of each network, and the lowest and highest last value where there are several."""
+    keys = ["model", "metric", "step"]
+    means = metrics.groupby(keys, sort=False, as_index=False)["value"].mean()
+    last = metrics[metrics["step"] > 0].drop_duplicates(["model", "metric", "seed"], keep="last")
+    ends = last.groupby(["model", "metric"])["value"].agg(["min", "max", "size"])
+    return means, ends.loc[ends["size"] > 1, ["min", "max"]]
+
+
 def plot_learning(metrics: pd.DataFrame, learning: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     """What every trained network learned on held-out images, and its losses over training.
 
     Parameters
     ----------
-    metrics : columns model, metric, value, step
+    metrics : columns model, seed, metric, value, step; of several seeds the mean and range are shown
     learning : see `networks.learning.learning_table`
     models : label and family by model name
     """
@@ -158,7 +167,10 @@ def plot_learning(metrics: pd.DataFrame, learning: pd.DataFrame, models: dict[st
     final = metrics[metrics["metric"].isin(SHOWN) & (metrics["step"] > 0)]
     shown = [metric for metric in SHOWN if metric in set(final["metric"])]
     width = 0.84 / len(styles)
-    verdicts = learning.set_index("model")
+    # a network did not learn where one of its seeds did not
+    verdicts = learning.sort_values("learned").drop_duplicates("model").set_index("model")
+    metrics, ranges = _over_seeds(metrics)
+    final = metrics[metrics["metric"].isin(SHOWN) & (metrics["step"] > 0)]
     for k, (name, style) in enumerate(styles.items()):
         own = metrics[metrics["model"] == name]
         values, before = (
@@ -177,6 +189,9 @@ def plot_learning(metrics: pd.DataFrame, learning: pd.DataFrame, models: dict[st
             ec="white" if failed else style["color"],
             lw=0,
         )
+        for place, metric in zip(x, shown, strict=True):
+            if (name, metric) in ranges.index:
+                left.plot([place] * 2, ranges.loc[(name, metric)], color="black", lw=0.8, zorder=3)
         for place, value, start in zip(x, values, before.fillna(0), strict=True):
             if np.isfinite(value):
                 height = max(value, start, 0) + 0.02

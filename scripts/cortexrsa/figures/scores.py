@@ -13,6 +13,7 @@ from cortexrsa.figures.style import (
     models_to_draw,
     ordered,
     ordered_rois,
+    over_seeds,
     placeholder,
     roi_colours,
     say_how_many,
@@ -56,7 +57,7 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
     scores, ceilings : tables of the data set
     models : label and family by model name
     """
-    scores, bounds = of_the_group(scores), primary_ceilings(ceilings)
+    scores, bounds = over_seeds(of_the_group(scores)), primary_ceilings(ceilings)
     rois = ordered_rois(scores["roi"])
     colours = roi_colours(rois)
     counts = scores.groupby("model")["layer"].nunique()
@@ -105,7 +106,7 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
 
 def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     """One panel a ROI: the profiles of all networks together, with the noise ceiling; baselines as lines."""
-    scores, bounds = of_the_group(scores), primary_ceilings(ceilings)
+    scores, bounds = over_seeds(of_the_group(scores)), primary_ceilings(ceilings)
     rois = ordered_rois(scores["roi"])
     drawn = models_to_draw(models, scores.set_index("model")["score"])
     styles = model_styles(drawn)
@@ -148,7 +149,7 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
 
 def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict], alpha: float) -> plt.Figure:
     """One panel a network: ROI x layer, the score as colour; a dot where it is above 0 (p_fwe < alpha)."""
-    scores = of_the_group(scores)
+    scores = over_seeds(of_the_group(scores))
     rois = ordered_rois(scores["roi"])
     drawn = models_to_draw(models, scores.set_index("model")["score"])
     names = ordered(drawn)

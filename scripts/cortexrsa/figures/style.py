@@ -98,6 +98,32 @@ def say_how_many(figure, drawn: dict, models: dict) -> None:
         figure.suptitle(text, fontsize=8)
 
 
+def over_seeds(
+    scores: pd.DataFrame,
+    columns: tuple[str, str, str] = ("score", "ci_low", "ci_high"),
+    place: tuple[str, ...] = ("model", "roi", "layer"),
+) -> pd.DataFrame:
+    """One row a layer: of a network of several seeds their mean, with their range as the interval.
+
+    A layer of such a network is above 0 (p_fwe) where it is in every seed.
+
+    Parameters
+    ----------
+    scores : a row for each seed
+    columns : of the score and its limits
+    place : columns that the seeds of a network share
+    """
+    value, *limits = columns
+    groups = scores.groupby(list(place), sort=False)
+    several = groups[value].transform("size") > 1
+    joined = {
+        name: scores[name].where(~several, groups[value].transform(end))
+        for name, end in zip(limits, ("min", "max"), strict=True)
+    }
+    joined |= {value: groups[value].transform("mean"), "p_fwe": groups["p_fwe"].transform("max")}
+    return scores.assign(**joined).drop_duplicates(list(place), ignore_index=True)
+
+
 def ordered_rois(rois) -> list[str]:
     """ROI labels (each once) along the visual hierarchy."""
     position = {roi: k for k, roi in enumerate(HIERARCHY)}
@@ -107,15 +133,11 @@ def ordered_rois(rois) -> list[str]:
 def model_styles(models: dict[str, dict]) -> dict[str, dict]:
     """Colour, marker and label of every model: distinct in print without colour too."""
     names = ordered(models)
-    # seeds of an untrained network share a colour
-    shared = [name for name in names if models[name]["family"] == "untrained"]
-    distinct = [name for name in names if name not in shared[1:]]
-    size = len(distinct)
+    size = len(names)
     colours = sns.color_palette("colorblind", size) if size <= 10 else sns.husl_palette(size)
-    place = {name: distinct.index(shared[0] if name in shared else name) for name in names}
     return {
         name: {
-            "color": colours[place[name]],
+            "color": colours[k],
             "marker": MARKERS[k % len(MARKERS)],
             "label": models[name]["label"],
         }

@@ -18,8 +18,10 @@ from cortexrsa.inference.errors import Replicated
 from cortexrsa.inference.families import false_discovery_q
 from cortexrsa.inference.holm import holm
 from cortexrsa.inference.names import FITTED, PRIMARY
+from cortexrsa.inference.seeds import over_seeds
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import group_scores, parts_of
+from cortexrsa.seeds import by_card
 
 LOWER_BOUND = "noise ceiling (lower bound)"
 # what is compared, by the candidates of `scores.score_network`
@@ -35,12 +37,21 @@ class Part:
     ----------
     rois : labels
     statistics : of `STATISTICS`, in the order of the scores' last axis
-    scores : by network, Replicated of (rois, statistics)
+    scores : by network, Replicated of (rois, statistics); of several seeds their mean
+    seeds : scores of the single seeds by network, (seeds, rois, statistics)
     """
 
     rois: list[str]
     statistics: list[str]
     scores: dict[str, Replicated]
+    seeds: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, rois: list[str], statistics: list[str], networks: dict[str, Replicated]) -> Part:
+        """Of single networks, see `cortexrsa.seeds`: those of one card count as one."""
+        groups = by_card(networks)
+        seeds = {name: np.stack([each.estimate for each in own]) for name, own in groups.items()}
+        return cls(rois, statistics, over_seeds(groups)[0], seeds)
 
 
 def read_parts(paths: dict[str, str], seed: int) -> list[Part]:
@@ -48,10 +59,11 @@ def read_parts(paths: dict[str, str], seed: int) -> list[Part]:
 
     Parameters
     ----------
-    paths : files of `scores.score_network` by network
+    paths : files of `scores.score_network` by network, each seed for itself
     seed : of draws of subjects, shared by all networks
     """
-    parts: list[Part] = []
+    # labels of ROIs, of statistics, scores by network
+    parts: list[tuple[list[str], list[str], dict[str, Replicated]]] = []
     for name, path in paths.items():
         result = read_dataset(path, ["heldout", "heldout_deviations", "replicates"])
         candidates = [str(candidate) for candidate in result["candidate"].to_numpy()]
@@ -59,10 +71,10 @@ def read_parts(paths: dict[str, str], seed: int) -> list[Part]:
         for k, part in enumerate(parts_of(result)):
             if k == len(parts):
                 labels = [STATISTICS[candidates[index]] for index in kept]
-                parts.append(Part([str(roi) for roi in part["roi"].to_numpy()], labels, {}))
+                parts.append(([str(roi) for roi in part["roi"].to_numpy()], labels, {}))
             heldout = group_scores(part.sel(split=PRIMARY), seed, "heldout")
-            parts[k].scores[name] = heldout.apply(lambda values, kept=kept: values[..., kept])
-    return parts
+            parts[k][2][name] = heldout.apply(lambda values, kept=kept: values[..., kept])
+    return [Part.of(*part) for part in parts]
 
 
 def compare_networks(
@@ -100,7 +112,8 @@ def compare_networks(
                 place = {"dataset": dataset, "roi": roi, "measure": measure, "statistic": statistic}
                 found = [one.pairs(), one.against_ceiling(ceilings[roi]), one.against_controls(controls)]
                 rows += [table.assign(**place) for table in found if len(table)]
-                ranked.append(one.ranks().assign(**place))
+                seeds = {name: each[:, r, s] for name, each in part.seeds.items()}
+                ranked.append(one.ranks(seeds).assign(**place))
     # one network alone still has its rows against the ceiling
     joined, order = (pd.concat(tables, ignore_index=True) for tables in (rows, ranked))
     return joined[list(COMPARISONS.columns)], order[list(RANKS.columns)]
@@ -203,8 +216,13 @@ class Comparison:
         note = ["" if sound else self._missing(max(pair)) for sound, pair in zip(known, pairs, strict=True)]
         return self._rows(CONTROL, first, np.array(self.names, object)[second], values, note)
 
-    def ranks(self) -> pd.DataFrame:
-        """One row a network: its score, and its rank with the interval that holds for all at once."""
+    def ranks(self, seeds: dict[str, np.ndarray]) -> pd.DataFrame:
+        """One row a network: its score, and its rank with the interval that holds for all at once.
+
+        Parameters
+        ----------
+        seeds : scores of the single seeds by network
+        """
         n = self.sound
         _, low, high = self.scores.evaluated().interval(self.settings.confidence)
         found = ranks(
@@ -216,6 +234,9 @@ class Comparison:
         for name, values in limits.items():
             table[name] = np.concatenate([np.asarray(values, float), np.full(len(table) - n, np.nan)])
         table["networks"] = n
+        table["seeds"] = [len(seeds[name]) for name in self.names]
+        several = [seeds[name] if len(seeds[name]) > 1 else [np.nan, np.nan] for name in self.names]
+        table["seed_sd"] = [np.std(each, ddof=1) for each in several]
         table["note"] = [self._missing(k) for k in range(len(table))]
         return table
 

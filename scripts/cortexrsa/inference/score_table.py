@@ -10,6 +10,7 @@ from cortexrsa.inference.families import false_discovery_q, familywise_p
 from cortexrsa.inference.names import GROUP, PRIMARY
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import group_scores, parts_of
+from cortexrsa.seeds import card_of, seed_of
 
 CONSTANT_NOTE = "constant pattern: the layer does not vary over its features or over the stimuli"
 
@@ -24,7 +25,7 @@ def score_table(
 
     Parameters
     ----------
-    results : of `scores.score_network`, by model name
+    results : of `scores.score_network`, by network; each seed of a card for itself
 
     Returns
     -------
@@ -50,7 +51,8 @@ def score_table(
                                 "dataset": dataset,
                                 "subject": unit,
                                 "roi": roi,
-                                "model": model,
+                                "model": card_of(model),
+                                "seed": seed_of(model),
                                 "layer": result["layer"].to_numpy(),
                                 "layer_index": result["layer_index"].to_numpy(),
                                 "depth": result["depth"].to_numpy(),

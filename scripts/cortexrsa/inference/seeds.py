@@ -9,7 +9,9 @@ import numpy as np
 from cortexrsa.inference.errors import Replicated
 
 
-def over_seeds(networks: dict[str, list[Replicated]]) -> dict[str, Replicated]:
+def over_seeds(
+    networks: dict[str, list[Replicated]],
+) -> tuple[dict[str, Replicated], dict[str, list[Replicated]]]:
     """Mean over the seeds of each network, whose error holds that other seeds would have been drawn.
 
     The variance between seeds is s^2 / seeds, where s^2 is theirs less what sampling the stimuli (and
@@ -22,20 +24,26 @@ def over_seeds(networks: dict[str, list[Replicated]]) -> dict[str, Replicated]:
 
     Returns
     -------
-    by network Replicated of (...), all with the same rows; one of a single seed has no variance of seeds
+    means : by network Replicated of (...); one of a single seed has no variance of seeds
+    single : the seeds as they are; all have the same rows as the means
     """
     sizes = {name: len(own) for name, own in networks.items() if len(own) > 1}
-    found = {}
+    means, single = {}, {}
     for name, own in networks.items():
+        single[name] = [_with_rows(each, sizes, {}) for each in own]
         mean = own[0].apply(lambda *values: sum(values) / len(values), *own[1:]) if len(own) > 1 else own[0]
-        blocks = [
-            mean.estimate - _deviations(mean, own) / (size - 1)
-            if each == name
-            else np.broadcast_to(mean.estimate, (size, *mean.estimate.shape))
-            for each, size in sizes.items()
-        ]
-        found[name] = replace(mean, rows=np.concatenate([mean.rows, *blocks]), seeds=tuple(sizes.values()))
-    return found
+        left_out = {name: -_deviations(mean, own) / (len(own) - 1)} if len(own) > 1 else {}
+        means[name] = _with_rows(mean, sizes, left_out)
+    return means, single
+
+
+def _with_rows(scores: Replicated, sizes: dict[str, int], moved: dict[str, np.ndarray]) -> Replicated:
+    """Scores with a row for each seed of each network that has several: as they are, or moved."""
+    blocks = [
+        scores.estimate + moved.get(name, np.zeros((size, *scores.estimate.shape)))
+        for name, size in sizes.items()
+    ]
+    return replace(scores, rows=np.concatenate([scores.rows, *blocks]), seeds=tuple(sizes.values()))
 
 
 def _deviations(mean: Replicated, own: list[Replicated]) -> np.ndarray:

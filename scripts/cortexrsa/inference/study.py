@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ import xarray
 from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.inference.errors import Replicated, Replicates, over_subjects
 from cortexrsa.inference.names import PRIMARY, of_the_group
+from cortexrsa.inference.seeds import over_seeds
+from cortexrsa.seeds import by_card
 
 
 @dataclass
@@ -104,6 +106,39 @@ def of_rois(results: dict[str, xarray.Dataset], rois: list[str], seed: int) -> d
         if own is not None:
             found[name] = model_scores(own.sel(roi=rois), seed)
     return found
+
+
+def models_of_seeds(networks: dict[str, ModelScores]) -> dict[str, dict]:
+    """What a `Study` knows of networks of several seeds: models by card, and the single seeds.
+
+    Parameters
+    ----------
+    networks : by name of the network, see `cortexrsa.seeds`
+
+    Returns
+    -------
+    dict of models (of several seeds the mean, whose error holds the variance between seeds), and of seeds
+    (in their order, of each card that has several; their errors are of stimuli and subjects alone)
+    """
+    groups = by_card(networks)
+    found = {kind: over_seeds(_parts(groups, kind)) for kind in ("scores", "heldout")}
+    models = {
+        name: replace(own[0], **{kind: means[name] for kind, (means, _) in found.items()})
+        for name, own in groups.items()
+    }
+    seeds = {
+        name: [
+            replace(each, **{kind: single[name][k] for kind, (_, single) in found.items()})
+            for k, each in enumerate(own)
+        ]
+        for name, own in groups.items()
+        if len(own) > 1
+    }
+    return {"models": models, "seeds": seeds}
+
+
+def _parts(groups: dict[str, list[ModelScores]], kind: str) -> dict[str, list[Replicated]]:
+    return {name: [getattr(each, kind) for each in own] for name, own in groups.items()}
 
 
 def read_results(paths: list[str]) -> dict[str, xarray.Dataset]:

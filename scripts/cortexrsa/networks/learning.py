@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cortexrsa.formats.columns.learning import LEARNING
+from cortexrsa.seeds import card_of, seed_of
 
 # the metric that speaks for each objective
 METRICS = {
@@ -22,8 +23,8 @@ def learning_table(metrics: dict[str, pd.DataFrame], settings: dict[str, dict]) 
 
     Parameters
     ----------
-    metrics : by model, columns metric, value, step (images seen)
-    settings : by model `objective`, and `bars`: over_chance, reconstruction_r2
+    metrics : by network (each seed of a card for itself), columns metric, value, step (images seen)
+    settings : by network `objective`, and `bars`: over_chance, reconstruction_r2
 
     Returns
     -------
@@ -54,11 +55,16 @@ def learning_table(metrics: dict[str, pd.DataFrame], settings: dict[str, dict]) 
             learned, reason = "yes", f"{metric} {final:.2f} reaches the bar of {bar:.2f}"
         else:
             learned, reason = "no", f"{metric} {final:.2f} is below the bar of {bar:.2f}"
-        rows.append([model, objective, metric, final, before, chance, bar, learned, reason])
+        rows.append(
+            [card_of(model), seed_of(model), objective, metric, final, before, chance, bar, learned, reason]
+        )
     return pd.DataFrame(rows, columns=list(LEARNING.columns))
 
 
 def unlearned(table: pd.DataFrame) -> dict[str, str]:
-    """Reason by name of each network that did not learn."""
-    rows = table[table["learned"] == "no"]
-    return dict(zip(rows["model"], rows["reason"], strict=True))
+    """Reason by name of each network that did not learn, in one of its seeds."""
+    found = {}
+    for row in table[table["learned"] == "no"].itertuples():
+        which = f"seed {row.seed}: " if (table["model"] == row.model).sum() > 1 else ""
+        found.setdefault(row.model, []).append(which + row.reason)
+    return {model: "; ".join(reasons) for model, reasons in found.items()}

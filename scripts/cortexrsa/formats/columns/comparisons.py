@@ -52,6 +52,10 @@ RANKS = Table(
     {
         **PLACE,
         "model": Column("text", "name of the network's card"),
+        "seeds": Column("integer", "number of its random seeds, of which the score is the mean"),
+        "seed_sd": Column(
+            "number", "standard deviation of their scores; missing for one seed", unit="as score"
+        ),
         "score": Column("number", "its score; missing with a note", unit="-1 to 1"),
         "ci_low": Column("number", "lower limit of its confidence interval, for it alone", unit="as score"),
         "ci_high": Column("number", "upper limit of its confidence interval, for it alone", unit="as score"),

@@ -8,6 +8,7 @@ ENCODING = Table(
         "subject": Column("text", "name of the subject; group: mean over the subjects"),
         "roi": Column("text", "region of interest"),
         "model": Column("text", "name of the network's card"),
+        "seed": Column("integer", "which of the card's random seeds, from 1"),
         "layer": Column("text", "name of the layer"),
         "layer_index": Column("integer", "its place among the layers of the card, from 0"),
         "depth": Column("number", "relative depth", unit="0 first, 1 last layer"),

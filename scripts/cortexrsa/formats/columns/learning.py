@@ -5,6 +5,7 @@ from cortexrsa.formats.tables import Column, Table
 LEARNING = Table(
     {
         "model": Column("text", "name of the network's card"),
+        "seed": Column("integer", "which of the card's random seeds, from 1"),
         "objective": Column("text", "supervised, simclr, barlow_twins, autoencoder or vae"),
         "metric": Column("text", "the metric that speaks for this objective"),
         "value": Column("number", "it at the end of the training, on held-out images"),
@@ -17,5 +18,5 @@ LEARNING = Table(
         "reason": Column("text", "why, in words"),
     },
     file="{dataset}/learning.csv",
-    row="a network trained here",
+    row="a network trained here, one of its seeds",
 )

@@ -8,6 +8,7 @@ SCORES = Table(
         "subject": Column("text", "name of the subject; group: mean over the subjects"),
         "roi": Column("text", "region of interest"),
         "model": Column("text", "name of the network's card"),
+        "seed": Column("integer", "which of the card's random seeds, from 1"),
         "layer": Column("text", "name of the layer"),
         "layer_index": Column("integer", "its place among the layers of the card, from 0"),
         "depth": Column("number", "relative depth", unit="0 first, 1 last layer"),
@@ -32,5 +33,5 @@ SCORES = Table(
         "note": Column("text", "why a score is missing; empty otherwise"),
     },
     file="{dataset}/scores.csv",
-    row="a subject or the group, ROI, layer of a network, and split",
+    row="a subject or the group, ROI, layer of a network (of one of its seeds), and split",
 )

@@ -15,7 +15,8 @@ class Study:
 
     Attributes
     ----------
-    models : scores of RSA on the test stimuli, by model name
+    models : scores of RSA on the test stimuli, by model name; of several seeds their mean
+    seeds : scores of the single seeds, of each model that has several
     rois : ROI labels, in the order of the scores' axis
     ceilings : per ROI dict of kind, lower, ci_low (`kind` "unknown": no bound)
     cast : who plays which part
@@ -34,6 +35,7 @@ class Study:
     unlearned: dict[str, str] = field(default_factory=dict)
     smallest_p: dict[str, float] = field(default_factory=dict)
     seed: int = 1
+    seeds: dict[str, list[ModelScores]] = field(default_factory=dict)
     others: dict[tuple[str, str], dict[str, ModelScores]] = field(default_factory=dict)
 
     def scores_of(self, measure: str, split: str) -> dict[str, ModelScores]:

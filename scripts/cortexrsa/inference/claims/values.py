@@ -241,10 +241,16 @@ def _correlations(study: Study, terms: Terms) -> Value:
     """Profile correlations with one network, over joined ROIs."""
     first = terms[0][1]
     rois = [study.rois.index(roi) for roi in first.rois]
-    names = [first.other, *(reading.network for _, reading in terms)]
-    networks = [_model(study, first, name) for name in names]
+    networks, weights = [_model(study, first, first.other)], []
+    for weight, reading in terms:
+        own = [_model(study, first, reading.network)]
+        if weight < 0 and study.scores_of(first.measure, first.split) is study.models:
+            # a control is averaged over its seeds, each with a profile of its own
+            own = study.seeds.get(reading.network, own)
+        networks += own
+        weights += [weight / len(own)] * len(own)
     found, draws, dof = profile_correlations(networks, rois, study.seed)
-    weights = np.array([weight for weight, _ in terms])
+    weights = np.array(weights)
     if not np.isfinite(found).all():
         raise NoValue("a profile varies over the layers no more than its sampling error")
     note = ""

@@ -1,0 +1,43 @@
+"""Networks of several random seeds: the names and cards of the single ones.
+
+The first seed is called after its card, so that results stay where they are when seeds are added.
+"""
+
+from __future__ import annotations
+
+SIGN = "@"
+
+
+def networks_of(name: str, card: dict) -> dict[str, dict]:
+    """Cards of a network's seeds by name: NAME, NAME@2 ...
+
+    Parameters
+    ----------
+    name : of the card
+    card : from `cards.load_card`; its seed is the first, further ones count up from it
+    """
+    found = {name: card}
+    for k in range(2, card["seeds"] + 1):
+        kind = "training" if "training" in card["weights"] else "random"
+        settings = card["weights"][kind]
+        seeded = settings | {"seed": settings["seed"] + k - 1}
+        found[f"{name}{SIGN}{k}"] = card | {"weights": card["weights"] | {kind: seeded}}
+    return found
+
+
+def card_of(network: str) -> str:
+    """Name of the card of one of its seeds."""
+    return network.partition(SIGN)[0]
+
+
+def seed_of(network: str) -> int:
+    """Which of its card's seeds a network is, from 1."""
+    return int(network.partition(SIGN)[2] or 1)
+
+
+def by_card(networks: dict) -> dict[str, list]:
+    """What is known of single seeds, in the order of the seeds, by card."""
+    found: dict[str, list] = {}
+    for network in sorted(networks, key=lambda name: (card_of(name), seed_of(name))):
+        found.setdefault(card_of(network), []).append(networks[network])
+    return found

@@ -1,0 +1,134 @@
+"""Cards of several seeds: what they stand for, what is refused, and what figures make of them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cortexrsa import cards
+from cortexrsa.figures.style import over_seeds
+from cortexrsa.inference import profiles
+from cortexrsa.inference.errors import Replicated, Replicates
+from cortexrsa.inference.profile_errors import profile_correlations
+from cortexrsa.inference.study import ModelScores, models_of_seeds
+from cortexrsa.networks.learning import unlearned
+from cortexrsa.seeds import by_card, card_of, networks_of, seed_of
+from support import ROOT, message_of
+
+DEPTH = np.linspace(0, 1, 10)
+EARLY, LATE = 0.5 - 0.4 * DEPTH, 0.1 + 0.4 * DEPTH
+MIDDLE = 0.5 - 1.2 * (DEPTH - 0.5) ** 2
+
+
+def network(early, late, seed):
+    """Scores of ten layers in two ROIs, and those of the best layers, with a bootstrap error."""
+    generator = np.random.default_rng(seed)
+
+    def resampled(values):
+        draws = values + generator.normal(0, 0.01, (400, *values.shape))
+        return Replicated(values, draws, Replicates.of_bootstrap(120, 400))
+
+    scores = np.stack([early, late])
+    return ModelScores(DEPTH, resampled(scores), resampled(scores.max(axis=1, keepdims=True)), ["all"])
+
+
+def test_the_first_seed_is_called_after_the_card_and_the_others_count_up():
+    card = {"seeds": 3, "weights": {"training": {"objective": "simclr", "seed": 7}}}
+    found = networks_of("net", card)
+    assert list(found) == ["net", "net@2", "net@3"]
+    assert [each["weights"]["training"]["seed"] for each in found.values()] == [7, 8, 9]
+    assert found["net"] == card
+    assert [(card_of(name), seed_of(name)) for name in found] == [("net", 1), ("net", 2), ("net", 3)]
+    assert by_card({"net@2": "b", "a": "c", "net": "a", "net@10": "d"}) == {
+        "a": ["c"],
+        "net": ["a", "b", "d"],
+    }
+
+
+def test_the_untrained_seeds_are_those_of_the_five_cards_before():
+    _, models = cards.cards_of({"datasets": [], "models": ["resnet18_untrained"]}, ROOT)
+    assert [card["weights"] for card in models.values()] == [{"random": {"seed": k}} for k in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("name", "seeds", "expected"),
+    [
+        ("resnet18_untrained", 0, "seeds: found 0, expected a whole number >= 1"),
+        ("resnet18_untrained", "three", "seeds: found 'three', expected a whole number >= 1"),
+        ("resnet18_imagenet", 3, "seeds: found 3, expected 1: these weights come without a random seed"),
+        ("pixels", 2, "seeds: found 2, expected 1: these weights come without a random seed"),
+    ],
+)
+def test_seeds_that_cannot_be(tmp_path, name, seeds, expected):
+    folder = tmp_path / "resources/models"
+    folder.mkdir(parents=True)
+    lines = (ROOT / f"resources/models/{name}.yaml").read_text().splitlines()
+    kept = [line for line in lines if not line.startswith("seeds:")]
+    (folder / f"{name}.yaml").write_text("\n".join([*kept, f"seeds: {seeds}", ""]))
+    message = message_of(cards.load_card, "models", name, tmp_path)
+    assert message == f"resources/models/{name}.yaml: {expected}"
+
+
+def test_profile_correlations_with_single_seeds_are_those_with_as_many_networks():
+    """The control of H6, whose seeds have profiles of their own: nothing changes."""
+    networks = {"a": network(EARLY, MIDDLE, 1), "b": network(EARLY, MIDDLE, 2)}
+    controls = {"net": network(LATE, EARLY, 3), "net@2": network(MIDDLE, EARLY, 4)}
+    found = models_of_seeds(networks | controls)
+    together = [found["models"]["a"], found["models"]["b"], *found["seeds"]["net"]]
+    apart = [*networks.values(), *controls.values()]
+    for one, two in zip(
+        profile_correlations(apart, [0, 1], 1), profile_correlations(together, [0, 1], 1), strict=True
+    ):
+        assert one == pytest.approx(two, rel=1e-9)
+
+
+def test_what_is_made_of_a_network_of_several_seeds_holds_their_variance():
+    networks = {
+        "a": network(EARLY, MIDDLE, 1),
+        "net": network(LATE, LATE, 2),
+        "net@2": network(EARLY, EARLY, 3),
+    }
+    models = models_of_seeds(networks)["models"]
+    alone = models_of_seeds({name: networks[name] for name in ("a", "net")})["models"]
+
+    def slope_error(found):
+        slopes = [
+            each.scores.apply(lambda scores: profiles.slope(scores, DEPTH))
+            for each in (found["a"], found["net"])
+        ]
+        return np.sqrt(slopes[0].apply(np.subtract, slopes[1]).evaluated().variance)
+
+    # slopes 0.4 and -0.4: a standard deviation of 0.8 / sqrt(2), over two seeds
+    assert slope_error(models) == pytest.approx([0.4, 0.4], rel=0.05)
+    assert (slope_error(alone) < 0.05).all()
+
+
+def test_figures_show_the_mean_and_the_range_of_the_seeds():
+    rows = [("net", 1, "a", 0.2), ("net", 2, "a", 0.4), ("net", 1, "b", 0.1), ("net", 2, "b", 0.1)]
+    rows += [("other", 1, "a", 0.3)]
+    scores = pd.DataFrame(rows, columns=["model", "seed", "layer", "score"])
+    scores = scores.assign(roi="V1", ci_low=-1.0, ci_high=1.0, p_fwe=[0.01, 0.2, 0.03, 0.01, 0.04])
+    found = over_seeds(scores).set_index(["model", "layer"])[["score", "ci_low", "ci_high", "p_fwe"]]
+    assert found.loc[("net", "a")].tolist() == pytest.approx([0.3, 0.2, 0.4, 0.2])
+    assert found.loc[("net", "b")].tolist() == pytest.approx([0.1, 0.1, 0.1, 0.03])
+    assert found.loc[("other", "a")].tolist() == pytest.approx([0.3, -1, 1, 0.04])
+
+
+def test_a_network_did_not_learn_where_one_seed_did_not():
+    table = pd.DataFrame(
+        {
+            "model": ["net", "net", "alone"],
+            "seed": [1, 2, 1],
+            "learned": ["yes", "no", "no"],
+            "reason": ["", "too low", "lower"],
+        }
+    )
+    assert unlearned(table) == {"net": "seed 2: too low", "alone": "lower"}
+
+
+def test_lines_of_several_seeds_keep_their_layers():
+    scores = {"net": network(LATE, LATE, seed=1), "net@2": network(MIDDLE, MIDDLE, seed=2)}
+    found = models_of_seeds(scores)
+    mean = found["models"]["net"]
+    assert mean.scores.estimate[0] == pytest.approx((LATE + MIDDLE) / 2)
+    assert mean.scores.seeds == (2,)
+    assert np.array_equal(found["seeds"]["net"][1].scores.estimate[0], MIDDLE)
