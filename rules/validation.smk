@@ -53,6 +53,31 @@ rule calibration_study:
         "../scripts/calibration.py"
 
 
+rule calibration_comparisons:
+    output:
+        table="results/calibration/comparisons-{subjects}-subjects-{stimuli}-stimuli.csv",
+    log:
+        "results/logs/calibration/comparisons-{subjects}-{stimuli}.log",
+    benchmark:
+        "results/benchmarks/calibration/comparisons-{subjects}-{stimuli}.tsv"
+    wildcard_constraints:
+        subjects=r"\d+",
+        stimuli=r"\d+",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(2000),
+        runtime=scaled(60),
+    params:
+        settings={"simulations": 200, "draws": 200, "methods": ["resampled", "one-pass"]},
+        code=code("calibrate_comparisons.py"),
+    message:
+        "Error rates of comparisons: {wildcards.subjects} subjects, {wildcards.stimuli} stimuli"
+    script:
+        "../scripts/calibrate_comparisons.py"
+
+
 rule plot_calibration:
     input:
         tables=expand(rules.calibration_study.output.table, **CALIBRATION),

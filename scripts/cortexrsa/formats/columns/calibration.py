@@ -33,6 +33,23 @@ FALSE_POSITIVES = Table(
     file="calibration/{subjects}-subjects-{stimuli}-stimuli-none.csv",
     row="a test, over simulated studies without a signal",
 )
+COMPARED = Table(
+    {
+        **STATISTIC,
+        "errors": Column("text", "one-pass, resampled or bootstrap (docs/statistics.md)"),
+        "rate": Column(
+            "number",
+            "share of the studies with a wrong order, whose intervals hold the truth, or of differences told",
+            unit="0 to 1",
+        ),
+        **MC_ERROR,
+        "networks": Column("text", "which are equal in truth; or drawn at random in every study"),
+        "subjects": STUDY["subjects"],
+        "stimuli": STUDY["stimuli"],
+    },
+    file="calibration/comparisons-{subjects}-subjects-{stimuli}-stimuli.csv",
+    row="an error rate or coverage of comparisons of networks, over simulated studies",
+)
 CALIBRATION = Table(
     {**STATISTIC, **INTERVALS, **MC_ERROR, **ERRORS, **STUDY, **RATE},
     file="calibration/calibration.csv",
