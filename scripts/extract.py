@@ -8,7 +8,6 @@ from cortexrsa.jobs import job_log
 from cortexrsa.networks.extraction import Projection, extract, write_layers
 from cortexrsa.networks.settings import Preprocessing
 from cortexrsa.networks.weights import build_with_weights
-from cortexrsa.seeds import card_of
 from cortexrsa.storage import atomic_folder, check_unchanged
 
 with job_log(snakemake.log[0]):
@@ -22,7 +21,7 @@ with job_log(snakemake.log[0]):
         file = settings["weights"]["file"]
         check(snakemake.input.downloads, {file: {"sha256": settings["weights"].get("sha256")}})
     with (
-        concerning(f"resources/models/{card_of(snakemake.wildcards.model)}.yaml"),
+        concerning(f"resources/models/{snakemake.wildcards.model.partition('@')[0]}.yaml"),
         atomic_folder(snakemake.output.activations) as folder,
     ):
         network = build_with_weights(

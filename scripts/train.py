@@ -12,7 +12,6 @@ from cortexrsa.jobs import job_log
 from cortexrsa.networks.settings import Preprocessing, Recipe
 from cortexrsa.networks.streaming import open_corpus
 from cortexrsa.networks.training import train
-from cortexrsa.seeds import card_of
 from cortexrsa.storage import atomic_path, write_provenance
 
 with job_log(snakemake.log[0]):
@@ -20,7 +19,7 @@ with job_log(snakemake.log[0]):
     # not an output: Snakemake would remove it when the job fails, and it is there to go on from
     checkpoints = Path(snakemake.output.weights).with_name("checkpoint")
     corpus = open_corpus(snakemake.input.index, snakemake.input.get("images"), settings["folder"])
-    with concerning(f"resources/models/{card_of(snakemake.wildcards.model)}.yaml"):
+    with concerning(f"resources/models/{snakemake.wildcards.model.partition('@')[0]}.yaml"):
         network, metrics = train(
             settings["network"],
             Recipe(**settings["weights"]["training"]),

@@ -110,6 +110,7 @@ EDITS = {
     "formats/rdms.py": {
         *("read_rdm_dataset", "brain_rdms", "network_rdms", "rsa", "ceilings", "beta_recovery"),
         *("calibration", "calibration_truth", "power", "plot_geometry"),
+        "calibrate_comparisons",
     }
     | RECOVERY,
     "formats/activations.py": {"extract", "network_rdms", "encoding"},
@@ -147,6 +148,7 @@ EDITS = {
     "encoding/table.py": {"encoding_table"},
     "geometry/ranks.py": {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "power", "plot_geometry"),
+        "calibrate_comparisons",
     }
     | RECOVERY,
     "inference/scores.py": {"rsa"} | RECOVERY,
@@ -157,8 +159,9 @@ EDITS = {
     # networks compared with each other: nothing but the tables and their figure
     "inference/comparisons.py": {"comparisons"},
     "figures/comparisons.py": {"plot_comparisons"},
-    "inference/contrasts.py": {"comparisons"},
+    "inference/contrasts.py": {"comparisons", "calibrate_comparisons"},
     "formats/columns/comparisons.py": {"comparisons", "plot_comparisons"},
+    "validation/comparisons.py": {"calibrate_comparisons"},
     "validation/calibration.py": {"calibration", "calibration_truth"},
     "validation/power.py": {"power"},
 }

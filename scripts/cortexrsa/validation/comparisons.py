@@ -18,13 +18,13 @@ from cortexrsa.inference.splits import chosen_in_halves
 from cortexrsa.jobs import progress
 
 CODE, VOXELS, FEATURES = 6, 60, 80
-NOISE = 8.0  # of a voxel, against a signal of about 2.5
+NOISE = 5.0  # of a voxel, against a signal of about 2.5
 # how much of the brain's code the layers of a network hold
 LAYERS = (1.0, 0.6)
 LEVEL = 0.05
-HALVES = 4
+HALVES = 2
 # weight of a network's own code: networks of one weight are equal in truth
-TRUTHS = {"all equal": (0.8,) * 8, "some equal": (0.4, 0.4, 0.4, 0.8, 0.8, 0.8, 0.8, 2.0)}
+TRUTHS = {"all equal": (0.8,) * 8, "some equal": (0.3, 0.3, 0.3, 0.9, 0.9, 0.9, 0.9, 3.0)}
 # of networks that are drawn: the spread of the logarithm of the weight
 SPREAD = 0.4
 FAMILY, SEEDS = 6, 4
