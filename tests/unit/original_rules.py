@@ -453,9 +453,7 @@ def ssl_mirrors_task(study: FormerStudy) -> list[dict]:
         if obstacle:
             parts.append(row | {"reason": obstacle})
             continue
-        # the control is averaged over single seeds: each has a profile of its own
-        single = [each for name in controls for each in study.seeds.get(name, [study.models[name]])]
-        networks = [study.models[model], study.models[ssl], *single]
+        networks = [study.models[name] for name in (model, ssl, *controls)]
         indices = [study.rois.index(roi) for roi in rois]
         found, draws, dof = profile_correlations(networks, indices, study.seed)
         trained, baseline = found[0], found[1:].mean()
@@ -465,7 +463,7 @@ def ssl_mirrors_task(study: FormerStudy) -> list[dict]:
             continue
         variance = np.var(draws[:, 0] - draws[:, 1:].mean(axis=1))
         tested = _tested(study, Estimate(trained - baseline, variance, dof))
-        seeds = f" (mean of {len(single)} seeds)" if len(single) > 1 else ""
+        seeds = f" (mean of {len(controls)} seeds)" if len(controls) > 1 else ""
         tested["reason"] += f"; {trained:.2f} against {baseline:.2f} untrained{seeds}"
         parts.append(row | tested)
     return parts
