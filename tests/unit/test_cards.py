@@ -251,7 +251,6 @@ BAD_CARDS = [
         "layers:",
         "layer:",
         "layer: found an unknown key, expected one of lineage, seeds, citation, licence, trained_on, layers, "
-        "layer: found an unknown key, expected one of lineage, seeds, citation, licence, trained_on, layers, "
         "batch_size, resources; did you mean layers?",
     ),
     (
