@@ -63,6 +63,36 @@ rule encoding_table:
         "../scripts/encoding_table.py"
 
 
+rule banded:
+    input:
+        activations=activations_of_bands,
+        stimuli="results/{dataset}/stimuli.tsv",
+        responses=path_of_responses,
+    output:
+        table=f"{RESULTS}/banded.csv",
+    log:
+        f"{LOGS}/banded.log",
+    benchmark:
+        f"{BENCHMARKS}/banded.tsv"
+    wildcard_constraints:
+        dataset=either(filter(has_responses, DATASETS)),
+    priority: 5
+    conda:
+        "../envs/encoding.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_encoding,
+        runtime=scaled(480),
+    params:
+        settings=band_settings,
+        recipe=recipe_of_bands,
+        code=code("banded.py"),
+    message:
+        "Unique and shared variance of the bands in {wildcards.dataset}"
+    script:
+        "../scripts/banded.py"
+
+
 rule plot_encoding:
     input:
         unpack(learning_of),

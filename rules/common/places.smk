@@ -52,6 +52,18 @@ def encodings_of(wildcards) -> list[str]:
     return expand(f"{RESULTS}/encoding/{{model}}.nc", **wildcards, model=models_of(wildcards.study))
 
 
+def networks_of_bands(study: str) -> list[str]:
+    """Networks in the bands of a study's banded ridge."""
+    return sorted({band.partition("/")[0] for band in CONFIGS[study]["encoding"]["bands"]})
+
+
+def activations_of_bands(wildcards) -> list[str]:
+    """Folders with the activations of the networks in the bands."""
+    features = studies.features_key(CONFIGS[wildcards.study])
+    networks = networks_of_bands(wildcards.study)
+    return [path for name in networks for path in activations_of(wildcards.dataset, features, name)]
+
+
 def encodes(study: str, dataset: str) -> bool:
     """Whether a study has encoding models of a data set: RDMs alone have no responses to predict."""
     return bool(CONFIGS[study]["encoding"]["methods"]) and has_responses(dataset)
@@ -191,6 +203,8 @@ def results_of(study: str, dataset: str) -> list[str]:
     if encodes(study, dataset):
         figures.append("encoding")
         tables.append("encoding")
+    if CONFIGS[study]["encoding"]["bands"] and has_responses(dataset):
+        tables.append("banded")
     if dataset in BIDS:
         figures += ["masks", "tsnr", "design"]
     if DATASETS[dataset]["loader"] == "simulated":

@@ -126,9 +126,29 @@ def recipe_of_activations(wildcards) -> dict:
 def encoding_settings(wildcards) -> dict:
     """The section `encoding`, and what encoding models need of `inference`."""
     inference = part_of_study("permutations", "seed")(wildcards)
+    encoding = {key: value for key, value in CONFIGS[wildcards.study]["encoding"].items() if key != "bands"}
     return {
-        "encoding": CONFIGS[wildcards.study]["encoding"],
+        "encoding": encoding,
         "inference": inference | {"subject_effect": DATASETS[wildcards.dataset]["subject_effect"]},
+    }
+
+
+def band_settings(wildcards) -> dict:
+    """The same for banded ridge, with its bands and their networks, and the confidence of its intervals."""
+    settings = encoding_settings(wildcards)
+    settings["inference"] |= part_of_study("confidence")(wildcards)
+    bands = CONFIGS[wildcards.study]["encoding"]["bands"]
+    return settings | {"bands": bands, "networks": networks_of_bands(wildcards.study)}
+
+
+def recipe_of_bands(wildcards) -> dict:
+    """`recipe_of_activations` of all networks in the bands."""
+    keys = ("network", "weights", "preprocessing", "layers")
+    networks = networks_of_bands(wildcards.study)
+    return {
+        "settings": {name: {key: MODELS[name].get(key) for key in keys} for name in networks},
+        "projection": FEATURES[studies.features_key(CONFIGS[wildcards.study])],
+        "code": code("extract.py"),
     }
 
 

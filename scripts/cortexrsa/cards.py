@@ -407,6 +407,21 @@ def _rois_of_all(root: str | Path) -> set[str]:
     return found
 
 
+def _check_encoding(config: dict, file: str | Path) -> None:
+    """The grid of regularisations has an order, and bands are of networks in the study."""
+    encoding = config["encoding"]
+    lowest, highest = encoding["alphas"]["lowest"], encoding["alphas"]["highest"]
+    if lowest > highest:
+        raise InputError("encoding.alphas.lowest", f"{lowest:g}", f"at most highest, {highest:g}", file=file)
+    if len(encoding["bands"]) == 1:
+        raise InputError("encoding.bands", encoding["bands"][0], "at least two, or none", file=file)
+    for index, band in enumerate(encoding["bands"]):
+        network = band.partition("/")[0]
+        if network not in config["models"]:
+            expected = f"a network of `models`: {suggestion(network, config['models'])}"
+            raise InputError(f"encoding.bands[{index}]", repr(network), expected, file=file)
+
+
 def load_config_checked(config: dict, root: str | Path, file: str | Path = "config.yaml") -> dict:
     """The configuration with its defaults, checked against its schema and the cards.
 
@@ -419,7 +434,8 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
     Raises
     ------
     InputError : a fault in the configuration or in the card of one of its data sets; a name without a card;
-        a name that cannot be one; z-scores of projected features; a fault in a file of claims, or a name in
+        a name that cannot be one; z-scores of projected features; bands of networks that are
+        not in the study; a fault in a file of claims, or a name in
         it that there is not.
     """
     _refuse_former_claims(config, file)
@@ -445,6 +461,7 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
         found = f"z, with a projection to {config['projection']} features"
         expected = "raw or centred, or projection: null: a projected feature has another standard deviation"
         raise InputError("measures.units", found, expected, file=file)
+    _check_encoding(config, file)
     claims_of(config, root, file)
     return canonical(config)
 

@@ -113,7 +113,7 @@ EDITS = {
         "calibrate_comparisons",
     }
     | RECOVERY,
-    "formats/activations.py": {"extract", "network_rdms", "encoding"},
+    "formats/activations.py": {"extract", "network_rdms", "encoding", "banded"},
     # the columns of a table
     "formats/columns/scores.py": {"scores", "claims", "plot_scores", "plot_geometry"},
     "formats/columns/corpus.py": {"corpus", "index_corpus", "train"},
@@ -144,7 +144,7 @@ EDITS = {
     "networks/procedural.py": {"corpus"},
     # geometry and inference
     "geometry/layers.py": {"network_rdms"},
-    "encoding/fits.py": {"encoding"},
+    "encoding/fits.py": {"encoding", "banded"},
     "encoding/table.py": {"encoding_table"},
     "geometry/ranks.py": {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "power", "plot_geometry"),

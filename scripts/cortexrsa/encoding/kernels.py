@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,3 +52,10 @@ def kernel_of_gram(products: np.ndarray, train: np.ndarray, test: np.ndarray) ->
     scale = float(np.trace(own) / len(own))
     # the mean of equal float32 values is exact, so a constant layer leaves nothing at all
     return Kernel(own / scale, cross / scale, scale) if scale > 0 else Kernel(own * 0, cross * 0, 0.0)
+
+
+def mean_kernel(kernels: Sequence[Kernel]) -> Kernel:
+    """Kernel of several layers together, each of the same scale; constant layers are left out."""
+    kept = [kernel for kernel in kernels if kernel.scale] or list(kernels[:1])
+    train, test = (np.mean([getattr(kernel, name) for kernel in kept], axis=0) for name in ("train", "test"))
+    return Kernel(train, test, float(np.mean([kernel.scale for kernel in kept])))

@@ -2,21 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xarray
 
-from cortexrsa.encoding.folds import units_of
+from cortexrsa.encoding.folds import Partition, units_of
+from cortexrsa.encoding.kernels import Kernel, layer_kernel, mean_kernel
 from cortexrsa.encoding.network import encode_network
 from cortexrsa.encoding.settings import EncodingSettings
-from cortexrsa.errors import InputError, concerning
+from cortexrsa.errors import InputError, concerning, suggestion
 from cortexrsa.formats.activations import Activations, read_layers
 from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.tables import read_table
 from cortexrsa.inference.settings import Settings
 from cortexrsa.jobs import warn
+
+
+def bands_in_files(
+    names: Sequence[str], folders: dict[str, Sequence[str | Path]], n: int, units: str
+) -> dict[str, Callable[[Partition], Kernel]]:
+    """Bands of `banded.encode_bands`, from the files of networks' activations.
+
+    Parameters
+    ----------
+    names : NETWORK (the mean of its layers' kernels) or NETWORK/LAYER
+    folders : by network, those of the shards of its activations
+    n : number of stimuli
+    units : of the features, see `kernels.layer_kernel`
+
+    Raises
+    ------
+    InputError : a layer that the network does not have (with the nearest).
+    """
+    bands = {}
+    for name in names:
+        network, _, layer = name.partition("/")
+        layers = list(read_layers(folders[network])["layer"])
+        if layer and layer not in layers:
+            raise InputError(f"encoding.bands: {name}", repr(layer), suggestion(layer, layers))
+
+        def kernel(part: Partition, network=network, chosen=(layer,) if layer else tuple(layers)) -> Kernel:
+            paths = [[Path(folder, f"{each}.npy") for folder in folders[network]] for each in chosen]
+            return mean_kernel(
+                [layer_kernel(Activations(own, n), part.train, part.test, units) for own in paths]
+            )
+
+        bands[name] = kernel
+    return bands
+
+
+def checked_stimuli(stimuli: str | Path, responses: xarray.DataArray) -> pd.DataFrame:
+    """The table of the stimuli, which are those of the responses.
+
+    Raises
+    ------
+    InputError : they are not, or in another order.
+    """
+    table = read_table(stimuli, STIMULI)
+    for column in ("stimulus_id", "split"):
+        if list(responses[column].to_numpy()) != list(table[column]):
+            raise InputError(column, "other stimuli or another order", f"those of {stimuli}")
+    return table
 
 
 def encode(
@@ -39,10 +88,7 @@ def encode(
     ------
     InputError : also if the responses are to other stimuli than `stimuli`.
     """
-    table = read_table(stimuli, STIMULI)
-    for column in ("stimulus_id", "split"):
-        if list(responses[column].to_numpy()) != list(table[column]):
-            raise InputError(column, "other stimuli or another order", f"those of {stimuli}")
+    table = checked_stimuli(stimuli, responses)
     layers = read_layers(activations).rename(columns={"index": "layer_index"})
 
     def features(layer: str) -> Activations:

@@ -129,7 +129,7 @@ class Region:
             corrected=corrected,
             corrected_median=corrected_median,
             corrected_r2=corrected_r2,
-            influence=_joined([each.influences() for each in found], folds, len(predicted)),
+            influence=jackknifed([each.influences() for each in found], folds, len(predicted)),
             corrected_influence=corrected_influence,
             null=weights @ null,
             folds=by_fold,
@@ -156,7 +156,7 @@ class Region:
             )
             own = np.concatenate([_in_folds(part.test, folds), _scaled(part.train)])
             test = [each.influences() if kept.any() else np.zeros(len(each.measured)) for each in found]
-            test = _joined(test, folds, len(predicted))
+            test = jackknifed(test, folds, len(predicted))
             test = np.concatenate([test, np.zeros(self.n_train)])
             influences.append(test / part.ceiling - mean / part.ceiling**2 * own)
         if not values:
@@ -170,8 +170,10 @@ def _scaled(influence: np.ndarray) -> np.ndarray:
     return influence / np.sqrt(n * (n - 1)) if n > 1 else influence
 
 
-def _joined(influences: list[np.ndarray], folds: list[np.ndarray], m: int) -> np.ndarray:
-    """The same of several folds, in the order of the stimuli: each fold weighs by its stimuli."""
+def jackknifed(influences: list[np.ndarray], folds: list[np.ndarray], m: int) -> np.ndarray:
+    """Influences within folds, in the order of the stimuli, such that their sum of squares is the variance of
+    the mean over the folds, each weighed by its stimuli.
+    """
     joined = np.empty(m)
     for fold, influence in zip(folds, influences, strict=True):
         joined[fold] = _scaled(influence) * len(fold) / m
@@ -180,7 +182,7 @@ def _joined(influences: list[np.ndarray], folds: list[np.ndarray], m: int) -> np
 
 def _in_folds(influence: np.ndarray, folds: list[np.ndarray]) -> np.ndarray:
     """Influences on a mean over all stimuli, scaled as those of the folds are."""
-    return _joined([influence[fold] for fold in folds], folds, len(influence))
+    return jackknifed([influence[fold] for fold in folds], folds, len(influence))
 
 
 def regions_of(responses: xarray.DataArray, minimum_reliability: float, single_split: bool) -> list[Region]:

@@ -23,6 +23,7 @@ class EncodingSettings:
     alphas : lowest, highest and number of the regularisations, equally spaced logarithms; on kernels whose
         diagonal over the training stimuli has the mean 1
     components : of PLS
+    band_candidates : number of random weights of bands that banded ridge tries
     minimum_reliability : voxels below it are left out of corrected scores
     """
 
@@ -32,6 +33,7 @@ class EncodingSettings:
     folds_by: str | None = None
     alphas: dict = field(default_factory=lambda: {"lowest": 1e-3, "highest": 1e5, "number": 20})
     components: int = 25
+    band_candidates: int = 60
     minimum_reliability: float = 0.1
 
     @property
