@@ -115,3 +115,36 @@ rule plot_encoding:
         "Figure of the encoding models for {wildcards.dataset}"
     script:
         "../scripts/plot_encoding.py"
+
+
+rule encoding_maps:
+    input:
+        unpack(learning_of),
+        scores=encodings_of,
+        mean=glm_files_of("mean.nii.gz"),
+    output:
+        **figure("encoding_maps", "Scores", "encoding models on the brain"),
+        maps=directory(f"{RESULTS}/encoding_maps"),
+    log:
+        f"{LOGS}/encoding_maps.log",
+    benchmark:
+        f"{BENCHMARKS}/encoding_maps.tsv"
+    wildcard_constraints:
+        dataset=either(BIDS),
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_with_input(4000, 3),
+        runtime=scaled(30),
+    params:
+        settings=lambda wildcards: {
+            "models": labels_of_models(wildcards),
+            "estimator": CONFIGS[wildcards.study]["encoding"]["methods"][0],
+            "subjects": BIDS[wildcards.dataset]["subjects"],
+        },
+        code=code("encoding_maps.py"),
+    message:
+        "Maps of the encoding models for {wildcards.dataset}"
+    script:
+        "../scripts/encoding_maps.py"

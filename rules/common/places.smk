@@ -201,7 +201,7 @@ def results_of(study: str, dataset: str) -> list[str]:
         figures.append("reliability")
     tables = ["scores", "ceilings", "claims", "profiles", "comparisons", "ranks"]
     if encodes(study, dataset):
-        figures.append("encoding")
+        figures += ["encoding", *(["encoding_maps"] if dataset in BIDS else [])]
         tables.append("encoding")
     if CONFIGS[study]["encoding"]["bands"] and has_responses(dataset):
         tables.append("banded")

@@ -134,4 +134,4 @@ def test_planes_are_those_of_the_world_not_of_the_array():
     """A volume whose one slice is stored along the first axis, and is axial."""
     affine = np.array([[0, 3, 0, 0], [0, 0, 3, 0], [3, 0, 0, 0], [0, 0, 0, 1.0]])
     image = nib.Nifti1Image(np.zeros((1, 20, 20), np.float32), affine)
-    assert bold._planes(image, np.zeros(3))["display_mode"] == "z"
+    assert bold.planes_through(image, np.zeros(3))["display_mode"] == "z"

@@ -16,7 +16,7 @@ MOST_SUBJECTS = 4  # in the figures of volumes: the first of them
 MARGIN = 0.02
 
 
-def _rows(subjects: list[str], height: float, below: float) -> tuple[plt.Figure, list[tuple]]:
+def subject_rows(subjects: list[str], height: float, below: float) -> tuple[plt.Figure, list[tuple]]:
     """A figure with a named row for each subject, and (bottom, height) of each in parts of the figure.
 
     nilearn places axes of its own inside those that it is given, which needs a fixed layout.
@@ -31,7 +31,7 @@ def _rows(subjects: list[str], height: float, below: float) -> tuple[plt.Figure,
     return figure, places
 
 
-def _planes(image: nib.Nifti1Image, point: np.ndarray) -> dict:
+def planes_through(image: nib.Nifti1Image, point: np.ndarray) -> dict:
     """Planes through a point (voxels) that are more than a line of voxels, as nilearn wants them.
 
     A volume of one slice has one such plane.
@@ -55,13 +55,13 @@ def plot_masks(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois
     """
     subjects = list(volumes)[:MOST_SUBJECTS]
     colours = roi_colours(ordered_rois(rois))
-    figure, places = _rows(subjects, 2.5, 0.4)
+    figure, places = subject_rows(subjects, 2.5, 0.4)
     for subject, (bottom, height) in zip(subjects, places, strict=True):
         mean, masks = volumes[subject]
         inside = np.argwhere(masks.get_fdata().any(axis=-1))
         display = plotting.plot_img(
             mean,
-            **_planes(mean, inside.mean(axis=0)),
+            **planes_through(mean, inside.mean(axis=0)),
             cmap="gray",
             black_bg=False,
             colorbar=False,
@@ -90,7 +90,7 @@ def plot_tsnr(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois:
     rois : labels, in the order of the masks
     """
     subjects = list(volumes)[:MOST_SUBJECTS]
-    figure, places = _rows(subjects, 2.5, 0.1)
+    figure, places = subject_rows(subjects, 2.5, 0.1)
     colours = roi_colours(ordered_rois(rois))
     for subject, (bottom, height) in zip(subjects, places, strict=True):
         tsnr, masks = volumes[subject]
@@ -99,7 +99,7 @@ def plot_tsnr(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois:
         point = np.argwhere(inside.any(axis=-1)).mean(axis=0)
         display = plotting.plot_img(
             tsnr,
-            **_planes(tsnr, point),
+            **planes_through(tsnr, point),
             cmap="viridis",
             black_bg=False,
             colorbar=True,

@@ -1,0 +1,112 @@
+"""Maps of encoding models on the brain: the best layer of every voxel, and its score."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import xarray
+from matplotlib import pyplot as plt
+from nilearn import plotting
+
+from cortexrsa.figures.bold import MARGIN, planes_through, subject_rows
+from cortexrsa.figures.style import placeholder
+from cortexrsa.storage import atomic_path
+
+# networks in the figure, those that predict best
+MOST_NETWORKS = 4
+MAPS = ("layer", "depth", "r")
+
+
+def voxel_maps(result: xarray.Dataset, estimator: str, subject: str, like: nib.Nifti1Image) -> dict:
+    """Volumes of one network and subject: the best layer of every voxel, its relative depth, and its score.
+
+    The layer is chosen by its R2 in the folds of the training stimuli and scored on the test stimuli.
+
+    Parameters
+    ----------
+    result : of `encoding.network.encode_network`, with the places i, j, k of the voxels
+    estimator : ridge or pls
+    subject : whose voxels
+    like : image of the same space
+
+    Returns
+    -------
+    {layer (index from 0), depth, r}: images of float32, NaN outside the ROIs; layer and depth also where no
+    layer predicts the training folds better than their mean
+    """
+    own = result.sel(estimator=estimator).isel(
+        voxel=np.flatnonzero(result["voxel_subject"].to_numpy() == subject)
+    )
+    cv = np.nan_to_num(own["cv"].to_numpy(), nan=-np.inf)
+    best, voxels = cv.argmax(axis=0), np.arange(own.sizes["voxel"])
+    nothing = cv[best, voxels] <= 0
+    values = {
+        "layer": np.where(nothing, np.nan, own["layer_index"].to_numpy()[best]),
+        "depth": np.where(nothing, np.nan, own["depth"].to_numpy()[best]),
+        "r": own["r"].to_numpy()[best, voxels],
+    }
+    places = tuple(own[name].to_numpy().astype(int) for name in "ijk")
+    images = {}
+    for name, value in values.items():
+        volume = np.full(like.shape[:3], np.nan, np.float32)
+        volume[places] = value
+        images[name] = nib.Nifti1Image(volume, like.affine)
+    return images
+
+
+def write_maps(folder: str | Path, model: str, subject: str, images: dict) -> None:
+    """Write the volumes of `voxel_maps` as FOLDER/MODEL_SUBJECT_MAP.nii.gz."""
+    for name, image in images.items():
+        with atomic_path(Path(folder, f"{model}_{subject}_{name}.nii.gz")) as temporary:
+            temporary.write_bytes(_compressed(image))
+
+
+def _compressed(image: nib.Nifti1Image) -> bytes:
+
+    # without a time in it: the same map gives the same file
+    return gzip.compress(image.to_bytes(), mtime=0)
+
+
+def plot_maps(
+    maps: dict[str, dict[str, nib.Nifti1Image]], mean: nib.Nifti1Image, models: dict[str, dict], subject: str
+) -> plt.Figure:
+    """Depth of the best layer and its score over the mean BOLD of one subject, a row for each network.
+
+    Parameters
+    ----------
+    maps : by network, of `voxel_maps`; the networks of more than one layer that predict best are drawn
+    mean : mean BOLD
+    models : label by model name
+    subject : name
+    """
+    deep = {name: own for name, own in maps.items() if np.nanmax(own["layer"].get_fdata(), initial=0) > 0}
+    if not deep:
+        return placeholder("No network of this study has more than one layer that predicts voxels.")
+    strength = {name: np.nanmean(own["r"].get_fdata()) for name, own in deep.items()}
+    names = sorted(deep, key=lambda name: -strength[name])[:MOST_NETWORKS]
+    figure, places = subject_rows(names, 2.2, 0.3)
+    for text, name in zip(list(figure.texts), names, strict=True):
+        text.set_text(f"{models[name]['label']} ({subject}): depth of the best layer; its r")
+    inside = np.argwhere(np.isfinite(next(iter(deep.values()))["r"].get_fdata()))
+    highest = max(np.nanmax(deep[name]["r"].get_fdata()) for name in names)
+    for name, (bottom, height) in zip(names, places, strict=True):
+        for column, (kind, limit) in enumerate((("depth", 1.0), ("r", float(highest)))):
+            width = (1 - 3 * MARGIN) / 2
+            plotting.plot_stat_map(
+                deep[name][kind],
+                bg_img=mean,
+                **planes_through(mean, inside.mean(axis=0)),
+                cmap="viridis",
+                vmin=0,
+                vmax=limit,
+                threshold=None,
+                black_bg=False,
+                draw_cross=False,
+                annotate=False,
+                figure=figure,
+                axes=(MARGIN + column * (width + MARGIN), bottom, width, height),
+            )
+    return figure
