@@ -9,6 +9,8 @@ import nibabel as nib
 import numpy as np
 import xarray
 from matplotlib import pyplot as plt
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from nilearn import plotting
 
 from cortexrsa.figures.bold import MARGIN, planes_through, subject_rows
@@ -17,7 +19,8 @@ from cortexrsa.storage import atomic_path
 
 # networks in the figure, those that predict best
 MOST_NETWORKS = 4
-MAPS = ("layer", "depth", "r")
+# values below are drawn as this one, which no eye tells from 0
+HIDDEN = 1e-3
 
 
 def voxel_maps(result: xarray.Dataset, estimator: str, subject: str, like: nib.Nifti1Image) -> dict:
@@ -70,6 +73,13 @@ def _compressed(image: nib.Nifti1Image) -> bytes:
     return gzip.compress(image.to_bytes(), mtime=0)
 
 
+def _opaque(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """The map with a value above the threshold in every voxel that has one; 0 shows the background."""
+    values = image.get_fdata()
+    values = np.where(np.isfinite(values), np.maximum(values, HIDDEN), 0)
+    return nib.Nifti1Image(values.astype(np.float32), image.affine)
+
+
 def plot_maps(
     maps: dict[str, dict[str, nib.Nifti1Image]], mean: nib.Nifti1Image, models: dict[str, dict], subject: str
 ) -> plt.Figure:
@@ -94,19 +104,22 @@ def plot_maps(
     highest = max(np.nanmax(deep[name]["r"].get_fdata()) for name in names)
     for name, (bottom, height) in zip(names, places, strict=True):
         for column, (kind, limit) in enumerate((("depth", 1.0), ("r", float(highest)))):
-            width = (1 - 3 * MARGIN) / 2
+            left = MARGIN + column * 0.5
             plotting.plot_stat_map(
-                deep[name][kind],
+                _opaque(deep[name][kind]),
                 bg_img=mean,
                 **planes_through(mean, inside.mean(axis=0)),
                 cmap="viridis",
                 vmin=0,
                 vmax=limit,
-                threshold=None,
+                threshold=HIDDEN / 2,
+                colorbar=False,
                 black_bg=False,
                 draw_cross=False,
                 annotate=False,
                 figure=figure,
-                axes=(MARGIN + column * (width + MARGIN), bottom, width, height),
+                axes=(left, bottom, 0.4, height),
             )
+            scale = figure.add_axes((left + 0.41, bottom + 0.1 * height, 0.012, 0.8 * height))
+            figure.colorbar(ScalarMappable(Normalize(0, limit), "viridis"), cax=scale, label=kind)
     return figure
