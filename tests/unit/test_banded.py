@@ -24,11 +24,11 @@ SETTINGS = EncodingSettings(alphas={"lowest": 1e-3, "highest": 1e3, "number": 8}
 
 
 def world(seed=0, voxels=12, shared=0.0):
-    """Two bands (130, 20), the second partly the first, and responses to both in equal parts."""
+    """Two bands (130, 5), the second partly the first, and responses to both in equal parts."""
     generator = np.random.default_rng(seed)
-    first = generator.normal(size=(130, 20))
-    second = np.sqrt(shared) * first + np.sqrt(1 - shared) * generator.normal(size=(130, 20))
-    weights = generator.normal(size=(2, 20, voxels)) / np.sqrt(20)
+    first = generator.normal(size=(130, 5))
+    second = np.sqrt(shared) * first + np.sqrt(1 - shared) * generator.normal(size=(130, 5))
+    weights = generator.normal(size=(2, 5, voxels)) / np.sqrt(5)
     signal = first @ weights[0] + second @ weights[1]
     return first, second, signal + 0.4 * generator.normal(size=signal.shape)
 
@@ -49,8 +49,9 @@ def test_one_band_is_ridge():
 
 
 def test_bands_spare_a_voxel_what_says_nothing_about_it():
-    first, _, responses = world()
-    noise = np.random.default_rng(1).normal(size=(130, 400))
+    generator = np.random.default_rng(1)
+    first, noise = generator.normal(size=(2, 130, 40))
+    responses = first @ generator.normal(size=(40, 12)) + 2 * generator.normal(size=(130, 12))
     kernels = [layer_kernel(values, TRAIN, TEST) for values in (first, noise)]
     banded = banded_ridge(kernels, responses[TRAIN], folds_of(90), SETTINGS, seed=0)
     plain = fits.ridge(mean_kernel(kernels), responses[TRAIN], folds_of(90), SETTINGS).predicted

@@ -104,7 +104,7 @@ def plot_maps(
     highest = max(np.nanmax(deep[name]["r"].get_fdata()) for name in names)
     for name, (bottom, height) in zip(names, places, strict=True):
         for column, (kind, limit) in enumerate((("depth", 1.0), ("r", float(highest)))):
-            left = MARGIN + column * 0.5
+            left = MARGIN + column * 0.48
             plotting.plot_stat_map(
                 _opaque(deep[name][kind]),
                 bg_img=mean,
