@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from responses_world import card_of, make_world, write_lab
-from support import made, refused
+from support import error_of, made, snakemake
 
 pytestmark = pytest.mark.slow
 STUDY = """datasets: [lab]
@@ -86,4 +86,4 @@ def test_a_labs_folder_becomes_a_study(project, lab):
 def refused_card(project, card, options):
     content = card | {"options": card["options"] | options}
     (project / "resources/datasets/lab.yaml").write_text(json.dumps(content))
-    return refused(project, "--configfile", "lab.yaml", "--", *TABLES)
+    return error_of(snakemake(project, "--configfile", "lab.yaml", "--", *TABLES))
