@@ -16,7 +16,8 @@ with job_log(snakemake.log[0]):
         for subject, mean in means.items():
             maps = voxel_maps(result, settings["estimator"], f"sub-{subject}", mean)
             write_maps(out.maps, model, f"sub-{subject}", maps)
-            if subject == first:
+            # of a card with several seeds the first one
+            if subject == first and model in settings["models"]:
                 shown[model] = maps
     write_provenance(f"{out.maps}/maps", settings, {})
     models = marked(settings["models"], snakemake.input.get("learning"))

@@ -21,6 +21,7 @@ def table(corrected=True):
                 rows.append(
                     {
                         **{"subject": "sub-01", "roi": roi, "model": model, "method": "ridge"},
+                        **{"layer": f"layer{layer}", "seed": 1, "p_fwe": 0.01},
                         **{"layer_index": layer, "depth": layer / 2, "score": 0.1 * (layer + 1)},
                         **{"ci_low": 0.05 * layer, "ci_high": 0.2 * layer + 0.1},
                     }

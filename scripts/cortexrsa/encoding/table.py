@@ -66,7 +66,7 @@ def encoding_table(
     ----------
     results : of `network.encode_network`, by network; each seed of a card for itself
     settings : confidence and seed
-    trained_on : by model name, the sources of the stimuli that a network was trained on
+    trained_on : by network, the sources of the stimuli that it was trained on
 
     Returns
     -------
