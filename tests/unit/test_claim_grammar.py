@@ -381,3 +381,21 @@ def test_a_match_is_told_where_the_control_is_flat():
     of = study()
     of.models["untrained"] = network(FLAT, FLAT, seed=9)
     assert overall_of(of).loc["H6", "verdict"] == "supported"
+
+
+def test_the_distance_of_a_control_is_the_mean_over_its_seeds():
+    of, seeds = study(), [network(LATE, FLAT, seed=k) for k in (7, 8)]
+    of.models |= dict(zip(("one", "two"), seeds, strict=True))
+    control = {"compare": "squared distance", "with": {"network": "resnet18"}, "roi": ["V1", "LO"]}
+    near = control | {"of": {"network": "simclr"}}
+
+    def value(named):
+        far = control | {"of": {"network": named}}
+        return value_of(of, terms({"difference": [near, far]}, Scope(of.cast)))
+
+    apart = value({"mean": ["one", "two"]})
+    of.models["raw"] = seeds[0]
+    of.seeds["raw"] = seeds
+    together = value("raw")
+    assert together.value == pytest.approx(apart.value)
+    assert together.limits(0.95) == pytest.approx(apart.limits(0.95))

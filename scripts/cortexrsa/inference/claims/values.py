@@ -237,16 +237,21 @@ def _centroids(study: Study, terms: Terms) -> Value:
     return of_limits(found.estimate, found.interval)
 
 
+def _seeds(study: Study, weight: float, reading: Reading) -> list[ModelScores]:
+    """The network of a reading; a control is averaged over its seeds, each with a profile of its own."""
+    own = [_model(study, reading, reading.network)]
+    if weight < 0 and study.scores_of(reading.measure, reading.split) is study.models:
+        return study.seeds.get(reading.network, own)
+    return own
+
+
 def _correlations(study: Study, terms: Terms) -> Value:
     """Profile correlations with one network, over joined ROIs."""
     first = terms[0][1]
     rois = [study.rois.index(roi) for roi in first.rois]
     networks, weights = [_model(study, first, first.other)], []
     for weight, reading in terms:
-        own = [_model(study, first, reading.network)]
-        if weight < 0 and study.scores_of(first.measure, first.split) is study.models:
-            # a control is averaged over its seeds, each with a profile of its own
-            own = study.seeds.get(reading.network, own)
+        own = _seeds(study, weight, reading)
         networks += own
         weights += [weight / len(own)] * len(own)
     found, draws, dof = profile_correlations(networks, rois, study.seed)
@@ -269,17 +274,24 @@ def _distances(study: Study, terms: Terms) -> Value:
     expectation the errors raise by tr(QS). Its variance, 4 m'QSQm + 2 tr(QSQS) with the true profiles m, is
     estimated without bias by 4 x'QSQx - 2 tr(QSQS), and is no less than 2 tr(QSQS).
     """
-    places = {}
-    for _, reading in terms:
-        for network, rois in ((reading.network, reading.rois), (reading.other, reading.other_rois)):
-            places.setdefault((network, rois), _on_grid(study, reading, network, rois, terms))
+    places, pairs = {}, []
+    for weight, reading in terms:
+        other = reading.other, 0, reading.other_rois
+        model = _model(study, reading, reading.other)
+        places.setdefault(other, _on_grid(study, reading, model, reading.other_rois, terms))
+        seeds = _seeds(study, weight, reading)
+        for k, model in enumerate(seeds):
+            # the mean of several seeds is a network of its own
+            own = reading.network, k + 1 if len(seeds) > 1 else 0, reading.rois
+            places.setdefault(own, _on_grid(study, reading, model, reading.rois, terms))
+            pairs.append((weight / len(seeds), own, other))
     first, *others = places.values()
     together = first.apply(lambda *values: np.concatenate(values, axis=-1), *others)
     sizes = [each.estimate.size for each in places.values()]
     rows = dict(zip(places, np.split(np.eye(sum(sizes)), np.cumsum(sizes)[:-1]), strict=True))
     form = 0.0
-    for weight, reading in terms:
-        difference = rows[reading.network, reading.rois] - rows[reading.other, reading.other_rois]
+    for weight, own, other in pairs:
+        difference = rows[own] - rows[other]
         form = form + weight / len(difference) * difference.T @ difference
     found, x = together.evaluated(), together.estimate
     if not np.isfinite(found.variance).all():
@@ -295,7 +307,7 @@ def _largest(study: Study, terms: Terms, bound: float) -> Value:
     """Largest difference of two profiles."""
     ((_, reading),) = terms
     first, second = (
-        _on_grid(study, reading, network, rois, terms)
+        _on_grid(study, reading, _model(study, reading, network), rois, terms)
         for network, rois in ((reading.network, reading.rois), (reading.other, reading.other_rois))
     )
 
@@ -316,12 +328,14 @@ def _largest(study: Study, terms: Terms, bound: float) -> Value:
     )
 
 
-def _on_grid(study: Study, reading: Reading, network: str, rois: tuple[str, ...], terms: Terms) -> Replicated:
+def _on_grid(
+    study: Study, reading: Reading, model: ModelScores, rois: tuple[str, ...], terms: Terms
+) -> Replicated:
     """Profiles of a network at common depths, of several ROIs joined: (rois x depths,)."""
-    model = _model(study, reading, network)
     indices, depth = [study.rois.index(roi) for roi in rois], model.depth
     if reading.depth == "stage":
-        depth = _stages(study, reading, terms)[network]
+        _check_stages(study, reading, terms)
+        depth, _ = profiles.stage_depth(model.shapes)
 
     def joined(scores: np.ndarray) -> np.ndarray:
         found = profiles.on_grid(scores[..., indices, :], depth)
@@ -332,15 +346,13 @@ def _on_grid(study: Study, reading: Reading, network: str, rois: tuple[str, ...]
     return model.scores.apply(joined)
 
 
-def _stages(study: Study, reading: Reading, terms: Terms) -> dict[str, np.ndarray]:
-    """Depths by stage of all networks of a statistic, which must have as many stages each."""
+def _check_stages(study: Study, reading: Reading, terms: Terms) -> None:
+    """All networks of a statistic must have as many stages each."""
     names = dict.fromkeys(name for _, each in terms for name in (each.network, each.other))
     shapes = {name: _model(study, reading, name).shapes for name in names}
     if not all(own and all(own) for own in shapes.values()):
         raise NoValue("the shapes of the layers, which tell stages apart, are not known")
-    found = {name: profiles.stage_depth(own) for name, own in shapes.items()}
-    numbers = {name: stages for name, (_, stages) in found.items()}
+    numbers = {name: profiles.stage_depth(own)[1] for name, own in shapes.items()}
     if len(set(numbers.values())) > 1:
         said = ", ".join(f"{name} {stages}" for name, stages in numbers.items())
         raise NoValue(f"the networks have other numbers of stages: {said}")
-    return {name: depth for name, (depth, _) in found.items()}
