@@ -11,7 +11,7 @@ import yaml
 
 from standins.layouts import LAYOUTS
 from standins.world import SIZE
-from support import at, made, words_of
+from support import assert_figure, at, made
 
 # what a person would still write into the card of a folder of their own
 DECIDED = {"label1": "V1", "label2": "LO"}
@@ -81,6 +81,7 @@ def test_a_students_folder_becomes_a_study_with_all_its_figures(project):
     (project / "lab.yaml").write_text(yaml.safe_dump(study))
     made(project, "--configfile", "lab.yaml")
     figures = at(project, "field_lab/figures", "lab.yaml")
-    assert "001" in words_of(figures / "stimuli.svg") or (figures / "stimuli.svg").stat().st_size > 10_000
+    for name in ("stimuli", "reliability"):
+        assert_figure(figures, name)
     scores = pd.read_csv(at(project, "field_lab/scores.csv", "lab.yaml"))
     assert scores[scores["model"] == "pixels"]["score"].min() > 0.3
