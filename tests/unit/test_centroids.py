@@ -88,3 +88,15 @@ def test_a_sum_of_centroids_is_as_wide_as_its_linearisation():
     assert (low, high) == pytest.approx((found.estimate - half, found.estimate + half), abs=half / 6)
     alone = CentroidContrast(centroids[:1], [1.0])
     assert alone.interval(0.95) == pytest.approx(centroids[0].interval(0.95))
+
+
+def test_a_layer_just_above_zero_counts_whole():
+    """The variance of the torque is no smaller than that of its linear form, nor than that over draws."""
+    scores = np.array([0.001, 0.5, 0.001, -0.001, 0.001])
+    centroid = Centroid(resampled(scores, 0.1), DEPTH)
+    at_middle = np.argmin(np.abs(centroid.grid - 0.5))
+    linear = 0.1 * np.sqrt(((DEPTH - 0.5) ** 2 * (scores > 0)).sum())
+    assert centroid.error[at_middle] >= 0.95 * linear
+    below = Centroid(resampled(np.where(scores > 0.1, scores, -0.001), 0.1), DEPTH)
+    # the linear form has the layer that is above 0 only
+    assert below.error[at_middle] > 1.5 * 0.1 * abs(DEPTH[1] - 0.5)
