@@ -90,13 +90,19 @@ def test_a_sum_of_centroids_is_as_wide_as_its_linearisation():
     assert alone.interval(0.95) == pytest.approx(centroids[0].interval(0.95))
 
 
-def test_a_layer_just_above_zero_counts_whole():
-    """The variance of the torque is no smaller than that of its linear form, nor than that over draws."""
-    scores = np.array([0.001, 0.5, 0.001, -0.001, 0.001])
-    centroid = Centroid(resampled(scores, 0.1), DEPTH)
+@pytest.mark.parametrize("other", [-0.001, 0.001])
+def test_no_less_than_the_replicates_and_the_draws(other):
+    """Near the sample replicates see one side of 0, draws both."""
+    scores, error = np.array([other, 0.5, other, other, other]), 0.1
+    rows = scores + np.random.default_rng(0).normal(0, 1e-4, (600, 5))
+    near = Replicated(scores, rows, Replicates((600, 0), (error**2 / 1e-8 / 600, 0.0), 0.0, 119.0))
+    centroid = Centroid(near.drawn(seed=0), DEPTH)
     at_middle = np.argmin(np.abs(centroid.grid - 0.5))
-    linear = 0.1 * np.sqrt(((DEPTH - 0.5) ** 2 * (scores > 0)).sum())
-    assert centroid.error[at_middle] >= 0.95 * linear
-    below = Centroid(resampled(np.where(scores > 0.1, scores, -0.001), 0.1), DEPTH)
-    # the linear form has the layer that is above 0 only
-    assert below.error[at_middle] > 1.5 * 0.1 * abs(DEPTH[1] - 0.5)
+    away = DEPTH - 0.5
+    linear = error * np.sqrt((away**2 * (scores > 0)).sum())
+    # the positive part of a score near 0 has the mean and the variance of one side of a normal distribution
+    near_zero = scores < 0.1
+    variance = (away**2 * np.where(near_zero, 0.5 - 0.5 / np.pi, 1)).sum()
+    bias = (away * near_zero).sum() / np.sqrt(2 * np.pi)
+    draws = error * np.sqrt(variance + bias**2)
+    assert centroid.error[at_middle] == pytest.approx(max(linear, draws), rel=0.12)

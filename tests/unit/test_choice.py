@@ -61,3 +61,13 @@ def test_a_layer_without_a_score_is_never_chosen_in_silence():
     found, _, _ = moved(scores, [0.1, 0.9, 0.3, 0.2], 0.001)
     assert np.isnan(found[:, 0]).all()
     assert np.isfinite(found[:, 2]).all()
+
+
+def test_layers_that_are_the_same_give_no_steep_slope():
+    """What rounding leaves of a direction in which scores do not vary is no direction to be chosen by."""
+    error, scores = 0.05, np.array([0.3, 0.3, 0.31, 0.3])
+    deviations = np.random.default_rng(3).normal(0, error, (ROWS, 1, 1, 4))
+    deviations[..., 1] = deviations[..., 0] - 2 * deviations[..., 2]
+    group = Replicated(scores[None], scores + deviations[:, 0], Replicates.of_draws(ROWS, 39.0))
+    found = _moved(scores[None, None], deviations, deviations[:, 0], group, CANDIDATES, 0)
+    assert np.abs(found[..., :3]).max() < 20 * error

@@ -12,8 +12,6 @@ from cortexrsa.inference.errors import Replicated
 from cortexrsa.inference.profiles import centroid
 
 POINTS = 201
-# share of the deviations of a replicate that is as good as none
-NEAR = 1e-3
 
 
 class Centroid:
@@ -21,8 +19,7 @@ class Centroid:
 
     A depth c is the centroid if the torque sum((depth - c) max(score, 0)) is 0. The interval holds all c
     whose torque does not differ from 0 (Fieller 1954). Unlike estimate ± t x error it stays right where the
-    scores are near 0 and the centroid becomes any depth: there it is the whole range. The variance of the
-    torque is that over the draws, and at least that of its linear form.
+    scores are near 0 and the centroid becomes any depth: there it is the whole range.
 
     Parameters
     ----------
@@ -40,25 +37,18 @@ class Centroid:
         self.grid = np.linspace(depth.min(), depth.max(), POINTS)
         if np.isfinite(self.estimate):
             self.grid = np.union1d(self.grid, self.estimate)  # where the torque is 0
-        torque = np.stack([np.ones(len(self.grid)), -self.grid])
-        found, near = self.moments().along(torque), self.moments(NEAR).along(torque)
-        # of few people draws reach less far than the limits, and a layer just above 0 counts too little
-        self.error = np.sqrt(np.maximum(found.variance, near.variance / NEAR**2))
-        self.dof = np.where(found.variance * NEAR**2 < near.variance, near.dof, found.dof)
+        found = self.moments().along(np.stack([np.ones(len(self.grid)), -self.grid]))
+        self.error, self.dof = np.sqrt(found.variance), found.dof
         self.distance = np.abs(found.value)
 
-    def moments(self, share: float = 1.0) -> Replicated:
-        """Sums of depth x max(score, 0) and of max(score, 0); the torque about c is one less c the other.
-
-        With a small share of their deviations, replicates see one side of 0 only: the linear form.
-        """
+    def moments(self) -> Replicated:
+        """Sums of depth x max(score, 0) and of max(score, 0); the torque about c is one less c the other."""
 
         def of(scores: np.ndarray) -> np.ndarray:
             weights = np.maximum(scores, 0)
             return np.stack([weights @ self.depth, weights.sum(axis=-1)], axis=-1)
 
-        estimate = self.scores.estimate
-        return self.scores.apply(lambda scores: of(estimate + share * (scores - estimate)))
+        return self.scores.apply(of)
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Limits within the range of the depths; NaN where there is no estimate or no error."""

@@ -311,7 +311,7 @@ class Replicated:
             block[:, sound] = kept.estimate + normal @ _root(matrix).T
         made = Replicates.of_draws(draws, self.stimuli.dof)
         few = tuple(dof for dof, _ in factors[1:])
-        return Drawn(self.estimate, rows.reshape(-1, *shape), made, few=few)
+        return Drawn(self.estimate, rows.reshape(-1, *shape), made, few=few, source=self)
 
     def _few(self) -> list[tuple[float, np.ndarray]]:
         """Degrees of freedom and covariance of each factor but the stimuli: subjects, seeds of networks."""
@@ -352,15 +352,28 @@ class Replicated:
 class Drawn(Replicated):
     """A statistic in draws of the scores that it is made of, see `Replicated.drawn`.
 
-    Its variance is the mean square about the estimate, which holds the bias of what is not smooth too.
+    Its variance is the mean square about the estimate, which holds the bias of what is not smooth too; and no
+    less than the replicates themselves give, whose variance has a lower bound for every combination.
 
     Attributes
     ----------
     rows : (draws, ...), and as many again for every factor of which there are few, in which it varies alone
     few : degrees of freedom of these factors (subjects, seeds of networks)
+    source : the same statistic of the replicates that the draws are made by
     """
 
     few: tuple[float, ...] = ()
+    source: Replicated | None = None
+
+    def apply(self, statistic: Callable, *others: Drawn) -> Drawn:
+        source = self.source.apply(statistic, *(other.source for other in others))
+        return replace(super().apply(statistic, *others), source=source)
+
+    def evaluated(self) -> Estimate:
+        return _larger(super().evaluated(), self.source.evaluated())
+
+    def along(self, weights: np.ndarray) -> Estimate:
+        return _larger(super().along(weights), self.source.along(weights))
 
     @property
     def draws(self) -> np.ndarray:
@@ -383,6 +396,13 @@ class Drawn(Replicated):
 
     def covariance(self) -> np.ndarray:
         return _products(self.draws) / len(self.draws)
+
+
+def _larger(first: Estimate, second: Estimate) -> Estimate:
+    """The one of two estimates whose variance is larger, with its degrees of freedom; NaN where one is."""
+    variance = np.maximum(first.variance, second.variance)
+    dof = np.where(first.variance >= second.variance, first.dof, second.dof)
+    return Estimate(first.value, variance, dof)
 
 
 def _squares(rows: np.ndarray) -> np.ndarray:
