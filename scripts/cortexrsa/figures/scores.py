@@ -149,7 +149,7 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
 
 def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict], alpha: float) -> plt.Figure:
     """One panel a network: ROI x layer, the score as colour; a dot where it is above 0 (p_fwe < alpha)."""
-    scores = over_seeds(of_the_group(scores))
+    scores = over_seeds(of_the_group(scores), ("score",))
     rois = ordered_rois(scores["roi"])
     drawn = models_to_draw(models, scores.set_index("model")["score"])
     names = ordered(drawn)

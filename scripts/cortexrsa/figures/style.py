@@ -100,7 +100,7 @@ def say_how_many(figure, drawn: dict, models: dict) -> None:
 
 def over_seeds(
     scores: pd.DataFrame,
-    columns: tuple[str, str, str] = ("score", "ci_low", "ci_high"),
+    columns: tuple[str, ...] = ("score", "ci_low", "ci_high"),
     place: tuple[str, ...] = ("model", "roi", "layer"),
 ) -> pd.DataFrame:
     """One row a layer: of a network of several seeds their mean, with their range as the interval.
@@ -110,7 +110,7 @@ def over_seeds(
     Parameters
     ----------
     scores : a row for each seed
-    columns : of the score and its limits
+    columns : of the score, and of its limits where they are wanted
     place : columns that the seeds of a network share
     """
     value, *limits = columns
@@ -118,7 +118,7 @@ def over_seeds(
     several = groups[value].transform("size") > 1
     joined = {
         name: scores[name].where(~several, groups[value].transform(end))
-        for name, end in zip(limits, ("min", "max"), strict=True)
+        for name, end in zip(limits, ("min", "max"), strict=False)
     }
     joined |= {value: groups[value].transform("mean"), "p_fwe": groups["p_fwe"].transform("max")}
     return scores.assign(**joined).drop_duplicates(list(place), ignore_index=True)
