@@ -78,7 +78,8 @@ def _evidence(part: pd.Series, models: dict[str, dict]) -> str:
 def plot_verdicts(claims: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     """Table: every claim, its verdict in colour and words, and the estimates with intervals behind it."""
     rows = []
-    for (_, claim), parts in claims.groupby(["file", "claim"], sort=False):
+    several = claims["file"].nunique() > 1
+    for (file, claim), parts in claims.groupby(["file", "claim"], sort=False):
         overall = parts[parts["statistic"] == "overall"].iloc[0]
         details = parts[parts["statistic"] != "overall"]
         lines = []
@@ -88,7 +89,8 @@ def plot_verdicts(claims: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
                 lines += textwrap.wrap(
                     _evidence(part, models), 66, initial_indent="  ", subsequent_indent="    "
                 )
-        rows.append((claim, textwrap.wrap(overall["statement"], 27), overall["verdict"], lines))
+        statement = textwrap.wrap(overall["statement"], 27) + [f"({file})"] * several
+        rows.append((claim, statement, overall["verdict"], lines))
     heights = [max(len(statement), len(lines)) + 0.9 for _, statement, _, lines in rows]
     total = sum(heights) + 1.6
     figure = plt.figure(figsize=(WIDTH, 0.135 * total), layout="none")
