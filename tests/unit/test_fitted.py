@@ -73,8 +73,8 @@ def test_fitted_in_halves_is_not_optimistic():
         halves = splits.random_halves(24, 3, trial)
         candidates = layer_choice.candidate_layers(np.linspace(0, 1, 6))
         scores = splits.heldout_in_halves(brain, models, once, halves, candidates, "spearman", fitted=True)
-        assert scores.shape == (1, 1, 1, 4)
-        heldout.append(scores[0, 0, 0, 3])
+        assert scores.shape == (1, 1, 1, len(candidates) + 1)
+        heldout.append(scores[0, 0, 0, -1])
         weights = layer_weights(brain[0], models, once)
         naive.append(mixtures(brain, models, once, weights, "spearman")[0, 0, 0])
     assert np.mean(naive) > 0.05

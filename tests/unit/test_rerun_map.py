@@ -103,7 +103,7 @@ EDITS = {
     "claim_files.py": set(),
     "registration.py": set(),
     "figures/claims.py": {"plot_claims"},
-    "figures/style.py": PLOTS,
+    "figures/style.py": PLOTS | {"encoding_maps"},
     # HTTP, retries, mirrors
     "downloads.py": {"fetch"},
     # the formats: their readers and writers
@@ -145,7 +145,7 @@ EDITS = {
     # geometry and inference
     "geometry/layers.py": {"network_rdms"},
     "encoding/fits.py": {"encoding", "banded"},
-    "encoding/table.py": {"encoding_table"},
+    "encoding/table.py": {"encoding_table", "encoding_maps"},
     "geometry/ranks.py": {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "power", "plot_geometry"),
         "calibrate_comparisons",

@@ -21,7 +21,12 @@ FIGURES = {
     for suffix in ("svg", "png")
 }
 COMPARISONS = {"tiny/comparisons.csv", "tiny/ranks.csv"}
-AGGREGATES = {"tiny/scores.csv", "tiny/claims.csv", "tiny/profiles.csv"} | COMPARISONS | FIGURES
+# the maps are a result of the job that draws them
+ENCODING_FIGURES = {"tiny/encoding_maps"} | {
+    f"tiny/figures/{name}.{suffix}" for name in ("encoding", "encoding_maps") for suffix in ("svg", "png")
+}
+AGGREGATES = {"tiny/scores.csv", "tiny/claims.csv", "tiny/profiles.csv", "tiny/encoding.csv"}
+AGGREGATES |= COMPARISONS | FIGURES | ENCODING_FIGURES
 STIMULI = {f"tiny/figures/stimuli.{suffix}" for suffix in ("svg", "png")}
 INPUTS = {"tiny/inputs.nc", "tiny/figures/inputs.svg", "tiny/figures/inputs.png"}
 LEARNING = {"tiny/learning.csv"} | {f"tiny/figures/learning.{suffix}" for suffix in ("svg", "png")}
@@ -37,7 +42,8 @@ def rerunning(project: Path) -> set[str]:
 
 
 def jobs_of(model: str) -> set[str]:
-    return {f"tiny/activations/{model}/1-of-1", f"tiny/rdms/{model}.h5", f"tiny/rsa/{model}.nc"}
+    results = {f"tiny/{measure}/{model}.nc" for measure in ("rsa", "encoding")}
+    return {f"tiny/activations/{model}/1-of-1", f"tiny/rdms/{model}.h5"} | results
 
 
 def test_nothing_to_do_after_a_run(rerun):
@@ -129,7 +135,8 @@ def test_batch_size_of_the_extraction_changes_no_result(rerun):
 
 def test_a_label_changes_the_figures_alone(rerun):
     edit(rerun / "resources/models/tiny_vae.yaml", "label: ", "label: Another ")
-    assert rerunning(rerun) == FIGURES | LEARNING - {"tiny/learning.csv"} | INPUTS - {"tiny/inputs.nc"}
+    drawn = FIGURES | ENCODING_FIGURES | LEARNING | INPUTS
+    assert rerunning(rerun) == drawn - {"tiny/learning.csv", "tiny/inputs.nc"}
 
 
 def test_comment_touch_and_checkout_change_nothing(rerun):
