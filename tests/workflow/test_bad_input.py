@@ -44,8 +44,8 @@ def leftovers(project):
         ("tiny.yaml", "models: [", "models: [pixels, pixels, ", r"models: found 'pixels' twice"),
         (
             "tiny.yaml",
-            "roles:\n",
-            "claims: {equivalence: 0.1}\nroles:\n",
+            "claims: [original_study_v1, original_study]",
+            "claims: {equivalence: 0.1}",
             r"claims: found a mapping with equivalence",
         ),
         ("tiny.yaml", "datasets: [tiny]", "datasets: [tiny]\ndatasets: [tiny]", r"the key 'datasets' twice"),
