@@ -6,6 +6,7 @@ of its own copy of the project.
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -33,7 +34,11 @@ def _snakemake(arguments: list[str], folder: str, environment: dict[str, str], s
     sys.argv = ["snakemake", *arguments]
     from snakemake.cli import main
 
-    main()
+    try:
+        main()
+    finally:
+        # a forked process ends without them, and the last line of an error is written by one
+        atexit._run_exitfuncs()
 
 
 def exit_code(
