@@ -55,9 +55,9 @@ def first_rules(project, configfile="tiny.yaml"):
 def test_embedded_study(finished):
     scores = table(finished, "tiny/scores.csv")
     columns = (
-        "dataset subject roi model layer layer_index depth split measure score se ci_low ci_high p p_fwe"
+        "dataset subject roi model seed layer layer_index depth split measure score se ci_low ci_high p p_fwe"
     )
-    assert list(scores)[:15] == columns.split()
+    assert list(scores)[:16] == columns.split()
     assert set(scores["split"]) == {"train", "test"}
     assert set(scores["n_stimuli"]) == {24, 20}
     # five networks: four of six layers and one of one, in two ROIs and two splits
@@ -240,6 +240,8 @@ FIGURES = {
     "centroids": (*NETWORKS, "V1", "LO"),
     "verdicts": ("H1", "H6", "inconclusive", "untestable", "estimate [interval]"),
     "comparisons": (*NETWORKS, "Pixels", "V1", "LO", "noise ceiling"),
+    "encoding": (*NETWORKS, "V1", "LO"),
+    "encoding_maps": (*NETWORKS, "(sub-01): depth of the best layer; its r"),
     "reliability": ("test stimuli, 4 repeats", "train stimuli, 2 repeats", "V1 (median", "30 voxels"),
     "learning": (*NETWORKS, "chance", "before training", "images seen"),
     "stimuli": (),
@@ -324,7 +326,7 @@ def test_seeds_of_a_network_are_one_network(rerun):
         assert "@" not in words_of(at(rerun, f"tiny/figures/{figure}.svg")), figure
     for figure in ("rdms", "mds"):
         assert "(1 of" in words_of(at(rerun, f"tiny/figures/{figure}.svg")), figure
-    claims = table(rerun, "tiny/claims.csv")
+    claims = first_rules(rerun)
     (h6,) = claims[(claims["claim"] == "H6") & (claims["statistic"] != "overall")].to_dict("records")
     assert h6["models"] == "tiny_simclr, tiny_resnet18, tiny_untrained"
 

@@ -91,7 +91,8 @@ def _by_category(images: np.ndarray, categories: np.ndarray, columns: int) -> pl
     sizes = pd.Series(categories[categories != ""]).value_counts()
     # among equal sizes in the order of the names
     names = sorted(sizes.index, key=lambda name: (-sizes[name], name))[:MOST_CATEGORIES]
-    size = (WIDTH, WIDTH / (columns + 2) * len(names) + 0.3)
+    tile, columns = WIDTH / (columns + 2), min(columns, sizes.max())
+    size = (tile * (columns + 2), tile * len(names) + 0.3)
     figure, grid = plt.subplots(
         len(names), columns + 1, figsize=size, width_ratios=[2] + [1] * columns, squeeze=False
     )
