@@ -394,9 +394,9 @@ def test_baselines_alone_make_a_study(rerun):
     claims = first_rules(rerun, "alone.yaml")
     assert (claims["verdict"] == "untestable").all()
     # the run ends with the verdicts
-    told = re.findall(r"^  (\S+)  untestable  (.+)$", run.stderr, re.MULTILINE)
+    told = re.findall(r"^  (\S+ \S+) +untestable  (.+)$", run.stderr, re.MULTILINE)
     whole = claims[claims["statistic"] == "overall"]
-    assert told == list(zip(whole["claim"], whole["statement"], strict=True))
+    assert told == list(zip(whole["file"] + " " + whole["claim"], whole["statement"], strict=True))
     # the other study of the same data set keeps its results
     assert at(rerun, "tiny/report.html").read_bytes() == before
 
