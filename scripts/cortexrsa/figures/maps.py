@@ -121,5 +121,7 @@ def plot_maps(
                 axes=(left, bottom, 0.4, height),
             )
             scale = figure.add_axes((left + 0.41, bottom + 0.1 * height, 0.012, 0.8 * height))
-            figure.colorbar(ScalarMappable(Normalize(0, limit), "viridis"), cax=scale, label=kind)
+            figure.colorbar(ScalarMappable(Normalize(0, limit), "viridis"), cax=scale)
+            # beside the bar it would lie under the next map
+            scale.set_title(kind, fontsize="small")
     return figure
