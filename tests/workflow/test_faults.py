@@ -19,9 +19,12 @@ from support import ROOT, TINY, at, killed_twice, place, snakemake, start
 
 # what runs in the tiny study; those that read other data are killed where their studies run
 STAGES = {path.stem for path in (ROOT / "scripts").glob("*.py")} - {
-    *("archive", "plan", "report", "run_time", "studies", "new_model_card"),
-    *("calibration", "calibration_truth", "plot_calibration", "recovery", "plot_recovery"),
-    *("fetch", "read_kay", "read_rdm_dataset", "index_corpus"),
+    *("archive", "plan", "report", "run_time", "studies", "doctor", "register"),
+    *("new_model_card", "new_dataset_card", "document_claims"),
+    *("calibration", "calibration_truth", "plot_calibration", "calibrate_comparisons"),
+    *("recovery", "plot_recovery", "power", "plot_power"),
+    *("fetch", "read_kay", "read_rdm_dataset", "read_responses", "read_responses_stimuli", "index_corpus"),
+    "banded",
 }
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="jobs are found in /proc")
