@@ -78,7 +78,9 @@ def plot_stimuli(images: np.ndarray, stimuli: pd.DataFrame, columns: int = 12, r
         return _by_category(images, stimuli["category"].to_numpy(), columns - 2)
     test = np.flatnonzero(stimuli["split"] == "test")
     shown = test[np.linspace(0, len(test) - 1, min(len(test), columns * rows)).round().astype(int)]
-    figure, grid = plt.subplots(-(-len(shown) // columns), columns, figsize=(WIDTH, WIDTH / columns * rows))
+    tile, columns = WIDTH / columns, min(columns, len(shown))
+    rows = -(-len(shown) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(tile * columns, tile * rows), squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, index in zip(grid.flat, shown, strict=False):
