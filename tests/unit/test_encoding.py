@@ -186,7 +186,8 @@ def test_folds_split_no_unit():
 def test_too_few_stimuli_and_units_are_told():
     split = np.array(["train"] * 9 + ["test"] * 10)
     assert message_of(partitions, split, 5, 1) == (
-        "encoding: found 9 stimuli to train on, expected at least 3 in each of 5 folds (encoding.folds)"
+        "encoding: found 9 stimuli to train on, expected at least 3 in each of 5 folds "
+        "(encoding.folds; encoding.methods: [] leaves encoding out)"
     )
     units = np.array(["face", "house"] * 20)
     assert "40 stimuli in 2 units" in message_of(random_folds, units, 5, np.random.default_rng(0))

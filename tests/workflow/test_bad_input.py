@@ -18,7 +18,8 @@ def leftovers(project):
     """Files below results/ other than logs, benchmarks and the records of what a study is."""
     folder = project / "results"
     kept = {folder / "logs", folder / "benchmarks"}
-    kept |= {path for name in ("config.yaml", "origin.json") for path in folder.glob(f"studies/*/{name}")}
+    records = ("config.yaml", "origin.json", "claims_before_scores.json")
+    kept |= {path for name in records for path in folder.glob(f"studies/*/{name}")}
     return [path for path in folder.rglob("*") if path.is_file() and not kept & {path, *path.parents}]
 
 

@@ -65,6 +65,7 @@ def add_study(project, folder):
     (project / "mine.yaml").write_text(
         "datasets: [mine]\nmodels: [pixels]\n"
         "inference: {bootstrap: 20, permutations: 19, ceiling_splits: 3, halves: 2}\n"
+        "encoding: {folds: 3}\n"
         "roles: {rois: {early: V1, late: LO}, networks: {task_optimised: null, generative: null, "
         "self_supervised: null, untrained: null}}\n"
     )

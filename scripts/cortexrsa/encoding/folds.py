@@ -75,7 +75,8 @@ def random_folds(units: np.ndarray, folds: int, random: np.random.Generator) -> 
     if len(units) < SMALLEST_FOLD * folds or len(labels) < folds:
         what = "stimuli" if len(labels) == len(units) else f"stimuli in {len(labels)} units"
         found = f"{len(units)} {what} to train on"
-        expected = f"at least {SMALLEST_FOLD} in each of {folds} folds (encoding.folds)"
+        fewer = "encoding.folds; encoding.methods: [] leaves encoding out"
+        expected = f"at least {SMALLEST_FOLD} in each of {folds} folds ({fewer})"
         raise InputError("encoding", found, expected)
     fold_of, filled = np.empty(len(labels), int), np.zeros(folds)
     # the largest units first, in random order among equals
