@@ -52,6 +52,7 @@ def test_a_second_study_shares_what_it_can_and_replaces_nothing(two):
         ("studies", "other", "tiny"),
         ("studies", "other", "config.yaml"),
         ("studies", "other", "origin.json"),
+        ("studies", "other", "claims_before_scores.json"),
         ("logs", "studies", "other"),
         ("benchmarks", "studies", "other"),
     }
