@@ -12,11 +12,10 @@ import sys
 from pathlib import Path
 
 from cortexrsa.brain import new_card
-from cortexrsa.cards import check_card_name
+from cortexrsa.cards import check_card_name, write_card
 from cortexrsa.errors import InputError
-from cortexrsa.storage import atomic_path
 
-CARDS = Path(__file__).resolve().parents[1] / "resources" / "datasets"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
@@ -28,15 +27,13 @@ def main() -> None:
     try:
         if arguments.out is not None:
             check_card_name("datasets", arguments.out, "new_dataset_card.py", "--out")
-        text = new_card.card_text(arguments.folder.expanduser(), CARDS, arguments.subject)
+        text = new_card.card_text(
+            arguments.folder.expanduser(), ROOT / "resources/datasets", arguments.subject
+        )
         if arguments.out is None:
             print(text, end="")
             return
-        path = CARDS / f"{arguments.out}.yaml"
-        if path.exists():
-            raise InputError("card", "one there already", "another name after --out", file=path)
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        path = write_card("datasets", arguments.out, text, ROOT)
         print(f"{path} written; name it in `datasets` of your configuration")
         if undecided := text.count(new_card.DECIDE):
             print(f"{undecided} places are left to decide: look for {new_card.DECIDE}")

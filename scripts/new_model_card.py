@@ -10,12 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from cortexrsa.cards import check_card_name
+from cortexrsa.cards import check_card_name, write_card
 from cortexrsa.errors import InputError
 from cortexrsa.networks import new_card
-from cortexrsa.storage import atomic_path
 
-CARDS = Path(__file__).resolve().parents[1] / "resources" / "models"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
@@ -44,11 +43,7 @@ def main() -> None:
         if arguments.out is None:
             print(text, end="")
             return
-        path = CARDS / f"{arguments.out}.yaml"
-        if path.exists():
-            raise InputError("card", "one there already", "another name after --out", file=path)
-        with atomic_path(path) as temporary:
-            temporary.write_text(text)
+        path = write_card("models", arguments.out, text, ROOT)
         print(f"{path} written; name it in `models` of your configuration")
     except InputError as error:
         sys.exit(f"Error: {error}")

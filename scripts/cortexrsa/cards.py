@@ -13,6 +13,7 @@ from cortexrsa.formats import bids_names
 from cortexrsa.formats.yaml_files import read_mapping, read_yaml
 from cortexrsa.schemas import definition, validate
 from cortexrsa.seeds import networks_of
+from cortexrsa.storage import atomic_path
 from cortexrsa.weight_names import check_patterns
 
 # names of files and folders of results/, which a card of that name would overwrite
@@ -53,6 +54,21 @@ def check_card_name(kind: str, name: str, file: str | Path, field: str) -> None:
         raise InputError(field, repr(name), schema["description"], file=file)
     if name in RESERVED[kind]:
         raise InputError(field, repr(name), "a name that no file or folder of results/ has", file=file)
+
+
+def write_card(kind: str, name: str, text: str, root: str | Path) -> Path:
+    """Write the text of a new card and return its path.
+
+    Raises
+    ------
+    InputError : there is a card of that name.
+    """
+    path = Path(root, "resources", kind, f"{name}.yaml")
+    if path.exists():
+        raise InputError("card", "one there already", "another name after --out", file=path)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
 
 
 def load_card(kind: str, name: str, root: str | Path) -> dict:

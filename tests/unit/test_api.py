@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import importlib
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import pdist
 
-from cortexrsa import api, errors
+from cortexrsa import api
 from support import message_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,9 +31,13 @@ def run_examples(test: doctest.DocTest) -> None:
     assert not result.failed, "".join(told)
 
 
-EXAMPLES = [
-    test for module in (api, errors) for test in doctest.DocTestFinder().find(module) if test.examples
+LIBRARY = ROOT / "scripts/cortexrsa"
+MODULES = [
+    importlib.import_module(".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts))
+    for path in sorted(LIBRARY.rglob("*.py"))
+    if ">>>" in path.read_text(encoding="utf-8")
 ]
+EXAMPLES = [test for module in MODULES for test in doctest.DocTestFinder().find(module) if test.examples]
 PUBLIC = [
     name
     for name, value in vars(api).items()
@@ -46,7 +51,9 @@ def test_the_examples_of_the_docstrings(example):
 
 
 def test_every_function_has_an_example_and_says_what_it_takes_and_raises():
-    shown = " ".join(example.source for test in EXAMPLES for example in test.examples)
+    assert api in MODULES
+    own = [test for test in EXAMPLES if test.name.startswith(f"{api.__name__}.")]
+    shown = " ".join(example.source for test in own for example in test.examples)
     for name in PUBLIC:
         assert f"{name}(" in shown, name
         text = getattr(api, name).__doc__

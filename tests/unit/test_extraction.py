@@ -331,6 +331,11 @@ def test_outputs_that_the_image_alone_does_not_decide_are_refused(images, tmp_pa
 
 def test_blank_images_and_dropout_as_a_module_pass(images, tmp_path):
     extract(Sequence(torch.nn.Dropout(0.5)), images * 0, Preprocessing(8), ["second"], tmp_path, device="cpu")
+    # in evaluation nothing is dropped: all images give what one does
+    values = np.load(tmp_path / "second.npy")
+    assert len(values) == len(images)
+    assert np.isfinite(values).all()
+    assert (values == values[0]).all()
 
 
 class Giving(torch.nn.Module):

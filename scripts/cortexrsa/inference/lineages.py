@@ -47,11 +47,6 @@ def family_contrast(
     contrast : Estimate; without a variance where there is no claim
     reason : why there is none; None if there is
 
-    Examples
-    --------
-    >>> weights = np.concatenate([lineage_weights(first), -lineage_weights(second)])  # doctest: +SKIP
-    >>> found, reason = family_contrast(scores, weights, [*first, *second])  # doctest: +SKIP
-
     References
     ----------
     Satterthwaite 1946, doi:10.2307/3002019; Schütt et al. 2023, doi:10.7554/eLife.82566 (two random factors)
