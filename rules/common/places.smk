@@ -54,7 +54,7 @@ def encodings_of(wildcards) -> list[str]:
 
 def networks_of_bands(study: str) -> list[str]:
     """Networks in the bands of a study's banded ridge."""
-    return sorted({Path(band).parts[0] for band in CONFIGS[study]["encoding"]["bands"]})
+    return sorted({cards.network_of_band(band) for band in CONFIGS[study]["encoding"]["bands"]})
 
 
 def activations_of_bands(wildcards) -> list[str]:

@@ -423,6 +423,11 @@ def _rois_of_all(root: str | Path) -> set[str]:
     return found
 
 
+def network_of_band(band: str) -> str:
+    """The network of a band of `encoding.bands`: NETWORK, or NETWORK/LAYER."""
+    return band.partition("/")[0]
+
+
 def _check_encoding(config: dict, file: str | Path) -> None:
     """The grid of regularisations has an order, and bands are of networks in the study."""
     encoding = config["encoding"]
@@ -432,7 +437,7 @@ def _check_encoding(config: dict, file: str | Path) -> None:
     if len(encoding["bands"]) == 1:
         raise InputError("encoding.bands", encoding["bands"][0], "at least two, or none", file=file)
     for index, band in enumerate(encoding["bands"]):
-        network = band.partition("/")[0]
+        network = network_of_band(band)
         if network not in config["models"]:
             expected = f"a network of `models`: {suggestion(network, config['models'])}"
             raise InputError(f"encoding.bands[{index}]", repr(network), expected, file=file)

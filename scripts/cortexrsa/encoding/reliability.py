@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cortexrsa.brain.reliability import signal_and_noise
+
 # where reliability is from, in the order of preference: the sentence that tables carry
 OTHER_REPEATS = "odd and even repeats of the test stimuli: one half is scored, the other gives reliability"
 TRAINING_REPEATS = "repeats of the training stimuli"
@@ -125,14 +127,13 @@ def of_mean(found: Components, repeats: np.ndarray) -> tuple[np.ndarray, np.ndar
 def of_variances(
     train: np.ndarray, test: np.ndarray, train_repeats: float, test_repeats: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Reliability of the test averages where averages alone are known: see `brain.reliability`.
-
-    s / V_te with s = (k_te V_te - k_tr V_tr) / (k_te - k_tr).
+    """Reliability of the test averages where averages alone are known: s / V_te.
 
     Parameters
     ----------
     train, test : (stimuli, v) averages
-    train_repeats, test_repeats : presentations in an average, of different number
+    train_repeats, test_repeats : presentations in an average, of different number; for s see
+        `brain.reliability.signal_and_noise`
 
     Returns
     -------
@@ -145,10 +146,10 @@ def of_variances(
         squares = (values - values.mean(axis=0)) ** 2
         variances.append(squares.sum(axis=0) / (len(values) - 1))
         deviations.append(squares - squares.mean(axis=0))
-    of_test, ratio = variances[1], variances[0] / variances[1]
-    reliability = (test_repeats - train_repeats * ratio) / apart
-    scale = train_repeats / apart
-    return reliability, scale * ratio / of_test * deviations[1], -scale / of_test * deviations[0]
+    of_train, of_test = variances
+    signal, _ = signal_and_noise(of_train, of_test, train_repeats, test_repeats)
+    scale, ratio = train_repeats / apart, of_train / of_test
+    return signal / of_test, scale * ratio / of_test * deviations[1], -scale / of_test * deviations[0]
 
 
 def targets(test: np.ndarray, train: np.ndarray | None, repeats: dict[str, float] | None) -> Targets:
