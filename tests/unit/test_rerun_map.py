@@ -133,6 +133,7 @@ EDITS = {
     "brain/loaders/responses_rois.py": {"read_responses"},
     "brain/loaders/responses_trials.py": {"read_responses", "read_responses_stimuli"},
     "brain/loaders/responses_stimuli.py": {"read_responses_stimuli"},
+    "brain/loaders/responses_images.py": {"read_responses_stimuli"},
     "brain/loaders/bids_folder.py": {"read_bids_stimuli", "glm"},
     "brain/loaders/bids_stimuli.py": {"read_bids_stimuli"},
     "formats/images.py": {"read_bids_stimuli", "read_rdm_dataset", "read_responses_stimuli", "train"},
