@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 import threading
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.random_projection import SparseRandomProjection
 from torch.nn import functional as F
 
 from cortexrsa.errors import InputError
@@ -390,7 +392,7 @@ def test_rows_are_in_c_order_whatever_the_memory_format(shape, dtype, order):
         output = output.transpose(0, 1).contiguous().transpose(0, 1)
     elif order == "sliced":
         output = torch.cat([output, output], dim=1)[:, : shape[1]]
-    rows = _row_major(output)
+    rows = _row_major(output).numpy()
     assert rows.dtype == np.float32
     expected = np.array([[float(value) for value in image.reshape(-1)] for image in output], np.float32)
     np.testing.assert_array_equal(rows, expected)
@@ -499,6 +501,17 @@ def test_a_projection_keeps_the_rdm_within_its_error(images, tmp_path, dissimila
     # the error of an inner product is about 1 / sqrt(dimensions) of the lengths
     assert np.abs(projected - exact).max() < 5 / np.sqrt(1024) * exact.max()
     assert np.corrcoef(projected, exact)[0, 1] > 0.9
+
+
+def test_a_projection_is_that_of_scikit_learn():
+    rows = np.random.default_rng(0).standard_normal((5, 3000), dtype=np.float32)
+    for centred in (False, True):
+        found = Projection(64, 3, centred).apply("relu", torch.from_numpy(rows)).numpy()
+        state = np.random.RandomState([3, zlib.crc32(b"relu")])
+        peer = SparseRandomProjection(64, random_state=state).fit(rows)
+        np.testing.assert_allclose(
+            found, peer.transform(rows - centred * rows.mean(1, keepdims=True)), rtol=1e-4, atol=1e-4
+        )
 
 
 # ---- what the networks saw ---------------------------------------------------------------------------------

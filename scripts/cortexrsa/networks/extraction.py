@@ -12,8 +12,9 @@ import math
 import mmap
 import shutil
 import sys
+import warnings
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,34 +58,48 @@ class Projection:
         self.dimensions, self.seed, self.centred = dimensions, seed, centred
         self._matrices = {}
 
-    def apply(self, layer: str, rows: np.ndarray) -> np.ndarray:
-        """Projected rows (b, dimensions) float32 of (b, features); as they are where these are not more."""
+    def apply(self, layer: str, rows: torch.Tensor) -> torch.Tensor:
+        """Projected rows (b, dimensions) of (b, features) float32, on their device; if fewer, as they are."""
         features = rows.shape[1]
         if features <= self.dimensions:
             return rows
         if layer not in self._matrices:
-            # imported here: a second that no other extraction needs
-            from sklearn.random_projection import SparseRandomProjection
-
-            state = np.random.RandomState([self.seed, zlib.crc32(layer.encode())])
-            fitted = SparseRandomProjection(self.dimensions, random_state=state).fit(rows[:1])
-            self._matrices[layer] = fitted.components_.astype(np.float32)
+            self._matrices[layer] = self._matrix(layer, features).to(rows.device)
         if self.centred:
-            rows = rows - rows.mean(axis=1, dtype=np.float64, keepdims=True).astype(np.float32)
-        return np.ascontiguousarray((self._matrices[layer] @ rows.T).T)
+            rows = rows - rows.mean(dim=1, dtype=torch.float64, keepdim=True).float()
+        return (self._matrices[layer] @ rows.T).T.contiguous()
+
+    def _matrix(self, layer: str, features: int) -> torch.Tensor:
+        # imported here: a second that no other extraction needs
+        from sklearn.random_projection import SparseRandomProjection
+
+        state = np.random.RandomState([self.seed, zlib.crc32(layer.encode())])
+        shape = np.zeros((1, features), np.float32)
+        matrix = SparseRandomProjection(self.dimensions, random_state=state).fit(shape).components_
+        with warnings.catch_warnings():
+            # PyTorch calls its sparse matrices a beta; the tests hold them against SciPy's
+            warnings.filterwarnings(
+                "ignore", "Sparse CSR tensor support|Sparse invariant checks", UserWarning
+            )
+            return torch.sparse_csr_tensor(
+                torch.from_numpy(matrix.indptr.astype(np.int64)),
+                torch.from_numpy(matrix.indices.astype(np.int64)),
+                torch.from_numpy(matrix.data.astype(np.float32)),
+                matrix.shape,
+            )
 
 
-def _row_major(output: torch.Tensor) -> np.ndarray:
+def _row_major(output: torch.Tensor) -> torch.Tensor:
     """Rows (b, features) float32 in C order of an output (b, ...) on the CPU, in whichever memory format."""
     output = output.detach().float()
     if output.is_contiguous() or not output.is_contiguous(memory_format=torch.channels_last):
-        return output.flatten(1).numpy()
+        return output.flatten(1)
     pixels = output.permute(0, 2, 3, 1).flatten(1, 2)
     rows = torch.empty(pixels.transpose(1, 2).shape)
     for row, image in zip(rows, pixels, strict=True):
         # a matrix, which PyTorch transposes block by block: four axes it would copy value by value
         row.copy_(image.T)
-    return rows.flatten(1).numpy()
+    return rows.flatten(1)
 
 
 class _Writer:
@@ -149,18 +164,37 @@ class _Writer:
         while len(self.pending) >= PENDING:
             self.pending.popleft().result()
         if output.device.type != "cpu":
-            output = output.flatten(1).cpu()
-        elif layer in self.overwritten:
-            output = output.clone()
-        first = output[0].clone()
-        self.pending.append(self.thread.submit(self._write, layer, start, output, first))
+            rows = self._kept(layer, output.flatten(1).float()).cpu().numpy()
+            task = self.thread.submit(self._append, layer, start, [rows])
+        else:
+            output = output.clone() if layer in self.overwritten else output
+            task = self.thread.submit(self._write, layer, start, output, output[0].clone())
+        self.pending.append(task)
 
     def flush(self) -> None:
         """Wait for all that was handed over."""
         while self.pending:
             self.pending.popleft().result()
 
+    def _kept(self, layer: str, rows: torch.Tensor) -> torch.Tensor:
+        """What is written of rows (b, features) float32: themselves, or their projection."""
+        # the sum is finite unless a value is not (or it overflows, hence the second look)
+        if not torch.isfinite(rows.sum()) and not torch.isfinite(rows).all():
+            raise InputError(f"activations of layer {layer!r}", "NaN or infinite values", "finite values")
+        return self.projection.apply(layer, rows) if self.projection else rows
+
     def _write(self, layer: str, start: int, output: torch.Tensor, first: torch.Tensor) -> None:
+        """Rows of an output (b, ...) on the CPU, whose first row was `first` when it came."""
+        # a projection takes the whole batch, since it reads all of its matrix each time
+        step = len(output) if self.projection else max(1, CHUNK // (4 * output[0].numel()))
+        self._append(
+            layer, start, (self._kept(layer, _row_major(chunk)).numpy() for chunk in output.split(step))
+        )
+        if not torch.equal(output[0], first):
+            found = f"an output that is overwritten in batches of {len(output)}, but not of two images"
+            raise InputError(f"layer {layer!r}", found, "one that it always is, or never")
+
+    def _append(self, layer: str, start: int, chunks: Iterable[np.ndarray]) -> None:
         if layer not in self.files:
             self._open(layer)
         file = self.files[layer]
@@ -169,24 +203,11 @@ class _Writer:
             # a batch that ran out of memory half-way is written again from its first row
             self.digests[layer] = None
             file.seek(place)
-        # a projection takes the whole batch, since it reads all of its matrix each time
-        step = len(output) if self.projection else max(1, CHUNK // (4 * output[0].numel()))
-        for chunk in output.split(step):
-            rows = _row_major(chunk)
-            # the sum is finite unless a value is not (or it overflows, hence the second look)
-            with np.errstate(over="ignore", invalid="ignore"):
-                suspicious = not np.isfinite(rows.sum())
-            if suspicious and not np.isfinite(rows).all():
-                raise InputError(f"activations of layer {layer!r}", "NaN or infinite values", "finite values")
-            if self.projection:
-                rows = self.projection.apply(layer, rows)
+        for rows in chunks:
             content = np.ascontiguousarray(rows, dtype="<f4")
             file.write(content)
             if self.digests[layer]:
                 self.digests[layer].update(content)
-        if not torch.equal(output[0], first):
-            found = f"an output that is overwritten in batches of {len(output)}, but not of two images"
-            raise InputError(f"layer {layer!r}", found, "one that it always is, or never")
 
     def _check_space(self) -> None:
         needed = sum(4 * self.n * self._features(shape) for shape in self.shapes.values())
