@@ -89,6 +89,18 @@ def bare_passes() -> dict:
     return told
 
 
+def plain_writing() -> dict:
+    """The bytes of as many images, in plain files: what the disk allows."""
+    images, block = 1024, bytes(25_200_000)
+    told = {"images": images}
+    with tempfile.TemporaryDirectory() as folder, watched(told):
+        for layer in range(18):
+            with open(f"{folder}/{layer}", "wb") as file:
+                for _ in range(images // 18):
+                    file.write(block)
+    return told
+
+
 # ---- training --------------------------------------------------------------------------------------------
 
 
@@ -198,6 +210,7 @@ CASES: dict[str, list[tuple[str, Callable[[], dict]]]] = {
         ("ResNet-50, 224 px, bare passes in float32", bare_passes),
         ("ResNet-50, 224 px, 18 layers projected to 4,096 features", lambda: extraction(4096)),
         ("ResNet-50, 224 px, 18 layers written whole (25.2 MB an image)", lambda: extraction(None)),
+        ("the same bytes, written without a network", plain_writing),
     ],
     "training": [
         (f"{name}, {precision}, {how}", lambda run=run, large=large, p=precision, s=steps: run(large, p, s))
