@@ -23,6 +23,7 @@ from cortexrsa.inference.study import (
     of_rois,
     parts_of,
     read_results,
+    reliability_ceilings,
     smallest_p,
 )
 from cortexrsa.jobs import job_log
@@ -56,6 +57,9 @@ with job_log(snakemake.log[0]):
                     of_rois(encoded, list(part["roi"].to_numpy()), inference.seed)
                 )["models"]
             },
+            other_ceilings={"encoding": reliability_ceilings(one, list(part["roi"].to_numpy()))}
+            if (one := next(iter(encoded.values()), None)) is not None
+            else {},
         )
         for k, part in enumerate(next(iter(parts.values())))
     ]

@@ -17,8 +17,8 @@ from cortexrsa.inference.settings import Settings
 
 TRAIN, TEST, VOXELS, FEATURES = 1750, 120, 8428, 20_000
 SETTINGS = EncodingSettings()
-# of a network of 20 layers, which come one after the other
-LAYERS = 2
+# each accumulated, fitted and scored for itself
+LAYERS = 20
 
 
 def kay_like() -> dict:

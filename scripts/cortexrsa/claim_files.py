@@ -16,10 +16,12 @@ PLACES = {"network": "networks", "roi": "rois"}
 SCORES = ("score", "slope", "curvature")
 # what may be said of them, by the kind of their readings
 EXPECTED = {
-    **dict.fromkeys(SCORES, ("greater", "less", "equivalent", "at_least", "at_most", "ordered")),
-    "centroid": ("greater", "less", "ordered"),
-    "correlation": ("greater", "less", "ordered"),
-    "squared distance": ("greater", "less", "at_most"),
+    **dict.fromkeys(
+        SCORES, ("greater", "less", "equivalent", "at_least", "at_most", "ordered", "same_sign")
+    ),
+    "centroid": ("greater", "less", "ordered", "same_sign"),
+    "correlation": ("greater", "less", "ordered", "same_sign"),
+    "squared distance": ("greater", "less", "at_most", "same_sign"),
     "largest difference": ("equivalent",),
 }
 
@@ -60,7 +62,7 @@ def _check_test(test: dict, claim: dict, field: str, file: str) -> None:
     expect = expect if isinstance(expect, dict) else {expect: 0}
     said = [key for key in expect if key != "of"]
     if len(said) != 1:
-        expected = "one of greater, less, equivalent, at_least, at_most, ordered"
+        expected = "one of greater, less, equivalent, at_least, at_most, ordered, same_sign"
         raise InputError(f"{field}.expect", ", ".join(said) or "only of", expected, file=file)
     (sense,) = said
     if "of" in expect and sense not in ("equivalent", "at_least", "at_most"):
@@ -85,7 +87,16 @@ def _check_test(test: dict, claim: dict, field: str, file: str) -> None:
         )
     if kind == "largest difference" and "compare" not in statistic:
         raise InputError(f"{field}.statistic", "a largest difference in a sum", "one alone", file=file)
+    if sense == "same_sign" and _names_measure(statistic):
+        expected = "none: those of same_sign take turns"
+        raise InputError(f"{field}.statistic", "a measure beside same_sign", expected, file=file)
     _check_bound(test, claim, sense, field, file)
+
+
+def _names_measure(statistic: dict) -> bool:
+    """Whether a statistic says of any of its readings which measure it is of."""
+    parts = [part for key in ("difference", "mean") for part in statistic.get(key, [])]
+    return "measure" in statistic or any(map(_names_measure, parts))
 
 
 def _check_statistic(statistic: dict, field: str, file: str) -> set[str]:

@@ -93,7 +93,10 @@ def test_an_end_of_an_interval_keeps_its_sign_in_the_table_of_verdicts():
                 "statement": "It is so",
                 "models": "net",
                 "roi": "IT",
+                "measure": "rsa",
                 "verdict": "supported",
+                "verdict_encoding": "inconclusive",
+                "verdict_partial_rsa": "",
             },
             "statistic": ["overall", "difference"],
             "estimate": [np.nan, 0.05],
@@ -106,3 +109,6 @@ def test_an_end_of_an_interval_keeps_its_sign_in_the_table_of_verdicts():
     texts = " ".join(text.get_text() for text in figure.axes[0].texts)
     plt.close(figure)
     assert "A net in IT: 0.0500 [0.0003, 0.1000]" in texts
+    # a column for each measure that has verdicts
+    assert "RSA encoding estimate [interval]" in texts
+    assert "supported inconclusive" in texts

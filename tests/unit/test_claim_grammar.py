@@ -86,6 +86,15 @@ BAD = [
         f"[{{id: A, {ONE}, expect: {{equivalent: 1.5, of: {{score: best, network: vae, roi: V1}}}}}}]",
         "A.expect.equivalent: found 1.5, expected a number < 1: the rule must reject what it is compared",
     ),
+    (
+        f"[{{id: A, {ONE}, expect: {{same_sign: {{measure: [rsa]}}}}}}]",
+        "claims[0].expect.same_sign.measure: found ['rsa'], expected a list of at least 2 items",
+    ),
+    (
+        "[{id: A, statement: so, statistic: {score: best, network: vae, roi: V1, measure: rsa}, "
+        "expect: {same_sign: {measure: [rsa, encoding]}}}]",
+        "A.statistic: found a measure beside same_sign, expected none: those of same_sign take turns",
+    ),
 ]
 
 
@@ -110,8 +119,8 @@ def test_the_claims_of_the_page_are_valid(tmp_path):
     for block in blocks:
         (tmp_path / "resources/claims/page.yaml").write_text(block)
         found = load_claims("page", tmp_path)
-    assert [claim["id"] for claim in found["claims"]] == ["H7", "H8", "H9"]
-    assert [claim["measure"] for claim in found["claims"]] == ["encoding", "partial_rsa", "rsa"]
+    assert [claim["id"] for claim in found["claims"]] == ["H8", "H9"]
+    assert [claim["measure"] for claim in found["claims"]] == ["partial_rsa", "rsa"]
 
 
 # ---- what a statistic means ------------------------------------------------------------------------------
@@ -399,3 +408,83 @@ def test_the_distance_of_a_control_is_the_mean_over_its_seeds():
     together = value("raw")
     assert together.value == pytest.approx(apart.value)
     assert together.limits(0.95) == pytest.approx(apart.limits(0.95))
+
+
+# ---- several measures ------------------------------------------------------------------------------------
+
+ACROSS = {"measures": load_claims("measures", ROOT)}
+FLIPPED = {"vae": lambda error: network(EARLY + 0.3, MIDDLE + 0.3, error, seed=4)}
+
+
+def by_encoding(error=0.01, **other):
+    """A study with scores of encoding models, which are those of RSA but for some networks."""
+    models = study().models | {name: made(error) for name, made in other.items()}
+    ceilings = {"encoding": {roi: GOOD for roi in ("V1", "LO")}}
+    return study(others={("encoding", "test"): models}, other_ceilings=ceilings)
+
+
+def of_h7(of):
+    table = evaluate([of], ACROSS)
+    rows = table[table["claim"] == "H7"]
+    return rows.iloc[0], rows.iloc[1:]
+
+
+def test_measures_agree_where_both_tell_the_same_sign():
+    whole, own = of_h7(by_encoding())
+    assert whole["verdict"] == "supported"
+    assert whole["measure"] == "rsa, encoding"
+    # by turns, of two networks: centroids, the VAE in two ROIs, SimCLR
+    assert list(own["measure"]) == ["rsa", "encoding"] * 8
+    assert (own["verdict"] == "supported").all()
+    of_rsa, of_encoding = (
+        own[own["measure"] == name].reset_index(drop=True) for name in ("rsa", "encoding")
+    )
+    np.testing.assert_array_equal(of_rsa["estimate"], of_encoding["estimate"])
+
+
+def test_a_sign_against_that_of_rsa_contradicts_and_one_that_is_not_told_does_not():
+    whole, own = of_h7(by_encoding(**FLIPPED))
+    assert whole["verdict"] == "contradicted"
+    against = own[own["verdict"] == "contradicted"]
+    assert set(against["measure"]) == {"encoding"}
+    assert (against["statistic"] == "difference of held-out best layers").all()
+    assert against["reason"].str.endswith("the interval lies below 0, against that of rsa").all()
+    whole, own = of_h7(by_encoding(error=2.0, **FLIPPED))
+    assert whole["verdict"] == "inconclusive"
+
+
+def test_an_agreement_that_both_measures_state_below_zero_is_one(tmp_path):
+    text = """
+    - id: A
+      statement: so
+      statistic: {profile: slope, network: resnet18, roi: V1}
+      expect: {same_sign: {measure: [rsa, encoding]}}
+    """
+    own = parts(by_encoding(), claims_in(tmp_path, text))
+    assert (own["ci_high"] < 0).all()
+    assert list(own["verdict"]) == ["supported", "supported"]
+
+
+def test_claims_have_a_verdict_for_each_other_measure_of_the_study():
+    plain, both = evaluate([study()], MENDED), evaluate([by_encoding()], MENDED)
+    assert plain["verdict_encoding"].isna().all()
+    assert both["verdict_partial_rsa"].isna().all()
+    # the same scores give the same verdicts, also those that are bounded by a ceiling
+    assert list(both["verdict_encoding"]) == list(both["verdict"]) == list(plain["verdict"])
+    other = evaluate([by_encoding(**FLIPPED)], MENDED)
+    whole = other[other["statistic"] == "overall"].set_index("claim")
+    assert whole.loc["H4", "verdict"] == "supported"
+    assert whole.loc["H4", "verdict_encoding"] == "contradicted"
+
+
+def test_a_claim_that_names_its_measure_has_no_other_verdict():
+    table = evaluate([by_encoding()], MENDED | ACROSS)
+    assert table.loc[table["claim"] == "H7", "verdict_encoding"].isna().all()
+    assert table.loc[table["claim"] == "H1", "verdict_encoding"].notna().all()
+
+
+def test_without_encoding_models_agreement_is_untestable():
+    whole, own = of_h7(study())
+    assert whole["verdict"] == "untestable"
+    reasons = own.loc[own["measure"] == "encoding", "reason"]
+    assert set(reasons) == {"the study has no scores of the measure encoding in the test split"}

@@ -20,6 +20,8 @@ from cortexrsa.figures.style import (
     say_how_many,
 )
 
+# of measures, in the heading of their verdicts
+MEASURES = {"encoding": "encoding", "partial_rsa": "partial RSA"}
 PALETTE = sns.color_palette("colorblind")
 # from the colour-blind safe palette; the verdict is written out too
 VERDICTS = {
@@ -56,8 +58,8 @@ def plot_centroids(profiles: pd.DataFrame, models: dict[str, dict]) -> plt.Figur
     return figure
 
 
-def _evidence(part: pd.Series, models: dict[str, dict]) -> str:
-    """One part of a claim in words: networks, ROI, estimate and interval, or why there is none."""
+def _evidence(part: pd.Series, models: dict[str, dict], measure: bool) -> str:
+    """One part of a claim in words: networks, ROI (and measure), estimate and interval, or why there is none."""
     members = part["models"].split(", ")
     seeds = [name for name in members if name in models and models[name]["family"] == "untrained"]
     names = [models[name]["label"] if name in models else name for name in members]
@@ -65,6 +67,8 @@ def _evidence(part: pd.Series, models: dict[str, dict]) -> str:
         names = [name for name, member in zip(names, members, strict=True) if member not in seeds]
         names.append(f"{len(seeds)} untrained networks")
     where = " in ".join(filter(None, (" / ".join(names), part["roi"])))
+    if measure:
+        where += f" ({part['measure']})"
     if not np.isfinite(part["estimate"]):
         return f"{where}: {part['reason']}" if where else part["reason"]
     low, high = part["ci_low"], part["ci_high"]
@@ -75,43 +79,65 @@ def _evidence(part: pd.Series, models: dict[str, dict]) -> str:
     return f"{where}: {part['estimate']:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
+def _verdict_columns(claims: pd.DataFrame) -> dict[str, str]:
+    """Columns of verdicts that have any, with their headings: of the claim's own measure, and of others."""
+    others = {f"verdict_{measure}": name for measure, name in MEASURES.items()}
+    found = {column: name for column, name in others.items() if (claims[column] != "").any()}
+    return {"verdict": "RSA" if found else "verdict"} | found
+
+
 def plot_verdicts(claims: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
-    """Table: every claim, its verdict in colour and words, and the estimates with intervals behind it."""
+    """Table: every claim, its verdicts in colour and words, and the estimates with intervals behind it.
+
+    Claims about RSA have a verdict for every other measure of the study too; a claim about several measures
+    has one.
+    """
+    columns = _verdict_columns(claims)
+    left = 0.315
+    # of each column of verdicts
+    places = dict(zip(columns, left + 0.14 * np.arange(len(columns)), strict=True))
+    evidence_at = left + 0.14 * len(columns)
+    wrapped = int(66 if len(columns) == 1 else 130 * (1 - evidence_at))
     rows = []
     several = claims["file"].nunique() > 1
     for (file, claim), parts in claims.groupby(["file", "claim"], sort=False):
         overall = parts[parts["statistic"] == "overall"].iloc[0]
         details = parts[parts["statistic"] != "overall"]
+        named = details["measure"].nunique() > 1
         lines = []
         for statistic, members in details.groupby("statistic", sort=False):
-            lines += textwrap.wrap(f"{statistic}:", 66)
+            lines += textwrap.wrap(f"{statistic}:", wrapped)
             for _, part in members.iterrows():
-                lines += textwrap.wrap(
-                    _evidence(part, models), 66, initial_indent="  ", subsequent_indent="    "
-                )
+                said = _evidence(part, models, named)
+                lines += textwrap.wrap(said, wrapped, initial_indent="  ", subsequent_indent="    ")
         statement = textwrap.wrap(overall["statement"], 27) + [f"({file})"] * several
-        rows.append((claim, statement, overall["verdict"], lines))
+        rows.append((claim, statement, overall, lines))
     heights = [max(len(statement), len(lines)) + 0.9 for _, statement, _, lines in rows]
     total = sum(heights) + 1.6
     figure = plt.figure(figsize=(WIDTH, 0.135 * total), layout="none")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, 1), ylim=(total, 0))
     axes.set_axis_off()
-    columns = (0.01, 0.055, 0.315, 0.455)
-    for x, heading in zip(columns, ("", "claim", "verdict", "estimate [interval]"), strict=True):
+    headings = {0.055: "claim"} | {places[column]: name for column, name in columns.items()}
+    for x, heading in (headings | {evidence_at: "estimate [interval]"}).items():
         axes.text(x, 0.9, heading, weight="bold", va="center", fontsize=7.5)
     y = 1.6
-    for (claim, statement, verdict, lines), height in zip(rows, heights, strict=True):
+    for (claim, statement, overall, lines), height in zip(rows, heights, strict=True):
         axes.axhline(y, color="0.8", lw=0.6)
-        axes.add_patch(
-            plt.Rectangle(
-                (columns[2] - 0.006, y + 0.25), 0.125, 1.25, color=VERDICTS[verdict], alpha=0.45, lw=0
-            )
-        )
-        axes.text(columns[0], y + 0.9, claim, va="center", weight="bold", fontsize=7.5)
-        axes.text(columns[2], y + 0.9, verdict, va="center", fontsize=7)
-        for x, text in ((columns[1], statement), (columns[3], lines)):
+        axes.text(0.01, y + 0.9, claim, va="center", weight="bold", fontsize=7.5)
+        for column, x in places.items():
+            if overall[column]:
+                _draw_verdict(axes, x, y, overall[column])
+        if overall["measure"] != "rsa":
+            axes.text(places["verdict"], y + 2, overall["measure"], va="center", fontsize=6.5)
+        for x, text in ((0.055, statement), (evidence_at, lines)):
             for k, line in enumerate(text):
                 axes.text(x, y + 0.9 + k, line, va="center", fontsize=6.5)
         y += height
     return figure
+
+
+def _draw_verdict(axes: plt.Axes, x: float, y: float, verdict: str) -> None:
+    box = (x - 0.006, y + 0.25), 0.125, 1.25
+    axes.add_patch(plt.Rectangle(*box, color=VERDICTS[verdict], alpha=0.45, lw=0))
+    axes.text(x, y + 0.9, verdict, va="center", fontsize=7)

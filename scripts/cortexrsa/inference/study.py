@@ -108,6 +108,22 @@ def of_rois(results: dict[str, xarray.Dataset], rois: list[str], seed: int) -> d
     return found
 
 
+def reliability_ceilings(result: xarray.Dataset, rois: list[str]) -> dict[str, dict]:
+    """What an encoding model of true responses would score, per ROI as `Study.ceilings`.
+
+    Parameters
+    ----------
+    result : of `encoding.network.encode_network`, of any network
+    rois : labels
+    """
+    # the mean root of the reliability: the same for all networks and layers
+    found = result["ceiling"].mean("subject").sel(roi=rois).to_numpy()
+    return {
+        roi: {"kind": "reliability" if np.isfinite(value) else "unknown", "lower": value, "ci_low": value}
+        for roi, value in zip(rois, found.tolist(), strict=True)
+    }
+
+
 def models_of_seeds(networks: dict[str, ModelScores]) -> dict[str, dict]:
     """What a `Study` knows of networks of several seeds: models by card, and the single seeds.
 

@@ -2,6 +2,9 @@
 
 from cortexrsa.formats.tables import Column, Table
 
+# measures beside RSA in which claims about RSA are evaluated too
+OTHER_MEASURES = ("encoding", "partial_rsa")
+
 CLAIMS = Table(
     {
         "file": Column("text", "file of resources/claims/ that the claim is in"),
@@ -10,6 +13,7 @@ CLAIMS = Table(
         "models": Column("text", "networks of the part, joined by a comma; empty for the claim as a whole"),
         "roi": Column("text", "region of interest; empty for the claim as a whole"),
         "statistic": Column("text", "what is estimated; overall: the claim as a whole"),
+        "measure": Column("text", "whose scores it is made of: rsa, encoding, partial_rsa; joined by a comma"),
         "estimate": Column("number", "its estimate", unit="of the statistic"),
         "ci_low": Column("number", "lower limit of its confidence interval", unit="as estimate"),
         "ci_high": Column("number", "upper limit of its confidence interval", unit="as estimate"),
@@ -17,6 +21,14 @@ CLAIMS = Table(
         "p_family": Column("number", "of the whole claim, corrected for those of its file", unit="0 to 1"),
         "verdict": Column("text", "supported, contradicted, inconclusive or untestable"),
         "reason": Column("text", "why, in words"),
+        **{
+            f"verdict_{measure}": Column(
+                "text",
+                f"verdict of the same on the scores of {measure}; empty where the study has none, or the claim "
+                "names its measures",
+            )
+            for measure in OTHER_MEASURES
+        },
         "registered": Column("text", "of the claim as a whole: what is said of its registration"),
     },
     file="{dataset}/claims.csv",

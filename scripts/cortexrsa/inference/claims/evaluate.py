@@ -12,10 +12,11 @@ import pandas as pd
 from cortexrsa.claim_names import Unplayed, words
 from cortexrsa.formats.columns import claims as tables
 from cortexrsa.inference.claims.study import Study
-from cortexrsa.inference.claims.terms import Scope, label_of, networks_of, place_of, terms
+from cortexrsa.inference.claims.terms import Scope, label_of, measures_of, networks_of, place_of, terms
 from cortexrsa.inference.claims.values import NoValue, Terms, value_of
 from cortexrsa.inference.claims.verdicts import (
     BARELY,
+    agreeing,
     apart,
     holm_over_parts,
     judged,
@@ -23,6 +24,7 @@ from cortexrsa.inference.claims.verdicts import (
 )
 from cortexrsa.inference.families import false_discovery_q
 from cortexrsa.inference.holm import holm
+from cortexrsa.inference.names import PRIMARY
 
 SENSES = ("greater", "less", "equivalent", "at_least", "at_most")
 
@@ -112,7 +114,7 @@ def _obstacle(study: Study, of: Terms, bounded: bool) -> str | None:
         models = study.scores_of(reading.measure, reading.split)
         if not models:
             return f"the study has no scores of the measure {reading.measure} in the {reading.split} split"
-        if bounded and reading.measure != "rsa":
+        if bounded and not study.ceilings_of(reading.measure):
             return f"the noise ceiling is that of RSA, not of {reading.measure}"
         for network in filter(None, (reading.network, reading.other)):
             if network not in models:
@@ -122,11 +124,11 @@ def _obstacle(study: Study, of: Terms, bounded: bool) -> str | None:
     for roi in _rois(of):
         if roi not in study.rois:
             return f"ROI {roi} is not in this data set, or of other subjects"
-        ceiling = study.ceilings[roi]
-        if ceiling["kind"] == "unknown":
-            if bounded:
-                return f"no noise ceiling in {roi}, so no bound"
-        elif not ceiling["ci_low"] > 0:
+        measured = dict.fromkeys(reading.measure for reading in readings)
+        if bounded and any(study.ceilings_of(each)[roi]["kind"] == "unknown" for each in measured):
+            return f"no noise ceiling in {roi}, so no bound"
+        # whether a ROI has a signal at all is asked of its RDMs, whatever the measure
+        if study.ceilings[roi]["kind"] != "unknown" and not study.ceilings[roi]["ci_low"] > 0:
             return _no_signal(study, roi)
     return None
 
@@ -164,6 +166,7 @@ def _row(part: Part) -> dict:
         "models": ", ".join(networks_of(part.statistic, part.scope)),
         "roi": place_of(part.statistic, part.scope),
         "statistic": part.label,
+        "measure": measures_of(part.statistic, part.scope),
         "estimate": np.nan,
         "ci_low": np.nan,
         "ci_high": np.nan,
@@ -201,6 +204,17 @@ def _evaluated(studies: Sequence[Study], part: Part) -> dict:
         return row | {"reason": str(reason)}
 
 
+def _rows(studies: Sequence[Study], part: Part) -> list[dict]:
+    """The row of a part; of one that several measures share, a row for each of them."""
+    if "same_sign" not in part.expect:
+        return [_evaluated(studies, part)]
+    own = [
+        replace(part, scope=replace(part.scope, measure=measure), expect={"greater": 0.0})
+        for measure in part.expect["same_sign"]["measure"]
+    ]
+    return agreeing([_evaluated(studies, each) for each in own])
+
+
 def _same(of: Terms) -> str | None:
     """Why a difference is of nothing, or None."""
     readings = [reading for _, reading in of]
@@ -215,7 +229,8 @@ def _share_of_ceiling(study: Study, of: Terms, share: float, sense: str) -> floa
 
     That of a squared distance is squared.
     """
-    bounds = [share * study.ceilings[roi]["lower"] for roi in _rois(of)]
+    ceilings = study.ceilings_of(of[0][1].measure)
+    bounds = [share * ceilings[roi]["lower"] for roi in _rois(of)]
     bound = max(bounds) if sense == "at_least" else min(bounds)
     return bound**2 if of[0][1].kind == "squared distance" else bound
 
@@ -265,25 +280,59 @@ def _claim_rows(studies: Sequence[Study], content: dict, claim: dict) -> list[di
     scope = Scope(study.cast, measure=claim["measure"], split=claim["split"])
     parts, required = [], []
     for inner, obstacle in _scopes(scope, claim["each"]):
-        needed = [
-            _evaluated(studies, part) for test in claim["requires"] for part in _parts(test, inner, obstacle)
-        ]
+        needed = _rows_of_tests(studies, claim["requires"], inner, obstacle)
         unmet = [row for row in needed if row["verdict"] != "supported"]
         if unmet and obstacle is None:
             first = unmet[0]
             place = " in ".join(filter(None, (first["models"], first["roi"])))
             obstacle = f"needs first: {first['statistic']} of {place}: {first['reason']}"
         required += [row | {"statistic": f"needs first: {row['statistic']}"} for row in needed]
-        parts += [
-            _evaluated(studies, part) for test in _tests_of(claim) for part in _parts(test, inner, obstacle)
-        ]
+        parts += _rows_of_tests(studies, _tests_of(claim), inner, obstacle)
     if claim["holm_over_parts"]:
         holm_over_parts(parts, study.confidence)
     corrected = content["contradicted_by"] == "corrected test"
     verdict, reason = overall(parts, study.confidence, corrected)
     whole = _row(Part({"mean": []}, scope, {}, "overall"))
     whole |= {"verdict": verdict, "reason": reason, "p_for": max(part["p_for"] for part in parts)}
+    whole["measure"] = ", ".join(dict.fromkeys(part["measure"] for part in parts))
     return [whole, *required, *parts]
+
+
+def _rows_of_tests(
+    studies: Sequence[Study], tests: list[dict], scope: Scope, obstacle: str | None
+) -> list[dict]:
+    return [
+        row for test in tests for part in _parts(test, scope, obstacle) for row in _rows(studies, part)
+    ]
+
+
+def _of_other_measures(studies: Sequence[Study], content: dict, rows: list[dict]) -> None:
+    """Verdicts on the scores of the other measures that a study has, in place.
+
+    They are those of the same claims, corrected over the claims of the file in the same way.
+    """
+    asked = [claim for claim in content["claims"] if not _names_measure(claim)]
+    names = {claim["id"] for claim in asked}
+    for measure in tables.OTHER_MEASURES:
+        if not any(study.scores_of(measure, PRIMARY) for study in studies):
+            continue
+        found = [
+            {"claim": claim["id"]} | row
+            for claim in asked
+            for row in _claim_rows(studies, content, claim | {"measure": measure})
+        ]
+        _correct_family(found, content["family"], studies[0].confidence)
+        own = [row for row in rows if row["claim"] in names]
+        for row, other in zip(own, found, strict=True):
+            row[f"verdict_{measure}"] = other["verdict"]
+
+
+def _names_measure(claim: object) -> bool:
+    """Whether a claim, or a part of it, says which measure it is about."""
+    if isinstance(claim, dict):
+        said = claim.get("measure", "rsa") != "rsa"
+        return said or any(map(_names_measure, claim.values()))
+    return isinstance(claim, list) and any(map(_names_measure, claim))
 
 
 def _statement(study: Study, statement: str) -> str:
@@ -340,6 +389,7 @@ def evaluate(
             }
             found += [said | row for row in _claim_rows(studies, content, claim)]
         _correct_family(found, content["family"], studies[0].confidence)
+        _of_other_measures(studies, content, found)
         for row in found:
             own = (registered or {}).get(name, {}).get(row["claim"], "")
             row["registered"] = own if row["statistic"] == "overall" else ""

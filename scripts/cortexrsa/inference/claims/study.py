@@ -25,6 +25,7 @@ class Study:
     smallest_p : per ROI the smallest p_fwe of any layer, where it was tested
     seed : of draws from the joint distribution of scores
     others : scores of other measures, or on the training stimuli, as `models`, by (measure, split)
+    other_ceilings : of other measures, as `ceilings`; without them claims have no bound there
     """
 
     models: dict[str, ModelScores]
@@ -37,7 +38,12 @@ class Study:
     seed: int = 1
     seeds: dict[str, list[ModelScores]] = field(default_factory=dict)
     others: dict[tuple[str, str], dict[str, ModelScores]] = field(default_factory=dict)
+    other_ceilings: dict[str, dict[str, dict]] = field(default_factory=dict)
 
     def scores_of(self, measure: str, split: str) -> dict[str, ModelScores]:
         """Scores by model name; of a measure or split that the study does not have, none."""
         return self.models if (measure, split) == ("rsa", PRIMARY) else self.others.get((measure, split), {})
+
+    def ceilings_of(self, measure: str) -> dict[str, dict]:
+        """Ceilings by ROI; of a measure that has none, none."""
+        return self.ceilings if measure == "rsa" else self.other_ceilings.get(measure, {})

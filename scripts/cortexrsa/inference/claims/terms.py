@@ -204,6 +204,11 @@ def networks_of(statistic: dict, scope: Scope) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def measures_of(statistic: dict, scope: Scope) -> str:
+    """Names of the measures that a statistic is made of, joined by a comma."""
+    return ", ".join(dict.fromkeys(inner.measure for _, _, inner in _nodes(statistic, scope)))
+
+
 def place_of(statistic: dict, scope: Scope) -> str:
     """ROIs of a statistic in words: LO, V1 and LO, LO - V1; empty where one is missing."""
     scope = scope.within(statistic)

@@ -81,6 +81,37 @@ def judged(found: Value, confidence: float, bound: float, sense: str) -> dict:
     return row | {"p": p, "verdict": verdict, "reason": reason + found.note} | sides
 
 
+def agreeing(rows: list[dict]) -> list[dict]:
+    """The same statistic by several measures: does each tell it from 0, on the side of the first?
+
+    Parameters
+    ----------
+    rows : of the measures, as of `judged` with the sense greater than 0
+
+    Returns
+    -------
+    rows with the verdict on the agreement. The first measure supports it on either side of 0, the others on
+    its side alone. Two that are told from 0 on different sides contradict it, at the larger p of the two.
+    """
+    first, *others = rows
+    told = first["verdict"] in ("supported", "contradicted")
+    found = [first | {"verdict": "supported", "p_for": first["p"], "p_against": 1.0} if told else first]
+    for row in others:
+        if "untestable" in (first["verdict"], row["verdict"]):
+            reason = row["reason"] if row["verdict"] == "untestable" else f"{first['measure']} is untestable"
+            found.append(row | {"verdict": "untestable", "reason": reason})
+            continue
+        same = row["estimate"] * first["estimate"] > 0
+        sides = {"p_for": row["p"] if same else 1.0, "p_against": 1.0 if same else max(row["p"], first["p"])}
+        if not told or row["verdict"] == "inconclusive":
+            reason = row["reason"] if told else f"{row['reason']}; {first['measure']}: {first['reason']}"
+            found.append(row | sides | {"verdict": "inconclusive", "reason": reason})
+        else:
+            reason = row["reason"] + f", {'as' if same else 'against'} that of {first['measure']}"
+            found.append(row | sides | {"verdict": "supported" if same else "contradicted", "reason": reason})
+    return found
+
+
 def holm_over_parts(parts: list[dict], confidence: float) -> None:
     """Take back, in place, the verdicts that Holm's correction over all tested parts does not leave."""
     tested = [part for part in parts if np.isfinite(part["p"])]
