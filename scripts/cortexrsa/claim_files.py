@@ -16,9 +16,7 @@ PLACES = {"network": "networks", "roi": "rois"}
 SCORES = ("score", "slope", "curvature")
 # what may be said of them, by the kind of their readings
 EXPECTED = {
-    **dict.fromkeys(
-        SCORES, ("greater", "less", "equivalent", "at_least", "at_most", "ordered", "same_sign")
-    ),
+    **dict.fromkeys(SCORES, ("greater", "less", "equivalent", "at_least", "at_most", "ordered", "same_sign")),
     "centroid": ("greater", "less", "ordered", "same_sign"),
     "correlation": ("greater", "less", "ordered", "same_sign"),
     "squared distance": ("greater", "less", "at_most", "same_sign"),

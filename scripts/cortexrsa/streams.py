@@ -22,6 +22,7 @@ class Stream(IntEnum):
     FOLDS = 20  # folds of the stimuli, of encoding models
     BANDS = 21  # weights of bands that are tried
     LABELS = 22  # relabelled test stimuli of encoding models
+    VOXEL_GROUPS = 23  # groups of voxels left out, of encoding models
 
 
 def generator(seed: int, *streams: int) -> np.random.Generator:

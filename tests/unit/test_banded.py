@@ -110,7 +110,7 @@ def test_people_and_their_mean():
     )
     table = encode_bands(bands_of(one=first, two=second), data, settings, Settings())
     assert len(table) == 2 * 4 * 3
-    assert (table["given"] == "the folds").all()
+    assert (table["given"] == "conditional on the training sets of the folds and on the voxels").all()
     group = table[table["subject"] == "group"].set_index(["roi", "band"])
     people = table[table["subject"] != "group"].groupby(["roi", "band"])
     assert np.allclose(people["r2"].mean(), group["r2"].loc[people["r2"].mean().index])

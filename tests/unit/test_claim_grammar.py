@@ -419,7 +419,7 @@ FLIPPED = {"vae": lambda error: network(EARLY + 0.3, MIDDLE + 0.3, error, seed=4
 def by_encoding(error=0.01, **other):
     """A study with scores of encoding models, which are those of RSA but for some networks."""
     models = study().models | {name: made(error) for name, made in other.items()}
-    ceilings = {"encoding": {roi: GOOD for roi in ("V1", "LO")}}
+    ceilings = {"encoding": dict.fromkeys(("V1", "LO"), GOOD)}
     return study(others={("encoding", "test"): models}, other_ceilings=ceilings)
 
 
@@ -436,9 +436,7 @@ def test_measures_agree_where_both_tell_the_same_sign():
     # by turns, of two networks: centroids, the VAE in two ROIs, SimCLR
     assert list(own["measure"]) == ["rsa", "encoding"] * 8
     assert (own["verdict"] == "supported").all()
-    of_rsa, of_encoding = (
-        own[own["measure"] == name].reset_index(drop=True) for name in ("rsa", "encoding")
-    )
+    of_rsa, of_encoding = (own[own["measure"] == name].reset_index(drop=True) for name in ("rsa", "encoding"))
     np.testing.assert_array_equal(of_rsa["estimate"], of_encoding["estimate"])
 
 

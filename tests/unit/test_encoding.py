@@ -441,10 +441,35 @@ def test_layers_are_told_apart(split):
     assert (found["corrected"] > found["score"]).sel(layer="true").all()
     p = found["p"].sel(estimator="ridge", unit="sub-01")
     assert (p.sel(layer="true") == 1 / 200).all()
-    assert found.attrs["conditional"] == ("the training stimuli" if "train" in split else "the folds")
+    given = "set" if "train" in split else "sets of the folds"
+    assert found.attrs["conditional"] == f"conditional on the training {given} and on the voxels"
     # the best layer is chosen without the stimuli that it is scored on
     held = found["heldout"].sel(estimator="ridge", candidate="all").to_numpy()
     assert np.allclose(held, score.sel(layer="true"))
+
+
+@pytest.mark.parametrize("split", [SPLIT, ["test"] * 130], ids=["two splits", "one split"])
+def test_a_sample_of_voxels_adds_its_variance_to_the_same_scores(split):
+    fixed, sampled = study_of(split)[0], study_of(split, voxel_effect="random")[0]
+    assert sampled.attrs["conditional"] == fixed.attrs["conditional"].removesuffix(" and on the voxels")
+    for which in ("score", "corrected", "heldout"):
+        assert np.allclose(fixed[which], sampled[which], equal_nan=True)
+    n = fixed.sizes["replicate"]
+    for name in ("deviations", "corrected_deviations", "heldout_deviations"):
+        before, after = fixed[name].to_numpy(), sampled[name].to_numpy()
+        stimuli = (slice(None),) * fixed[name].dims.index("replicate") + (slice(0, n),)
+        assert np.array_equal(before, after[stimuli], equal_nan=True)
+    # 24 voxels of each ROI, each on the scores of its own
+    rows = sampled["deviations"].squeeze().transpose("replicate", "roi", "layer").to_numpy()[n:]
+    assert rows.shape[0] == 48
+    assert (rows[24:, 0] == 0).all()
+    assert (rows[:24, 1] == 0).all()
+    # no more than the spread of r over voxels, which holds noise of the stimuli too
+    r = sampled["r"].squeeze().to_numpy()
+    for roi, own in enumerate((rows[:24, 0], rows[24:, 1])):
+        spread = r[:, 24 * roi : 24 * roi + 24].var(axis=1, ddof=1) / 24
+        assert ((own**2).sum(axis=0) <= spread * (1 + 1e-5)).all()
+        assert (own**2).sum(axis=0)[0] > 0.2 * spread[0]
 
 
 def test_the_result_does_not_depend_on_the_number_of_threads():

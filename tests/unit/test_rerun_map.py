@@ -147,6 +147,7 @@ EDITS = {
     "geometry/layers.py": {"network_rdms"},
     "encoding/fits.py": {"encoding", "banded"},
     "encoding/table.py": {"encoding_table", "encoding_maps"},
+    "encoding/voxels.py": {"encoding", "banded"},
     "geometry/ranks.py": {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "power", "plot_geometry"),
         "calibrate_comparisons",

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from cortexrsa.encoding.backend import backend
 from cortexrsa.encoding.fits import batches
-from cortexrsa.encoding.folds import Partition, partitions
+from cortexrsa.encoding.folds import Partition, conditional, partitions
 from cortexrsa.encoding.kernels import Kernel
 from cortexrsa.encoding.regions import Region, jackknifed, places_of, regions_of
 from cortexrsa.encoding.settings import EncodingSettings
@@ -153,8 +153,7 @@ def encode_bands(
         for each in sets:
             r2[each], influence[each] = explained_variance(predicted[each][:, region.voxels], region, places)
         found.append(Explained(r2, influence))
-    given = "the training stimuli" if len(parts) == 1 else "the folds"
-    return _table(names, regions, found, inference, given)
+    return _table(names, regions, found, inference, conditional(parts))
 
 
 def _kernels(bands: dict, part: Partition) -> list[Kernel]:

@@ -64,6 +64,16 @@ def partitions(split: np.ndarray, folds: int, seed: int, units: np.ndarray | Non
     return found
 
 
+def conditional(partitions: list[Partition], voxel_effect: str = "fixed") -> str:
+    """What intervals over the test stimuli take as given, in words.
+
+    Errors of cross-validation have no unbiased estimate from its folds alone (Bates, Hastie & Tibshirani
+    2024, doi:10.1080/01621459.2023.2197686), so no interval is about other training stimuli.
+    """
+    given = "training set" if len(partitions) == 1 else "training sets of the folds"
+    return f"conditional on the {given}{' and on the voxels' * (voxel_effect == 'fixed')}"
+
+
 def random_folds(units: np.ndarray, folds: int, random: np.random.Generator) -> np.ndarray:
     """Fold of every stimulus, (n,) from 0: as equal as the units let them be, at random.
 

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from cortexrsa.encoding import fits
 from cortexrsa.encoding.backend import backend
-from cortexrsa.encoding.folds import Partition, partitions
+from cortexrsa.encoding.folds import Partition, conditional, partitions
 from cortexrsa.encoding.kernels import layer_kernel
 from cortexrsa.encoding.regions import Region, Score, places_of, regions_of
 from cortexrsa.encoding.settings import EncodingSettings
@@ -49,6 +49,11 @@ class Job:
     regions: list[Region]
     means: np.ndarray
     settings: EncodingSettings
+
+    @property
+    def n_stimuli(self) -> int:
+        """Number of test stimuli and of those training stimuli that reliability may be from."""
+        return sum(map(len, self.places)) + max(region.n_train for region in self.regions)
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,8 @@ def _prepared(
     for k, part in enumerate(parts):
         random, m = generator(inference.seed, Stream.LABELS, k), len(part.test)
         orders.append(random.permuted(np.tile(np.arange(m), (inference.permutations, 1)), axis=1))
-    regions = regions_of(responses, settings.minimum_reliability, SELECTION not in split)
+    voxel_seed = inference.seed if settings.voxel_effect == "random" else None
+    regions = regions_of(responses, settings.minimum_reliability, SELECTION not in split, voxel_seed)
     means = means.transpose("stimulus", "voxel").to_numpy().astype(np.float64)
     return Job(parts, places_of(parts), orders, regions, means, settings)
 
@@ -228,7 +234,7 @@ def _dataset(
     sources = list(dict.fromkeys(region.targets.source for region in job.regions))
     data.attrs["reliability_source"] = "; ".join(sources)
     data.attrs["subject_effect"] = inference.subject_effect
-    data.attrs["conditional"] = "the training stimuli" if len(job.parts) == 1 else "the folds"
+    data.attrs["conditional"] = conditional(job.parts, job.settings.voxel_effect)
     return data
 
 
@@ -254,16 +260,11 @@ def _of_method(results: list[LayerResult], candidates, places, subjects, rois, j
         for name in SCALES
     }
     axes = ("split", "replicate", "subject", "roi", "layer")
-    n_train = max(region.n_train for region in job.regions)
-    influence = gathered(lambda score: np.pad(score.influence, (0, n_train)))
-    corrected = [
-        [np.pad(s.corrected_influence, (0, n_train - region.n_train)) for s in own]
-        for region, own in zip(job.regions, zip(*(each.scores for each in results), strict=True), strict=True)
-    ]
-    for name, values in (
-        ("deviations", influence),
-        ("corrected_deviations", _table(corrected, places, subjects, rois)),
-    ):
+    influence, corrected = (
+        _table(_replicates(results, job, stimuli, voxels), places, subjects, rois)
+        for stimuli, voxels in (("influence", "voxels"), ("corrected_influence", "corrected_voxels"))
+    )
+    for name, values in (("deviations", influence), ("corrected_deviations", corrected)):
         data[name] = (axes, np.moveaxis(values, -1, 0)[None].astype(np.float32))
     data |= _heldout(results, candidates, gathered, influence, places, (subjects, rois), job)
     data |= _tested(gathered, subjects)
@@ -280,6 +281,23 @@ def _of_method(results: list[LayerResult], candidates, places, subjects, rois, j
     data |= {name: (("layer", "voxel"), np.array(v, np.float32)) for name, v in voxels.items()}
     unit = [*subjects, *([GROUP] if len(subjects) > 1 else [])]
     return xarray.Dataset(data, coords={"unit": unit})
+
+
+def _replicates(results: list[LayerResult], job: Job, stimuli: str, voxels: str) -> list[list[np.ndarray]]:
+    """Influences on a score, of every region and layer: of the test stimuli, then of the training stimuli,
+    then of the groups of voxels of every region (0 on those of the others).
+    """
+    n = job.n_stimuli
+    starts = np.cumsum([n, *(region.groups.number if region.groups else 0 for region in job.regions)])
+    found = []
+    for k in range(len(job.regions)):
+        found.append([])
+        for each in results:
+            row, own = np.zeros(starts[-1]), getattr(each.scores[k], stimuli)
+            row[: len(own)] = own
+            row[starts[k] : starts[k + 1]] = getattr(each.scores[k], voxels)
+            found[-1].append(row)
+    return found
 
 
 def _heldout(results, candidates, gathered, influence, places, names, job: Job) -> dict:
@@ -305,9 +323,12 @@ def _heldout(results, candidates, gathered, influence, places, names, job: Job) 
             for roi in range(len(rois)):
                 layer = chosen[roi, c]
                 scores[:, roi, c] += weights[k] * folds[:, roi, layer, k] if layer >= 0 else np.nan
-                deviations[:, roi, c, places_of_part] = (
-                    influence[:, roi, layer][:, places_of_part] if layer >= 0 else np.nan
-                )
+                if layer < 0:
+                    deviations[:, roi, c] = np.nan
+                    continue
+                own = influence[:, roi, layer]
+                deviations[:, roi, c, places_of_part] = own[:, places_of_part]
+                deviations[:, roi, c, job.n_stimuli :] += weights[k] * own[:, job.n_stimuli :]
     axes = ("subject", "roi", "candidate")
     return {
         "heldout": (axes, scores),

@@ -12,6 +12,7 @@ from cortexrsa.brain.reliability import repeats_of
 from cortexrsa.encoding.folds import Partition
 from cortexrsa.encoding.reliability import Scored, Targets, targets
 from cortexrsa.encoding.scores import Correlations, r_squared
+from cortexrsa.encoding.voxels import VoxelGroups, without_stimuli
 from cortexrsa.inference.names import PRIMARY, SELECTION
 
 
@@ -58,6 +59,7 @@ class Score:
     corrected, corrected_median, corrected_r2 : the same over what reliability allows; NaN if it is unknown
     influence : (m,) of every test stimulus on score, in standard errors: the sum of squares is the variance
     corrected_influence : (m + n,) of every test and training stimulus on corrected, likewise
+    voxels, corrected_voxels : likewise of groups of voxels on either; of no groups where voxels are fixed
     null : (permutations,) score with the responses relabelled
     folds : (partitions,) score in each, which `score` weights by their stimuli
     """
@@ -72,6 +74,8 @@ class Score:
     corrected_r2: float
     influence: np.ndarray
     corrected_influence: np.ndarray
+    voxels: np.ndarray
+    corrected_voxels: np.ndarray
     null: np.ndarray
     folds: np.ndarray
 
@@ -87,6 +91,7 @@ class Region:
     targets : what they are scored on
     parts : of the corrected score
     n_train : number of training stimuli that reliability may be from
+    groups : of voxels, where they are a sample; None where they are fixed
     """
 
     subject: str
@@ -95,6 +100,7 @@ class Region:
     targets: Targets
     parts: list[Part]
     n_train: int
+    groups: VoxelGroups | None = None
 
     @property
     def left_out(self) -> float:
@@ -117,9 +123,10 @@ class Region:
         by_fold = np.array([each.r.mean() for each in found])
         null = [each.null(order) for each, order in zip(found, orders, strict=True)]
         r2 = weights @ squared
-        corrected, corrected_median, corrected_r2, corrected_influence = self._corrected(
+        corrected, corrected_median, corrected_r2, corrected_influence, left_out = self._corrected(
             predicted, folds, weights
         )
+        voxels, corrected_voxels = self._over_voxels(found, folds, r, corrected, left_out)
         return Score(
             r=r,
             r2=r2,
@@ -131,15 +138,38 @@ class Region:
             corrected_r2=corrected_r2,
             influence=jackknifed([each.influences() for each in found], folds, len(predicted)),
             corrected_influence=corrected_influence,
+            voxels=voxels,
+            corrected_voxels=corrected_voxels,
             null=weights @ null,
             folds=by_fold,
         )
 
+    def _over_voxels(
+        self,
+        found: list[Correlations],
+        folds: list[np.ndarray],
+        r: np.ndarray,
+        corrected: float,
+        left_out: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """voxels and corrected_voxels of `Score`."""
+        if self.groups is None:
+            return np.empty(0), np.empty(0)
+        m = sum(map(len, folds))
+        shrunk = without_stimuli(r, jackknifed([each.influences_on_voxels() for each in found], folds, m))
+        means = self.groups.left_out(r) / self.groups.left_out(np.ones(len(r)))
+        return (
+            self.groups.deviations(means, r.mean(), shrunk),
+            self.groups.deviations(left_out, corrected, shrunk),
+        )
+
     def _corrected(
         self, predicted: np.ndarray, folds: list[np.ndarray], weights: np.ndarray
-    ) -> tuple[float, float, float, np.ndarray]:
-        """corrected, corrected_median, corrected_r2 and corrected_influence of `Score`."""
-        values, influences = [], []
+    ) -> tuple[float, float, float, np.ndarray, np.ndarray]:
+        """corrected, corrected_median, corrected_r2 and corrected_influence of `Score`; and corrected without
+        each group of voxels.
+        """
+        values, influences, left_out = [], [], []
         for part in self.parts:
             measured, kept = part.scored.measured, part.kept
             found = [Correlations.of(predicted[fold][:, kept], measured[fold][:, kept]) for fold in folds]
@@ -159,9 +189,20 @@ class Region:
             test = jackknifed(test, folds, len(predicted))
             test = np.concatenate([test, np.zeros(self.n_train)])
             influences.append(test / part.ceiling - mean / part.ceiling**2 * own)
+            left_out.append(self._ratio_left_out(r, np.sqrt(reliability[kept]), kept))
         if not values:
-            return np.nan, np.nan, np.nan, np.full(len(predicted) + self.n_train, np.nan)
-        return *np.mean(values, axis=0).tolist(), np.mean(influences, axis=0)
+            none = np.full(self.groups.number if self.groups else 0, np.nan)
+            return np.nan, np.nan, np.nan, np.full(len(predicted) + self.n_train, np.nan), none
+        return *np.mean(values, axis=0).tolist(), np.mean(influences, axis=0), np.mean(left_out, axis=0)
+
+    def _ratio_left_out(self, r: np.ndarray, root: np.ndarray, kept: np.ndarray) -> np.ndarray:
+        """Mean of r over mean of the root of the reliability, of the kept voxels without each group."""
+        if self.groups is None:
+            return np.empty(0)
+        values = np.zeros((2, len(kept)))
+        values[:, kept] = r, root
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.divide(*self.groups.left_out(values).T)
 
 
 def _scaled(influence: np.ndarray) -> np.ndarray:
@@ -174,7 +215,7 @@ def jackknifed(influences: list[np.ndarray], folds: list[np.ndarray], m: int) ->
     """Influences within folds, in the order of the stimuli, such that their sum of squares is the variance of
     the mean over the folds, each weighed by its stimuli.
     """
-    joined = np.empty(m)
+    joined = np.empty((m, *influences[0].shape[1:]))
     for fold, influence in zip(folds, influences, strict=True):
         joined[fold] = _scaled(influence) * len(fold) / m
     return joined
@@ -185,7 +226,12 @@ def _in_folds(influence: np.ndarray, folds: list[np.ndarray]) -> np.ndarray:
     return jackknifed([influence[fold] for fold in folds], folds, len(influence))
 
 
-def regions_of(responses: xarray.DataArray, minimum_reliability: float, single_split: bool) -> list[Region]:
+def regions_of(
+    responses: xarray.DataArray,
+    minimum_reliability: float,
+    single_split: bool,
+    voxel_seed: int | None = None,
+) -> list[Region]:
     """Subjects and ROIs of responses, by subjects and within them by ROIs.
 
     Parameters
@@ -193,6 +239,7 @@ def regions_of(responses: xarray.DataArray, minimum_reliability: float, single_s
     responses : (stimulus, voxel) averages, or (stimulus, repeat, voxel) single trials; cleaned
     minimum_reliability : of a voxel in corrected scores
     single_split : whether there is no training split
+    voxel_seed : of the groups of voxels; None: voxels are fixed
     """
     split = responses["split"].to_numpy()
     order = ("stimulus", "repeat", "voxel") if "repeat" in responses.dims else ("stimulus", "voxel")
@@ -209,7 +256,8 @@ def regions_of(responses: xarray.DataArray, minimum_reliability: float, single_s
         made = targets(own[split == PRIMARY], train, repeats)
         n_train = max((len(part.train) for part in made.parts if part.train is not None), default=0)
         parts = [Part.of(part, minimum_reliability, n_train) for part in made.parts]
-        found.append(Region(str(subject), str(roi), voxels, made, parts, n_train))
+        groups = None if voxel_seed is None else VoxelGroups.of(len(voxels), voxel_seed, len(found))
+        found.append(Region(str(subject), str(roi), voxels, made, parts, n_train, groups))
     return found
 
 

@@ -44,15 +44,26 @@ class Correlations:
     def influences(self) -> np.ndarray:
         """Influence of every stimulus on the mean of r over the voxels: (m,), of mean 0.
 
-        m - 1 times what the mean of r is above that without the stimulus (the jackknife), which of
-        standardised responses is (m r - c x y) / sqrt((m - c x^2) (m - c y^2)) with c = m / (m - 1).
+        m - 1 times what the mean of r is above that without the stimulus (the jackknife).
+        """
+        without = self._without().mean(axis=1)
+        return (len(without) - 1) * (without.mean() - without)
+
+    def influences_on_voxels(self) -> np.ndarray:
+        """The same on the r of every voxel: (m, v)."""
+        without = self._without()
+        return (len(without) - 1) * (without.mean(axis=0) - without)
+
+    def _without(self) -> np.ndarray:
+        """r without each stimulus, (m, v).
+
+        Of standardised responses it is (m r - c x y) / sqrt((m - c x^2) (m - c y^2)) with c = m / (m - 1).
         """
         m = len(self.predicted)
         c = m / (m - 1)
         without = m * self.r - c * self.predicted * self.measured
         without /= np.sqrt((m - c * self.predicted**2) * (m - c * self.measured**2))
-        without = without.mean(axis=1)
-        return (m - 1) * (without.mean() - without)
+        return without
 
     def null(self, orders: np.ndarray) -> np.ndarray:
         """Mean of r over the voxels with the measured responses of stimuli relabelled.

@@ -25,6 +25,7 @@ class EncodingSettings:
     components : of PLS
     band_candidates : number of random weights of bands that banded ridge tries
     minimum_reliability : voxels below it are left out of corrected scores
+    voxel_effect : fixed (the voxels as they are) or random (a sample of others: intervals are over them too)
     """
 
     methods: tuple[str, ...] = ("ridge",)
@@ -35,6 +36,7 @@ class EncodingSettings:
     components: int = 25
     band_candidates: int = 60
     minimum_reliability: float = 0.1
+    voxel_effect: str = "fixed"
 
     @property
     def grid(self) -> np.ndarray:

@@ -59,7 +59,7 @@ def plot_centroids(profiles: pd.DataFrame, models: dict[str, dict]) -> plt.Figur
 
 
 def _evidence(part: pd.Series, models: dict[str, dict], measure: bool) -> str:
-    """One part of a claim in words: networks, ROI (and measure), estimate and interval, or why there is none."""
+    """One part of a claim in words: networks, ROI (and measure), estimate and interval, or why not."""
     members = part["models"].split(", ")
     seeds = [name for name in members if name in models and models[name]["family"] == "untrained"]
     names = [models[name]["label"] if name in models else name for name in members]

@@ -30,7 +30,9 @@ BANDED = Table(
         ),
         "n_stimuli": Column("integer", "number of test stimuli", unit="stimuli"),
         "n_voxels": Column("integer", "number of voxels of the ROI, of all subjects in group", unit="voxels"),
-        "given": Column("text", "what the intervals take as given: the training stimuli, or the folds"),
+        "given": Column(
+            "text", "what the intervals are conditional on: the training set (of each fold), the voxels"
+        ),
     },
     file="{dataset}/banded.csv",
     row="a subject or the group, ROI, and band",

@@ -13,7 +13,9 @@ CLAIMS = Table(
         "models": Column("text", "networks of the part, joined by a comma; empty for the claim as a whole"),
         "roi": Column("text", "region of interest; empty for the claim as a whole"),
         "statistic": Column("text", "what is estimated; overall: the claim as a whole"),
-        "measure": Column("text", "whose scores it is made of: rsa, encoding, partial_rsa; joined by a comma"),
+        "measure": Column(
+            "text", "whose scores it is made of: rsa, encoding, partial_rsa; joined by a comma"
+        ),
         "estimate": Column("number", "its estimate", unit="of the statistic"),
         "ci_low": Column("number", "lower limit of its confidence interval", unit="as estimate"),
         "ci_high": Column("number", "upper limit of its confidence interval", unit="as estimate"),
@@ -24,8 +26,8 @@ CLAIMS = Table(
         **{
             f"verdict_{measure}": Column(
                 "text",
-                f"verdict of the same on the scores of {measure}; empty where the study has none, or the claim "
-                "names its measures",
+                f"verdict of the same on the scores of {measure}; empty where the study has none, or the "
+                "claim names its measures",
             )
             for measure in OTHER_MEASURES
         },

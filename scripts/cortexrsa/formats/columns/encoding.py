@@ -68,7 +68,9 @@ ENCODING = Table(
         "alpha_median": Column("number", "the same: median", unit="kernel of mean diagonal 1"),
         "alpha_high": Column("number", "the same: 90 % quantile", unit="kernel of mean diagonal 1"),
         "reliability_source": Column("text", "what reliability is estimated from"),
-        "given": Column("text", "what the intervals take as given: the training stimuli, or the folds"),
+        "given": Column(
+            "text", "what the intervals are conditional on: the training set (of each fold), the voxels"
+        ),
         "trained_on": Column("text", "source of the stimuli that the network was trained on; empty: none"),
         "note": Column("text", "why a score is missing; empty otherwise"),
     },

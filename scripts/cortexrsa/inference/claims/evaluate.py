@@ -301,9 +301,7 @@ def _claim_rows(studies: Sequence[Study], content: dict, claim: dict) -> list[di
 def _rows_of_tests(
     studies: Sequence[Study], tests: list[dict], scope: Scope, obstacle: str | None
 ) -> list[dict]:
-    return [
-        row for test in tests for part in _parts(test, scope, obstacle) for row in _rows(studies, part)
-    ]
+    return [row for test in tests for part in _parts(test, scope, obstacle) for row in _rows(studies, part)]
 
 
 def _of_other_measures(studies: Sequence[Study], content: dict, rows: list[dict]) -> None:
