@@ -1,6 +1,18 @@
 # Do the methods keep what they promise? Not part of a study: `snakemake calibration` and `snakemake recovery` ask for it.
 
 CALIBRATION = {"subjects": (1, 4, 15), "stimuli": (40, 120), "signal": ("strong", "weak", "faint", "none")}
+# simulated studies of a cell by the number of stimuli: what more of them would take
+SIMULATIONS = {40: 100, 120: 40, 1000: 40}
+
+
+def calibration_settings(wildcards):
+    """Many stimuli would take a minute a study to resample: one pass alone."""
+    stimuli = int(wildcards.stimuli)
+    return {
+        "simulations": SIMULATIONS.get(stimuli, 40),
+        "methods": ["one-pass", "resampled", "bootstrap"] if stimuli < 1000 else ["one-pass"],
+        **{"draws": 200, "permutations": 999, "seed": 0},
+    }
 
 
 rule calibration_truth:
@@ -45,7 +57,7 @@ rule calibration_study:
         mem_mb=scaled(2000),
         runtime=scaled(60),
     params:
-        settings={"simulations": 120, "draws": 200, "permutations": 999, "seed": 0},
+        settings=calibration_settings,
         code=code("calibration.py"),
     message:
         "Coverage and error rates: {wildcards.subjects} subjects, {wildcards.stimuli} stimuli, {wildcards.signal} signal"
@@ -80,7 +92,10 @@ rule calibration_comparisons:
 
 rule plot_calibration:
     input:
-        tables=expand(rules.calibration_study.output.table, **CALIBRATION),
+        tables=[
+            *expand(rules.calibration_study.output.table, **CALIBRATION),
+            "results/calibration/1-subjects-1000-stimuli-weak.csv",
+        ],
     output:
         table="results/calibration/calibration.csv",
         summary="results/calibration/summary.md",

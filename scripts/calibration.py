@@ -17,6 +17,7 @@ with job_log(snakemake.log[0]):
         noise = SIGNALS[wildcards.signal]
         truth = load_array(snakemake.input.truth)
         columns = COVERAGE
-        table = coverage(subjects, stimuli, noise, truth, simulations, settings["draws"], seed)
+        methods = tuple(settings["methods"])
+        table = coverage(subjects, stimuli, noise, truth, simulations, settings["draws"], seed, methods)
     table = table.assign(subjects=subjects, stimuli=stimuli, signal=wildcards.signal)
     write_table(snakemake.output.table, table, settings, columns)

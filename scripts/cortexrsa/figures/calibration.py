@@ -88,10 +88,13 @@ def summary(table: pd.DataFrame) -> str:
         cells = []
         for size in sizes:
             own = rows[(rows["subjects"] == size[0]) & (rows["stimuli"] == size[1])]
-            if signal == "none":
+            if own.empty:
+                cells.append("")
+            elif signal == "none":
                 cells.append(f"{own['rate'].item():.1%}")
             else:
                 found = own.set_index("errors")["coverage"]
-                cells.append(" / ".join(f"{100 * found[errors]:.1f}" for errors in ERRORS))
+                methods = (errors for errors in ERRORS if errors in found)
+                cells.append(" / ".join(f"{100 * found[errors]:.1f}" for errors in methods))
         lines.append(f"| {signal} | {statistic} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import numba
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from cortexrsa.geometry.threads import in_threads
+from cortexrsa.geometry.threads import in_threads, one_blas_thread
 
 CHUNK_BYTES = 32 * 2**20
 
@@ -30,7 +29,7 @@ def _accumulated(
     """
     n, slices = len(features), feature_slices(features)
     gram, sums = np.zeros((n, n)), np.zeros(n)
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         for start in range(0, len(slices), threads):
             group = slices[start : start + threads]
             for part, total in in_threads(lambda columns: product(features[:, columns]), group, threads):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from threadpoolctl import ThreadpoolController
 
 
 def in_threads(function: Callable, items: Iterable, threads: int) -> list:
@@ -12,3 +15,13 @@ def in_threads(function: Callable, items: Iterable, threads: int) -> list:
         return [function(item) for item in items]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, items))
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    return ThreadpoolController()  # it looks through all loaded libraries, for some milliseconds
+
+
+def one_blas_thread():
+    """Context in which a product of matrices has one thread: its rounding depends on their number."""
+    return _pools().limit(limits=1, user_api="blas")

@@ -18,14 +18,13 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from cortexrsa.geometry import kendall
 from cortexrsa.geometry.compare import row_sums, usable, whiten
 from cortexrsa.geometry.ranks import ascending
 from cortexrsa.geometry.rdm import Rows, n_stimuli
 from cortexrsa.geometry.registry import COMPARISONS
-from cortexrsa.geometry.threads import in_threads
+from cortexrsa.geometry.threads import in_threads, one_blas_thread
 from cortexrsa.inference.pair_groups import STEP, PairGroups, add, summed
 from cortexrsa.inference.rank_influence import rankings
 
@@ -80,7 +79,7 @@ def influences(
         return found
     method = KERNELS[COMPARISONS[comparison].kernel]
     blocks = [columns[begin : begin + BLOCK] for begin in range(0, len(columns), BLOCK)]
-    with threadpool_limits(1):
+    with one_blas_thread():
         for chosen, scores, sums, sketch, extra in method(
             brain, models, rows, blocks, groups, comparison, threads
         ):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from cortexrsa.geometry import kendall
 from cortexrsa.geometry.compare import normalise, usable
 from cortexrsa.geometry.ranks import ascending, dense_ranks
 from cortexrsa.geometry.rdm import n_stimuli, squareform
-from cortexrsa.geometry.threads import in_threads
+from cortexrsa.geometry.threads import in_threads, one_blas_thread
 from cortexrsa.jobs import progress
 
 BLOCK_BYTES = 32 * 2**20
@@ -51,7 +50,7 @@ def permutation_null(
     orders = generator.permuted(np.tile(np.arange(n, dtype=np.int32), (permutations, 1)), axis=1)
     similarities = _concordances if comparison == "tau-a" else _products
     with (
-        threadpool_limits(1),  # the threads are ours
+        one_blas_thread(),  # the threads are ours
         progress(permutations * len(brain), "permutations") as bar,
     ):
         return similarities(brain, models, orders, comparison, threads, bar)

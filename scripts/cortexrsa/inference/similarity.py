@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 import numba
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from cortexrsa.errors import InputError
 from cortexrsa.geometry import kendall
@@ -14,7 +13,7 @@ from cortexrsa.geometry.compare import usable
 from cortexrsa.geometry.ranks import ascending, dense_ranks, tie_groups
 from cortexrsa.geometry.rdm import n_stimuli, pair_indices, squareform
 from cortexrsa.geometry.registry import COMPARISONS
-from cortexrsa.geometry.threads import in_threads
+from cortexrsa.geometry.threads import in_threads, one_blas_thread
 from cortexrsa.jobs import progress
 
 # twice the number of pairs of a ranking must fit into 32 bits
@@ -69,7 +68,7 @@ def resampled_similarity(
         raise InputError("stimuli", counts.shape[1], f"at most {MOST_STIMULI} for {comparison}", file="RDMs")
     if len(rows) and len(columns):
         method = KERNELS[COMPARISONS[comparison].kernel]
-        with threadpool_limits(1):  # the threads are ours: a product's rounding then does not depend on them
+        with one_blas_thread():  # the threads are ours: a product's rounding then does not depend on them
             for part, chosen, block in method(brain, models, rows, columns, counts, comparison, threads):
                 out[:, part[:, None], chosen] = block
     return out

@@ -161,20 +161,26 @@ def _replicated(
     brain: np.ndarray, layers: np.ndarray, n: int, draws: int, seed: int, methods: tuple[str, ...]
 ) -> dict[str, tuple[Replicated, Replicated]]:
     """Scores (2 rois, 2 networks, 8 layers) and held-out scores (2 rois, 2 networks) by each method."""
-    found = {}
+    found, pairs = {}, None
     candidates = {"all": np.arange(len(DEPTH))}
+    flat = [rdms.reshape(-1, rdms.shape[-1]) for rdms in (brain, layers)]
     for method in methods:
         settings = Settings(standard_error=method, bootstrap=draws, seed=seed, halves=HALVES)
         made = replication(n, settings)
-        flat = [rdms.reshape(-1, rdms.shape[-1]) for rdms in (brain, layers)]
-        values = made.similarity(*flat, "spearman")
-        values = [each.reshape(*each.shape[:-2], len(brain), 2, 2, len(DEPTH)) for each in values]
-        chosen = [
-            chosen_in_halves(flat[0], own, (len(brain), 2), made, candidates, "spearman", settings)
-            for own in layers
-        ]
-        heldout = [np.concatenate(parts, axis=-1) for parts in zip(*chosen, strict=True)]
-        found[method] = tuple(over_subjects(*each, made.replicates, seed) for each in (values, heldout))
+        if method != "bootstrap" or pairs is None:
+            values = made.similarity(*flat, "spearman")
+            values = [each.reshape(*each.shape[:-2], len(brain), 2, 2, len(DEPTH)) for each in values]
+            chosen = [
+                chosen_in_halves(flat[0], own, (len(brain), 2), made, candidates, "spearman", settings)
+                for own in layers
+            ]
+            heldout = [np.concatenate(parts, axis=-1) for parts in zip(*chosen, strict=True)]
+        # the draws of the bootstrap are the first replicates of `resampled`
+        pairs = (values, heldout) if method == "resampled" else None
+        size = sum(made.replicates.sizes)
+        found[method] = tuple(
+            over_subjects(scores, moved[:size], made.replicates, seed) for scores, moved in (values, heldout)
+        )
     return found
 
 
