@@ -2,14 +2,14 @@
 
 CALIBRATION = {"subjects": (1, 4, 15), "stimuli": (40, 120), "signal": ("strong", "weak", "faint", "none")}
 # simulated studies of a cell by the number of stimuli: what more of them would take
-SIMULATIONS = {40: 100, 120: 40, 1000: 40}
+SIMULATIONS = {40: 50, 120: 20, 1000: 20}
 
 
 def calibration_settings(wildcards):
     """Many stimuli would take a minute a study to resample: one pass alone."""
     stimuli = int(wildcards.stimuli)
     return {
-        "simulations": SIMULATIONS.get(stimuli, 40),
+        "simulations": SIMULATIONS.get(stimuli, 20),
         "methods": ["one-pass", "resampled", "bootstrap"] if stimuli < 1000 else ["one-pass"],
         **{"draws": 200, "permutations": 999, "seed": 0},
     }

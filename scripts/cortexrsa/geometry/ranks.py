@@ -15,6 +15,20 @@ def _packed_keys(values, low, scale, shift, keys):
 
 
 @numba.njit(nogil=True, cache=True)
+def _sort_run(values, run):
+    """Indices that ascend, in place in the order of their values, ties as they are."""
+    if run.size > SHORT:
+        run[:] = run[np.argsort(values[run], kind="mergesort")]
+        return
+    for k in range(1, run.size):
+        index, j = run[k], k - 1
+        while j >= 0 and values[run[j]] > values[index]:
+            run[j + 1] = run[j]
+            j -= 1
+        run[j + 1] = index
+
+
+@numba.njit(nogil=True, cache=True)
 def _unpack(keys, shift, values, order, new):
     """Order of the values from their sorted keys; where keys agree, from the values themselves."""
     mask = (np.uint64(1) << shift) - np.uint64(1)
@@ -26,28 +40,37 @@ def _unpack(keys, shift, values, order, new):
         stop = start + 1
         while stop < keys.size and not new[stop]:
             stop += 1
-        if stop - start > SHORT:
-            # indices ascend within a run, so a stable sort keeps ties in their order
-            run = order[start:stop].copy()
-            order[start:stop] = run[np.argsort(values[run], kind="mergesort")]
-        elif stop - start > 1:
-            for k in range(start + 1, stop):
-                index, j = order[k], k - 1
-                while j >= start and values[order[j]] > values[index]:
-                    order[j + 1] = order[j]
-                    j -= 1
-                order[j + 1] = index
+        if stop - start > 1:
+            _sort_run(values, order[start:stop])
         for k in range(start + 1, stop):
             new[k] = values[order[k]] != values[order[k - 1]]
         start = stop
 
 
+def _sorted_keys(values: np.ndarray) -> tuple[np.ndarray | None, np.uint64]:
+    """Sorted keys of values, and how many of their low bits are the index; None where there are no keys.
+
+    The high bits hold the position of the value within the range: a monotone function of it, rounding
+    included.
+    """
+    low, high = values.min(), values.max()
+    shift = max(1, int(len(values) - 1).bit_length())
+    # one bit less than there is room for, so that rounding cannot overflow
+    with np.errstate(over="ignore", divide="ignore"):
+        scale = np.float64(2.0 ** (63 - shift)) / (high - low)
+    if not np.isfinite(scale):  # one value only, a range of denormal numbers, or one too wide
+        return None, np.uint64(shift)
+    keys = np.empty(len(values), np.uint64)
+    _packed_keys(values, low, scale, np.uint64(shift), keys)
+    keys.sort()
+    return keys, np.uint64(shift)
+
+
 def ascending(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Stable argsort of finite values, and where ties end.
 
-    The high bits of a 64-bit key hold the position of the value within the range (a monotone function of it,
-    rounding included), the low bits its index; one vectorised sort of integers does most of the work, and
-    values that share a key are compared as they are.
+    One vectorised sort of integer keys does most of the work, and values that share a key are compared as
+    they are.
 
     Parameters
     ----------
@@ -59,42 +82,14 @@ def ascending(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     new : (k,) bool, whether the value there is larger than the one before it
     """
     values = np.ascontiguousarray(values, np.float64)
-    low, high = values.min(), values.max()
-    shift = max(1, int(len(values) - 1).bit_length())
-    # one bit less than there is room for, so that rounding cannot overflow
-    with np.errstate(over="ignore", divide="ignore"):
-        scale = np.float64(2.0 ** (63 - shift)) / (high - low)
-    if not np.isfinite(scale):  # one value only, a range of denormal numbers, or one too wide
+    keys, shift = _sorted_keys(values)
+    if keys is None:
         order = np.argsort(values, kind="stable").astype(np.uint32)
         ordered = values[order]
         return order, np.r_[True, ordered[1:] != ordered[:-1]]
-    keys = np.empty(len(values), np.uint64)
-    _packed_keys(values, low, scale, np.uint64(shift), keys)
-    keys.sort()
     order, new = np.empty(len(values), np.uint32), np.empty(len(values), np.bool_)
-    _unpack(keys, np.uint64(shift), values, order, new)
+    _unpack(keys, shift, values, order, new)
     return order, new
-
-
-@numba.njit(nogil=True, cache=True)
-def _centred_ranks(order, new, out):
-    size = order.size
-    start = 0
-    while start < size:
-        stop = start + 1
-        while stop < size and not new[stop]:
-            stop += 1
-        rank = (start + stop - size) * 0.5
-        for k in range(start, stop):
-            out[order[k]] = rank
-        start = stop
-
-
-def centred_ranks(values: np.ndarray) -> np.ndarray:
-    """Midranks less their mean: (k,) finite -> (k,) float64, exact (multiples of 0.5)."""
-    ranks = np.empty(len(values))
-    _centred_ranks(*ascending(values), ranks)
-    return ranks
 
 
 @numba.njit(nogil=True, cache=True)
@@ -145,21 +140,72 @@ def tie_groups(order: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 @numba.njit(nogil=True, cache=True)
-def _midranks(order, new, out):
-    size = order.size
+def _rank_tied(values, run, first, keys, shift):
+    """Midranks of values whose keys agree, the first of which is in place `first`, into their keys."""
+    _sort_run(values, run)
     start = 0
-    while start < size:
+    while start < run.size:
         stop = start + 1
-        while stop < size and not new[stop]:
+        while stop < run.size and values[run[stop]] == values[run[start]]:
             stop += 1
         for k in range(start, stop):
-            out[order[k]] = start + stop
+            keys[first + k] = (np.uint64(2 * first + start + stop) << shift) | run[k]
         start = stop
 
 
-def midranks(values: np.ndarray, out: np.ndarray) -> None:
-    """Number of smaller values and of values not larger, added: (k,) finite -> (k,) uint32, into `out`.
+@numba.njit(nogil=True, cache=True)
+def _keys_to_ranks(keys, shift, values):
+    """Sorted keys, in place, with the midrank for the position of the value."""
+    mask = (np.uint64(1) << shift) - np.uint64(1)
+    start = 0
+    while start < keys.size:
+        key, stop = keys[start] >> shift, start + 1
+        while stop < keys.size and keys[stop] >> shift == key:
+            stop += 1
+        if stop == start + 1:
+            keys[start] = (np.uint64(2 * start + 1) << shift) | (keys[start] & mask)
+        else:
+            _rank_tied(values, keys[start:stop] & mask, start, keys, shift)
+        start = stop
 
-    That is twice the midrank (from 1) less 1; over 2 k it is P(X < x) + P(X = x) / 2.
+
+@numba.njit(nogil=True, cache=True)
+def _place(keys, shift, block, ordered, out):
+    """Ranks to where their index says, by blocks of places of which few are written to at a time."""
+    mask = (np.uint64(1) << shift) - np.uint64(1)
+    following = np.empty(((keys.size - 1) >> block) + 1, np.int64)
+    for b in range(following.size):
+        following[b] = b << block
+    for k in range(keys.size):
+        b = (keys[k] & mask) >> block
+        ordered[following[b]] = keys[k]
+        following[b] += 1
+    for k in range(keys.size):
+        out[ordered[k] & mask] = ordered[k] >> shift
+
+
+def midranks(values: np.ndarray, out: np.ndarray) -> None:
+    """Number of smaller values and of values not larger, added: (k,) finite -> `out` (k,), uint32 or float64.
+
+    That is twice the midrank (from 1) less 1; over 2 k it is P(X < x) + P(X = x) / 2. k < 2**31.
     """
-    _midranks(*ascending(values), out)
+    values = np.ascontiguousarray(values, np.float64)
+    keys, shift = _sorted_keys(values)
+    if keys is None:
+        _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+        below = np.cumsum(counts) - counts
+        out[:] = (2 * below + counts)[inverse]
+        return
+    _keys_to_ranks(keys, shift, values)
+    # so many blocks that both passes stay in the cache
+    block = np.uint64(max(int(shift) - 6, 0))
+    _place(keys, shift, block, np.empty_like(keys), out)
+
+
+def centred_ranks(values: np.ndarray) -> np.ndarray:
+    """Midranks less their mean: (k,) finite -> (k,) float64, exact (multiples of 0.5)."""
+    ranks = np.empty(len(values))
+    midranks(values, ranks)
+    ranks -= len(values)
+    ranks *= 0.5
+    return ranks
