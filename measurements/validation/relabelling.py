@@ -2,10 +2,10 @@
 
     python measurements/validation/relabelling.py [--stimuli 500 1000 2000] [--permutations 20000]
 
-Brain RDMs of six dimensions, of two categories, and of many dimensions, each with a family of eight models of 1
-to 50 dimensions that share a part, one of them of two categories. The similarity under every permutation is
-taken for one that was observed: p by moments should be at most .05, .01, .001 in this share of them, and the
-corrected p of the largest of the family at most .05 in 5 %.
+Brain RDMs of six dimensions, of two categories and of fifty dimensions, each with a family of eight
+models that share a part and have 1 to 50 dimensions, one of them of two categories. The similarity under
+every permutation is taken for one that was observed: p by moments should be at most .05, .01, .001 in
+this share of them, and the corrected p of the largest of the family at most .05 in 5 %.
 """
 
 from __future__ import annotations
