@@ -24,6 +24,35 @@ rule brain_rdms:
         "../scripts/brain_rdms.py"
 
 
+rule voxel_rdms:
+    input:
+        responses="results/{dataset}/responses/{responses}.nc",
+    output:
+        rdms="results/{dataset}/rdms/{dissimilarity}/voxel-groups-{groups}-{responses}.h5",
+    log:
+        "results/logs/{dataset}/voxel_rdms/{dissimilarity}/{responses}-{groups}.log",
+    benchmark:
+        "results/benchmarks/{dataset}/voxel_rdms/{dissimilarity}/{responses}-{groups}.tsv"
+    wildcard_constraints:
+        dataset=either(filter(has_responses, DATASETS)),
+        groups=r"\d+",
+    conda:
+        "../envs/analysis.yaml"
+    threads: FIRST["inference"]["threads"]
+    resources:
+        mem_mb=scaled_with_input(4000, 7),
+    params:
+        settings=lambda wildcards: {
+            "dissimilarity": wildcards.dissimilarity,
+            "voxel_groups": int(wildcards.groups),
+        },
+        code=code("voxel_rdms.py"),
+    message:
+        "RDMs of the ROIs of {wildcards.dataset} without each of {wildcards.groups} groups of voxels"
+    script:
+        "../scripts/voxel_rdms.py"
+
+
 rule network_rdms:
     input:
         activations=lambda wildcards: activations_of(wildcards.dataset, wildcards.features, wildcards.model),

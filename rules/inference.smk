@@ -3,6 +3,7 @@
 
 rule rsa:
     input:
+        unpack(voxels_of),
         network=path_of_network_rdms,
         brain=path_of_brain_rdms,
     output:

@@ -1,5 +1,6 @@
 """Verdicts on the claims, and what is read off the profiles."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +25,7 @@ from cortexrsa.inference.study import (
     parts_of,
     read_results,
     reliability_ceilings,
+    samples_voxels,
     smallest_p,
 )
 from cortexrsa.jobs import job_log
@@ -39,10 +41,16 @@ with job_log(snakemake.log[0]):
         Path(path).stem: read_dataset(path).sel(estimator=settings["encoding"])
         for path in snakemake.input.get("encoding", [])
     }
+
+    def models_of(k: int, voxels: bool) -> dict:
+        return models_of_seeds(
+            {name: model_scores(own[k], inference.seed, voxels) for name, own in parts.items()}
+        )
+
     # ROIs of other subjects cannot be compared with these: a study for each set of subjects
     studies = [
         Study(
-            **models_of_seeds({name: model_scores(own[k], inference.seed) for name, own in parts.items()}),
+            **models_of(k, voxels=False),
             rois=[str(roi) for roi in part["roi"].to_numpy()],
             ceilings=primary_ceilings(ceilings),
             cast=Cast(settings["families"], roles["networks"], roles["rois"], settings["lineages"]),
@@ -63,6 +71,9 @@ with job_log(snakemake.log[0]):
         )
         for k, part in enumerate(next(iter(parts.values())))
     ]
+    for k, (study, part) in enumerate(zip(studies, next(iter(parts.values())), strict=True)):
+        if samples_voxels(part):
+            study.over_voxels = replace(study, **models_of(k, voxels=True))
     claims = evaluate(studies, settings["claims"], settings["registered"])
     write_table(snakemake.output.claims, claims, settings, CLAIMS)
     profiles = pd.concat([summarise(study) for study in studies], ignore_index=True)

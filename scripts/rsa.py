@@ -13,7 +13,9 @@ with job_log(snakemake.log[0]):
     network, brain = (
         read_rdms(path, in_memory=False) for path in (snakemake.input.network, snakemake.input.brain)
     )
+    without = snakemake.input.get("without")
+    without = without and read_rdms(without, in_memory=False)
     inference = Settings(**settings["inference"])
     with concerning(snakemake.input.network):
-        scores = score_network(network, brain, settings["comparison"], inference, snakemake.threads)
+        scores = score_network(network, brain, settings["comparison"], inference, snakemake.threads, without)
     write_dataset(snakemake.output.scores, scores, settings)

@@ -12,6 +12,13 @@ def path_of_brain_rdms(wildcards) -> str:
     return studies.brain_rdms(CONFIGS[wildcards.study], dataset, DATASETS[dataset])
 
 
+def voxels_of(wildcards) -> dict:
+    """Brain RDMs of a study without groups of voxels, where these are a sample too."""
+    dataset = wildcards.dataset
+    path = studies.voxel_rdms(CONFIGS[wildcards.study], dataset, DATASETS[dataset])
+    return {"without": path} if path else {}
+
+
 def path_of_network_rdms(wildcards) -> str:
     """RDMs of one network of a study."""
     return studies.network_rdms(CONFIGS[wildcards.study], wildcards.dataset, wildcards.model)
@@ -226,6 +233,7 @@ def intermediates(study: str, dataset: str) -> list[str]:
     folder, own = f"results/{dataset}", RESULTS.format(study=study, dataset=dataset)
     files = [f"{folder}/stimuli.npy", f"{folder}/stimuli.tsv", f"{own}/inputs.nc"]
     files.append(studies.brain_rdms(content, dataset, card))
+    files += filter(None, [studies.voxel_rdms(content, dataset, card)])
     files += [studies.network_rdms(content, dataset, model) for model in models_of(study)]
     files += [f"{own}/rsa/{model}.nc" for model in models_of(study)]
     if encodes(study, dataset):
@@ -251,6 +259,7 @@ def logs_of(study: str, dataset: str) -> list[str]:
     patterns += [
         f"{folder}/responses/{responses}.log",
         f"{folder}/brain_rdms/{dissimilarity}/{responses}.log",
+        f"{folder}/voxel_rdms/{dissimilarity}/{responses}-{content['inference']['voxel_groups']}.log",
     ]
     for model in models_of(study):
         patterns.append(f"{folder}/extract/{features}/{model}/*.log")

@@ -105,6 +105,25 @@ def brain_rdms(config: dict, dataset: str, card: dict) -> str:
     return f"results/{dataset}/rdms/{dissimilarity}/brain-{responses_key(config, card)}.h5"
 
 
+def voxel_rdms(config: dict, dataset: str, card: dict) -> str | None:
+    """Path of the brain RDMs without groups of voxels; None where voxels are taken as they are.
+
+    Without responses there are no voxels, and one ROI is compared with no other. People who are drawn from a
+    population have voxels of their own each.
+    """
+    number = config["inference"]["voxel_groups"]
+    people = card["subject_effect"] == "random" and _several_subjects(card)
+    if not number or card["loader"] == "rdms" or len(card["rois"]) < 2 or people:
+        return None
+    dissimilarity = config["measures"]["dissimilarity"]
+    return f"results/{dataset}/rdms/{dissimilarity}/voxel-groups-{number}-{responses_key(config, card)}.h5"
+
+
+def _several_subjects(card: dict) -> bool:
+    subjects = card["options"].get("subjects", 1)
+    return (subjects if isinstance(subjects, int) else len(subjects)) > 1
+
+
 def network_rdms(config: dict, dataset: str, model: str) -> str:
     """Path of the RDMs of a network's layers."""
     measures = config["measures"]
@@ -131,6 +150,8 @@ def shared_places(config: dict, datasets: dict[str, dict], models: dict[str, dic
         places |= {f"{folder}/{name}" for name in ("stimuli.npy", "stimuli.tsv", "stimuli.tsv.json")}
         places |= {f"{folder}/{name}" for name in ("bids", "truth.nc", f"glm/{glm_key(config)}")}
         places |= {f"{folder}/responses/{responses_key(config, card)}.nc", brain_rdms(config, dataset, card)}
+        if without := voxel_rdms(config, dataset, card):
+            places.add(without)
         for model in models:
             places.add(network_rdms(config, dataset, model))
             if config["keep_activations"]:

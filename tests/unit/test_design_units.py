@@ -7,8 +7,8 @@ from scipy import stats
 from cortexrsa.errors import InputError
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import pair_indices, rdm, select_stimuli
-from cortexrsa.inference.design_units import Units, pseudovalues
-from cortexrsa.inference.errors import Replicated, over_subjects
+from cortexrsa.inference.design_units import Units
+from cortexrsa.inference.errors import over_subjects
 from cortexrsa.inference.influence import influences
 from cortexrsa.inference.pair_groups import PairGroups
 from cortexrsa.inference.replication import OnePass
@@ -143,31 +143,6 @@ def test_intervals_over_categories_cover_the_truth_for_new_categories(share):
     if share == 0.6:
         # over single images they do not
         assert coverage(share, by_unit=False) < found - 0.08
-
-
-def test_parts_of_voxels_are_added_as_people_are():
-    """Voxels with a mean that differs between them: the jackknife sees them, the stimuli alone do not."""
-    generator = np.random.default_rng(5)
-    n, parts, found = 40, 8, []
-    for _ in range(60):
-        codes = generator.normal(size=(n, 6))
-        tuning = generator.normal(size=(parts, 6, 12)) * generator.gamma(0.5, 2, (parts, 6, 1))
-        voxels = codes @ tuning + generator.normal(size=(parts, n, 12))
-        rdms = [rdm(np.hstack(voxels))]
-        rdms += [rdm(np.hstack(np.delete(voxels, k, axis=0))) for k in range(parts)]
-        method = OnePass(n, 0)
-        scores, deviations = method.similarity(np.stack(rdms), rdm(codes)[None], "spearman")
-        both = over_subjects(
-            pseudovalues(scores[0], scores[1:]),
-            np.stack([pseudovalues(d[0], d[1:]) for d in deviations]),
-            method.replicates,
-            0,
-        ).evaluated()
-        alone = Replicated(scores[0], scores[0] + deviations[:, 0], method.replicates).evaluated()
-        found.append((scores[0, 0], both.variance[0], alone.variance[0]))
-    score, both, alone = np.array(found).T
-    assert both.mean() == pytest.approx(score.var(ddof=1), rel=0.5)
-    assert alone.mean() < 0.7 * both.mean()
 
 
 def test_few_units_are_refused():

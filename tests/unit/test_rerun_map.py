@@ -108,7 +108,8 @@ EDITS = {
     "downloads.py": {"fetch"},
     # the formats: their readers and writers
     "formats/rdms.py": {
-        *("read_rdm_dataset", "brain_rdms", "network_rdms", "rsa", "ceilings", "beta_recovery"),
+        *("read_rdm_dataset", "brain_rdms", "voxel_rdms", "network_rdms", "rsa", "ceilings"),
+        "beta_recovery",
         *("calibration", "calibration_truth", "power", "plot_geometry"),
         "calibrate_comparisons",
     }

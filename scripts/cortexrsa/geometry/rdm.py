@@ -146,6 +146,30 @@ def _euclidean(features: np.ndarray, threads: int) -> np.ndarray:
 KERNELS = {"correlation": _correlation, "cosine": _cosine, "euclidean": _euclidean}
 
 
+def rdm_of_sums(products: np.ndarray, sums: np.ndarray, p: int, dissimilarity: str) -> np.ndarray:
+    """Condensed RDM of patterns of which only sums over features are known.
+
+    Parameters
+    ----------
+    products : (n, n) inner products of the patterns, less an origin near them
+    sums : (n,) of each pattern's features
+    p : number of features
+    dissimilarity : correlation, cosine or euclidean
+
+    Returns
+    -------
+    (n (n - 1) / 2,) float64, as of `rdm`
+    """
+    if dissimilarity == "euclidean":
+        return np.maximum(squared_distances(products), 0) / p
+    if dissimilarity == "correlation":
+        products = products - np.outer(sums, sums) / p
+    squares = np.diag(products)
+    # what rounding leaves of a pattern that is constant without the features
+    nothing = squares <= 1e-12 * np.abs(products).max()
+    return _one_less(products, np.where(nothing, np.nan, np.sqrt(np.maximum(squares, 0))))
+
+
 def rdm(features: np.ndarray, dissimilarity: str = "correlation", threads: int = 1) -> np.ndarray:
     """Condensed RDM of patterns.
 

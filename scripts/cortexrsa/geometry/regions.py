@@ -21,6 +21,12 @@ def trials_of(responses: xarray.DataArray, subject: str, roi: str) -> np.ndarray
     return own.transpose("stimulus", "repeat", "voxel").to_numpy()
 
 
+def regions_of(responses: xarray.DataArray) -> pd.DataFrame:
+    """Subjects and ROIs of responses: columns subject, roi."""
+    labels = {name: responses[name].to_numpy() for name in ("subject", "roi")}
+    return pd.DataFrame(labels).drop_duplicates(ignore_index=True)
+
+
 def brain_rdms(responses: xarray.DataArray, dissimilarity: str, threads: int = 1) -> RDMs:
     """RDMs of every subject and ROI.
 
@@ -35,9 +41,7 @@ def brain_rdms(responses: xarray.DataArray, dissimilarity: str, threads: int = 1
     InputError : the pattern of a stimulus is constant over the voxels of a ROI (as a lost trial filled with
         zeros is), or not finite; crossnobis of a stimulus without two trials.
     """
-    regions = pd.DataFrame(
-        {"subject": responses["subject"].to_numpy(), "roi": responses["roi"].to_numpy()}
-    ).drop_duplicates(ignore_index=True)
+    regions = regions_of(responses)
     n = responses.sizes["stimulus"]
     dissimilarities = np.empty((len(regions), n * (n - 1) // 2))
     for values, (subject, roi) in zip(dissimilarities, regions.itertuples(index=False), strict=True):

@@ -1,4 +1,4 @@
-"""Influences summed over the units of a design: categories of images, blocks of time, groups of voxels.
+"""Influences summed over the units of a design: categories of images, blocks of time.
 
 Where categories are sampled, and not single images, a score's sampling error is that of categories. The
 influence h_ij of every pair of stimuli is there already (`influence`), so nothing is resampled: sums of it
@@ -143,25 +143,3 @@ class Units:
     def _present(self, present: np.ndarray) -> np.ndarray:
         """Groups and signs of the pairs of those units."""
         return self.pairs.signed if present.all() else self.pairs.subset(present).signed
-
-
-def pseudovalues(whole: np.ndarray, without: np.ndarray) -> np.ndarray:
-    """What each of k parts adds to a score, from the score without it: (...), (k, ...) -> (k, ...).
-
-    For groups of voxels, or runs, of which scores are no sums: with the scores as `whole`, and likewise with
-    their deviations in the replicates of the stimuli, the parts take the place of people in
-    `errors.over_subjects`, which adds both factors and takes their interaction out.
-
-    References
-    ----------
-    Tukey 1958; Miller 1974, doi:10.1093/biomet/61.1.1
-
-    Examples
-    --------
-    >>> values = np.array([1.0, 2.0, 6.0])
-    >>> without = np.array([np.delete(values, k).mean() for k in range(3)])
-    >>> pseudovalues(values.mean(), without)
-    array([1., 2., 6.])
-    """
-    k = len(without)
-    return k * np.asarray(whole) - (k - 1) * np.asarray(without)

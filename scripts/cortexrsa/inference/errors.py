@@ -60,6 +60,20 @@ class Replicates:
         first, second, weight, other, floor, dof, summable = values
         return cls((int(first), int(second)), (weight, other), floor, dof, bool(summable))
 
+    def variance(self, rows: np.ndarray, squares: Callable, floor: float | None = None) -> np.ndarray:
+        """Of what these replicates are rows of.
+
+        Parameters
+        ----------
+        rows : (first + second, ...)
+        squares : sums of squares (or products) of some rows about their mean
+        floor : in the place of its own
+        """
+        first, second = np.split(rows, [self.sizes[0]])
+        ours = self.weights[0] * squares(first) + self.weights[1] * squares(second)
+        floor = self.floor if floor is None else floor
+        return np.maximum(ours, floor * squares(first)) if floor else ours
+
     @classmethod
     def of_influences(cls, n: int, groups: int) -> Replicates:
         """Score + 2 a_i / n for every stimulus, and score + (sum of e_ij) / pairs for every group of pairs.
@@ -92,6 +106,32 @@ class Replicates:
     def of_draws(cls, draws: int, dof: float) -> Replicates:
         """Draws from the distribution of the statistic itself: see `Replicated.drawn`."""
         return cls((draws, 0), (1 / draws, 0.0), 0.0, dof)
+
+
+@dataclass(frozen=True)
+class Voxels:
+    """Rows in which groups of voxels are left out, and how they make a variance.
+
+    The voxels of different ROIs are different samples: the variance over voxels is the sum over the blocks of
+    weight x squares about their mean. It holds the interaction of voxels with stimuli (noise is one), which
+    the variance over stimuli holds already: it is taken out, from rows that have nothing else.
+
+    Attributes
+    ----------
+    blocks : number of rows of every ROI
+    weight, dof : of each block
+    crossed : how the rows of the interaction make its variance
+    """
+
+    blocks: tuple[int, ...]
+    weight: float
+    dof: float
+    crossed: Replicates
+
+    @property
+    def size(self) -> int:
+        """Number of all rows."""
+        return sum(self.blocks) + sum(self.crossed.sizes)
 
 
 @dataclass
@@ -156,6 +196,7 @@ class Replicated:
     stimuli : of the first two blocks
     subjects : number of subjects drawn from a population; 1 if there is one, or they are fixed
     single : sizes of the two blocks of single subjects
+    voxels : of the rows that follow, where voxels are a sample too, see `voxels.over_voxels`
     seeds : sizes of further blocks at the end, of networks that stand for several random seeds: one seed of
         the network left out in each row, see `seeds.over_seeds`
     """
@@ -165,6 +206,7 @@ class Replicated:
     stimuli: Replicates
     subjects: int = 1
     single: tuple[int, int] = (0, 0)
+    voxels: Voxels | None = None
     seeds: tuple[int, ...] = ()
 
     def apply(self, statistic: Callable, *others: Replicated) -> Replicated:
@@ -189,8 +231,9 @@ class Replicated:
         subjects with stimuli, once each. V_subjects is the jackknife over subjects; I follows from how much
         more the scores of single subjects vary over stimuli than their mean does. What stimuli add for all
         subjects alike, V_stimuli - I, is no less than nothing. Degrees of freedom: Welch & Satterthwaite.
-        With plain bootstrap draws: `_two_factor_bootstrap`. The seeds of networks are drawn independently of
-        all that, and their variances are added.
+        With plain bootstrap draws: `_two_factor_bootstrap`. Voxels, where they are a sample too, add
+        V_voxels - I with an interaction of theirs, no less than nothing. The seeds of networks are drawn
+        independently of all that, and their variances are added.
 
         Returns
         -------
@@ -220,6 +263,8 @@ class Replicated:
     def _evaluated(self, value: np.ndarray, squares: Callable) -> Estimate:
         if self.seeds:
             return self._over_seeds(value, squares)
+        if self.voxels:
+            return self._over_voxels(value, squares)
         if self.subjects > 1 and not self.stimuli.floor:
             return self._two_factor_bootstrap(value, squares)
         parts = self._parts(squares)
@@ -246,6 +291,24 @@ class Replicated:
             dof = variance**2 / spread
         return Estimate(value, variance, np.where(variance > 0, dof, found.dof))
 
+    def _over_voxels(self, value: np.ndarray, squares: Callable) -> Estimate:
+        """`evaluated`, with the jackknife over each ROI's voxels, less their interaction with stimuli."""
+        sample, blocks, crossed = self._without_voxels()
+        found = sample._evaluated(value, squares)
+        own = [self.voxels.weight * squares(block) for block in blocks]
+        added = np.maximum(sum(own) - self.voxels.crossed.variance(crossed, squares), 0)
+        variance = found.variance + added
+        spread = found.variance**2 / found.dof + sum(each**2 for each in own) / self.voxels.dof
+        with np.errstate(invalid="ignore", divide="ignore"):
+            dof = np.where(added > 0, variance**2 / spread, found.dof)
+        return Estimate(value, variance, dof)
+
+    def _without_voxels(self) -> tuple[Replicated, list[np.ndarray], np.ndarray]:
+        """This without the rows of voxels; these by ROI; and those of their interaction with stimuli."""
+        rows, voxels = np.split(self.rows, [len(self.rows) - self.voxels.size])
+        *blocks, crossed = np.split(voxels, np.cumsum(self.voxels.blocks))
+        return replace(self, rows=rows, voxels=None), blocks, crossed
+
     def _apart(self) -> tuple[Replicated, list[np.ndarray]]:
         """This without the rows of seeds, and those rows by network."""
         rows, *blocks = np.split(self.rows, len(self.rows) - np.cumsum([0, *self.seeds[::-1]])[:0:-1])
@@ -253,15 +316,15 @@ class Replicated:
 
     def _parts(self, squares: Callable, floor: float | None = None) -> dict[str, np.ndarray]:
         """Variances over stimuli and subjects, and their interaction, by sums of squares over the rows."""
-        (first, second), (weight, other) = self.stimuli.sizes, self.stimuli.weights
-        blocks = np.split(self.rows, np.cumsum([first, second, self.subjects, *self.single])[:-1])
-        ours = weight * squares(blocks[0]) + other * squares(blocks[1])
-        floor = self.stimuli.floor if floor is None else floor
-        parts = {"stimuli": np.maximum(ours, floor * squares(blocks[0])) if floor else ours}
+        whole = sum(self.stimuli.sizes)
+        parts = {"stimuli": self.stimuli.variance(self.rows[:whole], squares, floor)}
         if self.subjects > 1:
             n = self.subjects
-            parts["subjects"] = (n - 1) / n * squares(blocks[2])
-            single = n * (weight * squares(blocks[3]) + other * squares(blocks[4]))
+            ours = self.stimuli.variance(self.rows[:whole], squares, 0.0)
+            parts["subjects"] = (n - 1) / n * squares(self.rows[whole : whole + n])
+            first, second = np.split(self.rows[whole + n :], [self.single[0]])
+            weight, other = self.stimuli.weights
+            single = n * (weight * squares(first) + other * squares(second))
             parts["interaction"] = (single - ours) / (n - 1)
         return parts
 
@@ -314,9 +377,15 @@ class Replicated:
         return Drawn(self.estimate, rows.reshape(-1, *shape), made, few=few, source=self)
 
     def _few(self) -> list[tuple[float, np.ndarray]]:
-        """Degrees of freedom and covariance of each factor but the stimuli: subjects, seeds of networks."""
+        """Degrees of freedom and covariance of each factor but stimuli: subjects, voxels, seeds."""
         sample, blocks = self._apart()
         found = [(len(block) - 1.0, (len(block) - 1) / len(block) * _products(block)) for block in blocks]
+        if sample.voxels:
+            made = sample.voxels
+            sample, blocks, _ = sample._without_voxels()
+            # of the ROIs that the statistic is of
+            own = [made.weight * _products(block) for block in blocks if np.ptp(block, axis=0).any()]
+            found += [(made.dof, matrix) for matrix in own]
         if self.subjects > 1:
             n = self.subjects
             plain = not self.stimuli.floor
@@ -335,12 +404,21 @@ class Replicated:
         """
         deviation = np.sqrt(self.evaluated().variance)
         sample, blocks = self._apart()
+        over_voxels = 0.0
+        if sample.voxels:
+            made = sample.voxels
+            sample, groups, crossed = sample._without_voxels()
+            root = _root(
+                made.weight * sum(map(_products, groups)) - made.crossed.variance(crossed, _products, 0.0)
+            )
+            over_voxels = root @ root.T
         if self.subjects > 1 and not self.stimuli.floor:
             both = np.split(sample.rows, 3)[2]
             matrix = _products(both) / len(both)
         else:
             parts = sample._parts(_products, floor=0.0)
             matrix = parts["stimuli"] + parts.get("subjects", 0) - parts.get("interaction", 0)
+        matrix = matrix + over_voxels
         matrix = sum(((len(block) - 1) / len(block) * _products(block) for block in blocks), matrix)
         root = _root(matrix)
         matrix = root @ root.T

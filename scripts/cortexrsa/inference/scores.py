@@ -14,11 +14,17 @@ from cortexrsa.inference.errors import QUANTITIES
 from cortexrsa.inference.layer_choice import candidate_layers
 from cortexrsa.inference.names import CANDIDATES, FITTED, GROUP, PRIMARY, SELECTION
 from cortexrsa.inference.replication import OnePass, replication
+from cortexrsa.inference.scores_without import scores_without
 from cortexrsa.inference.settings import Settings
 
 
 def score_network(
-    network: RDMs, brain: RDMs, comparison: str, settings: Settings, threads: int = 1
+    network: RDMs,
+    brain: RDMs,
+    comparison: str,
+    settings: Settings,
+    threads: int = 1,
+    without: RDMs | None = None,
 ) -> xarray.Dataset:
     """Scores of all layers in all ROIs and subjects, with replicates and permutations that models share.
 
@@ -28,6 +34,8 @@ def score_network(
     brain : RDMs with columns subject, roi, over the same stimuli
     comparison : see `geometry.compare.compare`
     threads : the result does not depend on it
+    without : brain RDMs without groups of voxels, where these are a sample too: see `scores_without`,
+        whose variables are added for ROIs of one subject, or of subjects who are taken as they are
 
     Returns
     -------
@@ -49,7 +57,13 @@ def score_network(
     for column in ("stimulus_id", "split"):
         if list(network.pattern_descriptors[column]) != list(brain.pattern_descriptors[column]):
             raise InputError(column, "other stimuli or another order", "those of the brain RDMs")
-    parts = [_scores_of_part(network, part, comparison, settings, threads) for part in splits.parts_of(brain)]
+    parts = []
+    for part in splits.parts_of(brain):
+        scores = _scores_of_part(network, part, comparison, settings, threads)
+        alone = settings.fixed_subjects or scores.sizes["subject"] == 1
+        if without is not None and alone and scores.sizes["roi"] > 1:
+            scores = scores.merge(scores_without(network, part, without, comparison, settings, threads))
+        parts.append(scores)
     if len(parts) == 1:
         return parts[0]
     subjects, rois = (list(dict.fromkeys(brain.rdm_descriptors[name])) for name in ("subject", "roi"))

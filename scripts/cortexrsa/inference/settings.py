@@ -18,6 +18,7 @@ class Settings:
     ceiling_splits : number of random halves of the repeats
     halves : number of random halves of the stimuli, on which layers are chosen without a training split
     fitted : whether all layers, weighted, are scored too
+    voxel_groups : groups of voxels that are left out, where ROIs are compared; 0: voxels as they are
     confidence : of intervals
     standard_error : one of `STANDARD_ERRORS`, see docs/statistics.md
     seed : of all random numbers
@@ -29,6 +30,7 @@ class Settings:
     ceiling_splits: int = 50
     halves: int = 10
     fitted: bool = False
+    voxel_groups: int = 10
     confidence: float = 0.95
     standard_error: str = "resampled"
     seed: int = 1

@@ -13,6 +13,7 @@ from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.inference.errors import Replicated, Replicates, over_subjects
 from cortexrsa.inference.names import PRIMARY, of_the_group
 from cortexrsa.inference.seeds import over_seeds
+from cortexrsa.inference.voxels import over_voxels
 from cortexrsa.seeds import by_card
 
 
@@ -85,17 +86,27 @@ def group_scores(
     )
 
 
-def model_scores(result: xarray.Dataset, seed: int) -> ModelScores:
-    """What the claims need of one network: the mean over subjects in the primary split."""
+def model_scores(result: xarray.Dataset, seed: int, voxels: bool = False) -> ModelScores:
+    """What the claims need of one network: the mean over subjects in the primary split.
+
+    With `voxels` these are a sample too, where the result has scores without groups of them.
+    """
     part = result.sel(split=PRIMARY)
+    scores = {which: group_scores(part, seed, which) for which in ("score", "heldout")}
+    if voxels and samples_voxels(part):
+        scores = {which: over_voxels(values, part, which) for which, values in scores.items()}
     return ModelScores(
         result["depth"].to_numpy(),
-        group_scores(part, seed),
-        group_scores(part, seed, "heldout"),
+        *scores.values(),
         [str(candidate) for candidate in result["candidate"].to_numpy()],
         [str(layer) for layer in result["layer"].to_numpy()],
         [str(shape) for shape in result["shape"].to_numpy()] if "shape" in result else [],
     )
+
+
+def samples_voxels(result: xarray.Dataset) -> bool:
+    """Whether scores without groups of voxels are there, of every ROI."""
+    return "score_voxels" in result and bool(result["score_voxels"].notnull().any("layer").all())
 
 
 def of_rois(results: dict[str, xarray.Dataset], rois: list[str], seed: int) -> dict[str, ModelScores]:

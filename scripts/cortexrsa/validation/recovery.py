@@ -7,7 +7,7 @@ data set.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import read_table
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
+from cortexrsa.geometry.voxel_groups import rdms_without
 from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.families import familywise_p
@@ -181,11 +182,21 @@ def experiment(
     brain = RDMs(
         np.stack([rdm(values.mean(axis=0)) for values in halves.values()]), regions, patterns, "correlation"
     )
+    without = _rdms_without(halves, regions, patterns, settings.voxel_groups)
     results = {
-        name: score_network(_network_rdms(layers, patterns), brain, "spearman", settings)
+        name: score_network(_network_rdms(layers, patterns), brain, "spearman", settings, without=without)
         for name, layers in networks.items()
     }
     return [*_claims(results, halves, split, settings), *_tests(results)]
+
+
+def _rdms_without(halves: dict, regions: pd.DataFrame, patterns: pd.DataFrame, number: int) -> RDMs:
+    """RDMs of both ROIs without each group of voxels, whose noise is independent: any groups will do."""
+    groups = np.arange(VOXELS) * number // VOXELS
+    found = [rdms_without(values.mean(axis=0)[:, None], groups, "correlation") for values in halves.values()]
+    table = regions.loc[regions.index.repeat(number)].reset_index(drop=True)
+    table["group"] = np.tile(range(number), len(regions))
+    return RDMs(np.concatenate(found), table, patterns, "correlation")
 
 
 def _parts(split: np.ndarray) -> list[np.ndarray]:
@@ -209,13 +220,18 @@ def _claims(results: dict, halves: dict, split: np.ndarray, settings: Settings) 
         first, second = (rdm(half[split == PRIMARY])[None] for half in values)
         lower = float(spearman_brown(compare(first, second)[0, 0]))
         ceilings[roi] = {"kind": "split-half", "lower": lower, "ci_low": lower}
+    models, sampled = (
+        {name: model_scores(result, settings.seed, voxels) for name, result in results.items()}
+        for voxels in (False, True)
+    )
     study = Study(
-        models={name: model_scores(result, settings.seed) for name, result in results.items()},
+        models=models,
         rois=list(ROIS),
         ceilings=ceilings,
         cast=Cast(),
         confidence=0.95,
     )
+    study.over_voxels = replace(study, models=sampled)
     table = evaluate([study], {"recovery": QUESTIONS})
     return [
         {

@@ -24,6 +24,7 @@ class Study:
     unlearned : networks trained here that did not learn, with the reason; claims about them are untestable
     smallest_p : per ROI the smallest p_fwe of any layer, where it was tested
     seed : of draws from the joint distribution of scores
+    over_voxels : the same with voxels as a sample too, for what compares ROIs; None: they are as they are
     others : scores of other measures, or on the training stimuli, as `models`, by (measure, split)
     other_ceilings : of other measures, as `ceilings`; without them claims have no bound there
     """
@@ -39,6 +40,7 @@ class Study:
     seeds: dict[str, list[ModelScores]] = field(default_factory=dict)
     others: dict[tuple[str, str], dict[str, ModelScores]] = field(default_factory=dict)
     other_ceilings: dict[str, dict[str, dict]] = field(default_factory=dict)
+    over_voxels: Study | None = None
 
     def scores_of(self, measure: str, split: str) -> dict[str, ModelScores]:
         """Scores by model name; of a measure or split that the study does not have, none."""

@@ -192,6 +192,27 @@ def terms(statistic: dict, scope: Scope) -> list[tuple[float, Reading]]:
     return found
 
 
+def compares_rois(found: list[tuple[float, Reading]]) -> bool:
+    """Whether a sum of readings sets ROIs against each other, and is no mean over them.
+
+    Examples
+    --------
+    >>> early, late = (Reading("slope", "resnet18", (roi,)) for roi in ("V1", "LO"))
+    >>> compares_rois([(1.0, late), (-1.0, early)]), compares_rois([(0.5, late), (0.5, early)])
+    (True, False)
+    """
+    rois = {roi for _, reading in found for roi in (*reading.rois, *reading.other_rois)}
+    weights: dict[tuple, dict[str, float]] = {}
+    for weight, reading in found:
+        if reading.other_rois and set(reading.rois) != set(reading.other_rois):
+            return True
+        # what is said of one ROI alone must be said of each, in the same measure
+        own = weights.setdefault(replace(reading, rois=(), other_rois=()), dict.fromkeys(rois, 0.0))
+        for roi in reading.rois:
+            own[roi] += weight
+    return any(max(own.values()) - min(own.values()) > 1e-9 for own in weights.values())
+
+
 def networks_of(statistic: dict, scope: Scope) -> list[str]:
     """Names of all networks of a statistic, in its order, as far as the study has any."""
     found = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -11,9 +11,10 @@ from scipy import stats
 from cortexrsa.inference import profiles
 from cortexrsa.inference.centroids import Centroid, CentroidContrast
 from cortexrsa.inference.claims.study import Study
-from cortexrsa.inference.claims.terms import Reading
+from cortexrsa.inference.claims.terms import Reading, compares_rois
 from cortexrsa.inference.errors import UNDEFINED, Estimate, Replicated
 from cortexrsa.inference.lineages import family_contrast, lineage_weights
+from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.profile_errors import largest_difference, profile_correlations
 from cortexrsa.inference.study import ModelScores, heldout_scores, profile_scores
 
@@ -134,7 +135,7 @@ def _score(study: Study, reading: Reading) -> Replicated:
 
 
 def value_of(study: Study, terms: Terms, bound: float | None = None) -> Value:
-    """Value of a weighted sum of readings of one kind.
+    """Value of a weighted sum of readings of one kind; where it compares ROIs, their voxels are a sample too.
 
     Parameters
     ----------
@@ -145,6 +146,19 @@ def value_of(study: Study, terms: Terms, bound: float | None = None) -> Value:
     ------
     NoValue : it cannot be evaluated.
     """
+    if not compares_rois(terms):
+        return _value(study, terms, bound)
+    own = {(reading.measure, reading.split) for _, reading in terms} == {("rsa", PRIMARY)}
+    sampled = study.over_voxels if own else None
+    found = _value(sampled or study, terms, bound)
+    people = any(_model(study, reading, reading.network).scores.subjects > 1 for _, reading in terms)
+    over = "stimuli and people, each with voxels of their own" if people else "stimuli, not over voxels"
+    if sampled:
+        over = "stimuli and voxels"
+    return replace(found, note=f"{found.note}; over {over}")
+
+
+def _value(study: Study, terms: Terms, bound: float | None) -> Value:
     kind = terms[0][1].kind
     for _, reading in terms:
         for network in filter(None, (reading.network, reading.other)):

@@ -1,0 +1,139 @@
+"""RDMs of a ROI without each of several groups of its voxels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray
+
+from cortexrsa.errors import InputError
+from cortexrsa.formats.rdms import RDMs
+from cortexrsa.geometry.crossnobis import prepared, rdm_of_trials
+from cortexrsa.geometry.rdm import rdm_of_sums
+from cortexrsa.geometry.regions import regions_of, trials_of
+from cortexrsa.geometry.registry import DISSIMILARITIES
+
+# where a voxel is, by the names of the axes that loaders give
+PLACES = (("i", "j", "k"), ("x", "y", "z"))
+
+
+def contiguous(places: np.ndarray, number: int) -> np.ndarray:
+    """Groups of voxels that lie together, of nearly the same size.
+
+    Halved (or cut in the proportion of the groups on either side) along the axis on which they spread most,
+    again and again. Noise is shared by neighbours, so groups of scattered voxels would share theirs.
+
+    Parameters
+    ----------
+    places : (v, axes) of the voxels
+    number : of groups, at most v
+
+    Returns
+    -------
+    (v,) int, 0 to number - 1
+
+    References
+    ----------
+    Bentley 1975, doi:10.1145/361002.361007 (k-d tree)
+
+    Examples
+    --------
+    >>> contiguous(np.array([[0, 0], [9, 0], [1, 1], [8, 1], [7, 0], [2, 1]]), 2).tolist()
+    [0, 1, 0, 1, 1, 0]
+    """
+    groups = np.zeros(len(places), int)
+    if number > 1:
+        axis = int(np.ptp(places, axis=0).argmax())
+        order = np.argsort(places[:, axis], kind="stable")
+        first = number // 2
+        cut = round(len(places) * first / number)
+        for own, start, share in ((order[:cut], 0, first), (order[cut:], first, number - first)):
+            groups[own] = start + contiguous(places[own], share)
+    return groups
+
+
+def places_of(responses: xarray.DataArray) -> tuple[np.ndarray, bool]:
+    """Place of every voxel (v, axes), and whether it is known; else their order, which is that of a scan."""
+    for names in PLACES:
+        if all(name in responses.coords for name in names):
+            return np.stack([responses[name].to_numpy() for name in names], axis=1).astype(float), True
+    return np.arange(responses.sizes["voxel"], dtype=float)[:, None], False
+
+
+def rdms_without(trials: np.ndarray, groups: np.ndarray, dissimilarity: str, threads: int = 1) -> np.ndarray:
+    """RDM without the voxels of each group.
+
+    A Gram matrix is a sum over voxels, and so over groups of them: one is left out by subtraction. Patterns
+    that are whitened are whitened without the group.
+
+    Parameters
+    ----------
+    trials : (n, repeats, v), see `regions.trials_of`
+    groups : (v,) int, 0 to k - 1
+    dissimilarity : of `registry.DISSIMILARITIES`
+
+    Returns
+    -------
+    (k, n (n - 1) / 2) float64
+    """
+    numbers = range(groups.max() + 1)
+    if DISSIMILARITIES[dissimilarity].whitened:
+        kept = (trials[..., groups != group] for group in numbers)
+        return np.stack([rdm_of_trials(prepared(own, dissimilarity), dissimilarity, threads) for own in kept])
+    mean = trials[:, 0] if trials.shape[1] == 1 else np.nanmean(trials, axis=1)
+    patterns = mean.astype(np.float64)
+    # an origin near the patterns: what is left after a subtraction is no difference of large numbers
+    if dissimilarity == "correlation":
+        patterns -= patterns.mean(axis=1, keepdims=True)
+    elif dissimilarity == "euclidean":
+        patterns -= patterns.mean(axis=0)
+    own = [patterns[:, groups == group] for group in numbers]
+    products = np.stack([part @ part.T for part in own])
+    sums = np.stack([part.sum(axis=1) for part in own])
+    whole, total = products.sum(axis=0), sums.sum(axis=0)
+    sizes = np.bincount(groups)
+    return np.stack(
+        [
+            rdm_of_sums(whole - product, total - part, len(groups) - size, dissimilarity)
+            for product, part, size in zip(products, sums, sizes, strict=True)
+        ]
+    )
+
+
+def brain_rdms_without(
+    responses: xarray.DataArray, dissimilarity: str, number: int, threads: int = 1
+) -> tuple[RDMs, list[str]]:
+    """RDMs of every subject and ROI without each of `number` groups of its voxels.
+
+    Parameters
+    ----------
+    responses, dissimilarity, threads : see `regions.brain_rdms`, which checks them
+    number : of groups
+
+    Raises
+    ------
+    InputError : a ROI has fewer voxels than that.
+
+    Returns
+    -------
+    rdms : with columns subject, roi, group
+    texts : what to say of the groups
+    """
+    regions, (places, known) = regions_of(responses), places_of(responses)
+    n = responses.sizes["stimulus"]
+    dissimilarities = np.empty((len(regions) * number, n * (n - 1) // 2))
+    rows = []
+    for k, (subject, roi) in enumerate(regions.itertuples(index=False)):
+        own = ((responses["subject"] == subject) & (responses["roi"] == roi)).to_numpy()
+        if own.sum() < number:
+            found = f"{number}, but {own.sum()} voxels in {roi} of {subject}"
+            raise InputError("voxel_groups", found, "no more groups than a ROI has voxels")
+        groups = contiguous(places[own], number)
+        rows += [(subject, roi, group) for group in range(number)]
+        dissimilarities[k * number : (k + 1) * number] = rdms_without(
+            trials_of(responses, subject, roi), groups, dissimilarity, threads
+        )
+    table = pd.DataFrame(rows, columns=["subject", "roi", "group"])
+    patterns = pd.DataFrame({name: responses[name].to_numpy() for name in ("stimulus_id", "split")})
+    texts = [] if known else ["voxels have no places: groups of them follow their order in the data"]
+    return RDMs(dissimilarities, table, patterns, dissimilarity), texts

@@ -1,0 +1,135 @@
+"""Do contrasts of ROIs keep their level, and find what differs? Simulated, with the layers of ROIs known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import xarray
+
+from cortexrsa.claim_names import Cast
+from cortexrsa.formats.rdms import RDMs
+from cortexrsa.geometry.rdm import rdm
+from cortexrsa.geometry.voxel_groups import rdms_without
+from cortexrsa.inference.claims.study import Study
+from cortexrsa.inference.claims.terms import Reading
+from cortexrsa.inference.claims.values import value_of
+from cortexrsa.inference.names import PRIMARY, SELECTION
+from cortexrsa.inference.scores import score_network
+from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.study import model_scores
+from cortexrsa.jobs import progress
+
+ROIS = ("early", "late")
+CODE, FEATURES, VOXELS, LAYERS, TRAINING = 8, 60, 100, 8, 12
+LEVEL = 0.05
+# depth of the layer that each ROI holds
+TRUTHS = {"same layer": (0.5, 0.5), "other layers": (0.4, 0.6)}
+STATISTICS = {
+    "difference of depth centroids": Reading("centroid", "network", ("late",)),
+    "difference of slopes": Reading("slope", "network", ("late",)),
+    "difference of a layer's scores": Reading("score", "network", ("late",), layer=("layer", "3")),
+}
+
+
+@dataclass
+class World:
+    """A network that turns from an early to a late code, and two ROIs that each hold one of its layers.
+
+    Attributes
+    ----------
+    truth : of `TRUTHS`
+    reliability : of the mean responses of either ROI
+    """
+
+    truth: str
+    reliability: tuple[float, float] = (0.6, 0.6)
+
+    def __post_init__(self):
+        # the layers are the same in all studies: networks are what they are
+        self.mixing = np.random.default_rng(0).normal(size=(LAYERS, 2 * CODE, FEATURES))
+
+    def sample(self, n: int, random: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Layers (layers, n, features) and responses of either ROI (n, voxels) in a study of its own."""
+        early, late = random.normal(size=(2, n, CODE))
+
+        def codes(depth: float) -> np.ndarray:
+            return np.hstack([np.sqrt(1 - depth) * early, np.sqrt(depth) * late])
+
+        depths = np.linspace(0.05, 0.95, LAYERS)
+        layers = np.stack([codes(depth) @ mixing for depth, mixing in zip(depths, self.mixing, strict=True)])
+        responses = []
+        for depth, reliability in zip(TRUTHS[self.truth], self.reliability, strict=True):
+            signal = codes(depth) @ random.normal(size=(2 * CODE, VOXELS))
+            noise = np.sqrt(1 / reliability - 1) * signal.std(axis=0)
+            responses.append(signal + noise * random.normal(size=signal.shape))
+        return layers, responses
+
+
+def scored(layers: np.ndarray, responses: list[np.ndarray], settings: Settings) -> xarray.Dataset:
+    """Scores of a study, with those without groups of voxels."""
+    n, groups = layers.shape[1], np.arange(VOXELS) * settings.voxel_groups // VOXELS
+    split = np.where(np.arange(n) < n - TRAINING, PRIMARY, SELECTION)
+    patterns = pd.DataFrame({"stimulus_id": [f"{k}" for k in range(n)], "split": split})
+    depth = np.linspace(0, 1, LAYERS)
+    table = pd.DataFrame({"layer": [f"{k}" for k in range(LAYERS)], "depth": depth})
+    table["layer_index"] = range(LAYERS)
+    network = RDMs(np.stack([rdm(layer) for layer in layers]), table, patterns, "correlation")
+    regions = pd.DataFrame({"subject": "01", "roi": ROIS})
+    brain = RDMs(np.stack([rdm(values) for values in responses]), regions, patterns, "correlation")
+    left_out = pd.DataFrame([("01", roi, k) for roi in ROIS for k in range(settings.voxel_groups)])
+    left_out.columns = ["subject", "roi", "group"]
+    without = np.concatenate([rdms_without(values[:, None], groups, "correlation") for values in responses])
+    without = RDMs(without, left_out, patterns, "correlation")
+    return score_network(network, brain, "spearman", settings, without=without)
+
+
+def _studies(result: xarray.Dataset, seed: int) -> dict[str, Study]:
+    """One study by how its voxels are taken."""
+    fixed = Study({"network": model_scores(result, seed)}, list(ROIS), {}, Cast(), 1 - LEVEL, seed=seed)
+    # with nothing taken out, noise counts among the stimuli and among the voxels
+    plain = result.assign({name: 0 * result[name] for name in ("score_crossed", "heldout_crossed")})
+    found = {"as they are": fixed}
+    for name, each in {"added plainly": plain, "a sample": result}.items():
+        sampled = replace(fixed, models={"network": model_scores(each, seed, voxels=True)})
+        found[name] = replace(fixed, over_voxels=sampled)
+    return found
+
+
+def contrasts_of_rois(truth: str, n: int, simulations: int, seed: int = 0) -> pd.DataFrame:
+    """How often contrasts of two ROIs are told from 0.
+
+    Parameters
+    ----------
+    truth : of `TRUTHS`
+    n : stimuli of a study
+    simulations : number of studies
+
+    Returns
+    -------
+    table with columns statistic, voxels (how they are taken), rate, mc_error
+    """
+    world, told = World(truth), {}
+    with progress(simulations, "studies") as bar:
+        for number in range(simulations):
+            random = np.random.default_rng([seed, number])
+            settings = Settings(standard_error="one-pass", permutations=1, seed=number)
+            result = scored(*world.sample(n + TRAINING, random), settings)
+            for voxels, study in _studies(result, number).items():
+                for statistic, late in STATISTICS.items():
+                    terms = [(1.0, late), (-1.0, replace(late, rois=("early",)))]
+                    low, high = value_of(study, terms).limits(1 - LEVEL)
+                    told.setdefault((statistic, voxels), []).append(low > 0 or high < 0)
+            bar.update(1)
+    return pd.DataFrame(
+        [
+            {
+                "statistic": statistic,
+                "voxels": voxels,
+                "rate": np.mean(values),
+                "mc_error": np.sqrt(LEVEL * (1 - LEVEL) / simulations),
+            }
+            for (statistic, voxels), values in told.items()
+        ]
+    )

@@ -1,0 +1,18 @@
+"""RDMs of every subject and ROI without each of several groups of voxels."""
+
+from cortexrsa.brain.responses import clean_responses
+from cortexrsa.errors import concerning
+from cortexrsa.formats.rdms import write_rdms
+from cortexrsa.formats.responses import read_responses
+from cortexrsa.geometry.voxel_groups import brain_rdms_without
+from cortexrsa.jobs import job_log
+
+with job_log(snakemake.log[0]):
+    settings = snakemake.params.settings
+    cleaned, _ = clean_responses(read_responses(snakemake.input.responses), snakemake.input.responses)
+    with concerning(snakemake.input.responses):
+        rdms, texts = brain_rdms_without(
+            cleaned, settings["dissimilarity"], settings["voxel_groups"], snakemake.threads
+        )
+    print(*texts, sep="\n")
+    write_rdms(snakemake.output.rdms, rdms, settings)

@@ -1,0 +1,173 @@
+"""Voxels as a sample too: RDMs without groups of them, and the errors of what compares ROIs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray
+
+from cortexrsa.errors import InputError
+from cortexrsa.geometry.crossnobis import prepared, rdm_of_trials
+from cortexrsa.geometry.rdm import rdm
+from cortexrsa.geometry.registry import DISSIMILARITIES
+from cortexrsa.geometry.voxel_groups import brain_rdms_without, contiguous, rdms_without
+from cortexrsa.inference.claims.terms import Reading, compares_rois
+from cortexrsa.inference.errors import over_subjects
+from cortexrsa.inference.replication import OnePass
+from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.study import group_scores, model_scores
+from cortexrsa.inference.voxels import over_voxels
+from cortexrsa.validation.regions import World, contrasts_of_rois, scored
+
+QUICK = Settings(standard_error="one-pass", permutations=1, halves=2)
+
+
+@pytest.mark.parametrize("dissimilarity", list(DISSIMILARITIES))
+def test_rdms_without_a_group_are_those_of_the_other_voxels(dissimilarity):
+    generator = np.random.default_rng(0)
+    # a large mean: what is left after a subtraction must not be its rounding
+    trials = 1e4 + generator.normal(size=(9, 3, 20))
+    trials[2, 2] = np.nan
+    groups = generator.permutation(np.arange(20) % 4)
+    for group, found in enumerate(rdms_without(trials, groups, dissimilarity)):
+        kept = prepared(trials[..., groups != group], dissimilarity)
+        np.testing.assert_allclose(found, rdm_of_trials(kept, dissimilarity), rtol=1e-6, atol=1e-9)
+
+
+def test_a_pattern_that_is_constant_without_a_group_has_no_correlation():
+    trials = np.random.default_rng(0).normal(size=(5, 1, 8))
+    trials[1, 0, :6] = 0.3
+    first, second = rdms_without(trials, np.repeat([0, 1], [6, 2]), "correlation")
+    assert np.isnan(second[0])
+    assert np.isfinite(first).all()
+
+
+def test_groups_of_voxels_lie_together_and_are_of_one_size():
+    places = np.stack(np.meshgrid(*map(np.arange, (12, 5, 4)), indexing="ij"), axis=-1).reshape(-1, 3)
+    places = np.random.default_rng(0).permutation(places)
+    groups = contiguous(places, 7)
+    sizes = np.bincount(groups)
+    assert len(sizes) == 7
+    assert np.ptp(sizes) <= 2
+    spread = [places[groups == group].var(axis=0).sum() for group in range(7)]
+    assert max(spread) < 0.4 * places.var(axis=0).sum()
+
+
+def responses(**places):
+    generator = np.random.default_rng(1)
+    coords = {
+        "stimulus_id": ("stimulus", [f"{k}" for k in range(10)]),
+        "split": ("stimulus", ["test"] * 10),
+        "subject": ("voxel", ["01"] * 24),
+        "roi": ("voxel", ["V1"] * 12 + ["LO"] * 12),
+    }
+    coords |= {name: ("voxel", values) for name, values in places.items()}
+    return xarray.DataArray(generator.normal(size=(10, 24)), dims=("stimulus", "voxel"), coords=coords)
+
+
+def test_rdms_without_groups_of_every_roi():
+    rows = np.arange(24) % 3
+    found, texts = brain_rdms_without(responses(i=rows, j=0 * rows, k=0 * rows), "correlation", 3)
+    assert not texts
+    table = found.rdm_descriptors
+    assert list(table["roi"]) == ["V1"] * 3 + ["LO"] * 3
+    values = responses().to_numpy()[:, 12:][:, rows[12:] != 1]
+    np.testing.assert_allclose(found.dissimilarities[4], rdm(values))
+    unplaced, texts = brain_rdms_without(responses(), "correlation", 3)
+    assert "follow their order" in texts[0]
+    np.testing.assert_allclose(unplaced.dissimilarities[0], rdm(responses().to_numpy()[:, 4:12]))
+    with pytest.raises(InputError, match="13, but 12 voxels in V1 of 01"):
+        brain_rdms_without(responses(), "correlation", 13)
+
+
+def pseudovalues(whole, without):
+    """What each of k parts adds to a score (Tukey 1958)."""
+    return len(without) * whole - (len(without) - 1) * without
+
+
+@pytest.fixture(scope="module")
+def result():
+    return scored(*World("other layers").sample(50, np.random.default_rng(4)), QUICK)
+
+
+def test_voxels_of_one_roi_are_added_as_people_are(result):
+    """The score of one layer in one ROI, against pseudovalues in the place of people."""
+    part = result.sel(split="test")
+    sampled = model_scores(result, 1, voxels=True).scores.apply(lambda scores: scores[..., 0, 3])
+    score = float(part["score"][0, 0, 3])
+    without = score + part["score_voxels"][:, 0, 0, 3].to_numpy()
+    people = over_subjects(
+        pseudovalues(score, without)[:, None],
+        np.zeros((sum(OnePass(38, 1).replicates.sizes), len(without), 1)),
+        OnePass(38, 1).replicates,
+        0,
+    )
+    _, blocks, _ = sampled._without_voxels()
+    own = sampled.voxels.weight * (blocks[0].var() * len(blocks[0]))
+    assert own == pytest.approx(float(people.evaluated().variance[0]))
+    assert not np.ptp(blocks[1])
+    fixed, found = model_scores(result, 1).scores.evaluated(), sampled.evaluated()
+    assert fixed.variance[0, 3] <= found.variance < fixed.variance[0, 3] + own
+    assert found.value == score
+
+
+def test_the_interaction_with_stimuli_is_that_of_single_pseudovalues():
+    """Random signs give the sum of squares of all groups in expectation."""
+    generator = np.random.default_rng(2)
+    groups, method = 10, OnePass(38, 1)
+    deviations = generator.normal(size=(sum(method.replicates.sizes), groups))
+    around = deviations - deviations.mean(axis=1, keepdims=True)
+    signs = generator.choice([-1.0, 1.0], size=around.shape)
+    crossed = np.sqrt((groups - 1) / groups) * (signs * around).sum(axis=1)
+
+    def variance(rows):
+        return float(method.replicates.variance(rows[:, None], lambda v: v.var(axis=0) * len(v))[0])
+
+    expected = (groups - 1) / groups * sum(variance(around[:, k]) for k in range(groups))
+    assert variance(crossed) == pytest.approx(expected, rel=0.15)
+
+
+def test_layers_chosen_elsewhere_are_those_of_the_whole_roi(result):
+    whole = result["heldout"][0, 0].to_numpy()
+    chosen = int(np.argmin(np.abs(result["score"].sel(split="test")[0, 0].to_numpy() - whole[0])))
+    np.testing.assert_allclose(
+        result["heldout_voxels"][:, 0, 0, 0], result["score_voxels"][:, 0, 0, chosen], atol=1e-12
+    )
+    assert result["heldout_crossed"].shape[-1] == len(result["candidate"])
+
+
+def test_two_people_as_they_are_have_half_the_variance_each(result):
+    part = result.sel(split="test")
+    alone = over_voxels(group_scores(part, 1), part)
+    two = part.isel(subject=[0, 0]).assign_attrs(subject_effect="fixed")
+    both = over_voxels(group_scores(two, 1), two)
+
+    def blocks(scores):
+        return scores.voxels.weight * sum(b.var(axis=0) * len(b) for b in scores._without_voxels()[1])
+
+    np.testing.assert_allclose(blocks(both), blocks(alone) / 2)
+    assert both.voxels.dof == 2 * alone.voxels.dof
+
+
+def test_what_compares_rois():
+    late = Reading("score", "resnet18", ("LO",), layer="best")
+    early = replace(late, rois=("V1",))
+    other_late, other_early = (replace(each, network="vae") for each in (late, early))
+    assert compares_rois([(1, late), (-1, early)])
+    assert not compares_rois([(1, late), (-1, other_late)])
+    # a mean over ROIs of differences of networks, and a difference of these differences
+    assert not compares_rois([(0.5, late), (-0.5, other_late), (0.5, early), (-0.5, other_early)])
+    assert compares_rois([(1, late), (-1, other_late), (-1, early), (1, other_early)])
+    assert compares_rois([(1, late), (-1, replace(early, layer="last"))])
+    joined = Reading("correlation", "resnet18", ("V1", "LO"), "simclr", ("V1", "LO"))
+    assert not compares_rois([(1, joined)])
+    assert compares_rois([(1, replace(joined, kind="largest difference", rois=("V1",), other_rois=("LO",)))])
+
+
+@pytest.mark.slow
+def test_rois_that_hold_one_layer_are_rarely_told_apart():
+    rates = contrasts_of_rois("same layer", 40, 60).set_index(["statistic", "voxels"])["rate"]
+    slopes = rates["difference of slopes"]
+    assert slopes["as they are"] > slopes["a sample"]
+    # 5 % of 60 allows up to 7 (99 %)
+    assert slopes["a sample"] <= 7 / 60
