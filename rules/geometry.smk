@@ -28,7 +28,7 @@ rule voxel_rdms:
     input:
         responses="results/{dataset}/responses/{responses}.nc",
     output:
-        rdms="results/{dataset}/rdms/{dissimilarity}/voxel-groups-{groups}-{responses}.h5",
+        rdms="results/{dataset}/rdms/{dissimilarity}/voxels-{groups}-{responses}.h5",
     log:
         "results/logs/{dataset}/voxel_rdms/{dissimilarity}/{responses}-{groups}.log",
     benchmark:

@@ -90,6 +90,30 @@ rule calibration_comparisons:
         "../scripts/calibrate_comparisons.py"
 
 
+rule calibration_regions:
+    output:
+        table="results/calibration/regions-{stimuli}-stimuli.csv",
+    log:
+        "results/logs/calibration/regions-{stimuli}.log",
+    benchmark:
+        "results/benchmarks/calibration/regions-{stimuli}.tsv"
+    wildcard_constraints:
+        stimuli=r"\d+",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(2000),
+        runtime=scaled(60),
+    params:
+        settings={"simulations": 400, "seed": 0},
+        code=code("calibrate_regions.py"),
+    message:
+        "Error rates of contrasts of ROIs: {wildcards.stimuli} stimuli"
+    script:
+        "../scripts/calibrate_regions.py"
+
+
 rule plot_calibration:
     input:
         tables=[

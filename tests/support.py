@@ -161,6 +161,8 @@ def place(project: Path, name: str, configfile: str = TINY[1]) -> str:
     card = load_card("datasets", dataset, project)
     if name == "rdms/brain.h5":
         return studies.brain_rdms(config, dataset, card)
+    if name == "rdms/voxels.h5":
+        return studies.voxel_rdms(config, dataset, card)
     if name.startswith("rdms/"):
         return studies.network_rdms(config, dataset, Path(name).stem)
     if name == "responses.nc":

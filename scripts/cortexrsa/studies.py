@@ -116,7 +116,7 @@ def voxel_rdms(config: dict, dataset: str, card: dict) -> str | None:
     if not number or card["loader"] == "rdms" or len(card["rois"]) < 2 or people:
         return None
     dissimilarity = config["measures"]["dissimilarity"]
-    return f"results/{dataset}/rdms/{dissimilarity}/voxel-groups-{number}-{responses_key(config, card)}.h5"
+    return f"results/{dataset}/rdms/{dissimilarity}/voxels-{number}-{responses_key(config, card)}.h5"
 
 
 def _several_subjects(card: dict) -> bool:

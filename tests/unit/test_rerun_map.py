@@ -98,7 +98,7 @@ EDITS = {
     "inference/claims/evaluate.py": {"claims", "power"} | RECOVERY,
     "inference/claims/verdicts.py": {"claims", "power"} | RECOVERY,
     "inference/profile_table.py": {"claims"},
-    "claim_names.py": {"claims", "power"} | RECOVERY,
+    "claim_names.py": {"claims", "power", "calibrate_regions"} | RECOVERY,
     # how files of claims are read, of which jobs see the content
     "claim_files.py": set(),
     "registration.py": set(),
@@ -111,7 +111,7 @@ EDITS = {
         *("read_rdm_dataset", "brain_rdms", "voxel_rdms", "network_rdms", "rsa", "ceilings"),
         "beta_recovery",
         *("calibration", "calibration_truth", "power", "plot_geometry"),
-        "calibrate_comparisons",
+        *("calibrate_comparisons", "calibrate_regions"),
     }
     | RECOVERY,
     "formats/activations.py": {"extract", "network_rdms", "encoding", "banded"},
@@ -151,11 +151,11 @@ EDITS = {
     "encoding/voxels.py": {"encoding", "banded"},
     "geometry/ranks.py": {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "power", "plot_geometry"),
-        "calibrate_comparisons",
+        *("calibrate_comparisons", "calibrate_regions"),
     }
     | RECOVERY,
-    "inference/scores.py": {"rsa"} | RECOVERY,
-    "inference/against_zero.py": {"rsa"} | RECOVERY,
+    "inference/scores.py": {"rsa", "calibrate_regions"} | RECOVERY,
+    "inference/against_zero.py": {"rsa", "calibrate_regions"} | RECOVERY,
     "inference/score_table.py": {"scores"},
     "inference/ceilings/table.py": {"ceilings"},
     "inference/ceilings/primary.py": {"claims", "comparisons", "plot_comparisons", "plot_scores"},
@@ -165,6 +165,10 @@ EDITS = {
     "inference/contrasts.py": {"comparisons", "calibrate_comparisons"},
     "formats/columns/comparisons.py": {"comparisons", "plot_comparisons"},
     "validation/comparisons.py": {"calibrate_comparisons"},
+    "validation/regions.py": {"calibrate_regions"},
+    # scores without groups of voxels, and what they add to errors
+    "geometry/voxel_groups.py": {"voxel_rdms", "calibrate_regions"} | RECOVERY,
+    "inference/scores_without.py": {"rsa", "calibrate_regions"} | RECOVERY,
     "validation/calibration.py": {"calibration", "calibration_truth"},
     "validation/power.py": {"power"},
 }

@@ -168,7 +168,7 @@ def test_an_edit_in_the_gram_matrix_reruns_what_imports_it(rerun):
     edit(rerun / "scripts/cortexrsa/geometry/gram.py", "CHUNK_BYTES = 32", "CHUNK_BYTES = 16")
     models = ("tiny_resnet18", "tiny_simclr", "tiny_vae", "tiny_untrained", "pixels")
     # ceilings make RDMs of halves of the repeats; activations and training do not depend on it
-    expected = {"tiny/rdms/brain.h5", "tiny/ceilings.csv"} | AGGREGATES | RECOVERY
+    expected = {"tiny/rdms/brain.h5", "tiny/rdms/voxels.h5", "tiny/ceilings.csv"} | AGGREGATES | RECOVERY
     expected |= {path for model in models for path in jobs_of(model) if "activations" not in path}
     assert rerunning(rerun) == expected
 

@@ -50,6 +50,20 @@ COMPARED = Table(
     file="calibration/comparisons-{subjects}-subjects-{stimuli}-stimuli.csv",
     row="an error rate or coverage of comparisons of networks, over simulated studies",
 )
+REGIONS = Table(
+    {
+        "truth": Column("text", "which layers two ROIs hold"),
+        **STATISTIC,
+        "voxels": Column(
+            "text", "as they are; added plainly (noise counts twice); a sample, as in a study"
+        ),
+        "rate": Column("number", "share of the studies in which the contrast is told from 0", unit="0 to 1"),
+        **MC_ERROR,
+        "stimuli": STUDY["stimuli"],
+    },
+    file="calibration/regions-{stimuli}-stimuli.csv",
+    row="a contrast of two ROIs, over simulated studies",
+)
 CALIBRATION = Table(
     {**STATISTIC, **INTERVALS, **MC_ERROR, **ERRORS, **STUDY, **RATE},
     file="calibration/calibration.csv",

@@ -19,7 +19,7 @@ RECOVERY = Table(
         "scenario": Column("text", "what is planted"),
         "question": Column("text", "claim or test that is asked"),
         "answers": Column("text", "answers that are counted, joined by or"),
-        "expected": Column("text", "found, null (at most 5 %), raw (raw RSA finds it), voxels (more)"),
+        "expected": Column("text", "found, null (at most 5 %), raw (raw RSA finds it)"),
         "experiments": Column("integer", "number of answers", unit="experiments"),
         "share": Column("number", "share of the answers that are counted", unit="0 to 1"),
         "ci_low": Column("number", "lower limit of its exact 95 % interval", unit="0 to 1"),
