@@ -6,18 +6,23 @@ import numpy as np
 import pytest
 import xarray
 
+from cortexrsa.claim_names import Cast
 from cortexrsa.errors import InputError
+from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.geometry.crossnobis import prepared, rdm_of_trials
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.geometry.registry import DISSIMILARITIES
 from cortexrsa.geometry.voxel_groups import brain_rdms_without, contiguous, rdms_without
+from cortexrsa.inference.claims.evaluate import evaluate
+from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.claims.terms import Reading, compares_rois
 from cortexrsa.inference.errors import over_subjects
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.study import group_scores, model_scores
+from cortexrsa.inference.study import group_scores, model_scores, read_results
 from cortexrsa.inference.voxels import over_voxels
-from cortexrsa.validation.regions import World, contrasts_of_rois, scored
+from cortexrsa.validation.recovery import QUESTIONS
+from cortexrsa.validation.regions import ROIS, World, contrasts_of_rois, scored
 
 QUICK = Settings(standard_error="one-pass", permutations=1, halves=2)
 
@@ -171,3 +176,27 @@ def test_rois_that_hold_one_layer_are_rarely_told_apart():
     assert slopes["as they are"] > slopes["a sample"]
     # 5 % of 60 allows up to 7 (99 %)
     assert slopes["a sample"] <= 7 / 60
+
+
+def test_claims_that_compare_rois_say_what_they_generalise_over(result, tmp_path):
+    write_dataset(tmp_path / "network.nc", result, {})
+    found = read_results([tmp_path / "network.nc"])["network"]
+    ceilings = {roi: {"kind": "split-half", "lower": 0.5, "ci_low": 0.4} for roi in ROIS}
+    study = Study({"network": model_scores(found, 1)}, list(ROIS), ceilings, Cast(), 0.95)
+    compared = QUESTIONS["claims"][0]
+    alone = {"score": "best", "roi": "late"}
+    claims = [compared, compared | {"id": "one ROI", "statistic": alone}]
+    content = QUESTIONS | {"claims": claims}
+
+    def rows():
+        table = evaluate([study], {"recovery": content})
+        return table[table["statistic"] != "overall"].set_index("claim")
+
+    fixed = rows()
+    assert fixed.loc["H1", "reason"].endswith("; over stimuli, not over voxels")
+    study.over_voxels = replace(study, models={"network": model_scores(found, 1, voxels=True)})
+    sampled = rows()
+    assert sampled.loc["H1", "reason"].endswith("; over stimuli and voxels")
+    width = sampled["ci_high"] - sampled["ci_low"]
+    assert width["H1"] > (fixed["ci_high"] - fixed["ci_low"])["H1"]
+    assert (sampled.loc["one ROI"] == fixed.loc["one ROI"])[["ci_low", "ci_high", "reason"]].all()
