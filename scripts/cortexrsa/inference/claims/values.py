@@ -146,14 +146,13 @@ def value_of(study: Study, terms: Terms, bound: float | None = None) -> Value:
     ------
     NoValue : it cannot be evaluated.
     """
-    if not compares_rois(terms):
-        return _value(study, terms, bound)
     own = {(reading.measure, reading.split) for _, reading in terms} == {("rsa", PRIMARY)}
-    sampled = study.over_voxels if own else None
-    found = _value(sampled or study, terms, bound)
+    if not own or not compares_rois(terms):
+        return _value(study, terms, bound)
+    found = _value(study.over_voxels or study, terms, bound)
     people = any(_model(study, reading, reading.network).scores.subjects > 1 for _, reading in terms)
     over = "stimuli and people, each with voxels of their own" if people else "stimuli, not over voxels"
-    if sampled:
+    if study.over_voxels:
         over = "stimuli and voxels"
     return replace(found, note=f"{found.note}; over {over}")
 
