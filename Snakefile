@@ -49,6 +49,7 @@ rule calibration:
         rules.plot_calibration.output,
         expand(rules.calibration_comparisons.output.table, subjects=(1, 4), stimuli=40),
         expand(rules.calibration_regions.output.table, stimuli=60),
+        expand(rules.calibration_encoding.output.table, stimuli=80),
 
 
 rule recovery:

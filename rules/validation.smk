@@ -114,6 +114,30 @@ rule calibration_regions:
         "../scripts/calibrate_regions.py"
 
 
+rule calibration_encoding:
+    output:
+        table="results/calibration/encoding-{stimuli}-stimuli.csv",
+    log:
+        "results/logs/calibration/encoding-{stimuli}.log",
+    benchmark:
+        "results/benchmarks/calibration/encoding-{stimuli}.tsv"
+    wildcard_constraints:
+        stimuli=r"\d+",
+    conda:
+        "../envs/encoding.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(2000),
+        runtime=scaled(60),
+    params:
+        settings={"studies": 300, "seed": 0},
+        code=code("calibrate_encoding.py"),
+    message:
+        "Coverage of encoding models: {wildcards.stimuli} stimuli"
+    script:
+        "../scripts/calibrate_encoding.py"
+
+
 rule plot_calibration:
     input:
         tables=[

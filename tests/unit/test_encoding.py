@@ -570,19 +570,34 @@ def test_claims_can_take_encoding_for_similarity():
     assert (low < high).all()
 
 
+def both_measures(features, responses):
+    """Mean r of ridge over the voxels, and RSA, on the same test stimuli."""
+    fit = fits.ridge(layer_kernel(features, TRAIN, TEST), responses[TRAIN], folds_of(90), SETTINGS)
+    encoding = Correlations.of(fit.predicted, responses[TEST]).r.mean()
+    similarity = compare(rdm(features[TEST])[None], rdm(responses[TEST])[None], "spearman")[0, 0]
+    return np.array([encoding, similarity])
+
+
+def test_encoding_and_rsa_agree_where_information_is_in_all_dimensions():
+    """A layer whose every dimension is the region's code, with more and more noise: both fall together."""
+    generator = np.random.default_rng(0)
+    code, noise = generator.normal(size=(130, 8)), generator.normal(size=(130, 120))
+    signal = code @ generator.normal(size=(8, 120))
+    responses = code @ generator.normal(size=(8, 60)) + generator.normal(size=(130, 60))
+    found = np.array(
+        [both_measures(signal + deviation * noise, responses) for deviation in (1, 4, 12, 1000)]
+    )
+    assert (np.diff(found, axis=0) < 0).all()
+    assert (found[0] > 0.6).all()
+    assert (np.abs(found[-1]) < 0.15).all()
+
+
 def test_encoding_and_rsa_differ_where_information_is_in_few_weak_dimensions():
     """Encoding finds what is in a few dimensions of little variance; RSA sees the many others."""
     generator = np.random.default_rng(0)
     code = generator.normal(size=(130, 3))
     features = np.concatenate([0.3 * code, generator.normal(size=(130, 30))], axis=1)
     responses = code @ generator.normal(size=(3, 24)) + 0.5 * generator.normal(size=(130, 24))
-    fit = fits.ridge(
-        layer_kernel(np.concatenate([features] * 3, axis=1), TRAIN, TEST),
-        responses[TRAIN],
-        folds_of(90),
-        SETTINGS,
-    )
-    encoding = Correlations.of(fit.predicted, responses[TEST]).r.mean()
-    similarity = compare(rdm(features[TEST])[None], rdm(responses[TEST])[None], "spearman")[0, 0]
+    encoding, similarity = both_measures(features, responses)
     assert encoding > 0.6
     assert similarity < 0.15

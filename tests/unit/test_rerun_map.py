@@ -146,9 +146,9 @@ EDITS = {
     "networks/procedural.py": {"corpus"},
     # geometry and inference
     "geometry/layers.py": {"network_rdms"},
-    "encoding/fits.py": {"encoding", "banded"},
+    "encoding/fits.py": {"encoding", "banded", "calibrate_encoding"},
     "encoding/table.py": {"encoding_table", "encoding_maps"},
-    "encoding/voxels.py": {"encoding", "banded"},
+    "encoding/voxels.py": {"encoding", "banded", "calibrate_encoding"},
     "geometry/ranks.py": {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "power", "plot_geometry"),
         *("calibrate_comparisons", "calibrate_regions"),

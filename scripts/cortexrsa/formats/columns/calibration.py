@@ -62,6 +62,20 @@ REGIONS = Table(
     file="calibration/regions-{stimuli}-stimuli.csv",
     row="a contrast of two ROIs, over simulated studies",
 )
+ENCODED = Table(
+    {
+        "scheme": Column("text", "training split, or one split that is predicted in folds"),
+        **STATISTIC,
+        "coverage": INTERVALS["coverage"],
+        **MC_ERROR,
+        "se_ratio": ERRORS["se_ratio"],
+        "bias": Column("number", "mean of the estimate less the truth", unit="r"),
+        "stimuli": STUDY["stimuli"],
+        "studies": Column("integer", "simulated studies"),
+    },
+    file="calibration/encoding-{stimuli}-stimuli.csv",
+    row="a statistic of encoding models, over simulated studies",
+)
 CALIBRATION = Table(
     {**STATISTIC, **INTERVALS, **MC_ERROR, **ERRORS, **STUDY, **RATE},
     file="calibration/calibration.csv",
