@@ -584,9 +584,7 @@ def test_encoding_and_rsa_agree_where_information_is_in_all_dimensions():
     code, noise = generator.normal(size=(130, 8)), generator.normal(size=(130, 120))
     signal = code @ generator.normal(size=(8, 120))
     responses = code @ generator.normal(size=(8, 60)) + generator.normal(size=(130, 60))
-    found = np.array(
-        [both_measures(signal + deviation * noise, responses) for deviation in (1, 4, 12, 1000)]
-    )
+    found = np.array([both_measures(signal + deviation * noise, responses) for deviation in (1, 4, 12, 1000)])
     assert (np.diff(found, axis=0) < 0).all()
     assert (found[0] > 0.6).all()
     assert (np.abs(found[-1]) < 0.15).all()
