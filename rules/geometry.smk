@@ -81,3 +81,32 @@ rule network_rdms:
         "RDMs of the layers of {wildcards.model} for {wildcards.dataset}"
     script:
         "../scripts/network_rdms.py"
+
+
+rule confounds:
+    input:
+        images="results/{dataset}/stimuli.npy",
+        stimuli="results/{dataset}/stimuli.tsv",
+        files=files_of_confounds,
+    output:
+        rdms=f"{RESULTS}/confounds.h5",
+        table=f"{RESULTS}/confounds.csv",
+    log:
+        f"{LOGS}/confounds.log",
+    benchmark:
+        f"{BENCHMARKS}/confounds.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_with_input(4000, 3),
+    params:
+        settings=lambda wildcards: {
+            key: CONFIGS[wildcards.study]["measures"][key]
+            for key in ("confounds", "dissimilarity", "comparison")
+        },
+        code=code("confounds.py"),
+    message:
+        "Confound RDMs of {wildcards.dataset}"
+    script:
+        "../scripts/confounds.py"

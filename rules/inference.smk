@@ -54,6 +54,33 @@ rule scores:
         "../scripts/scores.py"
 
 
+rule measures:
+    input:
+        unpack(confounds_of),
+        network=path_of_network_rdms,
+        brain=path_of_brain_rdms,
+    output:
+        scores=f"{RESULTS}/measures/{{model}}.nc",
+    log:
+        f"{LOGS}/measures/{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/measures/{{model}}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: threads_of_study
+    resources:
+        mem_mb=memory_of_rsa,
+        runtime=runtime_of_rsa,
+    params:
+        settings=lambda wildcards: inference_settings("permutations", "halves", "seed")(wildcards)
+        | {"measures": CONFIGS[wildcards.study]["measures"]["others"]},
+        code=code("measures.py"),
+    message:
+        "Other measures of {wildcards.model} with {wildcards.dataset}"
+    script:
+        "../scripts/measures.py"
+
+
 rule ceilings:
     input:
         unpack(responses_of),
@@ -83,6 +110,7 @@ rule claims:
     input:
         unpack(learning_of),
         unpack(claimed_encodings),
+        measures=measures_of,
         scores=similarities_of,
         table=f"{RESULTS}/scores.csv",
         ceilings=f"{RESULTS}/ceilings.csv",

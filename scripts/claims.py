@@ -41,6 +41,12 @@ with job_log(snakemake.log[0]):
         Path(path).stem: read_dataset(path).sel(estimator=settings["encoding"])
         for path in snakemake.input.get("encoding", [])
     }
+    measured = {Path(path).stem: read_dataset(path) for path in snakemake.input.measures}
+    # by measure, and by network
+    others = {"encoding": encoded} | {
+        measure: {name: result.sel(measure=measure) for name, result in measured.items()}
+        for measure in settings["measures"]
+    }
 
     def models_of(k: int, voxels: bool) -> dict:
         return models_of_seeds(
@@ -61,9 +67,10 @@ with job_log(snakemake.log[0]):
             if (learning := snakemake.input.get("learning"))
             else {},
             others={
-                ("encoding", PRIMARY): models_of_seeds(
-                    of_rois(encoded, list(part["roi"].to_numpy()), inference.seed)
+                (measure, PRIMARY): models_of_seeds(
+                    of_rois(found, list(part["roi"].to_numpy()), inference.seed)
                 )["models"]
+                for measure, found in others.items()
             },
             other_ceilings={"encoding": reliability_ceilings(one, list(part["roi"].to_numpy()))}
             if (one := next(iter(encoded.values()), None)) is not None

@@ -51,6 +51,28 @@ def claimed_encodings(wildcards) -> dict:
     return {"encoding": encodings_of(wildcards)} if encodes(wildcards.study, wildcards.dataset) else {}
 
 
+def measures_of(wildcards) -> list[str]:
+    """Other measures of all networks of a study, where it has any."""
+    models = models_of(wildcards.study) if CONFIGS[wildcards.study]["measures"]["others"] else []
+    return expand(f"{RESULTS}/measures/{{model}}.nc", **wildcards, model=models)
+
+
+def takes_confounds(study: str) -> bool:
+    """Whether a study has partial RSA."""
+    return "partial_rsa" in CONFIGS[study]["measures"]["others"]
+
+
+def confounds_of(wildcards) -> dict:
+    """The confound RDMs of a study, where it takes any out."""
+    return {"confounds": f"{RESULTS}/confounds.h5"} if takes_confounds(wildcards.study) else {}
+
+
+def files_of_confounds(wildcards) -> list[str]:
+    """The files from outside that a study's confound RDMs are made of."""
+    given = [item for item in CONFIGS[wildcards.study]["measures"]["confounds"] if isinstance(item, dict)]
+    return followed([item[kind] for item in given for kind in ("rdm", "embedding") if kind in item])
+
+
 def encodings_of(wildcards) -> list[str]:
     """Encoding models of all networks of a study."""
     return expand(f"{RESULTS}/encoding/{{model}}.nc", **wildcards, model=models_of(wildcards.study))
@@ -207,6 +229,8 @@ def results_of(study: str, dataset: str) -> list[str]:
     if encodes(study, dataset):
         figures += ["encoding", *(["encoding_maps"] if dataset in BIDS else [])]
         tables.append("encoding")
+    if takes_confounds(study):
+        tables.append("confounds")
     if CONFIGS[study]["encoding"]["bands"] and has_responses(dataset):
         tables.append("banded")
     if dataset in BIDS:
@@ -238,6 +262,10 @@ def intermediates(study: str, dataset: str) -> list[str]:
     files += [f"{own}/rsa/{model}.nc" for model in models_of(study)]
     if encodes(study, dataset):
         files += [f"{own}/encoding/{model}.nc" for model in models_of(study)]
+    if content["measures"]["others"]:
+        files += [f"{own}/measures/{model}.nc" for model in models_of(study)]
+    if takes_confounds(study):
+        files.append(f"{own}/confounds.h5")
     if has_responses(dataset):
         files.append(f"{folder}/responses/{studies.responses_key(content, card)}.nc")
     if card["loader"] == "simulated":

@@ -204,6 +204,7 @@ def settings_of_claims(wildcards) -> dict:
         },
         # of several methods of encoding the first
         "encoding": next(iter(CONFIGS[wildcards.study]["encoding"]["methods"]), None),
+        "measures": CONFIGS[wildcards.study]["measures"]["others"],
         "registered": registered(wildcards.study),
         "registration": registration.summary(registered(wildcards.study)),
         "inference": part_of_study("confidence", "seed")(wildcards),

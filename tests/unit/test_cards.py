@@ -183,7 +183,9 @@ def test_configuration_gets_its_defaults_and_keeps_what_is_set(root):
     }
     assert config["measures"] == {
         "comparison": "spearman",
+        "confounds": [],
         "dissimilarity": "correlation",
+        "others": [],
         "units": "raw",
     }
     assert config["training"] == {"gpu": 1, "mem_mb": 4000, "runtime": 60, "threads": 1}

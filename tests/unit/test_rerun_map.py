@@ -111,7 +111,7 @@ EDITS = {
         *("read_rdm_dataset", "brain_rdms", "voxel_rdms", "network_rdms", "rsa", "ceilings"),
         "beta_recovery",
         *("calibration", "calibration_truth", "power", "plot_geometry"),
-        *("calibrate_comparisons", "calibrate_regions"),
+        *("calibrate_comparisons", "calibrate_regions", "confounds", "measures"),
     }
     | RECOVERY,
     "formats/activations.py": {"extract", "network_rdms", "encoding", "banded"},
@@ -151,11 +151,15 @@ EDITS = {
     "encoding/voxels.py": {"encoding", "banded", "calibrate_encoding"},
     "geometry/ranks.py": {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "power", "plot_geometry"),
-        *("calibrate_comparisons", "calibrate_regions"),
+        *("calibrate_comparisons", "calibrate_regions", "confounds", "measures"),
     }
     | RECOVERY,
-    "inference/scores.py": {"rsa", "calibrate_regions"} | RECOVERY,
-    "inference/against_zero.py": {"rsa", "calibrate_regions"} | RECOVERY,
+    "inference/scores.py": {"rsa", "measures", "calibrate_regions"} | RECOVERY,
+    "inference/against_zero.py": {"rsa", "measures", "calibrate_regions"} | RECOVERY,
+    "inference/measures.py": {"measures"},
+    # which comparison is made partial, and by which collinear confounds are told
+    "inference/partial.py": {"measures", "confounds"},
+    "geometry/descriptors.py": {"confounds"},
     "inference/score_table.py": {"scores"},
     "inference/ceilings/table.py": {"ceilings"},
     "inference/ceilings/primary.py": {"claims", "comparisons", "plot_comparisons", "plot_scores"},

@@ -1,4 +1,4 @@
-"""Every unit of features, dissimilarity of patterns and comparison of RDMs: what it is, and what it needs.
+"""Every unit of features, dissimilarity of patterns, comparison of RDMs and measure: what it is.
 
 Code, schema, docs and tests go through these tables. A new one is a record here, and its kernel where it
 needs one of its own.
@@ -89,4 +89,38 @@ COMPARISONS = {
     "cosine_cov": Comparison(
         "cosine, whitened (Diedrichsen et al. 2020)", "whitened cosine", "products", whitened=True
     ),
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How alike a layer and a region are, beside the comparison of their RDMs that a study is about.
+
+    Attributes
+    ----------
+    meaning : in words
+    label : of an axis
+    scale : of its values, in words
+    errors : how its sampling variance over stimuli is made
+    """
+
+    meaning: str
+    label: str
+    scale: str
+    errors: str
+
+
+_ONE_PASS = "one pass: influence of stimuli and pairs"
+
+MEASURES = {
+    "partial_rsa": Measure(
+        "RSA beyond the confound RDMs",
+        "partial RSA",
+        "partial correlation, -1 to 1",
+        "one pass: delta method over the pairwise correlations",
+    ),
+    **{
+        name: Measure(record.meaning, f"RSA, {record.label}", "correlation of RDMs, -1 to 1", _ONE_PASS)
+        for name, record in COMPARISONS.items()
+    },
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import xarray
 
@@ -54,16 +56,28 @@ def score_network(
     ------
     InputError : the stimuli of network and brain differ.
     """
-    for column in ("stimulus_id", "split"):
-        if list(network.pattern_descriptors[column]) != list(brain.pattern_descriptors[column]):
-            raise InputError(column, "other stimuli or another order", "those of the brain RDMs")
-    parts = []
-    for part in splits.parts_of(brain):
+    check_stimuli(network, brain)
+
+    def of_part(part: RDMs) -> xarray.Dataset:
         scores = _scores_of_part(network, part, comparison, settings, threads)
         alone = settings.fixed_subjects or scores.sizes["subject"] == 1
         if without is not None and alone and scores.sizes["roi"] > 1:
-            scores = scores.merge(scores_without(network, part, without, comparison, settings, threads))
-        parts.append(scores)
+            return scores.merge(scores_without(network, part, without, comparison, settings, threads))
+        return scores
+
+    return over_parts(brain, of_part)
+
+
+def check_stimuli(network: RDMs, brain: RDMs) -> None:
+    """Refuse RDMs of a network over other stimuli than those of the brain, or in another order."""
+    for column in ("stimulus_id", "split"):
+        if list(network.pattern_descriptors[column]) != list(brain.pattern_descriptors[column]):
+            raise InputError(column, "other stimuli or another order", "those of the brain RDMs")
+
+
+def over_parts(brain: RDMs, function: Callable[[RDMs], xarray.Dataset]) -> xarray.Dataset:
+    """Results of each set of ROIs that have the same subjects (see `splits.parts_of`), in one data set."""
+    parts = [function(part) for part in splits.parts_of(brain)]
     if len(parts) == 1:
         return parts[0]
     subjects, rois = (list(dict.fromkeys(brain.rdm_descriptors[name])) for name in ("subject", "roi"))
@@ -95,7 +109,7 @@ def _scores_of_part(
             value.reshape(*value.shape[:-2], len(subjects), len(rois), len(depth)) for value in values
         )
         found[split] = method, (scores, deviations)
-        result.append(_of_split(scores, deviations, method))
+        result.append(of_split(scores, deviations, method))
     dataset = xarray.concat(result, dim="split", join="outer").assign_coords(
         split=splits.splits_of(brain),
         subject=subjects,
@@ -125,17 +139,15 @@ def _scores_of_part(
         heldout, deviations = splits.chosen_in_halves(
             *data[PRIMARY], (len(subjects), len(rois)), method, candidates, comparison, settings, threads
         )
-    dataset["heldout"] = (("subject", "roi", "candidate"), heldout)
-    lacking = [(0, dataset.sizes["replicate"] - len(deviations))] + [(0, 0)] * heldout.ndim
-    padded = np.pad(deviations.astype(np.float32), lacking, constant_values=np.nan)
-    dataset["heldout_deviations"] = (("replicate", "subject", "roi", "candidate"), padded)
+    dataset.update(of_heldout(heldout, deviations, dataset.sizes["replicate"]))
     dataset.attrs["subject_effect"] = settings.subject_effect
     return dataset.merge(
         _permutation_test(*data[PRIMARY], values[0], subjects, comparison, settings, threads)
     )
 
 
-def _of_split(scores: np.ndarray, deviations: np.ndarray, method) -> xarray.Dataset:
+def of_split(scores: np.ndarray, deviations: np.ndarray, method) -> xarray.Dataset:
+    """score, deviations, replicates and n_stimuli of `score_network`, of one split."""
     data = {
         "score": (("subject", "roi", "layer"), scores),
         "deviations": (("replicate", "subject", "roi", "layer"), deviations.astype(np.float32)),
@@ -145,13 +157,32 @@ def _of_split(scores: np.ndarray, deviations: np.ndarray, method) -> xarray.Data
     return xarray.Dataset(data, coords={"replicate": range(len(deviations))})
 
 
+def of_heldout(heldout: np.ndarray, deviations: np.ndarray, replicates: int) -> dict:
+    """heldout and heldout_deviations of `score_network`; where there are fewer replicates they end in NaN."""
+    lacking = [(0, replicates - len(deviations))] + [(0, 0)] * heldout.ndim
+    padded = np.pad(deviations.astype(np.float32), lacking, constant_values=np.nan)
+    return {
+        "heldout": (("subject", "roi", "candidate"), heldout),
+        "heldout_deviations": (("replicate", "subject", "roi", "candidate"), padded),
+    }
+
+
 def _permutation_test(targets, layers, observed, subjects, comparison, settings, threads) -> xarray.Dataset:
     """p and null_maximum of `score_network`, of RDMs (k, pairs) and their scores (subjects, rois, l)."""
-    units = list(subjects)
-    if len(subjects) > 1:
-        units.append(GROUP)
-        observed = np.concatenate([observed, observed.mean(axis=0, keepdims=True)])
+    units, observed = with_group(subjects, observed)
     p, null = p_and_null(targets, layers, observed, comparison, settings.permutations, settings.seed, threads)
+    return of_test(units, observed, p, null)
+
+
+def with_group(subjects: list[str], observed: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Units of a test, and their scores (units, rois, l): the subjects, and with several their mean last."""
+    if len(subjects) == 1:
+        return list(subjects), observed
+    return [*subjects, GROUP], np.concatenate([observed, observed.mean(axis=0, keepdims=True)])
+
+
+def of_test(units: list[str], observed: np.ndarray, p: np.ndarray, null: np.ndarray) -> xarray.Dataset:
+    """p and null_maximum of `score_network`, from those of all layers."""
     sound = np.isfinite(observed).any(axis=-1)
     maximum = np.where(sound, np.nan_to_num(null, nan=-np.inf).max(axis=-1), np.nan)
     return xarray.Dataset(

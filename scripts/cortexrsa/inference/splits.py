@@ -11,7 +11,7 @@ from cortexrsa.inference.errors import Replicated, over_subjects
 from cortexrsa.inference.fitted import group_target, layer_weights, mixtures
 from cortexrsa.inference.layer_choice import choose_layers, scores_of_chosen
 from cortexrsa.inference.names import PRIMARY, SELECTION
-from cortexrsa.inference.replication import OnePass, Replication
+from cortexrsa.inference.replication import Replication
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.similarity import resampled_similarity
 from cortexrsa.streams import Stream, generator
@@ -103,7 +103,7 @@ def chosen_in_halves(
         are in the other; resampled, the choice is made anew in every resample.
     """
     halves = random_halves(replication.n, settings.halves, generator(settings.seed, Stream.HALVES))
-    if isinstance(replication, OnePass):
+    if replication.replicates.summable:
         return _halves_in_one_pass(
             brain, models, shape, replication, halves, candidates, comparison, settings, threads
         )

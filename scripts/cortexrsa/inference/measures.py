@@ -1,0 +1,172 @@
+"""Scores of one network under other measures than that of the study, on the same stimuli and splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray
+
+from cortexrsa.formats.rdms import RDMs
+from cortexrsa.geometry.rdm import Rows
+from cortexrsa.inference import splits
+from cortexrsa.inference.errors import QUANTITIES
+from cortexrsa.inference.layer_choice import candidate_layers, choose_layers, scores_of_chosen
+from cortexrsa.inference.names import CANDIDATES, PRIMARY, SELECTION
+from cortexrsa.inference.partial import Partial, partial_comparison, partial_p_and_null, with_confounds
+from cortexrsa.inference.replication import OnePass
+from cortexrsa.inference.scores import (
+    check_stimuli,
+    of_heldout,
+    of_split,
+    of_test,
+    over_parts,
+    with_group,
+)
+from cortexrsa.inference.settings import Settings
+
+PARTIAL = "partial_rsa"
+
+
+@dataclass(frozen=True)
+class Data:
+    """What all measures of a network are made of.
+
+    Attributes
+    ----------
+    network, brain : RDMs of the layers and of the ROIs, by the study's dissimilarity
+    comparison : of RDMs, of the study
+    confounds : (k, pairs) RDMs that partial RSA takes out
+    """
+
+    network: RDMs
+    brain: RDMs
+    comparison: str
+    confounds: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a measure compares in one split, and how.
+
+    Attributes
+    ----------
+    brain, models : RDMs; of partial RSA with the confounds behind them
+    method : of `replication`, in one pass
+    comparison : of `geometry.registry.COMPARISONS`
+    """
+
+    brain: Rows
+    models: Rows
+    method: OnePass | Partial
+    comparison: str
+
+    def similarity(self, threads: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.method.similarity(self.brain, self.models, self.comparison, threads)
+
+
+def measure_network(
+    data: Data, measures: Sequence[str], settings: Settings, threads: int = 1
+) -> xarray.Dataset:
+    """Scores of all layers in all ROIs and subjects under other measures, with their errors in one pass.
+
+    Parameters
+    ----------
+    data : see `Data`
+    measures : names of `geometry.registry.MEASURES`
+    settings : halves, permutations, seed and subject_effect; errors are in one pass whatever the study's are
+    threads : the result does not depend on it
+
+    Returns
+    -------
+    xarray.Dataset with the variables of `scores.score_network` for every `measure`, in the one split test, so
+    that what is made of similarities is made of these scores too; p and null_maximum are NaN where a measure
+    has no test
+
+    Raises
+    ------
+    InputError : the stimuli of network and brain differ.
+    """
+    check_stimuli(data.network, data.brain)
+
+    def of_part(brain: RDMs) -> xarray.Dataset:
+        own = replace(data, brain=brain)
+        found = [_scores(own, measure, settings, threads) for measure in measures]
+        return xarray.concat(found, dim="measure", join="outer").assign_coords(measure=list(measures))
+
+    return over_parts(data.brain, of_part)
+
+
+def _given(data: Data, measure: str, split: str, settings: Settings) -> tuple[Given, list[str], list[str]]:
+    """What a measure compares in one split, with the names of subjects and ROIs."""
+    brain, subjects, rois = splits.brain_rows(data.brain, split)
+    models = Rows(data.network.dissimilarities, brain.keep)
+    method = OnePass(int(brain.keep.sum()), settings.seed)
+    if measure != PARTIAL:
+        return Given(brain, models, method, measure), subjects, rois
+    brain, models = (with_confounds(rdms, data.confounds) for rdms in (brain, models))
+    comparison = partial_comparison(data.comparison)
+    return Given(brain, models, Partial(method, len(data.confounds)), comparison), subjects, rois
+
+
+def _scores(data: Data, measure: str, settings: Settings, threads: int) -> xarray.Dataset:
+    """One measure, of ROIs that have the same subjects."""
+    layers = data.network.rdm_descriptors
+    depth = layers["depth"].to_numpy()
+    shapes = list(layers.get("shape", [""] * len(depth)))
+    test, subjects, rois = _given(data, measure, PRIMARY, settings)
+    axes = len(subjects), len(rois)
+    scores, deviations = (
+        values.reshape(*values.shape[:-2], *axes, -1) for values in test.similarity(threads)
+    )
+    dataset = of_split(scores, deviations, test.method).expand_dims("split")
+    dataset = dataset.assign_coords(
+        split=[PRIMARY],
+        subject=subjects,
+        roi=rois,
+        layer=list(layers["layer"]),
+        depth=("layer", depth),
+        layer_index=("layer", layers["layer_index"]),
+        shape=("layer", shapes),
+        candidate=list(CANDIDATES),
+        quantity=list(QUANTITIES),
+    )
+    heldout, moved = _heldout(
+        data, measure, test, (scores, deviations), candidate_layers(depth, shapes), settings, threads
+    )
+    dataset.update(of_heldout(heldout, moved, dataset.sizes["replicate"]))
+    dataset.attrs["subject_effect"] = settings.subject_effect
+    return dataset.merge(_test(measure, test, subjects, scores, settings, threads))
+
+
+def _heldout(data, measure, test: Given, values, candidates, settings, threads):
+    """Scores and deviations of layers chosen by the same measure on the training stimuli, or in halves."""
+    axes = values[0].shape[:2]
+    if SELECTION in set(data.brain.pattern_descriptors["split"]):
+        selecting = _given(data, measure, SELECTION, settings)[0].similarity(threads)[0].reshape(*axes, -1)
+        chosen = choose_layers(selecting.mean(axis=0), candidates)
+        return tuple(scores_of_chosen(each, chosen) for each in values)
+    own = replace(settings, fitted=False)
+    return splits.chosen_in_halves(
+        test.brain, test.models, axes, test.method, candidates, test.comparison, own, threads
+    )
+
+
+def _test(measure: str, test: Given, subjects: list[str], scores, settings, threads) -> xarray.Dataset:
+    """p and null_maximum, of partial RSA."""
+    units, observed = with_group(subjects, scores)
+    if measure != PARTIAL:
+        nothing = np.full((settings.permutations, *observed.shape), np.nan)
+        return of_test(units, observed, np.full(observed.shape, np.nan), nothing)
+    p, null = partial_p_and_null(
+        test.brain,
+        test.models,
+        test.method.k,
+        observed,
+        test.comparison,
+        settings.permutations,
+        settings.seed,
+        threads,
+    )
+    return of_test(units, observed, p, null)

@@ -1,0 +1,19 @@
+"""Scores of all layers of a network in all ROIs under other measures than that of the study."""
+
+from cortexrsa.errors import concerning
+from cortexrsa.formats.netcdf import write_dataset
+from cortexrsa.formats.rdms import read_rdms
+from cortexrsa.inference.measures import Data, measure_network
+from cortexrsa.inference.settings import Settings
+from cortexrsa.jobs import job_log
+
+with job_log(snakemake.log[0]):
+    settings, given = snakemake.params.settings, snakemake.input
+    # of many stimuli they are too large to be in memory together
+    network, brain = (read_rdms(path, in_memory=False) for path in (given.network, given.brain))
+    confounds = read_rdms(given.confounds).dissimilarities if given.get("confounds") else None
+    inference = Settings(**settings["inference"])
+    with concerning(given.network):
+        data = Data(network, brain, settings["comparison"], confounds)
+        scores = measure_network(data, settings["measures"], inference, snakemake.threads)
+    write_dataset(snakemake.output.scores, scores, settings)
