@@ -119,8 +119,8 @@ def test_the_claims_of_the_page_are_valid(tmp_path):
     for block in blocks:
         (tmp_path / "resources/claims/page.yaml").write_text(block)
         found = load_claims("page", tmp_path)
-    assert [claim["id"] for claim in found["claims"]] == ["H8", "H9"]
-    assert [claim["measure"] for claim in found["claims"]] == ["partial_rsa", "rsa"]
+    assert [claim["id"] for claim in found["claims"]] == ["H9"]
+    assert [claim["measure"] for claim in found["claims"]] == ["rsa"]
 
 
 # ---- what a statistic means ------------------------------------------------------------------------------

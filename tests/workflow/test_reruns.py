@@ -42,7 +42,7 @@ def rerunning(project: Path) -> set[str]:
 
 
 def jobs_of(model: str) -> set[str]:
-    results = {f"tiny/{measure}/{model}.nc" for measure in ("rsa", "encoding")}
+    results = {f"tiny/{measure}/{model}.nc" for measure in ("rsa", "measures", "encoding")}
     return {f"tiny/activations/{model}/1-of-1", f"tiny/rdms/{model}.h5"} | results
 
 
@@ -169,6 +169,7 @@ def test_an_edit_in_the_gram_matrix_reruns_what_imports_it(rerun):
     models = ("tiny_resnet18", "tiny_simclr", "tiny_vae", "tiny_untrained", "pixels")
     # ceilings make RDMs of halves of the repeats; activations and training do not depend on it
     expected = {"tiny/rdms/brain.h5", "tiny/rdms/voxels.h5", "tiny/ceilings.csv"} | AGGREGATES | RECOVERY
+    expected |= {"tiny/confounds.h5", "tiny/confounds.csv"}
     expected |= {path for model in models for path in jobs_of(model) if "activations" not in path}
     assert rerunning(rerun) == expected
 
