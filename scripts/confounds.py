@@ -6,8 +6,8 @@ from cortexrsa.formats.columns.confounds import CONFOUNDS
 from cortexrsa.formats.rdms import write_rdms
 from cortexrsa.formats.stimuli import read_stimuli
 from cortexrsa.formats.tables import write_table
+from cortexrsa.geometry.registry import partial_comparison
 from cortexrsa.inference.confounds import chosen_confounds, confound_rdms, told
-from cortexrsa.inference.partial import partial_comparison
 from cortexrsa.jobs import job_log, warn
 
 with job_log(snakemake.log[0]):

@@ -12,11 +12,11 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.descriptors import DESCRIPTORS, describe, gabor_filters
 from cortexrsa.geometry.rdm import Rows, rdm
+from cortexrsa.geometry.registry import partial_comparison
 from cortexrsa.inference.confounds import chosen_confounds, confound_rdms, told
 from cortexrsa.inference.measures import PARTIAL, Data, measure_network
 from cortexrsa.inference.partial import (
     Partial,
-    partial_comparison,
     partial_correlations,
     partial_p_and_null,
     with_confounds,

@@ -154,11 +154,11 @@ EDITS = {
         *("calibrate_comparisons", "calibrate_regions", "confounds", "measures"),
     }
     | RECOVERY,
-    "inference/scores.py": {"rsa", "measures", "calibrate_regions"} | RECOVERY,
+    "inference/scores.py": {"rsa", "calibrate_regions"} | RECOVERY,
     "inference/against_zero.py": {"rsa", "measures", "calibrate_regions"} | RECOVERY,
     "inference/measures.py": {"measures"},
-    # which comparison is made partial, and by which collinear confounds are told
-    "inference/partial.py": {"measures", "confounds"},
+    "inference/partial.py": {"measures"},
+    "inference/results.py": {"rsa", "measures", "calibrate_regions"} | RECOVERY,
     "geometry/descriptors.py": {"confounds"},
     "inference/score_table.py": {"scores"},
     "inference/ceilings/table.py": {"ceilings"},

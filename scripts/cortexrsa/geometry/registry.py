@@ -92,6 +92,14 @@ COMPARISONS = {
 }
 
 
+def partial_comparison(comparison: str) -> str:
+    """The comparison that is made partial: one whose similarities are inner products.
+
+    rho-a and tau-a are none of unit length, and give way to Spearman's, which has midranks for ties.
+    """
+    return comparison if COMPARISONS[comparison].kernel == "products" else "spearman"
+
+
 @dataclass(frozen=True)
 class Measure:
     """How alike a layer and a region are, beside the comparison of their RDMs that a study is about.

@@ -10,13 +10,14 @@ import xarray
 
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import Rows
+from cortexrsa.geometry.registry import partial_comparison
 from cortexrsa.inference import splits
 from cortexrsa.inference.errors import QUANTITIES
 from cortexrsa.inference.layer_choice import candidate_layers, choose_layers, scores_of_chosen
 from cortexrsa.inference.names import CANDIDATES, PRIMARY, SELECTION
-from cortexrsa.inference.partial import Partial, partial_comparison, partial_p_and_null, with_confounds
+from cortexrsa.inference.partial import Partial, partial_p_and_null, with_confounds
 from cortexrsa.inference.replication import OnePass
-from cortexrsa.inference.scores import (
+from cortexrsa.inference.results import (
     check_stimuli,
     of_heldout,
     of_split,

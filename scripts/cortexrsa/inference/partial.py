@@ -19,19 +19,10 @@ import numpy as np
 
 from cortexrsa.geometry.compare import normalise
 from cortexrsa.geometry.rdm import Rows, n_stimuli
-from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference.against_zero import MOST_PERMUTED, p_and_null
 from cortexrsa.inference.families import p_values
 from cortexrsa.inference.permutation import permutation_null
 from cortexrsa.inference.replication import OnePass
-
-
-def partial_comparison(comparison: str) -> str:
-    """The comparison that is made partial: one whose similarities are inner products.
-
-    rho-a and tau-a are none of unit length, and give way to Spearman's, which has midranks for ties.
-    """
-    return comparison if COMPARISONS[comparison].kernel == "products" else "spearman"
 
 
 class Chained:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import xarray
 
-from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import Rows
 from cortexrsa.inference import splits
 from cortexrsa.inference.against_zero import MOST_PERMUTED, p_and_null
 from cortexrsa.inference.errors import QUANTITIES
 from cortexrsa.inference.layer_choice import candidate_layers
-from cortexrsa.inference.names import CANDIDATES, FITTED, GROUP, PRIMARY, SELECTION
+from cortexrsa.inference.names import CANDIDATES, FITTED, PRIMARY, SELECTION
 from cortexrsa.inference.replication import OnePass, replication
+from cortexrsa.inference.results import (
+    check_stimuli,
+    of_heldout,
+    of_split,
+    of_test,
+    over_parts,
+    with_group,
+)
 from cortexrsa.inference.scores_without import scores_without
 from cortexrsa.inference.settings import Settings
 
@@ -66,26 +71,6 @@ def score_network(
         return scores
 
     return over_parts(brain, of_part)
-
-
-def check_stimuli(network: RDMs, brain: RDMs) -> None:
-    """Refuse RDMs of a network over other stimuli than those of the brain, or in another order."""
-    for column in ("stimulus_id", "split"):
-        if list(network.pattern_descriptors[column]) != list(brain.pattern_descriptors[column]):
-            raise InputError(column, "other stimuli or another order", "those of the brain RDMs")
-
-
-def over_parts(brain: RDMs, function: Callable[[RDMs], xarray.Dataset]) -> xarray.Dataset:
-    """Results of each set of ROIs that have the same subjects (see `splits.parts_of`), in one data set."""
-    parts = [function(part) for part in splits.parts_of(brain)]
-    if len(parts) == 1:
-        return parts[0]
-    subjects, rois = (list(dict.fromkeys(brain.rdm_descriptors[name])) for name in ("subject", "roi"))
-    for part in parts:
-        shape = part.sizes["subject"], part.sizes["roi"]
-        part["measured"] = (("subject", "roi"), np.ones(shape))
-    merged = xarray.merge(parts, join="outer", compat="no_conflicts", combine_attrs="override")
-    return merged.sel(subject=subjects, roi=rois)
 
 
 def _scores_of_part(
@@ -146,46 +131,8 @@ def _scores_of_part(
     )
 
 
-def of_split(scores: np.ndarray, deviations: np.ndarray, method) -> xarray.Dataset:
-    """score, deviations, replicates and n_stimuli of `score_network`, of one split."""
-    data = {
-        "score": (("subject", "roi", "layer"), scores),
-        "deviations": (("replicate", "subject", "roi", "layer"), deviations.astype(np.float32)),
-        "replicates": (("quantity",), method.replicates.packed()),
-        "n_stimuli": method.n,
-    }
-    return xarray.Dataset(data, coords={"replicate": range(len(deviations))})
-
-
-def of_heldout(heldout: np.ndarray, deviations: np.ndarray, replicates: int) -> dict:
-    """heldout and heldout_deviations of `score_network`; where there are fewer replicates they end in NaN."""
-    lacking = [(0, replicates - len(deviations))] + [(0, 0)] * heldout.ndim
-    padded = np.pad(deviations.astype(np.float32), lacking, constant_values=np.nan)
-    return {
-        "heldout": (("subject", "roi", "candidate"), heldout),
-        "heldout_deviations": (("replicate", "subject", "roi", "candidate"), padded),
-    }
-
-
 def _permutation_test(targets, layers, observed, subjects, comparison, settings, threads) -> xarray.Dataset:
     """p and null_maximum of `score_network`, of RDMs (k, pairs) and their scores (subjects, rois, l)."""
     units, observed = with_group(subjects, observed)
     p, null = p_and_null(targets, layers, observed, comparison, settings.permutations, settings.seed, threads)
     return of_test(units, observed, p, null)
-
-
-def with_group(subjects: list[str], observed: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """Units of a test, and their scores (units, rois, l): the subjects, and with several their mean last."""
-    if len(subjects) == 1:
-        return list(subjects), observed
-    return [*subjects, GROUP], np.concatenate([observed, observed.mean(axis=0, keepdims=True)])
-
-
-def of_test(units: list[str], observed: np.ndarray, p: np.ndarray, null: np.ndarray) -> xarray.Dataset:
-    """p and null_maximum of `score_network`, from those of all layers."""
-    sound = np.isfinite(observed).any(axis=-1)
-    maximum = np.where(sound, np.nan_to_num(null, nan=-np.inf).max(axis=-1), np.nan)
-    return xarray.Dataset(
-        {"p": (("unit", "roi", "layer"), p), "null_maximum": (("permutation", "unit", "roi"), maximum)},
-        coords={"unit": units},
-    )
