@@ -50,6 +50,7 @@ rule calibration:
         expand(rules.calibration_comparisons.output.table, subjects=(1, 4), stimuli=40),
         expand(rules.calibration_regions.output.table, stimuli=60),
         expand(rules.calibration_encoding.output.table, stimuli=80),
+        expand(rules.calibration_bounds.output.table, stimuli=60),
 
 
 rule recovery:

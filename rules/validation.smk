@@ -138,6 +138,30 @@ rule calibration_encoding:
         "../scripts/calibrate_encoding.py"
 
 
+rule calibration_bounds:
+    output:
+        table="results/calibration/bounds-{stimuli}-stimuli.csv",
+    log:
+        "results/logs/calibration/bounds-{stimuli}.log",
+    benchmark:
+        "results/benchmarks/calibration/bounds-{stimuli}.tsv"
+    wildcard_constraints:
+        stimuli=r"\d+",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(2000),
+        runtime=scaled(30),
+    params:
+        settings={"simulations": 300, "seed": 0},
+        code=code("calibrate_bounds.py"),
+    message:
+        "Noise ceilings and claims about shares of them: {wildcards.stimuli} stimuli"
+    script:
+        "../scripts/calibrate_bounds.py"
+
+
 rule plot_calibration:
     input:
         tables=[

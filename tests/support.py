@@ -19,6 +19,7 @@ from PIL import Image
 from cortexrsa import studies
 from cortexrsa.cards import load_card, merged_config
 from cortexrsa.errors import InputError
+from cortexrsa.inference.ceilings.bounds import Ceiling
 from forked import exit_code, run_snakemake
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -203,3 +204,14 @@ def assert_figure(folder: Path, name: str, *words: str) -> None:
         assert drawn[-1] - drawn[0] > 0.6 * pixels.shape[axis], name
     for word in words:
         assert word in words_of(folder / f"{name}.svg"), f"{name}: {word}"
+
+
+def ceiling(kind: str, signal: float, low: float, attainable: float, error: float = 0.0) -> dict:
+    """A noise ceiling of one ROI; signal is the reliability of repeats, or the lower bound of people."""
+    name = "lower" if kind == "subjects" else "reliability"
+    limits = {"attainable_ci_low": attainable - error, "attainable_ci_high": attainable + error}
+    known = {"kind": kind, name: signal, f"{name}_ci_low": low, "attainable": attainable}
+    return dict.fromkeys(Ceiling.names(), np.nan) | known | limits
+
+
+UNKNOWN = ceiling("unknown", np.nan, np.nan, np.nan)

@@ -91,14 +91,14 @@ def bounds(seed, draws=200, halves=10, **options):
     method = replication(len(test[0]), settings)
     optimistic = voxel_half_ceiling(test[0], method, "correlation", "spearman", settings)
     return {
-        "true lower": lower,
-        "lower": moments.lower,
-        "true upper": upper,
-        "upper": moments.upper,
-        "halves lower": optimistic.lower,
-        "halves upper": optimistic.upper,
-        "ci_low below": moments.ci_low <= lower,
-        "ci_high above": moments.ci_high >= upper,
+        "true RDM reliability": lower,
+        "RDM reliability": moments.reliability,
+        "true attainable": upper,
+        "attainable": moments.attainable,
+        "halves RDM reliability": optimistic.reliability,
+        "halves attainable": optimistic.attainable,
+        "ci_low below": moments.reliability_ci_low <= lower,
+        "ci_high above": moments.attainable_ci_high >= upper,
     }
 
 
@@ -116,7 +116,7 @@ def table(worlds: int) -> pd.DataFrame:
     for case in cases:
         found = pd.DataFrame([bounds(seed=seed, **case) for seed in range(worlds)])
         row = {**case, "test_noise": case.get("test_noise", 1.0), **found.mean()}
-        row["SD"] = (found["upper"] - found["true upper"]).std()
+        row["SD"] = (found["attainable"] - found["true attainable"]).std()
         rows.append(row)
         print(".", end="", file=sys.stderr, flush=True)
     return pd.DataFrame(rows)
@@ -126,8 +126,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--worlds", type=int, default=20)
     result = table(parser.parse_args().worlds)
-    columns = ["signal", "noise", "reliability", "test_noise", "true lower", "lower", "halves lower"]
-    columns += ["true upper", "upper", "halves upper", "SD", "ci_low below", "ci_high above"]
+    columns = ["signal", "noise", "reliability", "test_noise"]
+    columns += [f"{of}RDM reliability" for of in ("true ", "", "halves ")]
+    columns += [f"{of}attainable" for of in ("true ", "", "halves ")]
+    columns += ["SD", "ci_low below", "ci_high above"]
     print("\n| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
     for _, row in result.iterrows():
         cells = [row[c] if isinstance(row[c], str) else f"{row[c]:.2f}" for c in columns]

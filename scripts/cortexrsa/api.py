@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -323,8 +322,8 @@ def ceiling_of_subjects(
 
     Returns
     -------
-    dict of lower (each subject with the mean RDM of the others), upper (with that of all), ci_low (of the
-    lower bound) and ci_high (of the upper bound)
+    dict of lower (each subject with the mean RDM of the others) and lower_ci_low, upper (with that of all)
+    and upper_ci_high, attainable (with the geometry that they share), attainable_ci_low, attainable_ci_high
 
     Raises
     ------
@@ -340,14 +339,14 @@ def ceiling_of_subjects(
     >>> signal = generator.normal(size=(20, 30))
     >>> brain = np.stack([rdm(signal + generator.normal(size=signal.shape)) for _ in range(4)])
     >>> ceiling = ceiling_of_subjects(brain)
-    >>> 0 < ceiling["lower"] < ceiling["upper"] < 1
+    >>> 0 < ceiling["lower"] < ceiling["attainable"] < ceiling["upper"] < 1
     True
     """
     brain, _, n = _sample(brain, brain, comparison)
     if len(brain) < 2:
         raise InputError("subjects", len(brain), "at least 2; see ceiling_of_repeats for one")
     settings = _settings(confidence, standard_error, seed)
-    return asdict(subject_ceiling(brain, replication(n, settings), comparison, settings, threads))
+    return subject_ceiling(brain, replication(n, settings), comparison, settings, threads).known()
 
 
 def ceiling_of_repeats(
@@ -371,8 +370,9 @@ def ceiling_of_repeats(
 
     Returns
     -------
-    dict of lower (similarity of the RDMs of two measurements like this one, by Spearman and Brown), upper (of
-    the noiseless RDM with the measured one), ci_low (of the lower bound) and ci_high (of the upper bound)
+    dict of reliability (similarity of the RDMs of two measurements like this one, by Spearman and Brown) and
+    reliability_ci_low, attainable (of the noiseless RDM with the measured one: the root of the reliability),
+    attainable_ci_low and attainable_ci_high
 
     Raises
     ------
@@ -387,7 +387,7 @@ def ceiling_of_repeats(
     >>> generator = np.random.default_rng(0)
     >>> trials = generator.normal(size=(20, 1, 30)) + generator.normal(size=(20, 4, 30))
     >>> ceiling = ceiling_of_repeats(trials)
-    >>> 0 < ceiling["lower"] < ceiling["upper"] < 1
+    >>> 0 < ceiling["reliability"] < ceiling["attainable"] < 1
     True
     """
     _known("dissimilarity", dissimilarity, list(DISSIMILARITIES))
@@ -402,7 +402,7 @@ def ceiling_of_repeats(
         raise InputError("stimuli", len(values), f"at least {FEWEST_STIMULI}")
     settings = _settings(confidence, standard_error, seed, splits)
     method, prepared = replication(len(values), settings), _crossnobis.prepared(values, dissimilarity)
-    return asdict(split_half_ceiling(prepared, method, dissimilarity, comparison, settings, threads))
+    return split_half_ceiling(prepared, method, dissimilarity, comparison, settings, threads).known()
 
 
 # ---- files -----------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cortexrsa.inference import profiles
+from cortexrsa.inference.ceilings.primary import signal_of
 from cortexrsa.inference.centroids import Centroid
 from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.errors import UNDEFINED, Estimate, Replicated
@@ -228,7 +229,7 @@ def _obstacle(
         if ceiling["kind"] == "unknown":
             if bound:
                 return f"no noise ceiling in {roi}, so no equivalence bound"
-        elif not ceiling["ci_low"] > 0:
+        elif not signal_of(ceiling)[2] > 0:
             return _no_signal(study, roi)
     return None
 
@@ -236,9 +237,10 @@ def _obstacle(
 def _no_signal(study: FormerStudy, roi: str) -> str:
     """Why a ROI's signal is not reliable, and how a significant score in it goes with that."""
     ceiling = study.ceilings[roi]
-    low = ceiling["ci_low"]
-    text = f"no reliable signal in {roi}: noise ceiling's lower bound {ceiling['lower']:.3f}, "
-    text += f"interval from {apart(low, 0)}{', barely below 0' * (low > -BARELY * ceiling['lower'])}"
+    name, value, low = signal_of(ceiling)
+    said = "noise ceiling's lower bound" if name == "lower" else "reliability of the RDM"
+    text = f"no reliable signal in {roi}: {said} {value:.3f}, "
+    text += f"interval from {apart(low, 0)}{', barely below 0' * (low > -BARELY * value)}"
     smallest = study.smallest_p.get(roi, np.nan)
     if smallest < 1 - study.confidence:
         text += (
@@ -284,7 +286,7 @@ def _tested(study: FormerStudy, found: Estimate, bound: float | None = None) -> 
 
 
 def _bound(study: FormerStudy, roi: str) -> float:
-    return study.equivalence * study.ceilings[roi]["lower"]
+    return study.equivalence * study.ceilings[roi]["attainable"]
 
 
 def _scores(study: FormerStudy, model: str, roi: str) -> Replicated:

@@ -195,14 +195,14 @@ def test_true_ceiling_is_the_similarity_to_the_noiseless_rdm(simulated):
             "roi": ["V1"],
             "split": ["test"],
             "kind": ["split-half"],
-            "lower": [0.3],
-            "upper": [0.5],
+            "reliability": [0.3],
+            "attainable": [0.5],
         }
     )
     same = add_true_ceilings(table, true, true, ceilings, "spearman").set_index(["subject", "roi", "split"])
     np.testing.assert_allclose(same["ceiling_true"].dropna(), 1)
     assert same["ceiling_true"].isna().sum() == 4
-    assert same.loc[("sub-01", "V1", "test"), "ceiling_upper"] == 0.5
-    assert same["ceiling_upper"].notna().sum() == 1
+    assert same.loc[("sub-01", "V1", "test"), "ceiling_attainable"] == 0.5
+    assert same["ceiling_attainable"].notna().sum() == 1
     noisy = add_true_ceilings(table, rdms(responses.mean("repeat")), true, ceilings, "spearman")
     assert noisy["ceiling_true"].dropna().between(0, 0.99).all()

@@ -13,6 +13,7 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.geometry.registry import COMPARISONS
+from cortexrsa.inference.ceilings.bounds import Ceiling
 from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.ceilings.repeats import split_half_ceiling
 from cortexrsa.inference.ceilings.subjects import published_ceilings, subject_ceiling
@@ -83,7 +84,7 @@ def test_pure_noise_has_no_ceiling_above_zero(standard_error):
     for trial in range(60):
         trials = noisy_trials(np.zeros((20, 30)), 6, 1.0, generator)
         bounds = split_half(trials, standard_error, bootstrap=100, ceiling_splits=8, seed=trial)
-        above.append(bounds.ci_low > 0)
+        above.append(bounds.reliability_ci_low > 0)
     # one-sided 2.5 %, within Monte Carlo error
     assert np.mean(above) <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / 60)
 
@@ -128,7 +129,7 @@ def test_kinds_follow_the_data():
     averages = one.mean("repeat")
     table = ceiling_table(brain_of(averages), averages, "d", "spearman", INFERENCE)
     assert list(table["kind"]) == ["unknown"]
-    assert table[["lower", "upper", "ci_low", "ci_high"]].isna().all(axis=None)
+    assert table[Ceiling.names()].isna().all(axis=None)
 
 
 def test_published_conventions_against_scipy():

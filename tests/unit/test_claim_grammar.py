@@ -14,7 +14,7 @@ from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.terms import Scope, label_of, terms
 from cortexrsa.inference.claims.values import NoValue, value_of
 from cortexrsa.inference.layer_choice import candidate_layers
-from support import message_of
+from support import UNKNOWN, message_of
 
 MENDED = {"original_study": load_claims("original_study", ROOT)}
 
@@ -225,8 +225,7 @@ def test_at_least_a_share_of_the_ceiling_and_without_one(tmp_path):
   statistic: {score: best, network: vae}
   expect: {at_least: 0.5}
 """
-    unknown = {"kind": "unknown", "lower": np.nan, "upper": np.nan, "ci_low": np.nan}
-    found = parts(study(ceilings={"V1": GOOD, "LO": unknown}), claims_in(tmp_path, text))
+    found = parts(study(ceilings={"V1": GOOD, "LO": UNKNOWN}), claims_in(tmp_path, text))
     assert list(found["verdict"]) == ["contradicted", "untestable"]
     assert "lies below 0.300" in found["reason"].iloc[0]
     assert found["reason"].iloc[1] == "no noise ceiling in LO, so no bound"

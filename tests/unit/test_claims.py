@@ -15,6 +15,7 @@ from cortexrsa.inference.errors import Replicated, Replicates, over_subjects
 from cortexrsa.inference.names import CANDIDATES
 from cortexrsa.inference.profile_errors import profile_correlations
 from cortexrsa.inference.study import ModelScores
+from support import UNKNOWN, ceiling
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_RULES = {"original_study_v1": load_claims("original_study_v1", ROOT)}
@@ -31,7 +32,7 @@ ROLES = {
     "untrained": "untrained",
 }
 PLAYERS = {"roles": ROLES, "early": "V1", "late": "LO"}
-GOOD = {"kind": "split-half", "lower": 0.6, "upper": 0.77, "ci_low": 0.5}
+GOOD = ceiling("split-half", 0.6, 0.5, 0.77)
 
 
 def network(v1, lo, error=0.01, seed=0):
@@ -140,7 +141,7 @@ def test_large_errors_are_inconclusive_or_untestable(claim):
 
 
 def test_pure_noise_is_untestable():
-    noise = {"kind": "split-half", "lower": 0.01, "upper": 0.1, "ci_low": -0.04}
+    noise = ceiling("split-half", 0.01, -0.04, 0.1)
     found = evaluate(study(ceilings={"V1": GOOD, "LO": noise}))
     overall = found[found["statistic"] == "overall"].set_index("claim")
     assert (overall["verdict"] == "untestable").all()
@@ -148,8 +149,7 @@ def test_pure_noise_is_untestable():
 
 
 def test_an_unknown_ceiling_leaves_the_claims_without_a_bound():
-    unknown = {"kind": "unknown", "lower": np.nan, "upper": np.nan, "ci_low": np.nan}
-    found = verdicts(study(ceilings={"V1": unknown, "LO": unknown}))
+    found = verdicts(study(ceilings={"V1": UNKNOWN, "LO": UNKNOWN}))
     assert [claim for claim, verdict in found.items() if verdict == "untestable"] == ["H3", "H5"]
 
 
@@ -254,7 +254,7 @@ def test_a_bound_that_all_but_touches_is_told():
 
 
 def test_no_reliable_signal_beside_a_significant_score():
-    weak = {"kind": "subjects", "lower": 0.02, "upper": 0.2, "ci_low": -0.0003}
+    weak = ceiling("subjects", 0.02, -0.0003, 0.2)
     of = study(ceilings={"V1": GOOD, "LO": weak}, smallest_p={"V1": 0.0008, "LO": 0.0008})
     table = evaluate(of)
     reason = table.loc[(table["claim"] == "H2") & (table["statistic"] != "overall"), "reason"].iloc[0]
@@ -294,7 +294,7 @@ def test_profile_difference_within_the_bound_needs_all_depths():
 def test_a_difference_at_the_bound_is_rarely_called_larger(subjects):
     """Profiles that differ by just the bound: "contradicted" is wrong, and at most 2.5 % of the verdicts."""
     generator = np.random.default_rng(subjects)
-    bound = 0.2 * GOOD["lower"]
+    bound = 0.2 * GOOD["attainable"]
     wrong = 0
     for trial in range(150):
         models = {}
@@ -324,12 +324,11 @@ def test_several_subjects_widen_the_interval():
 
 def cases():
     """Studies of many kinds: networks and ROIs that are missing, faint signals, verdicts of every kind."""
-    weak = {"kind": "subjects", "lower": 0.02, "upper": 0.2, "ci_low": -0.0003}
-    unknown = {"kind": "unknown", "lower": np.nan, "upper": np.nan, "ci_low": np.nan}
+    weak = ceiling("subjects", 0.02, -0.0003, 0.2)
     yield "whole", study()
     yield "seeds", study(roles=ROLES | {"untrained": ["untrained", "vae"]})
     yield "faint", study(ceilings={"V1": GOOD, "LO": weak}, smallest_p={"LO": 0.001})
-    yield "no ceiling", study(ceilings={"V1": GOOD, "LO": unknown})
+    yield "no ceiling", study(ceilings={"V1": GOOD, "LO": UNKNOWN})
     yield "one ROI", study(early=None)
     yield "no late ROI", study(late=None)
     yield "no ROI", study(early=None, late=None)

@@ -6,14 +6,15 @@ import pytest
 from cortexrsa import cards
 from cortexrsa.formats.columns.comparisons import CEILING, COMPARISONS, CONTROL, PAIR, RANKS
 from cortexrsa.formats.tables import read_table, write_table
-from cortexrsa.inference.comparisons import LOWER_BOUND, Part, compare_networks
+from cortexrsa.inference.comparisons import ATTAINABLE, Part, compare_networks
 from cortexrsa.inference.errors import Replicated, Replicates
 from cortexrsa.inference.settings import Settings
+from support import UNKNOWN, ceiling
 
 ROIS = ["V1", "LO"]
 CEILINGS = {
-    "V1": {"kind": "split-half", "lower": 0.6, "upper": 0.8, "ci_low": 0.5},
-    "LO": {"kind": "unknown", "lower": np.nan, "upper": np.nan, "ci_low": np.nan},
+    "V1": ceiling("split-half", 0.4, 0.3, 0.6, error=0.1),
+    "LO": UNKNOWN,
 }
 CONTROLS = {"best": "untrained", "good": "untrained", "untrained": None}
 TRUTH = {"best": (0.5, 0.4), "good": (0.3, 0.3), "untrained": (0.1, 0.3)}
@@ -68,7 +69,7 @@ def test_the_ceilings_error_counts_against_the_ceiling():
     row = comparisons[
         (comparisons["kind"] == CEILING) & (comparisons["roi"] == "V1") & (comparisons["first"] == "best")
     ].iloc[0]
-    assert row["second"] == LOWER_BOUND
+    assert row["second"] == ATTAINABLE
     assert row["difference"] == pytest.approx(-0.1)
     half = np.hypot(1.98 * 0.02, 0.1)
     assert row["ci_high"] - row["difference"] == pytest.approx(half, rel=0.05)

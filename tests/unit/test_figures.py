@@ -16,6 +16,7 @@ from cortexrsa.figures.geometry import plot_mds, plot_rdms
 from cortexrsa.figures.quality import plot_reliability, plot_stimuli
 from cortexrsa.figures.scores import plot_heatmap, plot_profiles, plot_rois
 from cortexrsa.formats.rdms import RDMs
+from support import ceiling
 
 ROIS = ("V1", "V2", "V3", "V3A", "V3B", "V4", "LatOcc")
 FEW = {
@@ -49,7 +50,7 @@ def scores(models) -> pd.DataFrame:
 
 
 def ceilings() -> pd.DataFrame:
-    same = {"split": "test", "subject": "sub-01", "kind": "moments", "lower": 0.8, "upper": 0.9}
+    same = {"split": "test", "subject": "sub-01"} | ceiling("split-half", 0.7, 0.6, 0.84, error=0.05)
     return pd.DataFrame({"roi": ROIS}).assign(**same)
 
 

@@ -12,6 +12,7 @@ from cortexrsa.brain.reliability import reliability_table, repeats_of, signal_an
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.regions import brain_rdms
+from cortexrsa.inference.ceilings.bounds import Ceiling
 from cortexrsa.inference.ceilings.moments import moment_ceiling
 from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.ceilings.repeats import voxel_half_ceiling
@@ -95,11 +96,11 @@ def test_bounds_are_near_the_true_ones(signal, noise, reliability):
     ]
     found = pd.DataFrame(cases).mean()
     # biases of the table in docs/statistics.md, and the error of three worlds
-    assert found["lower"] == pytest.approx(found["true lower"], abs=0.08)
-    assert found["upper"] == pytest.approx(found["true upper"], abs=0.08)
+    assert found["RDM reliability"] == pytest.approx(found["true RDM reliability"], abs=0.08)
+    assert found["attainable"] == pytest.approx(found["true attainable"], abs=0.08)
     if noise != "independent":
         # the optimistic end of the bracket
-        assert found["halves upper"] > found["upper"]
+        assert found["halves attainable"] > found["attainable"]
 
 
 @pytest.mark.parametrize(("test_noise", "sign"), [(0.5, -1), (1.5, 1)])
@@ -107,8 +108,8 @@ def test_bounds_err_in_the_stated_direction_where_noise_differs(test_noise, sign
     # quieter test images than assumed: the bound is too low; noisier ones: too high
     case = {"signal": "gaussian", "noise": "shared", "reliability": 0.48, "test_noise": test_noise}
     found = moment_ceilings.bounds(seed=1, draws=50, halves=2, **case)
-    assert np.sign(found["lower"] - found["true lower"]) == sign
-    assert abs(found["lower"] - found["true lower"]) > 0.04
+    assert np.sign(found["RDM reliability"] - found["true RDM reliability"]) == sign
+    assert abs(found["RDM reliability"] - found["true RDM reliability"]) > 0.04
 
 
 def split_patterns(responses, roi="V1"):
@@ -125,17 +126,17 @@ def test_training_images_are_bounded_lower(dissimilarity):
         for split in patterns
     }
     for row in bounds.values():
-        assert 0 < row.lower < row.upper < 1
-        assert row.ci_low < row.lower
-        assert row.upper < row.ci_high <= 1
-    assert bounds["train"].upper < bounds["test"].upper
+        assert 0 < row.reliability < row.attainable < 1
+        assert row.reliability_ci_low < row.reliability
+        assert row.attainable_ci_low < row.attainable < row.attainable_ci_high <= 1
+    assert bounds["train"].attainable < bounds["test"].attainable
 
 
 def test_without_signal_the_interval_reaches_zero():
     patterns = split_patterns(averages(), "noise")
     row = moment_ceiling(patterns, REPEATS, "test", "correlation", "spearman", Settings(bootstrap=200))
-    assert row.ci_low < 0
-    assert row.lower < 0.2
+    assert row.reliability_ci_low < 0
+    assert row.reliability < 0.2
 
 
 def test_the_same_seed_gives_the_same_bounds():
@@ -162,7 +163,7 @@ def test_averages_get_both_ends_of_the_bracket_in_the_table():
     bounds = primary_ceilings(table)
     # what bounds the scores is the moment estimate of the test images
     assert {roi: row["kind"] for roi, row in bounds.items()} == {"V1": "moments", "noise": "moments"}
-    assert bounds["V1"]["ci_low"] > 0 > bounds["noise"]["ci_low"]
+    assert bounds["V1"]["reliability_ci_low"] > 0 > bounds["noise"]["reliability_ci_low"]
 
 
 def noiseless(responses, subject):
@@ -175,9 +176,7 @@ def test_averages_that_tell_no_noise_leave_the_ceiling_unknown():
     responses, _ = clean_responses(noiseless(averages(), "sub-01"), "responses")
     table = ceiling_table(brain_rdms(responses, "correlation"), responses, "kay", "spearman", INFERENCE)
     assert set(table["kind"]) == {"unknown", "voxel-halves"}
-    assert (
-        table.loc[table["kind"] == "unknown", ["lower", "upper", "ci_low", "ci_high"]].isna().all(axis=None)
-    )
+    assert table.loc[table["kind"] == "unknown", Ceiling.names()].isna().all(axis=None)
     assert {row["kind"] for row in primary_ceilings(table).values()} == {"unknown"}
 
 
@@ -198,7 +197,7 @@ def test_fixed_subjects_have_the_mean_of_their_ceilings():
     table = ceiling_table(rdms, responses, "vim1", "spearman", FIXED)
     assert "subjects" not in set(table["kind"])
     part = table[(table["split"] == "test") & (table["roi"] == "V1") & (table["kind"] == "moments")]
-    bounds = part.set_index("subject")["upper"]
+    bounds = part.set_index("subject")["attainable"]
     assert bounds["group"] == pytest.approx((bounds["sub-S1"] + bounds["sub-S2"]) / 2)
     assert primary_ceilings(table)["V1"]["subject"] == "group"
     # random subjects: the same table, and the ceiling between subjects

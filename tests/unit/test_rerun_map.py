@@ -96,7 +96,7 @@ def test_what_computes_nothing_reruns_nothing(monkeypatch, module):
 EDITS = {
     # a claim's text or rule
     "inference/claims/evaluate.py": {"claims", "power"} | RECOVERY,
-    "inference/claims/verdicts.py": {"claims", "power"} | RECOVERY,
+    "inference/claims/verdicts.py": {"claims", "power", "calibrate_bounds"} | RECOVERY,
     "inference/profile_table.py": {"claims"},
     "claim_names.py": {"claims", "power", "calibrate_regions"} | RECOVERY,
     # how files of claims are read, of which jobs see the content
@@ -112,6 +112,7 @@ EDITS = {
         "beta_recovery",
         *("calibration", "calibration_truth", "power", "plot_geometry"),
         *("calibrate_comparisons", "calibrate_regions", "confounds", "measures"),
+        "calibrate_bounds",
     }
     | RECOVERY,
     "formats/activations.py": {"extract", "network_rdms", "encoding", "banded"},
@@ -152,6 +153,7 @@ EDITS = {
     "geometry/ranks.py": {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "power", "plot_geometry"),
         *("calibrate_comparisons", "calibrate_regions", "confounds", "measures"),
+        "calibrate_bounds",
     }
     | RECOVERY,
     "inference/scores.py": {"rsa", "calibrate_regions"} | RECOVERY,
@@ -162,7 +164,11 @@ EDITS = {
     "geometry/descriptors.py": {"confounds"},
     "inference/score_table.py": {"scores"},
     "inference/ceilings/table.py": {"ceilings"},
-    "inference/ceilings/primary.py": {"claims", "comparisons", "plot_comparisons", "plot_scores"},
+    "inference/ceilings/repeats.py": {"ceilings", "calibrate_bounds"},
+    "figures/ceilings.py": {"plot_scores", "plot_comparisons"},
+    "validation/bounds.py": {"calibrate_bounds"},
+    "inference/ceilings/primary.py": {"claims", "power", "comparisons", "plot_comparisons", "plot_scores"}
+    | RECOVERY,
     # networks compared with each other: nothing but the tables and their figure
     "inference/comparisons.py": {"comparisons"},
     "figures/comparisons.py": {"plot_comparisons"},

@@ -99,7 +99,9 @@ def test_without_noise_the_generating_features_reach_the_ceiling_in_their_roi():
     ceilings = ceiling_table(brain, responses, "sim", "spearman", INFERENCE).set_index(["split", "roi"])
     for layer, roi in (("layer0", "V1"), ("layer1", "LO")):
         assert scores.loc[roi, layer] == pytest.approx(1, abs=1e-9)
-        assert ceilings.loc[("test", roi), ["lower", "upper"]].tolist() == pytest.approx([1, 1], abs=1e-9)
+        assert ceilings.loc[("test", roi), ["reliability", "attainable"]].tolist() == pytest.approx(
+            [1, 1], abs=1e-9
+        )
         assert scores[layer].drop(roi).item() < 0.6
 
 
@@ -181,7 +183,12 @@ def test_every_measure_goes_through_to_the_claims(
     # two training repeats are too few for halves of crossnobis
     few = ceilings[(ceilings["kind"] == "split-half") & (ceilings["split"] == "train")]
     assert len(few) == (0 if dissimilarity == "crossnobis" else 6)
-    assert (ceilings["lower"] <= ceilings["upper"] + 1e-9).all()
+    people = ceilings["kind"] == "subjects"
+    assert (ceilings["lower"] <= ceilings["attainable"] + 1e-9)[people].all()
+    assert (ceilings["attainable"] <= ceilings["upper"] + 1e-9)[people].all()
+    repeats = ceilings["kind"] == "split-half"
+    assert (ceilings["reliability"] <= ceilings["attainable"] + 1e-9)[repeats].all()
+    assert ceilings.loc[repeats, "lower"].isna().all()
     study = Study(
         models={name: model_scores(result, settings.seed) for name, result in results.items()},
         rois=["V1", "LO"],

@@ -23,6 +23,7 @@ from cortexrsa.inference.study import group_scores, model_scores, read_results
 from cortexrsa.inference.voxels import over_voxels
 from cortexrsa.validation.recovery import QUESTIONS
 from cortexrsa.validation.regions import ROIS, World, contrasts_of_rois, scored
+from support import ceiling
 
 QUICK = Settings(standard_error="one-pass", permutations=1, halves=2)
 
@@ -181,7 +182,7 @@ def test_rois_that_hold_one_layer_are_rarely_told_apart():
 def test_claims_that_compare_rois_say_what_they_generalise_over(result, tmp_path):
     write_dataset(tmp_path / "network.nc", result, {})
     found = read_results([tmp_path / "network.nc"])["network"]
-    ceilings = {roi: {"kind": "split-half", "lower": 0.5, "ci_low": 0.4} for roi in ROIS}
+    ceilings = {roi: ceiling("split-half", 0.5, 0.4, 0.7) for roi in ROIS}
     study = Study({"network": model_scores(found, 1)}, list(ROIS), ceilings, Cast(), 0.95)
     compared = QUESTIONS["claims"][0]
     alone = {"score": "best", "roi": "late"}

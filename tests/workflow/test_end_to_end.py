@@ -73,12 +73,12 @@ def test_ceilings_are_those_of_the_responses(finished):
     ceilings = table(finished, "tiny/ceilings.csv").set_index(["split", "roi"])
     assert set(ceilings["kind"]) == {"split-half"}
     # a measured RDM is less similar to another than to the truth
-    assert (ceilings["lower"] < ceilings["upper"]).all()
+    assert (ceilings["reliability"] < ceilings["attainable"]).all()
     scores = table(finished, "tiny/scores.csv").set_index(["split", "roi"])["score"]
     assert set(scores.index) == set(ceilings.index)
     # four repeats tell more than two
     for roi in ("V1", "LO"):
-        assert ceilings.loc[("test", roi), "lower"] > ceilings.loc[("train", roi), "lower"]
+        assert ceilings.loc[("test", roi), "attainable"] > ceilings.loc[("train", roi), "attainable"]
 
 
 def test_claims_follow_from_the_scores(finished):
@@ -109,13 +109,18 @@ def test_claims_follow_from_the_scores(finished):
     for part, value in expected.items():
         assert parts.loc[part, "estimate"] == pytest.approx(value, abs=1e-6), part
 
-    bounds = 0.2 * table(finished, "tiny/ceilings.csv").query("split == 'test'").set_index("roi")["lower"]
+    ceilings = table(finished, "tiny/ceilings.csv").query("split == 'test'").set_index("roi")
+    bounds = 0.2 * ceilings[["attainable", "attainable_ci_low", "attainable_ci_high"]]
     for (claim, roi, _), part in parts.iterrows():
         low, high = part["ci_low"], part["ci_high"]
         if claim in ("H2", "H4"):
             verdict = "supported" if low > 0 else "contradicted" if high < 0 else "inconclusive"
         elif claim == "H5":
-            inside, outside = max(-low, high) < bounds[roi], max(low, -high) > bounds[roi]
+            # errors of the slope and of the bound together
+            bound, least, most = bounds.loc[roi]
+            size, half = abs(part["estimate"]), (high - low) / 2
+            inside = size + np.hypot(half, bound - least) < bound
+            outside = size - np.hypot(half, most - bound) > bound
             verdict = "supported" if inside else "contradicted" if outside else "inconclusive"
         else:
             continue

@@ -24,6 +24,7 @@ STAGES = {path.stem for path in (ROOT / "scripts").glob("*.py")} - {
     *("calibration", "calibration_truth", "plot_calibration", "calibrate_comparisons"),
     "calibrate_regions",
     "calibrate_encoding",
+    *("calibrate_regions", "calibrate_bounds"),
     *("recovery", "plot_recovery", "power", "plot_power"),
     *("fetch", "read_kay", "read_rdm_dataset", "read_responses", "read_responses_stimuli", "index_corpus"),
     "banded",

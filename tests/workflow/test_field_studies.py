@@ -88,7 +88,7 @@ def test_a_study_of_every_layout_runs_from_its_folder(project):
         assert set(own["roi"]) == set(card["rois"]), layout
         assert own["score"].notna().all()
         ceilings = pd.read_csv(at(project, f"field_{layout}/ceilings.csv", "field.yaml"))
-        known = ceilings["lower"].notna()
+        known = ceilings["attainable"].notna()
         assert known.any() == (layout != "algonauts2023"), layout
 
 

@@ -90,7 +90,7 @@ def test_averages_go_through_the_whole_workflow(kay):
     assert pixels["V1"] > 0.3
     ceilings = pd.read_csv(results("small/ceilings.csv"))
     assert set(ceilings["kind"]) == {"moments", "voxel-halves"}
-    assert ceilings[["lower", "upper"]].notna().all(axis=None)
+    assert ceilings[["reliability", "attainable"]].notna().all(axis=None)
     reliability = pd.read_csv(results("small/reliability.csv"))
     assert reliability.groupby("split")["reliability"].median()["test"] > 0.5
     figures = results("small/figures")

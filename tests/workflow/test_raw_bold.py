@@ -213,7 +213,7 @@ def test_planted_betas_and_ceilings_are_recovered(finished):
     assert (table.xs("test", level="split")["r_mean"] > 0.6).all()
     test = table.xs("test", level="split")
     assert ((test["reliability"] - test["reliability_true"]).abs() < 0.2).all()
-    assert ((test["ceiling_upper"] - test["ceiling_true"]).abs() < 0.25).all()
+    assert ((test["ceiling_attainable"] - test["ceiling_true"]).abs() < 0.25).all()
 
 
 def test_single_trial_betas_give_cross_validated_distances(rerun):

@@ -194,14 +194,21 @@ def plot_beta_recovery(table: pd.DataFrame) -> plt.Figure:
             ("reliability_true", "true"),
             ("reliability", "from split halves"),
         ),
-        (panels[2], "noise ceiling", ("ceiling_true", "true"), ("ceiling_upper", "estimated upper bound")),
+        (
+            panels[2],
+            "noise ceiling",
+            ("ceiling_true", "true"),
+            ("ceiling_attainable", "attainable"),
+        ),
     ):
         axes.plot(x - 0.08, table[known[0]], "o", color=colours[0], ms=5, label=known[1])
         axes.plot(x + 0.08, table[found[0]], "s", color=colours[1], ms=5, label=found[1])
         axes.set(title=title, ylim=(min(0, axes.get_ylim()[0]), 1))
         axes.set_xticks(range(len(labels)), labels, fontsize=7)
         axes.legend(frameon=False, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.22))
-    panels[2].plot(x + 0.08, table["ceiling_lower"], "_", color=colours[2], ms=8, mew=2, label="lower bound")
+    panels[2].plot(
+        x + 0.08, table["ceiling_reliability"], "_", color=colours[2], ms=8, mew=2, label="reliability"
+    )
     panels[2].legend(frameon=False, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.22))
     panels[0].set_ylabel("median over voxels")
     return figure

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.patches import Arc
 
+from cortexrsa.figures.ceilings import draw_ceiling, handle_of, label_of
 from cortexrsa.figures.style import FAMILIES, FAMILY_STYLES, WIDTH, ordered_rois, placeholder
 from cortexrsa.formats.columns.comparisons import CEILING, PAIR
 from cortexrsa.geometry.registry import COMPARISONS
@@ -61,7 +62,7 @@ def plot_comparisons(
         else:
             _matrix(beside, differ)
         axes.set_title(roi, fontsize=9, loc="left", weight="bold")
-    _legend(figure, models, any(np.isfinite(ceiling["lower"]) for ceiling in bounds.values()))
+    _legend(figure, models, list(dict.fromkeys(filter(None, map(label_of, bounds.values())))))
     return figure
 
 
@@ -91,7 +92,7 @@ def _differing(comparisons: pd.DataFrame, rows: pd.DataFrame, alpha: float) -> n
 
 
 def _below_ceiling(comparisons: pd.DataFrame, rows: pd.DataFrame, alpha: float) -> np.ndarray:
-    """Whether each network is told to be below the ceiling's lower bound (or no ceiling is known)."""
+    """Whether each network is told to be below what is attainable (or no ceiling is known)."""
     against = comparisons[comparisons["kind"] == CEILING].set_index("first").loc[rows["model"]]
     return ~((against["p_fwe"] >= alpha) | (against["difference"] > 0)).to_numpy()
 
@@ -148,9 +149,7 @@ def _grid(kind: str, sizes: list[int]):
 
 
 def _ceiling(axes, ceiling: dict, along: str) -> None:
-    if np.isfinite(ceiling["lower"]):
-        span = axes.axvspan if along == "x" else axes.axhspan
-        span(ceiling["lower"], ceiling["upper"], color="0.5", alpha=0.2, lw=0, zorder=0)
+    draw_ceiling(axes, ceiling, "0.5", along, alpha=0.2)
     (axes.axvline if along == "x" else axes.axhline)(0, color="0.7", lw=0.6, zorder=0)
 
 
@@ -275,5 +274,5 @@ def _legend(figure, models, ceilings: bool) -> None:
                 label="not told to be below the ceiling",
             )
         )
-        handles.append(plt.Rectangle((0, 0), 1, 1, color="0.5", alpha=0.2, lw=0, label="noise ceiling"))
+        handles += map(handle_of, ceilings)
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=6.5, frameon=False)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
+from cortexrsa.figures.ceilings import draw_ceiling, handle_of, label_of
 from cortexrsa.figures.style import (
     ROI_STYLES,
     WIDTH,
@@ -30,11 +31,6 @@ def score_label(scores: pd.DataFrame) -> str:
     measure = scores["measure"].iloc[0]
     label = COMPARISONS[measure].label if measure in COMPARISONS else measure
     return f"RDM similarity ({label})"
-
-
-def _ceiling_band(axes, ceiling: dict, colour, label: str | None = None) -> None:
-    if np.isfinite(ceiling["lower"]):
-        axes.axhspan(ceiling["lower"], ceiling["upper"], color=colour, alpha=0.18, lw=0, label=label)
 
 
 def _label_outer(grid: np.ndarray, panels: int, score: str) -> None:
@@ -75,7 +71,7 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
     for axes, name in zip(grid.flat, names, strict=False):
         for k, roi in enumerate(rois):
             line = scores[(scores["model"] == name) & (scores["roi"] == roi)].sort_values("layer_index")
-            _ceiling_band(axes, bounds[roi], colours[roi])
+            draw_ceiling(axes, bounds[roi], colours[roi])
             axes.fill_between(
                 line["depth"], line["ci_low"], line["ci_high"], color=colours[roi], alpha=0.25, lw=0
             )
@@ -92,10 +88,10 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
         axes.set_title(models[name]["label"], fontsize=8)
     _label_outer(grid, len(names), score_label(scores))
     say_how_many(figure, drawn, deep)
-    handles, labels = grid.flat[0].get_legend_handles_labels()
+    handles, _ = grid.flat[0].get_legend_handles_labels()
+    known = dict.fromkeys(filter(None, map(label_of, bounds.values())))
     figure.legend(
-        handles,
-        labels,
+        handles=[*map(handle_of, known), *handles],
         loc="outside lower center",
         ncols=len(rois),
         frameon=False,
@@ -120,7 +116,7 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
         rows, columns, figsize=(WIDTH, 3.0 * rows + 0.3 + legend), sharex=True, sharey=True, squeeze=False
     )
     for axes, roi in zip(grid.flat, rois, strict=False):
-        _ceiling_band(axes, bounds[roi], "0.3", label="noise ceiling")
+        draw_ceiling(axes, bounds[roi], "0.3")
         for name, style in styles.items():
             line = scores[(scores["model"] == name) & (scores["roi"] == roi)].sort_values("layer_index")
             if len(line) == 1:

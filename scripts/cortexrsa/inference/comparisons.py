@@ -23,7 +23,7 @@ from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import group_scores, parts_of
 from cortexrsa.seeds import by_card
 
-LOWER_BOUND = "noise ceiling (lower bound)"
+ATTAINABLE = "noise ceiling (attainable)"
 # what is compared, by the candidates of `scores.score_network`
 STATISTICS = {"all": "held-out best layer", FITTED: "held-out weighted layers"}
 NUMBERS = ("second_score", "difference", "se", "ci_low", "ci_high", "p", "p_fwe", "q_fdr")
@@ -174,7 +174,7 @@ class Comparison:
         return self._rows(PAIR, first, np.array(self.names, object)[second], values, note)
 
     def against_ceiling(self, ceiling: dict) -> pd.DataFrame:
-        """Every network against the lower bound of the noise ceiling.
+        """Every network against what a perfect model attains.
 
         The limits of the difference are recovered from those of the score and of the bound (MOVER, Zou &
         Donner 2008, doi:10.1002/sim.3095), as if the two were independent. They rise and fall with the same
@@ -182,23 +182,25 @@ class Comparison:
         """
         values = {name: np.full(len(self.names), np.nan) for name in NUMBERS}
         note = np.array([self._missing(k) for k in range(len(self.names))], object)
-        if not np.isfinite(ceiling["lower"]):
+        if not np.isfinite(ceiling["attainable"]):
             note[: self.sound] = "no noise ceiling is known here"
         else:
             known = slice(0, self.sound)
-            values["second_score"][:] = ceiling["lower"]
+            values["second_score"][:] = ceiling["attainable"]
             found = self.scores.evaluated()
             _, low, _ = found.interval(self.settings.confidence)
             quantile = stats.t.ppf(0.5 + self.settings.confidence / 2, found.dof)
-            se = np.hypot(found.value - low, ceiling["lower"] - ceiling["ci_low"]) / quantile
-            difference = found.value - ceiling["lower"]
+            difference = found.value - ceiling["attainable"]
+            # the side of the ceiling's interval on which the score lies
+            limit = np.where(difference < 0, ceiling["attainable_ci_low"], ceiling["attainable_ci_high"])
+            se = np.hypot(found.value - low, limit - ceiling["attainable"]) / quantile
             p = 2 * stats.t.sf(np.abs(difference) / se, found.dof)
             values["difference"][known], values["se"][known] = difference, se
             values["ci_low"][known] = difference - quantile * se
             values["ci_high"][known] = difference + quantile * se
             values["p"][known], values["p_fwe"][known] = p, holm(p)
             values["q_fdr"][known] = false_discovery_q(p)
-        return self._rows(CEILING, np.arange(len(self.names)), LOWER_BOUND, values, note)
+        return self._rows(CEILING, np.arange(len(self.names)), ATTAINABLE, values, note)
 
     def against_controls(self, controls: dict[str, str | None]) -> pd.DataFrame:
         """Every network that has an untrained control against it; a family of its own."""

@@ -129,8 +129,9 @@ def reliability_ceilings(result: xarray.Dataset, rois: list[str]) -> dict[str, d
     """
     # the mean root of the reliability: the same for all networks and layers
     found = result["ceiling"].mean("subject").sel(roi=rois).to_numpy()
+    names = "attainable", "attainable_ci_low", "attainable_ci_high"
     return {
-        roi: {"kind": "reliability" if np.isfinite(value) else "unknown", "lower": value, "ci_low": value}
+        roi: {"kind": "reliability" if np.isfinite(value) else "unknown"} | dict.fromkeys(names, value)
         for roi, value in zip(rois, found.tolist(), strict=True)
     }
 

@@ -18,6 +18,7 @@ from cortexrsa.claim_names import Cast
 from cortexrsa.formats.columns.power import POWER
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
+from cortexrsa.inference.ceilings.bounds import taken_as_known
 from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.errors import over_subjects
@@ -116,11 +117,12 @@ def _brain(design: Design, codes: np.ndarray, random: np.random.Generator) -> tu
             group = brain[:, r]
             others = (group.sum(axis=0) - group) / (len(group) - 1)
             pairs = zip(group[:, None], others[:, None], strict=True)
-            lower, kind = np.mean([compare(one, rest)[0, 0] for one, rest in pairs]), "subjects"
+            lower = np.mean([compare(one, rest)[0, 0] for one, rest in pairs])
+            ceilings[roi] = {"kind": "subjects", **taken_as_known(lower, design.subjects)}
         else:
             halves = [rdm(half)[None] for half in measured[0, r]]
-            lower, kind = float(spearman_brown(compare(*halves)[0, 0])), "split-half"
-        ceilings[roi] = {"kind": kind, "lower": lower, "upper": np.nan, "ci_low": lower}
+            reliability = float(spearman_brown(compare(*halves)[0, 0]))
+            ceilings[roi] = {"kind": "split-half", **taken_as_known(reliability)}
     return brain, ceilings
 
 

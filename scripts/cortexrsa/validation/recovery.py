@@ -24,6 +24,7 @@ from cortexrsa.formats.tables import read_table
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.geometry.voxel_groups import rdms_without
+from cortexrsa.inference.ceilings.bounds import taken_as_known
 from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.families import familywise_p
@@ -218,8 +219,8 @@ def _claims(results: dict, halves: dict, split: np.ndarray, settings: Settings) 
     ceilings = {}
     for roi, values in halves.items():
         first, second = (rdm(half[split == PRIMARY])[None] for half in values)
-        lower = float(spearman_brown(compare(first, second)[0, 0]))
-        ceilings[roi] = {"kind": "split-half", "lower": lower, "ci_low": lower}
+        reliability = float(spearman_brown(compare(first, second)[0, 0]))
+        ceilings[roi] = {"kind": "split-half", **taken_as_known(reliability)}
     models, sampled = (
         {name: model_scores(result, settings.seed, voxels) for name, result in results.items()}
         for voxels in (False, True)

@@ -26,8 +26,8 @@ def add_true_ceilings(
     Returns
     -------
     The table with ceiling_true, the similarity of the noiseless RDM to the measured one (NaN without
-    signal), and ceiling_lower and ceiling_upper, as estimated without the truth from the repeats of the
-    subject (NaN where there are none).
+    signal), and ceiling_reliability and ceiling_attainable, as estimated without the truth from the repeats
+    of the subject (NaN where there are none).
     """
 
     def only_row(rdms: RDMs, row) -> np.ndarray | None:
@@ -41,7 +41,8 @@ def add_true_ceilings(
         value = np.nan if reference is None else compare(only_row(measured, row), reference, comparison)[0, 0]
         same = (ceilings["subject"] == row.subject) & (ceilings["roi"] == row.roi)
         same &= (ceilings["split"] == row.split) & (ceilings["kind"] == "split-half")
-        bounds = ceilings.loc[same, ["lower", "upper"]].to_numpy()
-        lower, upper = bounds[0] if len(bounds) else (np.nan, np.nan)
-        rows.append({"ceiling_true": value, "ceiling_lower": lower, "ceiling_upper": upper})
-    return table.join(pd.DataFrame(rows, index=table.index))
+        found = ceilings.loc[same, ["reliability", "attainable"]].to_numpy()
+        reliability, attainable = found[0] if len(found) else (np.nan, np.nan)
+        rows.append((value, reliability, attainable))
+    names = [f"ceiling_{name}" for name in ("true", "reliability", "attainable")]
+    return table.join(pd.DataFrame(rows, index=table.index, columns=names))

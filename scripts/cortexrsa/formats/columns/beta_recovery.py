@@ -19,11 +19,11 @@ BETA_RECOVERY = Table(
         "ceiling_true": Column(
             "number", "similarity of the noiseless RDM to the measured one", unit="of the comparison"
         ),
-        "ceiling_lower": Column(
-            "number", "lower bound of the noise ceiling, estimated", unit="of the comparison"
+        "ceiling_reliability": Column(
+            "number", "reliability of the RDM, from halves of the repeats", unit="of the comparison"
         ),
-        "ceiling_upper": Column(
-            "number", "upper bound of the noise ceiling, estimated", unit="of the comparison"
+        "ceiling_attainable": Column(
+            "number", "its root, what a perfect model attains", unit="of the comparison"
         ),
     },
     file="{dataset}/beta_recovery.csv",

@@ -76,6 +76,18 @@ ENCODED = Table(
     file="calibration/encoding-{stimuli}-stimuli.csv",
     row="a statistic of encoding models, over simulated studies",
 )
+BOUNDS = Table(
+    {
+        "data": Column("text", "what the noise ceiling is estimated from: repeats of one person, or people"),
+        "statistic": Column("text", "what is averaged over the studies"),
+        "bound": Column("text", "attainable, or what claims took shares of before; empty: of no bound"),
+        "value": Column("number", "mean over the studies", unit="as score, or 0 to 1"),
+        "mc_error": Column("number", "Monte Carlo standard error of the mean", unit="as value"),
+        "stimuli": STUDY["stimuli"],
+    },
+    file="calibration/bounds-{stimuli}-stimuli.csv",
+    row="a property of noise ceilings, over simulated studies",
+)
 CALIBRATION = Table(
     {**STATISTIC, **INTERVALS, **MC_ERROR, **ERRORS, **STUDY, **RATE},
     file="calibration/calibration.csv",

@@ -12,10 +12,31 @@ CEILINGS = Table(
         "kind": Column(
             "text", "what it is estimated from, or the convention of a published table; unknown: none can be"
         ),
-        "lower": Column("number", "lower bound; missing where it is unknown", unit="as score"),
-        "upper": Column("number", "upper bound; missing where it is unknown", unit="as score"),
-        "ci_low": Column("number", "lower limit of the lower bound's confidence interval", unit="as score"),
-        "ci_high": Column("number", "upper limit of the upper bound's confidence interval", unit="as score"),
+        "lower": Column(
+            "number",
+            "of several people: similarity of each to the mean RDM of the others; missing without them",
+            unit="as score",
+        ),
+        "lower_ci_low": Column("number", "lower limit of its confidence interval", unit="as score"),
+        "upper": Column(
+            "number", "of several people: similarity of each to the mean RDM of all", unit="as score"
+        ),
+        "upper_ci_high": Column("number", "upper limit of its confidence interval", unit="as score"),
+        "reliability": Column(
+            "number",
+            "of repeats: similarity of two measurements of this quality, which a perfect model exceeds; "
+            "missing without them",
+            unit="as score",
+        ),
+        "reliability_ci_low": Column("number", "lower limit of its confidence interval", unit="as score"),
+        "attainable": Column(
+            "number",
+            "score of a perfect model: the geometry that people share, or the noiseless RDM; missing where "
+            "it is unknown",
+            unit="as score",
+        ),
+        "attainable_ci_low": Column("number", "lower limit of its confidence interval", unit="as score"),
+        "attainable_ci_high": Column("number", "upper limit of its confidence interval", unit="as score"),
         "assumes": Column("text", "what the bounds assume"),
     },
     file="{dataset}/ceilings.csv",

@@ -19,7 +19,7 @@ COMPARISONS = Table(
         **PLACE,
         "kind": Column(
             "text",
-            "pair: two networks; ceiling: a network and the noise ceiling's lower bound; control: a network "
+            "pair: two networks; ceiling: a network and what a perfect model attains; control: a network "
             "and its untrained control. Each kind is a family of tests of its own",
         ),
         "first": Column("text", "name of the network's card; of a pair the one with the higher score"),

@@ -1,24 +1,115 @@
-"""The two bounds of a noise ceiling, with the outer limits of their intervals."""
+"""Noise ceilings: bounds of people, the reliability of repeats, and what a perfect model attains."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
-from cortexrsa.inference.errors import Estimate
+import numpy as np
+
+from cortexrsa.inference.errors import Estimate, Replicated
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What the best possible model could score: two bounds, ci_low of the lower, ci_high of the upper."""
+    """What the best possible model could score, and what that is known from; NaN where there is none.
 
-    lower: float
-    upper: float
-    ci_low: float
-    ci_high: float
+    Bounds of people and the reliability of repeats are different quantities. A perfect model's score lies
+    between the former. It exceeds the latter, the similarity of two measurements, since its own RDM has no
+    noise.
+
+    Attributes
+    ----------
+    lower, lower_ci_low : of people: similarity to the mean RDM of the others, lower limit of its interval
+    upper, upper_ci_high : of people: similarity to the mean RDM of all, upper limit of its interval
+    reliability, reliability_ci_low : of repeats: similarity of two measurements of this quality
+    attainable, attainable_ci_low, attainable_ci_high : score of a perfect model: of the geometry that people
+        share, or of the noiseless RDM
+    """
+
+    lower: float = np.nan
+    lower_ci_low: float = np.nan
+    upper: float = np.nan
+    upper_ci_high: float = np.nan
+    reliability: float = np.nan
+    reliability_ci_low: float = np.nan
+    attainable: float = np.nan
+    attainable_ci_low: float = np.nan
+    attainable_ci_high: float = np.nan
+
+    @classmethod
+    def names(cls) -> list[str]:
+        return [field.name for field in fields(cls)]
+
+    def known(self) -> dict[str, float]:
+        """Those that there are."""
+        return {name: value for name, value in asdict(self).items() if not np.isnan(value)}
 
 
-def ceiling(lower: Estimate, upper: Estimate, confidence: float) -> Ceiling:
-    """Ceiling of two estimated bounds."""
-    _, low, _ = lower.interval(confidence)
-    _, _, high = upper.interval(confidence)
-    return Ceiling(float(lower.value), float(upper.value), float(low), float(high))
+def of_people(lower: Replicated, upper: Replicated, people: int, confidence: float) -> Ceiling:
+    """Ceiling of two bounds of several people."""
+    found = lower.apply(lambda values: attainable_of_people(values, people)).evaluated()
+    _, low, _ = lower.evaluated().interval(confidence)
+    _, _, high = upper.evaluated().interval(confidence)
+    return Ceiling(
+        lower=float(lower.estimate),
+        lower_ci_low=float(low),
+        upper=float(upper.estimate),
+        upper_ci_high=float(high),
+        **_attainable(found, confidence),
+    )
+
+
+def of_repeats(reliability: Estimate, attainable: Estimate, confidence: float) -> Ceiling:
+    """Ceiling of the reliability of a measured RDM, and of its root."""
+    _, low, _ = reliability.interval(confidence)
+    return Ceiling(
+        reliability=float(reliability.value),
+        reliability_ci_low=float(low),
+        **_attainable(attainable, confidence),
+    )
+
+
+def _attainable(found: Estimate, confidence: float) -> dict[str, float]:
+    _, low, high = found.interval(confidence)
+    return {
+        "attainable": float(found.value),
+        "attainable_ci_low": float(low),
+        "attainable_ci_high": float(high),
+    }
+
+
+def taken_as_known(value: float, people: int = 1) -> dict[str, float]:
+    """Ceiling without an error: of the lower bound of several people, or of a reliability."""
+    name = "lower" if people > 1 else "reliability"
+    best = attainable_of_people(value, people) if people > 1 else np.sqrt(max(value, 0.0))
+    limits = dict.fromkeys(("attainable", "attainable_ci_low", "attainable_ci_high"), float(best))
+    return Ceiling(**{name: value, f"{name}_ci_low": value}, **limits).known()
+
+
+def attainable_of_people(lower: np.ndarray, people: int) -> np.ndarray:
+    """Mean similarity of people's RDMs to the geometry that they share, from the lower bound.
+
+    With RDMs of one geometry and errors of their own, of pairwise similarity r, the bound that leaves each
+    person out is r / sqrt(r + (1 - r) / m) with m others, and the similarity to the shared geometry sqrt(r):
+    above the lower bound, whose mean RDM is noisy, and below the upper one, whose mean RDM has the person's
+    own errors in it.
+
+    Parameters
+    ----------
+    lower : (...); below 0 nothing is shared
+    people : at least 2
+
+    References
+    ----------
+    Nili et al. 2014, doi:10.1371/journal.pcbi.1003553 (the bounds); Spearman 1910 and Brown 1910 (means of
+    parallel measurements)
+
+    Examples
+    --------
+    >>> r, m = 0.25, 3
+    >>> bool(np.isclose(attainable_of_people(r / np.sqrt(r + (1 - r) / m), m + 1), np.sqrt(r)))
+    True
+    """
+    m, square = people - 1, np.maximum(lower, 0) ** 2
+    r = (square * (m - 1) + np.sqrt((square * (m - 1)) ** 2 + 4 * m * square)) / (2 * m)
+    return np.sqrt(r)

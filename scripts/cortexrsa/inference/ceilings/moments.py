@@ -61,9 +61,9 @@ def moment_ceiling(
     Averages over k repeats have covariance S + N / k over stimuli, so two splits give the moments of signal S
     and noise N, of first order (the variances of `signal_and_noise`) and of second order, which say how many
     dimensions either has and so how far noise disturbs an RDM. RDMs of signal patterns, and of two noisy
-    measurements of them, are then simulated with these moments: lower is the similarity of the two
-    measurements, upper that of the noiseless RDM with one. The interval is that of the signal's share in the
-    variance of inner products over samples of the stimuli of both splits, on the scale of the bound.
+    measurements of them, are then simulated with these moments: the reliability is the similarity of the two
+    measurements, attainable that of the noiseless RDM with one. The interval is that of the signal's share in
+    the variance of inner products over samples of the stimuli of both splits, on the scale of the bound.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def moment_ceiling(
 
     Returns
     -------
-    Ceiling; without signal the lower bound is the (negative) share, and the upper bound 0. None where
+    Ceiling; without signal the reliability is the (negative) share, and attainable is 0. None where
     averages over more repeats vary no less: the noise cannot be told then.
     """
     prepared = {name: _prepared(values, dissimilarity) for name, values in patterns.items()}
@@ -88,9 +88,11 @@ def moment_ceiling(
         return None
     share = found.reliability
     if share > 0 and found.signal > 0:
-        lower, upper = _simulated_bounds(found, repeats[split], dissimilarity, comparison, settings.seed)
+        reliability, attainable = _simulated_bounds(
+            found, repeats[split], dissimilarity, comparison, settings.seed
+        )
     else:
-        lower, upper = min(share, 0.0), 0.0
+        reliability, attainable = min(share, 0.0), 0.0
     # the same moments in resamples of the stimuli of one split, with the other as it is
     parts = []
     resamples = _resamples(patterns, settings)
@@ -103,19 +105,17 @@ def moment_ceiling(
         made = Replicates.of_resamples(resamples[resampled])
         parts.append(Replicated(shares[0], shares[1:], made))
     roots = [part.apply(lambda shares: np.sqrt(np.maximum(shares, 0))) for part in parts]
-    errors = {
-        "lower": Estimate.of_samples(parts).interval(settings.confidence),
-        "upper": Estimate.of_samples(roots).interval(settings.confidence),
-    }
+    _, low_share, _ = Estimate.of_samples(parts).interval(settings.confidence)
+    _, *of_root = Estimate.of_samples(roots).interval(settings.confidence)
     # the interval of the share, on the scale of the bound; as it is where there is no signal to simulate
-    slope = {"lower": 1.0, "upper": 1.0}
-    if upper > 0:
-        slope = {"lower": lower / share, "upper": upper / np.sqrt(share)}
+    slope = (reliability / share, attainable / np.sqrt(share)) if attainable > 0 else (1.0, 1.0)
+    low, high = (attainable + slope[1] * (limit - np.sqrt(max(share, 0))) for limit in of_root)
     return Ceiling(
-        float(lower),
-        float(upper),
-        float(lower - slope["lower"] * (share - errors["lower"][1])),
-        float(min(1, upper + slope["upper"] * (errors["upper"][2] - np.sqrt(max(share, 0))))),
+        reliability=float(reliability),
+        reliability_ci_low=float(reliability - slope[0] * (share - low_share)),
+        attainable=float(attainable),
+        attainable_ci_low=float(low),
+        attainable_ci_high=float(min(1, high)),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from cortexrsa.brain.reliability import spearman_brown
 from cortexrsa.geometry.crossnobis import rdm_of_trials
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference.ceilings.bounds import Ceiling, ceiling
+from cortexrsa.inference.ceilings.bounds import Ceiling, of_repeats
 from cortexrsa.inference.errors import Replicated
 from cortexrsa.inference.replication import Replication
 from cortexrsa.inference.settings import Settings
@@ -27,8 +27,8 @@ def split_half_ceiling(
     """Ceiling from repeated presentations to one subject.
 
     Halves of the repeats give two RDMs; their mean similarity over random splits, stepped up to all repeats
-    by Spearman-Brown, is the reliability of the RDM: the lower bound. Its square root, the correlation of
-    the measured with the noiseless RDM in classical test theory, is the upper bound.
+    by Spearman-Brown, is the reliability of the RDM. A perfect model exceeds it: what is attainable is its
+    square root, the correlation of the measured with the noiseless RDM in classical test theory.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ def voxel_half_ceiling(
 ) -> Ceiling:
     """Optimistic ceiling of one RDM: random halves of the voxels in place of repeats.
 
-    The RDMs of two halves are compared and stepped up to all voxels by Spearman-Brown: the lower bound; its
-    square root is the upper one. Noise that voxels share counts as signal, so true bounds lie below.
+    The RDMs of two halves are compared and stepped up to all voxels by Spearman-Brown: the reliability, whose
+    square root is attainable. Noise that voxels share counts as signal, so the true values lie below.
 
     Parameters
     ----------
@@ -90,6 +90,6 @@ def _stepped_up(
     score = np.mean([similarity[0, 0] for similarity, _ in found])
     deviations = np.mean([deviation[:, 0, 0] for _, deviation in found], axis=0)
     half = Replicated(np.asarray(score), score + deviations, replication.replicates)
-    lower = half.apply(lambda similarity: spearman_brown(similarity, factor))
-    upper = lower.apply(lambda reliability: np.sqrt(np.maximum(reliability, 0)))
-    return ceiling(lower.evaluated(), upper.evaluated(), settings.confidence)
+    whole = half.apply(lambda similarity: spearman_brown(similarity, factor))
+    root = whole.apply(lambda reliability: np.sqrt(np.maximum(reliability, 0)))
+    return of_repeats(whole.evaluated(), root.evaluated(), settings.confidence)

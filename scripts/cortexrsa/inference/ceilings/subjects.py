@@ -7,7 +7,7 @@ import numpy as np
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.mean_rdm import on_scale, sum_of_rdms
 from cortexrsa.geometry.rdm import Rows
-from cortexrsa.inference.ceilings.bounds import Ceiling, ceiling
+from cortexrsa.inference.ceilings.bounds import Ceiling, of_people
 from cortexrsa.inference.errors import over_subjects
 from cortexrsa.inference.replication import Replication
 from cortexrsa.inference.settings import Settings
@@ -48,8 +48,8 @@ def subject_ceiling(
     scores = np.concatenate([score for score, _ in found])
     deviations = np.concatenate([deviation for _, deviation in found], axis=1)
     bounds = over_subjects(scores, deviations, replication.replicates, settings.seed)
-    lower, upper = (bounds.apply(lambda values, k=k: values[..., k]).evaluated() for k in range(2))
-    return ceiling(lower, upper, settings.confidence)
+    lower, upper = (bounds.apply(lambda values, k=k: values[..., k]) for k in range(2))
+    return of_people(lower, upper, count, settings.confidence)
 
 
 def published_ceilings(brain: np.ndarray | Rows, comparison: str) -> list[dict]:

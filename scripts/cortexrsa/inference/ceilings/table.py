@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import product
 
 import numpy as np
@@ -15,6 +14,7 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.crossnobis import prepared
 from cortexrsa.geometry.regions import trials_of
 from cortexrsa.geometry.registry import DISSIMILARITIES
+from cortexrsa.inference.ceilings.bounds import Ceiling
 from cortexrsa.inference.ceilings.moments import moment_ceiling
 from cortexrsa.inference.ceilings.repeats import split_half_ceiling, voxel_half_ceiling
 from cortexrsa.inference.ceilings.subjects import published_ceilings, subject_ceiling
@@ -25,15 +25,15 @@ from cortexrsa.inference.splits import brain_rows, parts_of, splits_of
 
 ASSUMES = {
     "subjects": "subjects share one geometry; upper includes the subject in the mean RDM, lower leaves it "
-    "out",
+    "out, attainable is the similarity to the shared geometry, with errors that are independent",
     "subjects-unscaled": "as subjects, with the mean of the RDMs as they are; for comparison with published "
     "tables",
     "subjects-unscaled-squared": "as subjects-unscaled, the mean of the squared similarities; for comparison "
     "with published tables of explained variance",
-    "split-half": "repeats differ by independent noise; lower is the similarity of two measurements of this "
-    "quality, upper that of the noiseless RDM with this one",
-    "moments": "training and test images share the variance of signal and of noise; lower is the similarity "
-    "of two measurements of this quality, upper that of the noiseless RDM with this one",
+    "split-half": "repeats differ by independent noise; reliability is the similarity of two measurements of "
+    "this quality, attainable that of the noiseless RDM with this one",
+    "moments": "training and test images share the variance of signal and of noise; reliability is the "
+    "similarity of two measurements of this quality, attainable that of the noiseless RDM with this one",
     "voxel-halves": "voxels have independent noise; optimistic, since noise that they share counts as signal",
     "unknown": "one RDM and no repeats, or averages over more repeats that vary no less: no bound can be "
     "given",
@@ -79,9 +79,9 @@ def average_ceilings(
     dissimilarity = DISSIMILARITIES[dissimilarity].of_layers  # whitened patterns are compared by it
     moments = moment_ceiling(patterns, repeats, split, dissimilarity, comparison, settings)
     halves = voxel_half_ceiling(patterns[split], methods[split], dissimilarity, comparison, settings)
-    known = {"kind": "moments"} | asdict(moments) if moments else {"kind": "unknown"}
-    # averages have an upper bound of 1
-    bounded = asdict(halves) | {"ci_high": min(1.0, halves.ci_high)}
+    known = {"kind": "moments"} | moments.known() if moments else {"kind": "unknown"}
+    # no model exceeds 1
+    bounded = halves.known() | {"attainable_ci_high": min(1.0, halves.attainable_ci_high)}
     return [known, {"kind": "voxel-halves"} | bounded]
 
 
@@ -97,7 +97,8 @@ def mean_over_subjects(rows: list[dict]) -> list[dict]:
         .groupby("kind", sort=False)
         .filter(lambda kind: len(kind) == table["subject"].nunique())
     )
-    means = known.groupby("kind", sort=False)[["lower", "upper", "ci_low", "ci_high"]].mean()
+    bounds = [name for name in Ceiling.names() if name in known]
+    means = known.groupby("kind", sort=False)[bounds].mean()
     first = [{"subject": GROUP, "kind": "unknown"}] if unknown.any() else []
     return first + [{"subject": GROUP, "kind": kind} | row for kind, row in means.to_dict("index").items()]
 
@@ -134,7 +135,7 @@ def ceiling_table(
             if len(subjects) > 1 and not settings.fixed_subjects:
                 own = targets.take(range(r, len(targets), len(rois)))
                 bounds = subject_ceiling(own, methods[split], comparison, settings, threads)
-                found.append({"subject": GROUP, "kind": "subjects"} | asdict(bounds))
+                found.append({"subject": GROUP, "kind": "subjects"} | bounds.known())
                 # after it: the first row of the group is the primary one
                 found += [{"subject": GROUP} | row for row in published_ceilings(own, comparison)]
             if responses is not None:
@@ -158,4 +159,4 @@ def _of_one(brain, responses, place, methods, comparison, settings, threads) -> 
         found = average_ceilings(responses, *place, methods, dissimilarity, comparison, settings)
         return [{"subject": subject} | bounds for bounds in found]
     bounds = split_half_ceiling(trials, methods[split], dissimilarity, comparison, settings, threads)
-    return [{"subject": subject, "kind": "split-half"} | asdict(bounds)]
+    return [{"subject": subject, "kind": "split-half"} | bounds.known()]

@@ -11,11 +11,13 @@ import pandas as pd
 
 from cortexrsa.claim_names import Unplayed, words
 from cortexrsa.formats.columns import claims as tables
+from cortexrsa.inference.ceilings.primary import signal_of
 from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.claims.terms import Scope, label_of, measures_of, networks_of, place_of, terms
 from cortexrsa.inference.claims.values import NoValue, Terms, value_of
 from cortexrsa.inference.claims.verdicts import (
     BARELY,
+    Bound,
     agreeing,
     apart,
     holm_over_parts,
@@ -128,7 +130,7 @@ def _obstacle(study: Study, of: Terms, bounded: bool) -> str | None:
         if bounded and any(study.ceilings_of(each)[roi]["kind"] == "unknown" for each in measured):
             return f"no noise ceiling in {roi}, so no bound"
         # whether a ROI has a signal at all is asked of its RDMs, whatever the measure
-        if study.ceilings[roi]["kind"] != "unknown" and not study.ceilings[roi]["ci_low"] > 0:
+        if study.ceilings[roi]["kind"] != "unknown" and not signal_of(study.ceilings[roi])[2] > 0:
             return _no_signal(study, roi)
     return None
 
@@ -140,9 +142,10 @@ def _rois(of: Terms) -> list[str]:
 def _no_signal(study: Study, roi: str) -> str:
     """Why a ROI's signal is not reliable, and how a significant score in it goes with that."""
     ceiling = study.ceilings[roi]
-    low = ceiling["ci_low"]
-    text = f"no reliable signal in {roi}: noise ceiling's lower bound {ceiling['lower']:.3f}, "
-    text += f"interval from {apart(low, 0)}{', barely below 0' * (low > -BARELY * ceiling['lower'])}"
+    name, value, low = signal_of(ceiling)
+    said = "noise ceiling's lower bound" if name == "lower" else "reliability of the RDM"
+    text = f"no reliable signal in {roi}: {said} {value:.3f}, "
+    text += f"interval from {apart(low, 0)}{', barely below 0' * (low > -BARELY * value)}"
     smallest = study.smallest_p.get(roi, np.nan)
     if smallest < 1 - study.confidence:
         text += (
@@ -197,8 +200,7 @@ def _evaluated(studies: Sequence[Study], part: Part) -> dict:
             return row | _relative(study, of, against, sense, part.expect[sense])
         bound = part.expect[sense]
         if bounded:
-            bound = _share_of_ceiling(study, of, bound, sense)
-        sense = {"at_least": "greater", "at_most": "less"}.get(sense, sense)
+            return row | _against_ceiling(study, of, bound, sense)
         return row | judged(value_of(study, of, bound), study.confidence, bound, sense)
     except (Unplayed, NoValue) as reason:
         return row | {"reason": str(reason)}
@@ -224,15 +226,26 @@ def _same(of: Terms) -> str | None:
     return None
 
 
-def _share_of_ceiling(study: Study, of: Terms, share: float, sense: str) -> float:
-    """A share of the lower bound of the noise ceiling, of the ROI in which it is the stricter.
+def _against_ceiling(study: Study, of: Terms, share: float, sense: str) -> dict:
+    """Row of a statistic that is compared with a share of what a perfect model attains, whose error counts.
 
-    That of a squared distance is squared.
+    Of several ROIs it is the one in which the bound is the stricter; that of a squared distance is squared.
     """
     ceilings = study.ceilings_of(of[0][1].measure)
-    bounds = [share * ceilings[roi]["lower"] for roi in _rois(of)]
-    bound = max(bounds) if sense == "at_least" else min(bounds)
-    return bound**2 if of[0][1].kind == "squared distance" else bound
+    choose = max if sense == "at_least" else min
+    roi = choose(_rois(of), key=lambda roi: ceilings[roi]["attainable"])
+    names = "attainable", "attainable_ci_low", "attainable_ci_high"
+    limits = [ceilings[roi][name] for name in names]
+    power = 2 if of[0][1].kind == "squared distance" else 1
+    bound = Bound(*(np.sign(limit) * abs(share * limit) ** power for limit in limits))
+    sense = {"at_least": "greater", "at_most": "less"}.get(sense, sense)
+    found = value_of(study, of, bound.value)
+    stricter = bound.with_error(abs(found.value) if sense == "equivalent" else found.value)
+    if of[0][1].kind == "largest difference":
+        found = value_of(study, of, stricter)
+    row = judged(found, study.confidence, stricter, sense)
+    said = f"{share:g} of the attainable {limits[0]:.3f} [{limits[1]:.3f}, {limits[2]:.3f}] in {roi}"
+    return row | {"reason": f"{row['reason']}; the bound is {said}, with its error"}
 
 
 def _relative(study: Study, of: Terms, against: Terms, sense: str, share: float) -> dict:

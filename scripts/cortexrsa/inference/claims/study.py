@@ -18,7 +18,7 @@ class Study:
     models : scores of RSA on the test stimuli, by model name; of several seeds their mean
     seeds : scores of the single seeds, of each model that has several
     rois : ROI labels, in the order of the scores' axis
-    ceilings : per ROI dict of kind, lower, ci_low (`kind` "unknown": no bound)
+    ceilings : per ROI a row of `ceilings.csv`, see `ceilings.primary` (`kind` "unknown": no bound)
     cast : who plays which part
     confidence : of the intervals
     unlearned : networks trained here that did not learn, with the reason; claims about them are untestable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -52,6 +53,26 @@ def equivalence(low: float, high: float, bound: float) -> tuple[str, str]:
             f"too imprecise: half the interval, {(high - low) / 2:.3f}, exceeds {bound:.3f}",
         )
     return "inconclusive", f"the interval spans ±{bound:.3f}{barely}"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a statistic is compared with, and the limits of its interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def with_error(self, value: float) -> float:
+        """The bound that an interval of the statistic alone must reach.
+
+        The limits of a difference of two independent estimates follow from those of each (MOVER, Zou &
+        Donner 2008, doi:10.1002/sim.3095): at distance d, half an interval w of the statistic and an error e
+        of the bound on that side leave a difference if w^2 + e^2 < d^2.
+        """
+        distance = self.value - value
+        error = self.value - self.low if distance > 0 else self.high - self.value
+        return float(value + np.sign(distance) * np.sqrt(max(distance**2 - error**2, 0.0)))
 
 
 def judged(found: Value, confidence: float, bound: float, sense: str) -> dict:
