@@ -51,6 +51,7 @@ rule calibration:
         expand(rules.calibration_regions.output.table, stimuli=60),
         expand(rules.calibration_encoding.output.table, stimuli=80),
         expand(rules.calibration_bounds.output.table, stimuli=60),
+        rules.calibration_folds.output.table,
 
 
 rule recovery:

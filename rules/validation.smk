@@ -162,6 +162,25 @@ rule calibration_bounds:
         "../scripts/calibrate_bounds.py"
 
 
+rule calibration_folds:
+    output:
+        table="results/calibration/folds.csv",
+    log:
+        "results/logs/calibration/folds.log",
+    benchmark:
+        "results/benchmarks/calibration/folds.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    params:
+        settings={"simulations": 400, "seed": 0},
+        code=code("calibrate_folds.py"),
+    message:
+        "Bias of crossnobis by the folds that it takes"
+    script:
+        "../scripts/calibrate_folds.py"
+
+
 rule plot_calibration:
     input:
         tables=[

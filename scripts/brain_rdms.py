@@ -4,7 +4,7 @@ from cortexrsa.brain.responses import clean_responses, many_dropped
 from cortexrsa.errors import concerning
 from cortexrsa.formats.rdms import write_rdms
 from cortexrsa.formats.responses import read_responses
-from cortexrsa.geometry.regions import brain_rdms
+from cortexrsa.geometry.regions import brain_rdms, shared_runs
 from cortexrsa.jobs import job_log, warn
 
 with job_log(snakemake.log[0]):
@@ -12,7 +12,8 @@ with job_log(snakemake.log[0]):
     responses = read_responses(snakemake.input.responses)
     cleaned, dropped = clean_responses(responses, snakemake.input.responses)
     print(dropped.to_string(index=False))
-    for text in many_dropped(dropped):
+    shared = shared_runs(cleaned) if settings["dissimilarity"] == "crossnobis" else []
+    for text in many_dropped(dropped) + shared:
         warn(text)
     with concerning(snakemake.input.responses):
         rdms = brain_rdms(cleaned, settings["dissimilarity"], snakemake.threads)

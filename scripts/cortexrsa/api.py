@@ -92,7 +92,12 @@ def _settings(confidence: float, standard_error: str, seed: int, splits: int = 5
 # ---- geometry --------------------------------------------------------------------------------------------
 
 
-def rdm(patterns: np.ndarray, dissimilarity: str = "correlation", threads: int = 1) -> np.ndarray:
+def rdm(
+    patterns: np.ndarray,
+    dissimilarity: str = "correlation",
+    threads: int = 1,
+    runs: np.ndarray | None = None,
+) -> np.ndarray:
     """Representational dissimilarity matrix of patterns (Kriegeskorte et al. 2008).
 
     Parameters
@@ -102,6 +107,8 @@ def rdm(patterns: np.ndarray, dissimilarity: str = "correlation", threads: int =
     dissimilarity : correlation (1 - Pearson r), cosine, euclidean (squared, divided by p), mahalanobis
         (squared, of patterns whitened by their noise, divided by p) or crossnobis (of two or more trials)
     threads : the result does not depend on it
+    runs : (n, repeats) int of single trials, for crossnobis, which multiplies trials of different runs; None:
+        the first trials of all stimuli are of one run, the second ones of another, ...
 
     Returns
     -------
@@ -129,8 +136,15 @@ def rdm(patterns: np.ndarray, dissimilarity: str = "correlation", threads: int =
     fewest = int(np.isfinite(trials).all(axis=2).sum(axis=1).min())
     if fewest < DISSIMILARITIES[dissimilarity].repeats:
         raise InputError("repeats", fewest, f"at least 2 trials of each stimulus for {dissimilarity}")
+    if dissimilarity == "crossnobis" and runs is not None:
+        runs = np.asarray(runs)
+        if runs.shape != trials.shape[:2]:
+            raise InputError("runs", runs.shape, f"one of each trial, {trials.shape[:2]}")
+        apart = _crossnobis.folds_per_stimulus(np.isfinite(trials).all(axis=2), runs).min()
+        if apart < 2:
+            raise InputError("runs", "a stimulus with all trials in one run", "at least 2 for crossnobis")
     prepared = _crossnobis.prepared(trials, dissimilarity)
-    return _crossnobis.rdm_of_trials(prepared, dissimilarity, threads)
+    return _crossnobis.rdm_of_trials(prepared, dissimilarity, threads, runs)
 
 
 def compare(

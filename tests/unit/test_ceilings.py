@@ -60,20 +60,20 @@ def test_without_noise_the_ceiling_is_one_and_the_generator_reaches_it():
     signal = np.random.default_rng(1).normal(size=(25, 40))
     trials = np.repeat(signal[:, None], 4, axis=1)
     ceiling = split_half(trials, bootstrap=20, ceiling_splits=5)
-    assert (ceiling.lower, ceiling.upper) == (pytest.approx(1), pytest.approx(1))
+    assert (ceiling.reliability, ceiling.attainable) == (pytest.approx(1), pytest.approx(1))
     assert compare(rdm(signal)[None], rdm(trials.mean(axis=1))[None])[0, 0] == pytest.approx(1)
 
 
 @pytest.mark.slow
-def test_the_noiseless_geometry_scores_at_the_upper_bound():
+def test_the_noiseless_geometry_scores_what_is_attainable():
     generator = np.random.default_rng(2)
-    uppers, reached = [], []
+    attainable, reached = [], []
     for trial in range(25):
         signal = generator.normal(size=(60, 5)) @ generator.normal(size=(5, 80))
         trials = noisy_trials(signal, 12, 6.0, generator)
-        uppers.append(split_half(trials, ceiling_splits=20, seed=trial).upper)
+        attainable.append(split_half(trials, ceiling_splits=20, seed=trial).attainable)
         reached.append(compare(rdm(signal)[None], rdm(trials.mean(axis=1))[None])[0, 0])
-    assert np.mean(reached) == pytest.approx(np.mean(uppers), abs=0.03)
+    assert np.mean(reached) == pytest.approx(np.mean(attainable), abs=0.03)
 
 
 @pytest.mark.slow

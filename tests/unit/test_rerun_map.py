@@ -167,6 +167,7 @@ EDITS = {
     "inference/ceilings/repeats.py": {"ceilings", "calibrate_bounds"},
     "figures/ceilings.py": {"plot_scores", "plot_comparisons"},
     "validation/bounds.py": {"calibrate_bounds"},
+    "validation/folds.py": {"calibrate_folds"},
     "inference/ceilings/primary.py": {"claims", "power", "comparisons", "plot_comparisons", "plot_scores"}
     | RECOVERY,
     # networks compared with each other: nothing but the tables and their figure

@@ -19,6 +19,7 @@ import xarray
 from cortexrsa.brain.reliability import noise_ceiling, split_half_reliability, total_variance
 from cortexrsa.brain.responses import BLOCK, recorded, voxels_of_subjects
 from cortexrsa.errors import InputError
+from cortexrsa.formats.responses import runs_name
 
 LARGE = 2**28  # bytes from which trials lie in a file on the disk instead of in memory
 
@@ -84,7 +85,8 @@ def assemble(
     -------
     (stimulus, repeat, voxel), repeats in the order of the trials and NaN beyond a stimulus's own, or
     (stimulus, voxel); float32, with the coords of `formats.responses.write_responses`, those of the sources
-    on voxel where all have them, and, of averages, repeats on stimulus. The attribute zscore tells how
+    on voxel where all have them, the runs of each subject's trials (`formats.responses.runs_of`), and, of
+    averages, repeats on stimulus. The attribute zscore tells how
 
     Raises
     ------
@@ -108,15 +110,21 @@ def assemble(
             at = np.searchsorted(rows, own[kept])
             trials[position[at], repeat[at], start:stop] = values[kept]
         start = stop
+    runs = {
+        runs_name(source.subject): (("stimulus", "repeat"), _runs(source, *where, shape[:2]))
+        for source, where in zip(sources, placed, strict=True)
+        if _has_runs(source)
+    }
     responses = xarray.DataArray(
         trials,
         dims=("stimulus", "repeat", "voxel"),
-        coords=_coords(stimuli, sources),
+        coords=_coords(stimuli, sources) | runs,
         name="responses",
         attrs={"zscore": zscore},
     )
     if all(source.averages for source in sources):
-        responses, counts = responses.isel(repeat=0), _repeats(sources, placed, len(stimuli))
+        responses = responses.isel(repeat=0).drop_vars(runs)
+        counts = _repeats(sources, placed, len(stimuli))
         return responses if counts is None else responses.assign_coords(repeats=("stimulus", counts))
     return responses if single_trials else mean_over_repeats(responses)
 
@@ -136,6 +144,20 @@ def _groups(trials: pd.DataFrame, zscore: str) -> np.ndarray:
     # a run may be called like one of another session
     names = [name for name in ("session", "run")[: 1 + (zscore == "run")] if name in trials]
     return trials.groupby(names, sort=False).ngroup().to_numpy() if names else np.zeros(len(trials), int)
+
+
+def _has_runs(source: Source) -> bool:
+    """Whether it is known in which run, or session, the trials were."""
+    return any(name in source.trials and (source.trials[name] != "").any() for name in ("session", "run"))
+
+
+def _runs(
+    source: Source, rows: np.ndarray, position: np.ndarray, repeat: np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
+    """Number of the run of each trial, over all sessions; where runs are not known, of the session."""
+    runs = np.full(shape, -1, np.int32)
+    runs[position, repeat] = _groups(source.trials, "run")[rows]
+    return runs
 
 
 def _space(shape: tuple[int, ...], scratch: str | Path | None) -> np.ndarray:
@@ -216,7 +238,8 @@ def mean_over_repeats(responses: xarray.DataArray) -> xarray.DataArray:
             block = own[start : start + BLOCK]
             total = np.where(present[..., None], values[..., block], 0).sum(axis=1, dtype=np.float64)
             averages[:, block] = np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0)
-    return responses.isel(repeat=0).copy(data=averages)
+    of_trials = [name for name, coord in responses.coords.items() if "repeat" in coord.dims]
+    return responses.isel(repeat=0).drop_vars(of_trials).copy(data=averages)
 
 
 # ---- selection of voxels ---------------------------------------------------------------------------------

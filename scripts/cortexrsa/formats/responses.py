@@ -10,6 +10,22 @@ from cortexrsa.errors import InputError
 from cortexrsa.formats.netcdf import read_dataset, write_dataset
 
 
+def runs_name(subject: str) -> str:
+    """Name of the coordinate (stimulus, repeat) of the runs of a subject's trials, see `runs_of`."""
+    return f"run_of_{subject}"
+
+
+def runs_of(responses, subject: str) -> np.ndarray | None:
+    """Runs of a subject's trials (n, repeats), numbered over all sessions, -1 where there is none.
+
+    None where they are not known, or responses are averages.
+    """
+    name = runs_name(subject)
+    if "repeat" not in responses.dims or name not in responses.coords:
+        return None
+    return responses[name].transpose("stimulus", "repeat").to_numpy()
+
+
 def write_responses(path: str | Path, responses, settings: dict) -> None:
     """Write `responses.nc`.
 
@@ -17,7 +33,8 @@ def write_responses(path: str | Path, responses, settings: dict) -> None:
     ----------
     responses : xarray.DataArray (stimulus, voxel), or (stimulus, repeat, voxel) where single trials exist
         (NaN where a stimulus has fewer repeats), with coords stimulus_id and split on stimulus, subject and
-        roi on voxel. Stored as float32.
+        roi on voxel, and, where they are known, the runs of each subject's trials (`runs_of`). Stored as
+        float32.
 
     Raises
     ------

@@ -64,15 +64,19 @@ def whiten(trials: np.ndarray) -> np.ndarray:
     return out.reshape(trials.shape)
 
 
-def crossnobis(trials: np.ndarray) -> np.ndarray:
+def crossnobis(trials: np.ndarray, folds: np.ndarray | None = None) -> np.ndarray:
     """Cross-validated squared Euclidean distances, unbiased by noise: of whitened trials, crossnobis.
 
-    (x_i - x_j)(x_i - x_j) / p, each factor from another repeat, mean over all pairs of different repeats. It
-    follows from the sums over repeats; noise shared by the stimuli of one repeat cancels.
+    (x_i - x_j)(x_i - x_j) / p, each factor from another fold, mean over all pairs of trials of different
+    folds. It follows from the sums over folds. Trials of one run share noise, so a fold is a run: pairs of
+    trials of one run would make stimuli that share many runs seem alike. Noise shared by the stimuli of one
+    fold cancels.
 
     Parameters
     ----------
     trials : (n, repeats, p), NaN in trials that a stimulus does not have
+    folds : (n, repeats) int, the run of each trial; None: the first trials of all stimuli are one fold, the
+        second ones another, ..., which is right where each run shows each stimulus once
 
     Returns
     -------
@@ -80,24 +84,37 @@ def crossnobis(trials: np.ndarray) -> np.ndarray:
 
     Raises
     ------
-    ValueError : a stimulus with fewer than two trials.
+    ValueError : a stimulus without trials in two folds.
 
     References
     ----------
-    Nili et al. 2014, doi:10.1371/journal.pcbi.1003553; Walther et al. 2016
+    Nili et al. 2014, doi:10.1371/journal.pcbi.1003553; Walther et al. 2016; Diedrichsen & Kriegeskorte 2017,
+    doi:10.1371/journal.pcbi.1005508 (folds are runs)
     """
     present = np.isfinite(trials).all(axis=2)
-    if present.sum(axis=1).min() < 2:
-        raise ValueError(f"{(present.sum(axis=1) < 2).sum()} stimuli with fewer than two trials")
+    if folds is None:
+        folds = np.broadcast_to(np.arange(trials.shape[1]), present.shape)
+    few = folds_per_stimulus(present, folds) < 2
+    if few.any():
+        raise ValueError(f"{few.sum()} stimuli without trials in two folds")
     values = np.where(present[..., None], trials, 0).astype(np.float64)
     # an origin near the patterns keeps small distances between large values
     values -= np.where(present[..., None], values[present].mean(axis=0), 0)
     sums, counts = values.sum(axis=1), present.sum(axis=1)
     products, together = sums @ sums.T, np.outer(counts, counts).astype(np.float64)
-    for repeat in range(trials.shape[1]):
-        products -= values[:, repeat] @ values[:, repeat].T
-        together -= np.outer(present[:, repeat], present[:, repeat])
+    for fold in np.unique(folds[present]):
+        own = present & (folds == fold)
+        shown = np.flatnonzero(own.any(axis=1))
+        part = np.einsum("nr,nrp->np", own[shown].astype(float), values[shown])
+        number = own[shown].sum(axis=1)
+        products[np.ix_(shown, shown)] -= part @ part.T
+        together[np.ix_(shown, shown)] -= np.outer(number, number)
     return squared_distances(products / together) / trials.shape[2]
+
+
+def folds_per_stimulus(present: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """In how many folds each stimulus has a trial: (n, repeats) bool and int -> (n,)."""
+    return np.array([len(np.unique(own[there])) for own, there in zip(folds, present, strict=True)])
 
 
 def prepared(trials: np.ndarray, dissimilarity: str) -> np.ndarray:
@@ -105,7 +122,9 @@ def prepared(trials: np.ndarray, dissimilarity: str) -> np.ndarray:
     return whiten(trials) if DISSIMILARITIES[dissimilarity].whitened else trials
 
 
-def rdm_of_trials(trials: np.ndarray, dissimilarity: str, threads: int = 1) -> np.ndarray:
+def rdm_of_trials(
+    trials: np.ndarray, dissimilarity: str, threads: int = 1, folds: np.ndarray | None = None
+) -> np.ndarray:
     """RDM of patterns measured once or several times.
 
     Parameters
@@ -114,6 +133,7 @@ def rdm_of_trials(trials: np.ndarray, dissimilarity: str, threads: int = 1) -> n
     dissimilarity : of `rdm.rdm`, of the mean over repeats; mahalanobis (squared, divided by p), of the
         whitened mean; or crossnobis
     threads : see `rdm.rdm`
+    folds : of `crossnobis`
 
     Returns
     -------
@@ -121,9 +141,9 @@ def rdm_of_trials(trials: np.ndarray, dissimilarity: str, threads: int = 1) -> n
 
     Raises
     ------
-    ValueError : crossnobis of a stimulus with fewer than two trials.
+    ValueError : crossnobis of a stimulus without trials in two folds.
     """
     if dissimilarity == "crossnobis":
-        return crossnobis(trials)
+        return crossnobis(trials, folds)
     mean = trials[:, 0] if trials.shape[1] == 1 else np.nanmean(trials, axis=1)
     return rdm(mean, DISSIMILARITIES[dissimilarity].of_layers, threads)

@@ -37,7 +37,7 @@ DISSIMILARITIES = {
     "cosine": Dissimilarity("1 - cosine of the angle", "patterns", "cosine"),
     "euclidean": Dissimilarity("squared distance / number of features", "patterns", "euclidean"),
     "mahalanobis": Dissimilarity("squared distance of whitened averages", "responses", "euclidean"),
-    "crossnobis": Dissimilarity("product of whitened differences of two repeats", "repeats", "euclidean", 2),
+    "crossnobis": Dissimilarity("product of whitened differences of two runs", "repeats", "euclidean", 2),
 }
 
 

@@ -8,6 +8,7 @@ import xarray
 
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
+from cortexrsa.formats.responses import runs_of
 from cortexrsa.geometry.crossnobis import prepared, rdm_of_trials
 from cortexrsa.geometry.rdm import rdm_of_sums
 from cortexrsa.geometry.regions import regions_of, trials_of
@@ -60,7 +61,13 @@ def places_of(responses: xarray.DataArray) -> tuple[np.ndarray, bool]:
     return np.arange(responses.sizes["voxel"], dtype=float)[:, None], False
 
 
-def rdms_without(trials: np.ndarray, groups: np.ndarray, dissimilarity: str, threads: int = 1) -> np.ndarray:
+def rdms_without(
+    trials: np.ndarray,
+    groups: np.ndarray,
+    dissimilarity: str,
+    threads: int = 1,
+    folds: np.ndarray | None = None,
+) -> np.ndarray:
     """RDM without the voxels of each group.
 
     A Gram matrix is a sum over voxels, and so over groups of them: one is left out by subtraction. Patterns
@@ -71,6 +78,7 @@ def rdms_without(trials: np.ndarray, groups: np.ndarray, dissimilarity: str, thr
     trials : (n, repeats, v), see `regions.trials_of`
     groups : (v,) int, 0 to k - 1
     dissimilarity : of `registry.DISSIMILARITIES`
+    folds : of `crossnobis.crossnobis`
 
     Returns
     -------
@@ -79,7 +87,9 @@ def rdms_without(trials: np.ndarray, groups: np.ndarray, dissimilarity: str, thr
     numbers = range(groups.max() + 1)
     if DISSIMILARITIES[dissimilarity].whitened:
         kept = (trials[..., groups != group] for group in numbers)
-        return np.stack([rdm_of_trials(prepared(own, dissimilarity), dissimilarity, threads) for own in kept])
+        return np.stack(
+            [rdm_of_trials(prepared(own, dissimilarity), dissimilarity, threads, folds) for own in kept]
+        )
     mean = trials[:, 0] if trials.shape[1] == 1 else np.nanmean(trials, axis=1)
     patterns = mean.astype(np.float64)
     # an origin near the patterns: what is left after a subtraction is no difference of large numbers
@@ -131,7 +141,7 @@ def brain_rdms_without(
         groups = contiguous(places[own], number)
         rows += [(subject, roi, group) for group in range(number)]
         dissimilarities[k * number : (k + 1) * number] = rdms_without(
-            trials_of(responses, subject, roi), groups, dissimilarity, threads
+            trials_of(responses, subject, roi), groups, dissimilarity, threads, runs_of(responses, subject)
         )
     table = pd.DataFrame(rows, columns=["subject", "roi", "group"])
     patterns = pd.DataFrame({name: responses[name].to_numpy() for name in ("stimulus_id", "split")})

@@ -88,6 +88,16 @@ BOUNDS = Table(
     file="calibration/bounds-{stimuli}-stimuli.csv",
     row="a property of noise ceilings, over simulated studies",
 )
+FOLDS = Table(
+    {
+        "folds": Column("text", "what crossnobis multiplies: repeats by their order, or runs"),
+        "shared_runs": Column("integer", "runs that show both stimuli", unit="runs"),
+        "distance": Column("number", "mean distance of stimuli that do not differ", unit="noise variance"),
+        "mc_error": Column("number", "Monte Carlo standard error of the mean", unit="noise variance"),
+    },
+    file="calibration/folds.csv",
+    row="pairs of stimuli that share so many runs, over simulated experiments without a signal",
+)
 CALIBRATION = Table(
     {**STATISTIC, **INTERVALS, **MC_ERROR, **ERRORS, **STUDY, **RATE},
     file="calibration/calibration.csv",

@@ -23,6 +23,7 @@ def split_half_ceiling(
     comparison: str,
     settings: Settings,
     threads: int = 1,
+    folds: np.ndarray | None = None,
 ) -> Ceiling:
     """Ceiling from repeated presentations to one subject.
 
@@ -36,6 +37,7 @@ def split_half_ceiling(
     replication : of the stimuli
     dissimilarity, comparison : of `geometry.registry`
     threads : the result does not depend on it
+    folds : of `crossnobis.crossnobis`; no stimulus with two of these trials in one of them
     """
     random = generator(settings.seed, Stream.REPEATS)
     repeats = trials.shape[1]
@@ -46,7 +48,12 @@ def split_half_ceiling(
         for _ in range(min(settings.ceiling_splits, 1 if repeats == 2 else settings.ceiling_splits)):
             order = random.permutation(repeats)
             parts = order[:half], order[half : 2 * half]
-            yield tuple(rdm_of_trials(trials[:, chosen], dissimilarity) for chosen in parts)
+            yield tuple(
+                rdm_of_trials(
+                    trials[:, chosen], dissimilarity, folds=None if folds is None else folds[:, chosen]
+                )
+                for chosen in parts
+            )
 
     return _stepped_up(halves(), repeats / half, replication, comparison, settings, threads)
 

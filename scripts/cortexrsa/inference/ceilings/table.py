@@ -11,6 +11,7 @@ import xarray
 from cortexrsa.brain.reliability import repeats_of
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.rdms import RDMs
+from cortexrsa.formats.responses import runs_of
 from cortexrsa.geometry.crossnobis import prepared
 from cortexrsa.geometry.regions import trials_of
 from cortexrsa.geometry.registry import DISSIMILARITIES
@@ -42,10 +43,11 @@ ASSUMES = {
 
 def usable_trials(
     responses: xarray.DataArray, subject: str, roi: str, split: str, dissimilarity: str = "correlation"
-) -> np.ndarray | None:
-    """Trials (n, repeats, voxels) of one subject, ROI and split, prepared for their dissimilarity.
+) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """Trials (n, repeats, voxels) of one subject, ROI and split, prepared for a dissimilarity; their runs.
 
-    None where halves of the repeats are too few for an RDM: two repeats are needed, for crossnobis four.
+    None where halves of the repeats are too few for an RDM: two repeats are needed, for crossnobis four, each
+    of them in a run of its own.
     """
     if "repeat" not in responses.dims:
         return None
@@ -53,7 +55,14 @@ def usable_trials(
     trials = trials[(responses["split"] == split).to_numpy()]
     complete = np.isfinite(trials).all(axis=(0, 2))
     needed = 2 * DISSIMILARITIES[dissimilarity].repeats
-    return trials[:, complete] if complete.sum() >= needed else None
+    if complete.sum() < needed:
+        return None
+    runs = runs_of(responses, subject)
+    if runs is not None:
+        runs = runs[(responses["split"] == split).to_numpy()][:, complete]
+        if dissimilarity == "crossnobis" and (np.diff(np.sort(runs, axis=1), axis=1) == 0).any():
+            return None
+    return trials[:, complete], runs
 
 
 def average_ceilings(
@@ -154,9 +163,12 @@ def _of_one(brain, responses, place, methods, comparison, settings, threads) -> 
     """Ceilings of one subject, ROI and split from the responses."""
     subject, roi, split = place
     dissimilarity = brain.dissimilarity_measure
-    trials = usable_trials(responses, subject, roi, split, dissimilarity)
-    if trials is None:
+    usable = usable_trials(responses, subject, roi, split, dissimilarity)
+    if usable is None:
         found = average_ceilings(responses, *place, methods, dissimilarity, comparison, settings)
         return [{"subject": subject} | bounds for bounds in found]
-    bounds = split_half_ceiling(trials, methods[split], dissimilarity, comparison, settings, threads)
+    trials, runs = usable
+    bounds = split_half_ceiling(
+        trials, methods[split], dissimilarity, comparison, settings, threads, folds=runs
+    )
     return [{"subject": subject, "kind": "split-half"} | bounds.known()]
