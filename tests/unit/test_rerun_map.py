@@ -98,7 +98,7 @@ EDITS = {
     "inference/claims/evaluate.py": {"claims", "power"} | RECOVERY,
     "inference/claims/verdicts.py": {"claims", "power", "calibrate_bounds"} | RECOVERY,
     "inference/profile_table.py": {"claims"},
-    "claim_names.py": {"claims", "power", "calibrate_regions"} | RECOVERY,
+    "claim_names.py": {"claims", "power", "calibrate_regions", "calibrate_bounds"} | RECOVERY,
     # how files of claims are read, of which jobs see the content
     "claim_files.py": set(),
     "registration.py": set(),
@@ -112,7 +112,6 @@ EDITS = {
         "beta_recovery",
         *("calibration", "calibration_truth", "power", "plot_geometry"),
         *("calibrate_comparisons", "calibrate_regions", "confounds", "measures"),
-        "calibrate_bounds",
     }
     | RECOVERY,
     "formats/activations.py": {"extract", "network_rdms", "encoding", "banded"},

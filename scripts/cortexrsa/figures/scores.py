@@ -88,10 +88,10 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
         axes.set_title(models[name]["label"], fontsize=8)
     _label_outer(grid, len(names), score_label(scores))
     say_how_many(figure, drawn, deep)
-    handles, _ = grid.flat[0].get_legend_handles_labels()
-    known = dict.fromkeys(filter(None, map(label_of, bounds.values())))
+    handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(
-        handles=[*map(handle_of, known), *handles],
+        handles,
+        labels,
         loc="outside lower center",
         ncols=len(rois),
         frameon=False,
@@ -130,10 +130,10 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
         axes.axhline(0, color="0.6", lw=0.6, zorder=0)
         axes.set_title(roi)
     _label_outer(grid, len(rois), score_label(scores))
-    handles, labels = grid.flat[0].get_legend_handles_labels()
+    handles, _ = grid.flat[0].get_legend_handles_labels()
+    known = dict.fromkeys(filter(None, map(label_of, bounds.values())))
     figure.legend(
-        handles,
-        labels,
+        handles=[*map(handle_of, known), *handles],
         loc="outside lower center",
         ncols=entries,
         fontsize=6.5 if long else 8,
