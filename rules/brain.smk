@@ -233,6 +233,7 @@ rule read_kay:
 rule reliability:
     input:
         responses=path_of_responses,
+        stimuli="results/{dataset}/stimuli.tsv",
     output:
         table=f"{RESULTS}/reliability.csv",
     log:
@@ -243,7 +244,10 @@ rule reliability:
         "../envs/brain.yaml"
     threads: 1
     params:
-        settings=part_of_study("ceiling_splits", "seed"),
+        settings=lambda wildcards: {
+            **part_of_study("ceiling_splits", "seed")(wildcards),
+            "unit": DATASETS[wildcards.dataset].get("unit"),
+        },
         code=code("reliability.py"),
     message:
         "Reliability of the voxels of {wildcards.dataset}"

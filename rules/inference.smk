@@ -6,6 +6,7 @@ rule rsa:
         unpack(voxels_of),
         network=path_of_network_rdms,
         brain=path_of_brain_rdms,
+        stimuli="results/{dataset}/stimuli.tsv",
     output:
         scores=f"{RESULTS}/rsa/{{model}}.nc",
     log:
@@ -85,6 +86,7 @@ rule ceilings:
     input:
         unpack(responses_of),
         brain=path_of_brain_rdms,
+        stimuli="results/{dataset}/stimuli.tsv",
     output:
         table=f"{RESULTS}/ceilings.csv",
     log:

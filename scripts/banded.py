@@ -9,6 +9,7 @@ from cortexrsa.errors import concerning
 from cortexrsa.formats.columns.banded import BANDED
 from cortexrsa.formats.responses import read_responses
 from cortexrsa.formats.tables import write_table
+from cortexrsa.inference.design import design_of
 from cortexrsa.inference.settings import Settings
 from cortexrsa.jobs import job_log
 
@@ -20,14 +21,16 @@ with job_log(snakemake.log[0]):
         network: [path for path in paths.activations if f"/{network}/" in path]
         for network in settings["networks"]
     }
+    inference = Settings(**settings["inference"])
     with concerning(paths.responses):
         stimuli = checked_stimuli(paths.stimuli, responses)
+        design = design_of(stimuli, inference.unit, inference.categories)
         table = encode_bands(
             bands_in_files(settings["bands"], folders, len(stimuli), encoding.units),
             responses,
             encoding,
-            Settings(**settings["inference"]),
-            units_of(stimuli, encoding.folds_by),
+            inference,
+            units_of(stimuli, encoding.folds_by, design),
         )
     table.insert(0, "dataset", snakemake.wildcards.dataset)
     write_table(snakemake.output.table, table, settings, BANDED)

@@ -1,25 +1,38 @@
 """Noise ceilings of every ROI."""
 
 from cortexrsa.brain.responses import clean_responses
+from cortexrsa.errors import concerning
 from cortexrsa.formats.columns.ceilings import CEILINGS
+from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.responses import read_responses
-from cortexrsa.formats.tables import write_table
+from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.inference.ceilings.table import ceiling_table
-from cortexrsa.inference.settings import Settings
-from cortexrsa.jobs import job_log
+from cortexrsa.inference.design import design_of
+from cortexrsa.inference.settings import Settings, few_people
+from cortexrsa.jobs import job_log, warn
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
+    inference = Settings(**settings["inference"])
+    with concerning(snakemake.input.stimuli):
+        stimuli = read_table(snakemake.input.stimuli, STIMULI)
+        design = design_of(stimuli, inference.unit, inference.categories)
+    brain = read_rdms(snakemake.input.brain, in_memory=False)  # of many stimuli they are large
+    people = brain.rdm_descriptors["subject"].nunique()
+    for caveat in (few_people(inference.subject_effect, people), design.caveat() if design else ""):
+        if caveat:
+            warn(f"{snakemake.wildcards.dataset}: intervals and claims are {caveat}")
     responses = None
     if path := snakemake.input.get("responses"):
         responses, _ = clean_responses(read_responses(path), path)
     table = ceiling_table(
-        read_rdms(snakemake.input.brain, in_memory=False),  # of many stimuli they are large
+        brain,
         responses,
         snakemake.wildcards.dataset,
         settings["comparison"],
-        Settings(**settings["inference"]),
+        inference,
         snakemake.threads,
+        design,
     )
     write_table(snakemake.output.table, table, settings, CEILINGS)

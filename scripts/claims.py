@@ -62,6 +62,7 @@ with job_log(snakemake.log[0]):
             cast=Cast(settings["families"], roles["networks"], roles["rois"], settings["lineages"]),
             confidence=inference.confidence,
             seed=inference.seed,
+            caveat=part.attrs["caveat"],
             smallest_p=smallest_p(read_table(snakemake.input.table, SCORES)),
             unlearned=unlearned(read_table(learning, LEARNING))
             if (learning := snakemake.input.get("learning"))

@@ -1,8 +1,11 @@
 """Scores of all layers of a network in all ROIs, with resamples and permutations."""
 
 from cortexrsa.errors import concerning
+from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.rdms import read_rdms
+from cortexrsa.formats.tables import read_table
+from cortexrsa.inference.design import design_of
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
 from cortexrsa.jobs import job_log
@@ -16,6 +19,11 @@ with job_log(snakemake.log[0]):
     without = snakemake.input.get("without")
     without = without and read_rdms(without, in_memory=False)
     inference = Settings(**settings["inference"])
+    with concerning(snakemake.input.stimuli):
+        stimuli = read_table(snakemake.input.stimuli, STIMULI)
+        design = design_of(stimuli, inference.unit, inference.categories)
     with concerning(snakemake.input.network):
-        scores = score_network(network, brain, settings["comparison"], inference, snakemake.threads, without)
+        scores = score_network(
+            network, brain, settings["comparison"], inference, snakemake.threads, without, design
+        )
     write_dataset(snakemake.output.scores, scores, settings)

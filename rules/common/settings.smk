@@ -88,13 +88,19 @@ def part_of_study(*keys: str):
     return lambda wildcards: {key: CONFIGS[wildcards.study]["inference"][key] for key in keys}
 
 
+def design_settings(wildcards) -> dict:
+    """How the data set's card says that people and stimuli were drawn."""
+    card = DATASETS[wildcards.dataset]
+    return {key: card[key] for key in ("subject_effect", "unit", "categories") if key in card}
+
+
 def inference_settings(*keys: str):
-    """Function of the wildcards: comparison, the given keys of `inference`, and how to take the subjects."""
+    """Function of the wildcards: comparison, the given keys of `inference`, and how people and stimuli were drawn."""
     return lambda wildcards: {
         "comparison": CONFIGS[wildcards.study]["measures"]["comparison"],
         "inference": {
             **part_of_study(*keys)(wildcards),
-            "subject_effect": DATASETS[wildcards.dataset]["subject_effect"],
+            **design_settings(wildcards),
         },
     }
 
@@ -129,7 +135,7 @@ def encoding_settings(wildcards) -> dict:
     encoding = {key: value for key, value in CONFIGS[wildcards.study]["encoding"].items() if key != "bands"}
     return {
         "encoding": encoding,
-        "inference": inference | {"subject_effect": DATASETS[wildcards.dataset]["subject_effect"]},
+        "inference": inference | design_settings(wildcards),
     }
 
 

@@ -25,9 +25,10 @@ from cortexrsa.inference import families
 from cortexrsa.inference.against_zero import p_and_null
 from cortexrsa.inference.ceilings.repeats import split_half_ceiling
 from cortexrsa.inference.ceilings.subjects import subject_ceiling
+from cortexrsa.inference.design import Design
 from cortexrsa.inference.errors import over_subjects
-from cortexrsa.inference.replication import OnePass, replication
-from cortexrsa.inference.settings import STANDARD_ERRORS, Settings
+from cortexrsa.inference.replication import replication
+from cortexrsa.inference.settings import STANDARD_ERRORS, Settings, taken_as_fixed
 
 if TYPE_CHECKING:
     import torch
@@ -198,11 +199,12 @@ def scores(
     seed: int = 0,
     threads: int = 1,
     units: Sequence | None = None,
+    subject_effect: str | None = None,
 ) -> pd.DataFrame:
     """Similarity of each network RDM to those of the subjects, with errors over stimuli and subjects.
 
-    The errors are those over other stimuli, and with several subjects over other subjects too, from the same
-    populations (Schütt et al. 2023).
+    The errors are those over other stimuli, and with five subjects or more over other subjects too, from the
+    same populations (Schütt et al. 2023).
 
     Parameters
     ----------
@@ -216,6 +218,8 @@ def scores(
     threads : the result does not depend on it
     units : (n,) what each stimulus belongs to, where the stimuli are no single draws but come in categories,
         scenes or blocks of time; the errors are then those over other units, in one pass
+    subject_effect : random; fixed: the errors are those over other stimuli alone; None: random from five
+        subjects on
 
     Returns
     -------
@@ -244,19 +248,18 @@ def scores(
     """
     brain, networks, n = _sample(brain, networks, comparison)
     settings = _settings(confidence, standard_error, seed)
-    method = replication(n, settings) if units is None else _of_units(units, n, settings)
+    method = replication(n, settings, _design(units, n))
     similarity, deviations = method.similarity(brain, networks, comparison, threads)
-    group = over_subjects(similarity, deviations, method.replicates, seed).evaluated()
+    fixed = taken_as_fixed(subject_effect, len(brain))
+    group = over_subjects(similarity, deviations, method.replicates, seed, fixed).evaluated()
     se, low, high = group.interval(confidence)
     return pd.DataFrame({"score": group.value, "se": se, "ci_low": low, "ci_high": high})
 
 
-def _of_units(units: Sequence, n: int, settings: Settings) -> OnePass:
-    if len(units) != n:
+def _design(units: Sequence | None, n: int) -> Design | None:
+    if units is not None and len(units) != n:
         raise InputError("units", f"{len(units)} labels", f"{n}, one a stimulus")
-    if settings.standard_error != "one-pass":
-        raise InputError("standard_error", settings.standard_error, "one-pass, for errors over units")
-    return OnePass(n, settings.seed, units)
+    return None if units is None else Design(np.asarray(units), "units")
 
 
 def permutation_test(
@@ -266,8 +269,9 @@ def permutation_test(
     permutations: int = 1000,
     seed: int = 0,
     threads: int = 1,
+    units: Sequence | None = None,
 ) -> pd.DataFrame:
-    """Test of each similarity against zero by relabelling of the stimuli (Mantel 1967).
+    """Test of each similarity against zero by relabelling of the stimuli (Mantel 1967), or of their units.
 
     Parameters
     ----------
@@ -277,6 +281,7 @@ def permutation_test(
         follows from the moments of all relabellings, and the distribution of the maximum from as many draws
     seed : of the permutations
     threads : the result does not depend on it
+    units : (n,) see `scores`: their labels are permuted, not those of single stimuli
 
     Returns
     -------
@@ -300,11 +305,12 @@ def permutation_test(
     >>> (test["p_fwe"] < 0.05).tolist()
     [True, False]
     """
-    brain, networks, _ = _sample(brain, networks, comparison)
+    brain, networks, n = _sample(brain, networks, comparison)
     similarity = _compare.compare(brain, networks, comparison, threads)[:, None]
     if len(brain) > 1:
         similarity = np.concatenate([similarity, similarity.mean(axis=0, keepdims=True)])
-    p, null = p_and_null(brain, networks, similarity, comparison, permutations, seed, threads)
+    design = _design(units, n)
+    p, null = p_and_null(brain, networks, similarity, comparison, permutations, seed, threads, design)
     # of the mean over subjects, or of the only one
     observed, p, null = similarity[-1, 0], p[-1, 0], null[:, -1, 0]
     # a constant RDM has no similarity in any permutation

@@ -7,6 +7,7 @@ from scipy import stats
 from cortexrsa.errors import InputError
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import pair_indices, rdm, select_stimuli
+from cortexrsa.inference.design import Design
 from cortexrsa.inference.design_units import Units
 from cortexrsa.inference.errors import over_subjects
 from cortexrsa.inference.influence import influences
@@ -78,7 +79,10 @@ def test_derivative_of_the_score_where_a_unit_counts_more():
 def test_units_of_one_stimulus_are_stimuli(comparison):
     n = 30
     y, x = related(n, 2)
-    plain, units = OnePass(n, 0), OnePass(n, 0, [f"image {k:02}" for k in range(n)])
+    plain, units = (
+        OnePass(n, 0),
+        OnePass(n, 0, Design(np.array([f"image {k:02}" for k in range(n)]), "image")),
+    )
     for one, other in zip(
         plain.similarity(y, x, comparison), units.similarity(y, x, comparison), strict=True
     ):
@@ -127,7 +131,7 @@ def coverage(share, by_unit, studies=160, number=12, each=10):
     hits = []
     for study in range(studies):
         y, x = related(len(codes), study, codes, share)
-        method = OnePass(len(codes), 0, codes if by_unit else None)
+        method = OnePass(len(codes), 0, Design(codes, "category") if by_unit else None)
         scores, deviations = method.similarity(y, x, "spearman")
         found = over_subjects(scores, deviations, method.replicates, 0).evaluated()
         _, low, high = found.interval()

@@ -208,7 +208,7 @@ def _estimated(
     influences = [each.influence[plus] - (each.influence[minus] if minus else 0.0) for each in found]
     rows = np.stack(influences, axis=1)
     stimuli = Replicates((len(rows), 0), (1.0, 0.0), 1.0, len(rows) - 1.0)
-    fixed = inference.subject_effect == "fixed"
+    fixed = inference.fixed_subjects(len(found))
     replicated = over_subjects(values[:, None], rows[..., None], stimuli, inference.seed, fixed)
     _, low, high = replicated.evaluated().interval(inference.confidence)
     return [float(replicated.estimate[0]), float(low[0]), float(high[0])]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cortexrsa.errors import InputError
+from cortexrsa.inference.design import Design
 from cortexrsa.inference.names import PRIMARY, SELECTION
 from cortexrsa.streams import Stream, generator
 
@@ -97,15 +98,18 @@ def random_folds(units: np.ndarray, folds: int, random: np.random.Generator) -> 
     return fold_of[member]
 
 
-def units_of(stimuli: pd.DataFrame, column: str | None) -> np.ndarray | None:
-    """Labels of the stimuli in a column of `stimuli.tsv`, which folds are not to split.
+def units_of(stimuli: pd.DataFrame, column: str | None, design: Design | None = None) -> np.ndarray | None:
+    """Labels of the stimuli in a column of `stimuli.tsv`, or of units of the design, that folds do not split.
 
     Raises
     ------
     InputError : no such column.
     """
     if column is None:
-        return None
+        if design is None or design.fixed:
+            return None
+        # a label in the training and in the test stimuli is no unit that both share
+        return (stimuli["split"].astype(str) + " " + pd.Series(design.labels, stimuli.index)).to_numpy()
     if column not in stimuli:
         raise InputError("encoding.folds_by", repr(column), f"a column: one of {', '.join(stimuli)}")
     return stimuli[column].to_numpy()

@@ -17,6 +17,7 @@ from cortexrsa.errors import InputError, concerning, suggestion
 from cortexrsa.formats.activations import Activations, read_layers
 from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.tables import read_table
+from cortexrsa.inference.design import design_of
 from cortexrsa.inference.settings import Settings
 from cortexrsa.jobs import warn
 
@@ -95,8 +96,9 @@ def encode(
         return Activations([Path(folder, f"{layer}.npy") for folder in activations], len(table))
 
     with concerning(stimuli):
-        units = units_of(table, settings.folds_by)
-    found = encode_network(layers, features, responses, settings, inference, units, threads)
+        design = design_of(table, inference.unit, inference.categories)
+        units = units_of(table, settings.folds_by, design)
+    found = encode_network(layers, features, responses, settings, inference, units, threads, design)
     if "ridge" in settings.methods:
         alphas = found["alpha"].sel(estimator="ridge").to_numpy()
         lowest = np.isclose(alphas, settings.grid[0]).mean(axis=1)

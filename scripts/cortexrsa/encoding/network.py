@@ -12,12 +12,14 @@ from threadpoolctl import threadpool_limits
 
 from cortexrsa.encoding import fits
 from cortexrsa.encoding.backend import backend
+from cortexrsa.encoding.design import by_units
 from cortexrsa.encoding.folds import Partition, conditional, partitions
 from cortexrsa.encoding.kernels import layer_kernel
 from cortexrsa.encoding.regions import Region, Score, places_of, regions_of
 from cortexrsa.encoding.settings import EncodingSettings
 from cortexrsa.errors import InputError
 from cortexrsa.geometry.threads import in_threads
+from cortexrsa.inference.design import Design
 from cortexrsa.inference.errors import QUANTITIES, Replicates
 from cortexrsa.inference.families import p_values
 from cortexrsa.inference.layer_choice import candidate_layers, choose_layers
@@ -80,6 +82,7 @@ def encode_network(
     inference: Settings,
     units: np.ndarray | None = None,
     threads: int = 1,
+    design: Design | None = None,
 ) -> xarray.Dataset:
     """Scores of all layers of a network in all ROIs and subjects, with the influence of every stimulus.
 
@@ -92,6 +95,8 @@ def encode_network(
     settings, inference : of the study
     units : (stimuli,) labels that folds do not split
     threads : over the layers; the result does not depend on it
+    design : of the stimuli, where they are not drawn one by one: units of the test stimuli are relabelled, and
+        replicates are of units
 
     Returns
     -------
@@ -108,7 +113,7 @@ def encode_network(
     ------
     InputError : fewer training stimuli than folds; features of other stimuli.
     """
-    job = _prepared(responses, settings, inference, units)
+    job = _prepared(responses, settings, inference, units, design)
     names = list(layers["layer"])
     with threadpool_limits(1, "blas"), progress(len(names), "layers") as bar:
 
@@ -119,11 +124,17 @@ def encode_network(
 
         # on a GPU one layer at a time
         found = in_threads(work, names, threads if backend().name == "numpy" else 1)
-    return _dataset(layers, found, responses, job, inference)
+    data = _dataset(layers, found, responses, job, inference)
+    tested = responses["split"].to_numpy() == PRIMARY
+    return data if design is None else by_units(data, design.subset(tested))
 
 
 def _prepared(
-    responses: xarray.DataArray, settings: EncodingSettings, inference: Settings, units: np.ndarray | None
+    responses: xarray.DataArray,
+    settings: EncodingSettings,
+    inference: Settings,
+    units: np.ndarray | None,
+    design: Design | None,
 ) -> Job:
     split = responses["split"].to_numpy()
     parts = partitions(split, settings.folds, inference.seed, units)
@@ -131,7 +142,13 @@ def _prepared(
     orders = []
     for k, part in enumerate(parts):
         random, m = generator(inference.seed, Stream.LABELS, k), len(part.test)
-        orders.append(random.permuted(np.tile(np.arange(m), (inference.permutations, 1)), axis=1))
+        if design is not None:
+            own = design.subset(np.isin(np.arange(len(split)), part.test))
+            orders.append(own.relabellings(inference.permutations, random))
+        else:
+            orders.append(random.permuted(np.tile(np.arange(m), (inference.permutations, 1)), axis=1))
+    # a film has no more orders than shifts
+    orders = [own[: min(map(len, orders))] for own in orders]
     voxel_seed = inference.seed if settings.voxel_effect == "random" else None
     regions = regions_of(responses, settings.minimum_reliability, SELECTION not in split, voxel_seed)
     means = means.transpose("stimulus", "voxel").to_numpy().astype(np.float64)
@@ -233,7 +250,7 @@ def _dataset(
         data[label] = (("voxel",), responses[name].to_numpy())
     sources = list(dict.fromkeys(region.targets.source for region in job.regions))
     data.attrs["reliability_source"] = "; ".join(sources)
-    data.attrs["subject_effect"] = inference.subject_effect
+    data.attrs["subject_effect"] = inference.subject_effect or ""
     data.attrs["conditional"] = conditional(job.parts, job.settings.voxel_effect)
     return data
 

@@ -14,7 +14,7 @@ from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.inference.errors import Replicated, Replicates, over_subjects
 from cortexrsa.inference.families import false_discovery_q, familywise_p
 from cortexrsa.inference.names import GROUP, PRIMARY
-from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.settings import Settings, taken_as_fixed
 from cortexrsa.inference.study import parts_of
 from cortexrsa.seeds import card_of, seed_of
 
@@ -47,7 +47,7 @@ def replicated(
         .astype(np.float64),
         Replicates.unpacked(part["replicates"].to_numpy()),
         seed,
-        part.attrs["subject_effect"] == "fixed",
+        taken_as_fixed(part.attrs["subject_effect"], part.sizes["subject"]),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from cortexrsa.geometry.compare import normalise
 from cortexrsa.geometry.rdm import Rows, n_stimuli
 from cortexrsa.geometry.registry import COMPARISONS
+from cortexrsa.inference.design import Design
 from cortexrsa.inference.families import p_values
 from cortexrsa.inference.pair_groups import PairGroups
 from cortexrsa.inference.permutation import permutation_null
@@ -28,6 +29,7 @@ def p_and_null(
     permutations: int,
     seed: int,
     threads: int = 1,
+    design: Design | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """p of similarities, and similarities by chance, whose maxima correct for a family.
 
@@ -39,19 +41,21 @@ def p_and_null(
     comparison : see `geometry.compare.compare`
     permutations : number of relabellings, or of draws from the distribution that they have
     seed : of either; calls with the same see the same relabellings
+    design : of the stimuli, where they are not drawn one by one: its units are relabelled, however many
 
     Returns
     -------
     p : (units, rois, l), one-sided
     null : (permutations, units, rois, l)
     """
-    test = _by_permutations if n_stimuli(brain.shape[1]) <= MOST_PERMUTED else _by_moments
-    return test(brain, models, observed, comparison, permutations, seed, threads)
+    if design is None and n_stimuli(brain.shape[1]) > MOST_PERMUTED:
+        return _by_moments(brain, models, observed, comparison, permutations, seed, threads)
+    return _by_permutations(brain, models, observed, comparison, permutations, seed, threads, design)
 
 
-def _by_permutations(brain, models, observed, comparison, permutations, seed, threads):
+def _by_permutations(brain, models, observed, comparison, permutations, seed, threads, design):
     rdms = (np.stack(list(each)) for each in (brain, models))
-    null = permutation_null(*rdms, permutations, seed, comparison, threads)
+    null = permutation_null(*rdms, permutations, seed, comparison, threads, design)
     null = null.reshape(len(null), -1, observed.shape[1], len(models))
     if len(observed) > null.shape[1]:
         null = np.concatenate([null, null.mean(axis=1, keepdims=True)], axis=1)

@@ -6,10 +6,13 @@ over pairs of units, H_uv, are to units what h_ij is to stimuli. H_uv = mean + a
 by least squares, and the pairs within a unit, H_uu, come along with it. The variance then follows as for
 stimuli. It is that over other studies of the same design: as many units, with as many stimuli each.
 
+Where the categories are all there are (`FixedCategories`), other studies draw other stimuli of the same ones.
+What categories and pairs of them contribute does not vary then, and is taken out of a and of e.
+
 References
 ----------
 Hoeffding 1948, doi:10.1214/aoms/1177730196; Cameron, Gelbach & Miller 2011, doi:10.1198/jbes.2010.07136
-(dyadic data)
+(dyadic data); Cochran 1977, Sampling Techniques, chapter 5 (strata)
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ from cortexrsa.inference.pair_groups import GROUPS, PairGroups
 
 # fewer do not tell an error
 FEWEST = 4
+# as many pairs of categories have a number in 16 bits
+MOST_CATEGORIES = 250
 
 
 @numba.njit(nogil=True, cache=True)
@@ -56,6 +61,16 @@ def _add_single(signed, sizes, single, effects, out):
                 both = sizes[v] * single[u, k] + sizes[u] * single[v, k]
                 out[group, k] += sign * (both - effects[u, k] - effects[v, k])
             p += 1
+
+
+@numba.njit(nogil=True, cache=True)
+def _subtract_blocks(signed, blocks, means, out):
+    """From signed sums over groups (groups, k), in place, the means of the pairs' blocks (blocks, k)."""
+    for p in range(signed.size):
+        place = signed[p]
+        group, sign = abs(place) - 1, (1.0 if place > 0 else -1.0)
+        for k in range(out.shape[1]):
+            out[group, k] -= sign * means[blocks[p] - 1, k]
 
 
 class Units:
@@ -143,3 +158,63 @@ class Units:
     def _present(self, present: np.ndarray) -> np.ndarray:
         """Groups and signs of the pairs of those units."""
         return self.pairs.signed if present.all() else self.pairs.subset(present).signed
+
+
+class FixedCategories:
+    """Categories that are all there are, and influences of the stimuli drawn within them.
+
+    Parameters
+    ----------
+    labels : (n,) of the category of every stimulus
+
+    Raises
+    ------
+    InputError : a category of one stimulus, or more than 250 categories.
+    """
+
+    def __init__(self, labels: Sequence):
+        self.names, self.codes = np.unique(np.asarray(labels), return_inverse=True)
+        if len(self.names) > MOST_CATEGORIES:
+            raise InputError(
+                "fixed categories", len(self.names), f"at most {MOST_CATEGORIES}, or random ones"
+            )
+        number = len(self.names)
+        first, second = np.triu_indices(len(self.codes), 1)
+        low, high = np.sort([self.codes[first], self.codes[second]], axis=0)
+        blocks = low * number - low * (low - 1) // 2 + high - low
+        self.blocks = PairGroups((blocks + 1).astype(np.int16), number * (number + 1) // 2)
+
+    def within(
+        self, found: Influences, of_blocks: Influences, groups: PairGroups, keep: np.ndarray | None = None
+    ) -> Influences:
+        """Influences less the means of their categories, and of the pairs of these.
+
+        Parameters
+        ----------
+        found : of `influence.influences` with `groups`
+        of_blocks : the same with `blocks` (of both a `subset`, if `keep`)
+        keep : (n,) bool, the stimuli they are of; all by default
+
+        Returns
+        -------
+        Influences : a with the variance that it has within a category, on average over the stimuli
+        """
+        codes = self.codes if keep is None else self.codes[keep]
+        blocks = self.blocks if keep is None else self.blocks.subset(keep)
+        number, m = len(self.names), len(codes)
+        sizes = np.bincount(codes, minlength=number)
+        if (sizes[sizes > 0] < 2).any():
+            name = self.names[np.flatnonzero(sizes == 1)[0]]
+            raise InputError(f"stimuli of {name!r} in a part", 1, "at least 2 of a fixed category")
+        shape = found.scores.shape
+        effects = found.stimuli.reshape(m, -1)
+        sums = np.zeros((number, effects.shape[1]))
+        np.add.at(sums, codes, effects)
+        # a variance with the degrees of freedom of each category, where `errors` has those of all stimuli
+        lost = np.sqrt(sizes / np.maximum(sizes - 1, 1) * (m - 1) / m)[codes, None]
+        own = (effects - sums[codes] / sizes[codes, None]) * lost
+        pairs = found.pairs.reshape(groups.size, -1).copy()
+        counts = np.bincount(blocks.signed - 1, minlength=blocks.size)[:, None]
+        means = of_blocks.pairs.reshape(blocks.size, -1) / np.maximum(counts, 1)
+        _subtract_blocks(groups.signed, blocks.signed, means, pairs)
+        return Influences(found.scores, own.reshape(m, *shape), pairs.reshape(-1, *shape))

@@ -85,7 +85,7 @@ def influences(
         ):
             place = np.ix_(rows, chosen)
             found.scores[place] = scores
-            stimuli, pairs = _decomposed(sums, sketch, groups, n)
+            stimuli, pairs = decomposed(sums, sketch, groups, n)
             if extra is not None:
                 stimuli += extra - extra.mean(axis=0)
             for own, values in ((found.stimuli, stimuli), (found.pairs, pairs)):
@@ -97,7 +97,7 @@ def influences(
     return found
 
 
-def _decomposed(sums, sketch, groups, n) -> tuple[np.ndarray, np.ndarray]:
+def decomposed(sums, sketch, groups, n) -> tuple[np.ndarray, np.ndarray]:
     """a_i and sums of e_ij, from row sums (n, k) and group sums (groups, k) of h_ij."""
     mean = sums.sum(axis=0) / (n * (n - 1))
     stimuli = (sums - (n - 1) * mean) / (n - 2)

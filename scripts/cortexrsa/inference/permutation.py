@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numba
 import numpy as np
 
@@ -10,6 +12,8 @@ from cortexrsa.geometry.compare import normalise, usable
 from cortexrsa.geometry.ranks import ascending, dense_ranks
 from cortexrsa.geometry.rdm import n_stimuli, squareform
 from cortexrsa.geometry.threads import in_threads, one_blas_thread
+from cortexrsa.inference.design import Design
+from cortexrsa.inference.some_pairs import normalised
 from cortexrsa.jobs import progress
 
 BLOCK_BYTES = 32 * 2**20
@@ -22,8 +26,9 @@ def permutation_null(
     seed: int,
     comparison: str = "spearman",
     threads: int = 1,
+    design: Design | None = None,
 ) -> np.ndarray:
-    """Similarities under random relabelling of the brain RDMs' stimuli.
+    """Similarities under random relabelling of the brain RDMs' stimuli, or of the units that they belong to.
 
     Every brain RDM and every call with the same seed sees the same permutations, so maxima over models are
     taken within one permutation, and means over subjects are those of one relabelling.
@@ -36,10 +41,12 @@ def permutation_null(
     seed : of the permutations
     comparison : see `compare.compare`
     threads : over the permutations; the result does not depend on it
+    design : of the stimuli, where they are not drawn one by one: see `Design.relabellings`
 
     Returns
     -------
-    (permutations, r, l) float64, NaN for an RDM with a NaN or without variance.
+    (permutations, r, l) float64 (of films no more than there are shifts), NaN for an RDM with a NaN or
+    without variance.
 
     References
     ----------
@@ -47,11 +54,15 @@ def permutation_null(
     """
     n = n_stimuli(brain.shape[1])
     generator = np.random.default_rng(seed)
-    orders = generator.permuted(np.tile(np.arange(n, dtype=np.int32), (permutations, 1)), axis=1)
-    similarities = _concordances if comparison == "tau-a" else _products
+    if design is None:
+        orders = generator.permuted(np.tile(np.arange(n, dtype=np.int32), (permutations, 1)), axis=1)
+    else:
+        orders = design.relabellings(permutations, generator)
+    kept = None if design is None else design.kept_pairs()
+    similarities = _concordances if comparison == "tau-a" else functools.partial(_products, kept=kept)
     with (
         one_blas_thread(),  # the threads are ours
-        progress(permutations * len(brain), "permutations") as bar,
+        progress(len(orders) * len(brain), "permutations") as bar,
     ):
         return similarities(brain, models, orders, comparison, threads, bar)
 
@@ -68,9 +79,12 @@ def _relabel(square, orders, out):
                 q += 1
 
 
-def _products(brain, models, orders, comparison, threads, bar) -> np.ndarray:
-    targets = normalise(brain, comparison, threads)
-    candidates = normalise(models, comparison, threads).T.copy()
+def _products(brain, models, orders, comparison, threads, bar, kept=None) -> np.ndarray:
+    if kept is None:
+        targets, candidates = (normalise(rdms, comparison, threads) for rdms in (brain, models))
+    else:
+        targets, candidates = (normalised(rdms, kept, comparison) for rdms in (brain, models))
+    candidates = candidates.T.copy()
     null = np.empty((len(orders), len(brain), len(models)))
     size = max(1, BLOCK_BYTES // (8 * brain.shape[1]))
     for row, target in enumerate(targets):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
-from cortexrsa.inference.design_units import Units
+from cortexrsa.errors import InputError
+from cortexrsa.geometry.rdm import select_stimuli
+from cortexrsa.inference.design import Design
+from cortexrsa.inference.design_units import FixedCategories, Units
 from cortexrsa.inference.draws import Resamples
 from cortexrsa.inference.errors import Replicates
 from cortexrsa.inference.influence import influences
 from cortexrsa.inference.pair_groups import PairGroups
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.similarity import resampled_similarity
+from cortexrsa.inference.some_pairs import influences_of_some
 from cortexrsa.streams import Stream, generator
 
 
@@ -43,21 +47,39 @@ class OnePass:
     ----------
     n : number of stimuli
     seed : of the groups of pairs
-    units : (n,) labels of what is sampled, where it is no single stimuli (see `design_units`)
+    design : of the stimuli, where they are not drawn one by one (see `design_units`)
     """
 
-    def __init__(self, n: int, seed: int, units: Sequence | None = None):
-        self.n = n
+    def __init__(self, n: int, seed: int, design: Design | None = None):
+        self.n, self.units, self.categories, self.kept = n, None, None, None
         random = generator(seed, Stream.PAIRS)
-        self.units = None if units is None else Units(units, random)
-        self.groups = PairGroups.of(n, random) if units is None else self.units.pair_groups
-        sampled = n if units is None else len(self.units)
-        pairs = self.groups.size if units is None else self.units.pairs.size
+        if design is not None and design.fixed:
+            self.categories = FixedCategories(design.labels)
+        elif design is not None:
+            self.units, self.kept = Units(design.labels, random), design.kept_pairs()
+        self.groups = PairGroups.of(n, random) if self.units is None else self.units.pair_groups
+        sampled = n if self.units is None else len(self.units)
+        pairs = self.groups.size if self.units is None else self.units.pairs.size
         self.replicates = Replicates.of_influences(sampled, pairs)
+        if self.categories is not None:
+            self.replicates = replace(self.replicates, dof=float(n - len(self.categories.names)))
 
     def similarity(self, brain, models, comparison, threads=1):
-        found = influences(brain, models, self.groups, comparison, threads)
+        found = self._influences(brain, models, comparison, threads)
         return found.scores, np.concatenate(self._moved(found))
+
+    def _influences(self, brain, models, comparison, threads, keep=None):
+        """Of RDMs of all stimuli, or of those in `keep` (n,) bool alone."""
+        groups = self.groups if keep is None else self.groups.subset(keep)
+        if self.kept is not None:
+            kept = self.kept if keep is None else select_stimuli(self.kept[None], keep)[0]
+            return influences_of_some(brain, models, kept, groups, comparison)
+        found = influences(brain, models, groups, comparison, threads)
+        if self.categories is None:
+            return found
+        blocks = self.categories.blocks if keep is None else self.categories.blocks.subset(keep)
+        of_blocks = influences(brain, models, blocks, comparison, threads)
+        return self.categories.within(found, of_blocks, groups, keep)
 
     def _moved(self, found, keep=None):
         """By how much the score differs with more of each (group of) pairs and of each stimulus or unit."""
@@ -76,7 +98,7 @@ class OnePass:
         The sum of squares of e over the pairs of m stimuli has pairs - m degrees of freedom, of which
         `replicates` has those of all n.
         """
-        found = influences(brain, models, self.groups.subset(keep), comparison, threads)
+        found = self._influences(brain, models, comparison, threads, keep)
         pairs, single = self._moved(found, keep)
         n = single.shape[0]
         m = int(keep.sum()) if self.units is None else len(np.unique(self.units.codes[keep]))
@@ -101,8 +123,19 @@ class Resampling:
         return values[0], values[1:] - values[0]
 
 
-def replication(n: int, settings: Settings) -> OnePass | Resampling:
-    """That of n stimuli, by `settings.standard_error`."""
+def replication(n: int, settings: Settings, design: Design | None = None) -> OnePass | Resampling:
+    """That of n stimuli, by `settings.standard_error`.
+
+    Raises
+    ------
+    InputError : stimuli that are not drawn one by one, resampled as if they were.
+    """
     if settings.standard_error == "one-pass":
-        return OnePass(n, settings.seed)
+        return OnePass(n, settings.seed, design)
+    if design is not None:
+        raise InputError(
+            "inference.standard_error",
+            settings.standard_error,
+            f"one-pass: the stimuli have a unit ({design.unit}), and single ones would be resampled",
+        )
     return Resampling(n, settings.bootstrap, settings.seed, plain=settings.standard_error == "bootstrap")

@@ -9,6 +9,7 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import Rows
 from cortexrsa.inference import splits
 from cortexrsa.inference.against_zero import MOST_PERMUTED, p_and_null
+from cortexrsa.inference.design import Design
 from cortexrsa.inference.errors import QUANTITIES
 from cortexrsa.inference.layer_choice import candidate_layers
 from cortexrsa.inference.names import CANDIDATES, FITTED, PRIMARY, SELECTION
@@ -22,7 +23,7 @@ from cortexrsa.inference.results import (
     with_group,
 )
 from cortexrsa.inference.scores_without import scores_without
-from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.settings import Settings, few_people
 
 
 def score_network(
@@ -32,6 +33,7 @@ def score_network(
     settings: Settings,
     threads: int = 1,
     without: RDMs | None = None,
+    design: Design | None = None,
 ) -> xarray.Dataset:
     """Scores of all layers in all ROIs and subjects, with replicates and permutations that models share.
 
@@ -43,6 +45,7 @@ def score_network(
     threads : the result does not depend on it
     without : brain RDMs without groups of voxels, where these are a sample too: see `scores_without`,
         whose variables are added for ROIs of one subject, or of subjects who are taken as they are
+    design : of the stimuli, where they are not drawn one by one
 
     Returns
     -------
@@ -55,7 +58,9 @@ def score_network(
         repeated halves);
         p (unit, roi, layer), null_maximum (permutation, unit, roi): permutation test in the primary split,
         units are the subjects and, with several, their mean;
-        measured (subject, roi): 1 where there is an RDM, NaN elsewhere, if ROIs have subjects of their own.
+        measured (subject, roi): 1 where there is an RDM, NaN elsewhere, if ROIs have subjects of their own;
+        attributes: subject_effect, as in the settings; caveat, about whom or what alone claims are, if people
+        or units are too few.
 
     Raises
     ------
@@ -64,28 +69,32 @@ def score_network(
     check_stimuli(network, brain)
 
     def of_part(part: RDMs) -> xarray.Dataset:
-        scores = _scores_of_part(network, part, comparison, settings, threads)
-        alone = settings.fixed_subjects or scores.sizes["subject"] == 1
+        scores = _scores_of_part(network, part, comparison, settings, threads, design)
+        subjects = scores.sizes["subject"]
+        alone = subjects == 1 or settings.fixed_subjects(subjects)
         if without is not None and alone and scores.sizes["roi"] > 1:
-            return scores.merge(scores_without(network, part, without, comparison, settings, threads))
+            return scores.merge(
+                scores_without(network, part, without, comparison, settings, threads, design)
+            )
         return scores
 
     return over_parts(brain, of_part)
 
 
 def _scores_of_part(
-    network: RDMs, brain: RDMs, comparison: str, settings: Settings, threads: int
+    network: RDMs, brain: RDMs, comparison: str, settings: Settings, threads: int, design: Design | None
 ) -> xarray.Dataset:
     """`score_network` of ROIs that have the same subjects."""
     depth = network.rdm_descriptors["depth"].to_numpy()
     # RDMs from elsewhere know no shapes
     shapes = list(network.rdm_descriptors.get("shape", [""] * len(depth)))
-    data, found, result = {}, {}, []
+    data, found, designs, result = {}, {}, {}, []
     for split in splits.splits_of(brain):
         targets, subjects, rois = splits.brain_rows(brain, split)
         keep = (network.pattern_descriptors["split"] == split).to_numpy()
         data[split] = targets, Rows(network.dissimilarities, keep)
-        method = replication(int(keep.sum()), settings)
+        designs[split] = design and design.subset(keep)
+        method = replication(int(keep.sum()), settings, designs[split])
         if method.n <= MOST_PERMUTED or not isinstance(method, OnePass):
             # read once, as several steps take them
             data[split] = tuple(np.stack(list(rdms)) for rdms in data[split])
@@ -122,17 +131,27 @@ def _scores_of_part(
         )
     else:
         heldout, deviations = splits.chosen_in_halves(
-            *data[PRIMARY], (len(subjects), len(rois)), method, candidates, comparison, settings, threads
+            *data[PRIMARY],
+            (len(subjects), len(rois)),
+            method,
+            candidates,
+            comparison,
+            settings,
+            threads,
+            designs[PRIMARY],
         )
     dataset.update(of_heldout(heldout, deviations, dataset.sizes["replicate"]))
-    dataset.attrs["subject_effect"] = settings.subject_effect
-    return dataset.merge(
-        _permutation_test(*data[PRIMARY], values[0], subjects, comparison, settings, threads)
+    dataset.attrs["subject_effect"] = settings.subject_effect or ""
+    caveats = few_people(settings.subject_effect, len(subjects)), design.caveat() if design else ""
+    dataset.attrs["caveat"] = ", ".join(filter(None, caveats))
+    units, observed = with_group(subjects, values[0])
+    p, null = p_and_null(
+        *data[PRIMARY],
+        observed,
+        comparison,
+        settings.permutations,
+        settings.seed,
+        threads,
+        design=designs[PRIMARY],
     )
-
-
-def _permutation_test(targets, layers, observed, subjects, comparison, settings, threads) -> xarray.Dataset:
-    """p and null_maximum of `score_network`, of RDMs (k, pairs) and their scores (subjects, rois, l)."""
-    units, observed = with_group(subjects, observed)
-    p, null = p_and_null(targets, layers, observed, comparison, settings.permutations, settings.seed, threads)
-    return of_test(units, observed, p, null)
+    return dataset.merge(of_test(units, observed, p, null))

@@ -8,12 +8,13 @@ import xarray
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import Rows, subset
+from cortexrsa.inference.design import Design
 from cortexrsa.inference.fitted import group_target, layer_weights
 from cortexrsa.inference.layer_choice import candidate_layers, choose_layers, scores_of_chosen
 from cortexrsa.inference.names import PRIMARY, SELECTION
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.splits import brain_rows, random_halves, splits_of
+from cortexrsa.inference.splits import brain_rows, halves_of, splits_of
 from cortexrsa.streams import Stream, generator
 
 # what each kind of score has one of
@@ -21,7 +22,13 @@ AXES = {"score": "layer", "heldout": "candidate"}
 
 
 def scores_without(
-    network: RDMs, brain: RDMs, without: RDMs, comparison: str, settings: Settings, threads: int = 1
+    network: RDMs,
+    brain: RDMs,
+    without: RDMs,
+    comparison: str,
+    settings: Settings,
+    threads: int = 1,
+    design: Design | None = None,
 ) -> xarray.Dataset:
     """What groups of voxels add to the scores of `scores.score_network` in the primary split.
 
@@ -32,7 +39,7 @@ def scores_without(
     ----------
     network, brain : of `scores.score_network`, ROIs of the same subjects
     without : RDMs with columns subject, roi, group, over the same stimuli
-    comparison, settings, threads : of `scores.score_network`
+    comparison, settings, threads, design : of `scores.score_network`
 
     Returns
     -------
@@ -47,7 +54,7 @@ def scores_without(
     keep = (brain.pattern_descriptors["split"] == PRIMARY).to_numpy()
     left_out, number = _rows_without(without, subjects, rois, keep)
     layers = Rows(network.dissimilarities, keep)
-    method = OnePass(int(keep.sum()), settings.seed)
+    method = OnePass(int(keep.sum()), settings.seed, design and design.subset(keep))
     shape = len(subjects), len(rois), number
     scores, deviations = (
         values.reshape(*values.shape[:-2], *shape, -1)
@@ -55,7 +62,7 @@ def scores_without(
     )
     shapes = list(network.rdm_descriptors.get("shape", [""] * len(layers)))
     candidates = candidate_layers(network.rdm_descriptors["depth"].to_numpy(), shapes)
-    parts = _selections(network, brain, settings)
+    parts = _selections(brain, settings, design)
     heldout = [0.0, 0.0]
     for selecting, scoring in parts:
         chosen, mixtures = _choices(network, brain, selecting, shape[:2], candidates, comparison, settings)
@@ -93,14 +100,16 @@ def _rows_without(without: RDMs, subjects: list, rois: list, keep: np.ndarray) -
     return Rows(without.dissimilarities, keep, rows), len(groups)
 
 
-def _selections(network: RDMs, brain: RDMs, settings: Settings) -> list[tuple[np.ndarray, np.ndarray]]:
+def _selections(
+    brain: RDMs, settings: Settings, design: Design | None
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Stimuli (n,) bool on which layers are chosen, and scored, as in `splits`."""
     split = brain.pattern_descriptors["split"].to_numpy()
     primary = split == PRIMARY
     if SELECTION in splits_of(brain):
         return [(split == SELECTION, primary)]
     found = []
-    for half in random_halves(primary.sum(), settings.halves, generator(settings.seed, Stream.HALVES)):
+    for half in halves_of(int(primary.sum()), settings, design and design.subset(primary)):
         sides = np.zeros((2, len(split)), bool)
         sides[0, primary], sides[1, primary] = half, ~half
         found += [(sides[0], sides[1]), (sides[1], sides[0])]

@@ -5,6 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 STANDARD_ERRORS = ("one-pass", "resampled", "bootstrap")
+# intervals over fewer people cover too seldom (docs/statistics.md), so these are taken as they are
+FEWEST_PEOPLE = 5
+
+
+def taken_as_fixed(subject_effect: str | None, subjects: int) -> bool:
+    """Whether so many subjects are taken as they are; by default (None or "") fewer than five are."""
+    return subject_effect == "fixed" if subject_effect else subjects < FEWEST_PEOPLE
+
+
+def few_people(subject_effect: str | None, subjects: int) -> str:
+    """What is to be said where subjects are taken as they are because they are few; else ""."""
+    if subject_effect or not 1 < subjects < FEWEST_PEOPLE:
+        return ""
+    return f"about these {subjects} people alone ({FEWEST_PEOPLE} are needed to say anything of others)"
 
 
 @dataclass(frozen=True)
@@ -22,7 +36,9 @@ class Settings:
     confidence : of intervals
     standard_error : one of `STANDARD_ERRORS`, see docs/statistics.md
     seed : of all random numbers
-    subject_effect : random, or fixed: claims do not generalise over subjects
+    subject_effect : random, or fixed: claims do not generalise over subjects; None: random from five subjects
+        on
+    unit, categories : of the data set's card, see `design.design_of`
     """
 
     bootstrap: int = 1000
@@ -34,11 +50,12 @@ class Settings:
     confidence: float = 0.95
     standard_error: str = "resampled"
     seed: int = 1
-    subject_effect: str = "random"
+    subject_effect: str | None = None
+    unit: str | dict | None = None
+    categories: str = "random"
 
-    @property
-    def fixed_subjects(self) -> bool:
-        return self.subject_effect == "fixed"
+    def fixed_subjects(self, subjects: int) -> bool:
+        return taken_as_fixed(self.subject_effect, subjects)
 
     @classmethod
     def names(cls) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import Rows, n_stimuli, select_stimuli, subset
+from cortexrsa.inference.design import Design
 from cortexrsa.inference.errors import Replicated, over_subjects
 from cortexrsa.inference.fitted import group_target, layer_weights, mixtures
 from cortexrsa.inference.layer_choice import choose_layers, scores_of_chosen
@@ -72,6 +73,12 @@ def random_halves(n: int, number: int, random: int | np.random.Generator) -> np.
     return np.random.default_rng(random).permuted(np.tile(np.arange(n) < n // 2, (number, 1)), axis=1)
 
 
+def halves_of(n: int, settings: Settings, design: Design | None) -> np.ndarray:
+    """The halves (number, n) bool of a study's n stimuli, or of their units, that all networks share."""
+    random = generator(settings.seed, Stream.HALVES)
+    return design.halves(settings.halves, random) if design else random_halves(n, settings.halves, random)
+
+
 def chosen_in_halves(
     brain: np.ndarray | Rows,
     models: np.ndarray | Rows,
@@ -81,6 +88,7 @@ def chosen_in_halves(
     comparison: str,
     settings: Settings,
     threads: int = 1,
+    design: Design | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score of the best layer, chosen on one half of the stimuli and scored on the other.
 
@@ -94,6 +102,7 @@ def chosen_in_halves(
     shape : numbers of subjects and of ROIs
     candidates : sets of layers, see `layer_choice.candidate_layers`
     threads : the result does not depend on it
+    design : of the stimuli, where they are not drawn one by one: see `Design.halves`
 
     Returns
     -------
@@ -102,7 +111,7 @@ def chosen_in_halves(
         pair has influence as often as both of its stimuli are in a scoring half, and by the choice where they
         are in the other; resampled, the choice is made anew in every resample.
     """
-    halves = random_halves(replication.n, settings.halves, generator(settings.seed, Stream.HALVES))
+    halves = halves_of(replication.n, settings, design)
     if replication.replicates.summable:
         return _halves_in_one_pass(
             brain, models, shape, replication, halves, candidates, comparison, settings, threads
@@ -127,7 +136,7 @@ def _halves_in_one_pass(brain, models, shape, replication, halves, candidates, c
             sides.append((keep, own, scores, deviations))
         for selecting, (keep, scored_on, scores, deviations) in (sides, sides[::-1]):
             group = over_subjects(
-                *selecting[2:], replication.replicates, settings.seed, settings.fixed_subjects
+                *selecting[2:], replication.replicates, settings.seed, settings.fixed_subjects(subjects)
             )
             chosen = choose_layers(selecting[2].mean(axis=0), candidates)
             found = np.concatenate(

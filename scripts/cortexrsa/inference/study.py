@@ -13,6 +13,7 @@ from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.inference.errors import Replicated, Replicates, over_subjects
 from cortexrsa.inference.names import PRIMARY, of_the_group
 from cortexrsa.inference.seeds import over_seeds
+from cortexrsa.inference.settings import taken_as_fixed
 from cortexrsa.inference.voxels import over_voxels
 from cortexrsa.seeds import by_card
 
@@ -82,7 +83,7 @@ def group_scores(
         deviations[: sum(stimuli.sizes), chosen].astype(np.float64),
         stimuli,
         seed,
-        part.attrs.get("subject_effect") == "fixed",
+        taken_as_fixed(part.attrs.get("subject_effect"), part.sizes["subject"]),
     )
 
 

@@ -165,7 +165,9 @@ def _replicated(
     candidates = {"all": np.arange(len(DEPTH))}
     flat = [rdms.reshape(-1, rdms.shape[-1]) for rdms in (brain, layers)]
     for method in methods:
-        settings = Settings(standard_error=method, bootstrap=draws, seed=seed, halves=HALVES)
+        settings = Settings(
+            standard_error=method, bootstrap=draws, seed=seed, halves=HALVES, subject_effect="random"
+        )
         made = replication(n, settings)
         if method != "bootstrap" or pairs is None:
             values = made.similarity(*flat, "spearman")

@@ -87,7 +87,8 @@ def joined(scores: list[Replicated]) -> Replicated:
 
 
 def _settings(method: str, draws: int, random: np.random.Generator) -> Settings:
-    return Settings(standard_error=method, bootstrap=draws, halves=HALVES, seed=int(random.integers(1 << 31)))
+    seed = int(random.integers(1 << 31))
+    return Settings(standard_error=method, bootstrap=draws, halves=HALVES, seed=seed, subject_effect="random")
 
 
 def _row(statistic: str, method: str, values: list, simulations: int, aim: float) -> dict:

@@ -89,7 +89,7 @@ def simulated(design: Design, n: int, settings: Settings, cast: Cast) -> Study:
         deviations = deviations.reshape(len(deviations), *shape, len(DEPTH))
         own = chosen_in_halves(flat, layers, shape, method, candidates, "spearman", settings)
         together = (
-            over_subjects(*values, method.replicates, settings.seed)
+            over_subjects(*values, method.replicates, settings.seed, settings.fixed_subjects(design.subjects))
             for values in ((scores.reshape(*shape, len(DEPTH)), deviations), own)
         )
         labels = [f"layer{k}" for k in range(len(DEPTH))]

@@ -34,6 +34,9 @@ RELIABILITY = Table(
         ),
         "r_nc": Column("number", "the same bound from nc: the root of nc / 100", unit="0 to 1"),
     },
+    "number",
     file="{dataset}/reliability.csv",
     row="a voxel and a split",
+    further_meaning="icc_LABEL: intraclass correlation of the responses over that label of the stimuli, which "
+    "errors over single stimuli leave out; -1 to 1",
 )

@@ -19,6 +19,7 @@ from cortexrsa.inference.ceilings.bounds import Ceiling
 from cortexrsa.inference.ceilings.moments import moment_ceiling
 from cortexrsa.inference.ceilings.repeats import split_half_ceiling, voxel_half_ceiling
 from cortexrsa.inference.ceilings.subjects import published_ceilings, subject_ceiling
+from cortexrsa.inference.design import Design
 from cortexrsa.inference.names import GROUP
 from cortexrsa.inference.replication import Replication, replication
 from cortexrsa.inference.settings import Settings
@@ -119,6 +120,7 @@ def ceiling_table(
     comparison: str,
     settings: Settings,
     threads: int = 1,
+    design: Design | None = None,
 ) -> pd.DataFrame:
     """Noise ceilings of every ROI and split, of every kind that the data allow.
 
@@ -128,20 +130,22 @@ def ceiling_table(
     responses : see `formats.responses.write_responses`; None for a data set of RDMs
     settings : with fixed subjects, the group's ceiling is the mean of those of its subjects
     threads : the result does not depend on it
+    design : of the stimuli, where they are not drawn one by one; intervals of `moments` resample single ones
 
     Returns
     -------
     table with the columns `CEILINGS`; where neither several subjects nor repeats exist, or these do not tell
     the noise, a row of kind "unknown" without bounds.
     """
-    rows = []
-    sizes = brain.pattern_descriptors["split"].value_counts()
-    methods = {split: replication(int(sizes[split]), settings) for split in splits_of(brain)}
+    rows, methods = [], {}
+    for split in splits_of(brain):
+        keep = (brain.pattern_descriptors["split"] == split).to_numpy()
+        methods[split] = replication(int(keep.sum()), settings, design and design.subset(keep))
     for part, split in product(parts_of(brain), splits_of(brain)):
         targets, subjects, rois = brain_rows(part, split)
         for r, roi in enumerate(rois):
             found = []
-            if len(subjects) > 1 and not settings.fixed_subjects:
+            if len(subjects) > 1 and not settings.fixed_subjects(len(subjects)):
                 own = targets.take(range(r, len(targets), len(rois)))
                 bounds = subject_ceiling(own, methods[split], comparison, settings, threads)
                 found.append({"subject": GROUP, "kind": "subjects"} | bounds.known())
@@ -151,7 +155,7 @@ def ceiling_table(
                 for subject in subjects:
                     place = subject, roi, split
                     found += _of_one(part, responses, place, methods, comparison, settings, threads)
-            if len(subjects) > 1 and settings.fixed_subjects:
+            if len(subjects) > 1 and settings.fixed_subjects(len(subjects)):
                 found += mean_over_subjects(found)
             for bounds in found or [{"subject": subjects[0], "kind": "unknown"}]:
                 rows.append({"dataset": dataset, "roi": roi, "split": split, "measure": comparison} | bounds)

@@ -404,5 +404,7 @@ def evaluate(
         for row in found:
             own = (registered or {}).get(name, {}).get(row["claim"], "")
             row["registered"] = own if row["statistic"] == "overall" else ""
+            if studies[0].caveat and row["statistic"] == "overall" and row["verdict"] != "untestable":
+                row["reason"] += f"; {studies[0].caveat}"
         rows += found
     return pd.DataFrame(rows, columns=list(tables.CLAIMS.columns))

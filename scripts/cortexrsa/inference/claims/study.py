@@ -25,6 +25,7 @@ class Study:
     smallest_p : per ROI the smallest p_fwe of any layer, where it was tested
     seed : of draws from the joint distribution of scores
     over_voxels : the same with voxels as a sample too, for what compares ROIs; None: they are as they are
+    caveat : about whom or what alone the claims are, where people or units of the design are too few, else ""
     others : scores of other measures, or on the training stimuli, as `models`, by (measure, split)
     other_ceilings : of other measures, as `ceilings`; without them claims have no bound there
     """
@@ -37,6 +38,7 @@ class Study:
     unlearned: dict[str, str] = field(default_factory=dict)
     smallest_p: dict[str, float] = field(default_factory=dict)
     seed: int = 1
+    caveat: str = ""
     seeds: dict[str, list[ModelScores]] = field(default_factory=dict)
     others: dict[tuple[str, str], dict[str, ModelScores]] = field(default_factory=dict)
     other_ceilings: dict[str, dict[str, dict]] = field(default_factory=dict)
