@@ -17,7 +17,7 @@ with job_log(snakemake.log[0]):
     for column, (roi, correlation) in alike(responses, stimuli).items() if not settings["unit"] else ():
         warn(
             f"{snakemake.wildcards.dataset}: responses to test stimuli of the same `{column}` are alike "
-            f"(intraclass correlation {correlation:.2f} in {roi}), and intervals take stimuli as drawn one by "
-            f"one; `unit: {column}` in the card of the data set makes them about other values of `{column}`"
+            f"(intraclass correlation {correlation:.2f} in {roi}), and intervals take stimuli as drawn one "
+            f"by one; `unit: {column}` in the data set's card makes them about other values of `{column}`"
         )
     write_table(snakemake.output.table, table, settings, RELIABILITY)

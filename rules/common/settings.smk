@@ -213,6 +213,7 @@ def settings_of_claims(wildcards) -> dict:
         "measures": CONFIGS[wildcards.study]["measures"]["others"],
         "registered": registered(wildcards.study),
         "registration": registration.summary(registered(wildcards.study)),
+        "generalises": cards.generalises(DATASETS[wildcards.dataset]),
         "inference": part_of_study("confidence", "seed")(wildcards),
     }
 
@@ -243,7 +244,8 @@ def power_settings(wildcards) -> dict:
 def settings_of_score_figures(wildcards) -> dict:
     """What figures and captions of scores and claims show of a study."""
     confidence = CONFIGS[wildcards.study]["inference"]["confidence"]
-    return {"models": labels_of_models(wildcards), "confidence": confidence}
+    shown = {"models": labels_of_models(wildcards), "confidence": confidence}
+    return shown | {"generalises": cards.generalises(DATASETS[wildcards.dataset])}
 
 
 def controls_of_models(wildcards) -> dict:

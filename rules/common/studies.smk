@@ -137,6 +137,14 @@ try:
                     file=ORIGINS[name],
                 )
         for dataset in content["datasets"]:
+            made = content["inference"]["standard_error"]
+            if "unit" in DATASETS[dataset] and made != "one-pass":
+                raise InputError(
+                    "inference.standard_error",
+                    made,
+                    f"one-pass: the card of {dataset} has a unit, and {made} would draw single stimuli",
+                    file=ORIGINS[name],
+                )
             dissimilarity = content["measures"]["dissimilarity"]
             if DISSIMILARITIES[dissimilarity].needs != "patterns" and not has_responses(dataset):
                 raise InputError(

@@ -137,6 +137,28 @@ def untrained_control(name: str, models: dict[str, dict]) -> str | None:
     return next(iter(same or untrained), None)
 
 
+def generalises(card: dict) -> str:
+    """What the intervals of a data set's results are about: one sentence.
+
+    Parameters
+    ----------
+    card : of a data set, from `load_card`
+    """
+    unit, effect = card.get("unit"), card.get("subject_effect")
+    stimuli = "other stimuli, each drawn for itself"
+    if isinstance(unit, dict):
+        stimuli = f"other moments of the film (blocks of {unit['blocks']} stimuli are drawn)"
+    elif unit and card.get("categories") == "fixed":
+        stimuli = f"other stimuli of the same categories ({unit}), not other categories"
+    elif unit:
+        stimuli = (
+            f"other categories ({unit}) with as many stimuli each (where there are fewer than ten, other "
+        )
+        stimuli += "stimuli of the same ones)"
+    people = {"random": "and other people, where there are several", "fixed": "not other people"}
+    return f"Intervals are about {stimuli}, {people.get(effect, 'and other people, from five on')}."
+
+
 def trained_on(card: dict) -> list[str]:
     """Sources of the images that a network was trained on, as far as its card names them.
 

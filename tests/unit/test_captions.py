@@ -23,6 +23,7 @@ def rendered(path, confidence):
         "comparison": "pearson",
         "models": {},
         "registration": "mine: not registered.",
+        "generalises": "Intervals are about other stimuli.",
     }
     snakemake = SimpleNamespace(params=SimpleNamespace(settings=settings), config={})
     return Environment(undefined=StrictUndefined).from_string(path.read_text()).render(snakemake=snakemake)

@@ -53,6 +53,5 @@ def test_settings_are_those_of_the_schema():
     assert fields["standard_error"]["enum"] == list(STANDARD_ERRORS)
     defaults = {name: field["default"] for name, field in fields.items() if name != "threads"}
     # that of a data set's card
-    assert defaults == {
-        name: getattr(Settings(), name) for name in Settings.names() if name != "subject_effect"
-    }
+    of_card = {"subject_effect", "unit", "categories"}
+    assert defaults == {name: getattr(Settings(), name) for name in Settings.names() if name not in of_card}

@@ -82,7 +82,7 @@ def of_split(
 
 
 def alike(responses: xarray.DataArray, stimuli: pd.DataFrame) -> dict[str, tuple[str, float]]:
-    """Labels whose test stimuli have similar responses: the ROI where most, and the median over its voxels."""
+    """Labels whose test stimuli have similar responses: the ROI where most, and its voxels' median."""
     found = {}
     for column in label_columns(stimuli):
         values = of_split(responses, stimuli, column, "test")

@@ -41,4 +41,4 @@ def by_units(data: xarray.Dataset, design: Design) -> xarray.Dataset:
     dof = m - units if design.fixed else units - 1
     packed = Replicates((len(rows), 0), (1.0, 0.0), 1.0, float(dof)).packed()
     rest = data.drop_vars([*DEVIATIONS, "replicate"], errors="ignore")
-    return rest.assign(found, replicates=(("split", "quantity"), packed[None]))
+    return rest.assign(found | {"replicates": (("split", "quantity"), packed[None])})

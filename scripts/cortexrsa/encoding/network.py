@@ -95,8 +95,8 @@ def encode_network(
     settings, inference : of the study
     units : (stimuli,) labels that folds do not split
     threads : over the layers; the result does not depend on it
-    design : of the stimuli, where they are not drawn one by one: units of the test stimuli are relabelled, and
-        replicates are of units
+    design : of the stimuli, where they are not drawn one by one: units of the test stimuli are relabelled,
+        and replicates are of units
 
     Returns
     -------

@@ -73,9 +73,10 @@ class Design:
     def relabellings(self, number: int, random: np.random.Generator) -> np.ndarray:
         """Orders (number, n) of the stimuli that keep what stimuli of a unit have in common.
 
-        Units in random order, with their stimuli in random order, are laid over the units as they are, end to
-        end. Blocks of time are not exchangeable with others: a film is shifted circularly, by at least the
-        lag, and there are no more orders than shifts.
+        Every unit takes the place of another, with its stimuli in random order: where it has more than the
+        other, some are left out, where it has fewer, some stand twice. Blocks of time are not exchangeable
+        with others: a film is shifted circularly, by at least the lag, and there are no more orders than
+        shifts.
         """
         n = len(self.labels)
         if self.timed:
@@ -85,11 +86,11 @@ class Design:
                 shifts = np.sort(random.choice(shifts, number, replace=False))
             return ((np.arange(n) + shifts[:, None]) % n).astype(np.int32)
         names, codes = np.unique(self.labels, return_inverse=True)
-        own = np.argsort(codes, kind="stable")
+        members = [np.flatnonzero(codes == unit) for unit in range(len(names))]
         orders = np.empty((number, n), np.int32)
         for order in orders:
-            places = random.permutation(len(names))[codes] + random.random(n)
-            order[own] = np.argsort(places)
+            for own, other in enumerate(random.permutation(len(names))):
+                order[members[own]] = np.resize(random.permutation(members[other]), len(members[own]))
         return orders
 
     def caveat(self) -> str:

@@ -7,6 +7,7 @@ import functools
 import numba
 import numpy as np
 
+from cortexrsa.errors import InputError
 from cortexrsa.geometry import kendall
 from cortexrsa.geometry.compare import normalise, usable
 from cortexrsa.geometry.ranks import ascending, dense_ranks
@@ -58,6 +59,8 @@ def permutation_null(
         orders = generator.permuted(np.tile(np.arange(n, dtype=np.int32), (permutations, 1)), axis=1)
     else:
         orders = design.relabellings(permutations, generator)
+        if comparison == "tau-a" and (np.diff(np.sort(orders, axis=1), axis=1) == 0).any():
+            raise InputError("comparison", "tau-a, with units of unequal size", "rho-a, or units of one size")
     kept = None if design is None else design.kept_pairs()
     similarities = _concordances if comparison == "tau-a" else functools.partial(_products, kept=kept)
     with (

@@ -37,6 +37,6 @@ RELIABILITY = Table(
     "number",
     file="{dataset}/reliability.csv",
     row="a voxel and a split",
-    further_meaning="icc_LABEL: intraclass correlation of the responses over that label of the stimuli, which "
-    "errors over single stimuli leave out; -1 to 1",
+    further_meaning="icc_LABEL: intraclass correlation of the responses over that label of the stimuli, "
+    "which errors over single stimuli leave out; -1 to 1",
 )
