@@ -52,6 +52,7 @@ rule calibration:
         expand(rules.calibration_encoding.output.table, stimuli=80),
         expand(rules.calibration_bounds.output.table, stimuli=60),
         rules.calibration_folds.output.table,
+        rules.calibration_designs.output.table,
 
 
 rule recovery:

@@ -181,6 +181,28 @@ rule calibration_folds:
         "../scripts/calibrate_folds.py"
 
 
+rule calibration_designs:
+    output:
+        table="results/calibration/designs.csv",
+    log:
+        "results/logs/calibration/designs.log",
+    benchmark:
+        "results/benchmarks/calibration/designs.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(2000),
+        runtime=scaled(60),
+    params:
+        settings={"simulations": 300, "permutations": 199},
+        code=code("calibrate_designs.py"),
+    message:
+        "Coverage and error rates of categories, films and few people"
+    script:
+        "../scripts/calibrate_designs.py"
+
+
 rule plot_calibration:
     input:
         tables=[

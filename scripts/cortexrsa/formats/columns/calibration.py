@@ -98,6 +98,21 @@ FOLDS = Table(
     file="calibration/folds.csv",
     row="pairs of stimuli that share so many runs, over simulated experiments without a signal",
 )
+DESIGNS = Table(
+    {
+        "design": Column(
+            "text", "how stimuli come, and the share of their category in codes or the correlation of frames"
+        ),
+        **STATISTIC,
+        "errors": Column(
+            "text", "of single stimuli, units (blocks, also without near pairs: lag), or people"
+        ),
+        "rate": Column("number", "share of the intervals that cover, or of the tests at 5 %", unit="0 to 1"),
+        **MC_ERROR,
+    },
+    file="calibration/designs.csv",
+    row="coverage or an error rate in a design, over simulated studies",
+)
 CALIBRATION = Table(
     {**STATISTIC, **INTERVALS, **MC_ERROR, **ERRORS, **STUDY, **RATE},
     file="calibration/calibration.csv",
