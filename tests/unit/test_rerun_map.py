@@ -151,7 +151,7 @@ EDITS = {
     "encoding/voxels.py": {"encoding", "banded", "calibrate_encoding"},
     "geometry/ranks.py": {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "power", "plot_geometry"),
-        *("calibrate_comparisons", "calibrate_regions", "confounds", "measures"),
+        *("calibrate_comparisons", "calibrate_designs", "calibrate_regions", "confounds", "measures"),
         "calibrate_bounds",
     }
     | RECOVERY,
@@ -181,6 +181,8 @@ EDITS = {
     "inference/scores_without.py": {"rsa", "calibrate_regions"} | RECOVERY,
     "validation/calibration.py": {"calibration", "calibration_truth"},
     "validation/power.py": {"power"},
+    "validation/designs.py": {"calibrate_designs"},
+    "brain/label_correlation.py": {"reliability"},
 }
 
 
