@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from cortexrsa.errors import InputError
+from cortexrsa.inference.settings import taken_as_fixed
 
 # what of the configuration makes betas
 GLM_SETTINGS = (
@@ -112,16 +113,18 @@ def voxel_rdms(config: dict, dataset: str, card: dict) -> str | None:
     population have voxels of their own each.
     """
     number = config["inference"]["voxel_groups"]
-    people = card["subject_effect"] == "random" and _several_subjects(card)
+    people = _subjects(card)
+    people = people > 1 and not taken_as_fixed(card.get("subject_effect"), people)
     if not number or card["loader"] == "rdms" or len(card["rois"]) < 2 or people:
         return None
     dissimilarity = config["measures"]["dissimilarity"]
     return f"results/{dataset}/rdms/{dissimilarity}/voxels-{number}-{responses_key(config, card)}.h5"
 
 
-def _several_subjects(card: dict) -> bool:
-    subjects = card["options"].get("subjects", 1)
-    return (subjects if isinstance(subjects, int) else len(subjects)) > 1
+def _subjects(card: dict) -> int:
+    """Number of subjects that a card names; 1 where it leaves them to the files."""
+    subjects = card["options"].get("subjects") or 1
+    return subjects if isinstance(subjects, int) else len(subjects)
 
 
 def network_rdms(config: dict, dataset: str, model: str) -> str:
