@@ -239,6 +239,8 @@ RECOVERY = {
     "equal_networks": 200,
     "low-level_world": 100,
     "shuffled_responses": 200,
+    "no_label_codes": 100,
+    "generative_world": 100,
 }
 
 

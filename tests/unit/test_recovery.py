@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrsa.validation.recovery import SCENARIOS, Pool, experiments, read_layers, summarise
+from cortexrsa.validation.recovery import (
+    SCENARIOS,
+    Pool,
+    experiments,
+    read_layers,
+    summarise,
+    without_codes,
+)
 
 EXPERIMENTS = 25
 
@@ -28,7 +35,8 @@ def pool():
 @pytest.fixture(scope="module")
 def table(pool):
     sizes = {"stimuli": 60, "training": 50, "bootstrap": 100}
-    scenarios = [scenario for scenario in SCENARIOS if scenario != "H1 null with other voxels"]
+    others = ("H1 null with other voxels", "no label codes")
+    scenarios = [scenario for scenario in SCENARIOS if scenario not in others]
     results = pd.concat(experiments(pool, scenario, EXPERIMENTS, **sizes) for scenario in scenarios)
     return summarise(results).set_index(["scenario", "question"])
 
@@ -37,6 +45,9 @@ def test_what_is_planted_is_found(table):
     assert table.loc[("H1 true", "H1"), "share"] > 0.8
     for question in ("H4 early", "H4 late"):
         assert table.loc[("VAE deficit", question), "share"] > 0.8
+    # a network that wins is found as one that loses is
+    for question in ("H4 early", "H4 late"):
+        assert table.loc[("generative world", question), "share"] > 0.8
     # a low-level world looks like a match to raw RSA: that is what partial RSA is for
     assert table.loc[("low-level world", "score early"), "share"] > 0.8
 
@@ -57,6 +68,21 @@ def test_what_is_not_there_is_not_found(table, scenario, question):
     # 5 % of 25 allows up to 4 (exact 95 % interval)
     assert row["holds"], row
     assert row["share"] <= 4 / EXPERIMENTS
+
+
+def test_a_late_roi_without_label_codes_matches_late_layers_still(pool):
+    """The classifier's output alone holds labels, and late layers hold them beside a code of their own."""
+    rng = np.random.default_rng(1)
+    labels = np.eye(12)[np.arange(200) % 12]
+    labels -= labels.mean(axis=0)
+    scale = [depth * layer.std() for depth, layer in zip(np.linspace(0, 3, 8), pool.network, strict=True)]
+    coded = [x + s * labels @ rng.normal(size=(12, 40)) for x, s in zip(pool.network, scale, strict=True)]
+    world = Pool([*coded, labels @ rng.normal(size=(12, 12))], pool.other, pool.low_level)
+    late = without_codes(coded[-1], world.network[-1])
+    np.testing.assert_allclose(labels.T @ late, 0, atol=1e-9)
+    sizes = {"stimuli": 60, "training": 50, "bootstrap": 60}
+    found = summarise(experiments(world, "no label codes", 8, **sizes)).set_index("question")
+    assert found.loc["H1", "share"] >= 0.75
 
 
 def test_an_experiment_is_repeatable(pool):

@@ -253,14 +253,19 @@ def test_several_subjects_give_a_group():
     _, _, responses = experiment(subjects=4)
     brain = brain_rdms(responses, "correlation")
     network = network_of([roi_features(responses, "V1")[:, :40]], brain.pattern_descriptors)
-    result = score_network(network, brain, "spearman", INFERENCE)
-    table = score_table({"net": result}, "sim", "spearman", INFERENCE)
+    random = replace(INFERENCE, subject_effect="random")
+    result = score_network(network, brain, "spearman", random)
+    table = score_table({"net": result}, "sim", "spearman", random)
     assert set(table["subject"]) == {"sub-01", "sub-02", "sub-03", "sub-04", GROUP}
     test = table[(table["split"] == "test") & (table["roi"] == "V1")].set_index("subject")["score"]
     assert test[GROUP] == pytest.approx(test.drop(GROUP).mean())
     scores = model_scores(result, INFERENCE.seed).scores
     assert scores.subjects == 4
     assert scores.estimate.shape == (2, 1)
+    # fewer than five people are taken as they are, and that is said
+    few = score_network(network, brain, "spearman", INFERENCE)
+    assert model_scores(few, INFERENCE.seed).scores.subjects == 1
+    assert few.attrs["caveat"] == "about these 4 people alone (5 are needed to say anything of others)"
 
 
 def test_layers_are_chosen_on_the_training_stimuli():

@@ -48,7 +48,11 @@ SCENARIOS = {
     "equal networks": "the compared networks are two copies of one, alike up to noise",
     "low-level world": "both ROIs driven by the low-level model alone",
     "shuffled responses": "as H1 true, with the responses assigned to the wrong stimuli",
+    "no label codes": "as H1 true, the late layer without what the classifier's output is linear in",
+    "generative world": "both ROIs driven by layers of the other network, the generative one",
 }
+# main dimensions of the classifier's output: all of them, of the twelve categories of the embedded study
+LABEL_CODES = 12
 
 # what is asked of the planted truth, as a file of claims has it once it is read
 _ALONE = {"measure": "rsa", "split": "test", "requires": [], "expect": "greater"}
@@ -212,7 +216,17 @@ def _true_layer(pool: Pool, scenario: str, roi: str, seed: int) -> np.ndarray:
     if scenario.startswith("H1 null"):
         return layers[seed % len(layers)]
     place = 0.25 if roi == "early" else 0.85
-    return layers[round(place * (len(layers) - 1))]
+    layers = pool.other if scenario == "generative world" else layers
+    layer = layers[round(place * (len(layers) - 1))]
+    return without_codes(layer, layers[-1]) if scenario == "no label codes" and roi == "late" else layer
+
+
+def without_codes(layer: np.ndarray, output: np.ndarray) -> np.ndarray:
+    """A layer (n, p) less what is linear in the main dimensions of the network's output (n, classes)."""
+    codes = np.linalg.svd(output - output.mean(axis=0), full_matrices=False)[0][:, :LABEL_CODES]
+    centred = layer - layer.mean(axis=0)
+    rest = centred - codes @ (codes.T @ centred)
+    return rest / rest.std()
 
 
 def _claims(results: dict, halves: dict, split: np.ndarray, settings: Settings) -> list[dict]:
@@ -283,6 +297,9 @@ EXPECTED = [
     ("shuffled responses", "H1", ["supported", "contradicted"], "null"),
     ("shuffled responses", "H4 early", ["supported", "contradicted"], "null"),
     ("shuffled responses", "H4 late", ["supported", "contradicted"], "null"),
+    ("no label codes", "H1", ["supported"], "found"),
+    ("generative world", "H4 early", ["contradicted"], "found"),
+    ("generative world", "H4 late", ["contradicted"], "found"),
 ]
 
 
