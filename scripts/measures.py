@@ -5,7 +5,7 @@ from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.inference.measures import Data, measure_network
 from cortexrsa.inference.settings import Settings
-from cortexrsa.jobs import job_log
+from cortexrsa.jobs import job_log, warn
 
 with job_log(snakemake.log[0]):
     settings, given = snakemake.params.settings, snakemake.input
@@ -13,6 +13,10 @@ with job_log(snakemake.log[0]):
     network, brain = (read_rdms(path, in_memory=False) for path in (given.network, given.brain))
     confounds = read_rdms(given.confounds).dissimilarities if given.get("confounds") else None
     inference = Settings(**settings["inference"])
+    if inference.unit:
+        warn(
+            "errors and tests of other measures than RSA are over single stimuli, whatever the unit of the card"
+        )
     with concerning(given.network):
         data = Data(network, brain, settings["comparison"], confounds)
         scores = measure_network(data, settings["measures"], inference, snakemake.threads)

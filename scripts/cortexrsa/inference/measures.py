@@ -137,7 +137,7 @@ def _scores(data: Data, measure: str, settings: Settings, threads: int) -> xarra
         data, measure, test, (scores, deviations), candidate_layers(depth, shapes), settings, threads
     )
     dataset.update(of_heldout(heldout, moved, dataset.sizes["replicate"]))
-    dataset.attrs["subject_effect"] = settings.subject_effect
+    dataset.attrs["subject_effect"] = settings.subject_effect or ""
     return dataset.merge(_test(measure, test, subjects, scores, settings, threads))
 
 

@@ -73,9 +73,7 @@ def score_network(
         subjects = scores.sizes["subject"]
         alone = subjects == 1 or settings.fixed_subjects(subjects)
         if without is not None and alone and scores.sizes["roi"] > 1:
-            return scores.merge(
-                scores_without(network, part, without, comparison, settings, threads, design)
-            )
+            return scores.merge(scores_without(network, part, without, comparison, settings, threads, design))
         return scores
 
     return over_parts(brain, of_part)
