@@ -14,9 +14,7 @@ with job_log(snakemake.log[0]):
     confounds = read_rdms(given.confounds).dissimilarities if given.get("confounds") else None
     inference = Settings(**settings["inference"])
     if inference.unit:
-        warn(
-            "errors and tests of other measures than RSA are over single stimuli, whatever the unit of the card"
-        )
+        warn("errors and tests of measures other than RSA are over single stimuli, whatever the card's unit")
     with concerning(given.network):
         data = Data(network, brain, settings["comparison"], confounds)
         scores = measure_network(data, settings["measures"], inference, snakemake.threads)

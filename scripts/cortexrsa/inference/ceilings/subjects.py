@@ -29,7 +29,8 @@ def subject_ceiling(
 
     upper = mean over subjects of the similarity to the mean RDM of all, lower = the same to the mean RDM of
     the others (Nili et al. 2014, doi:10.1371/journal.pcbi.1003553). The similarities of the subjects have
-    errors like scores of a model (both factors), the mean RDMs are taken as they are.
+    errors like scores of a model (both factors; of fixed subjects over stimuli alone). The mean RDMs are
+    taken as they are.
 
     Parameters
     ----------
@@ -47,7 +48,8 @@ def subject_ceiling(
     ]
     scores = np.concatenate([score for score, _ in found])
     deviations = np.concatenate([deviation for _, deviation in found], axis=1)
-    bounds = over_subjects(scores, deviations, replication.replicates, settings.seed)
+    fixed = settings.fixed_subjects(count)
+    bounds = over_subjects(scores, deviations, replication.replicates, settings.seed, fixed)
     lower, upper = (bounds.apply(lambda values, k=k: values[..., k]) for k in range(2))
     return of_people(lower, upper, count, settings.confidence)
 

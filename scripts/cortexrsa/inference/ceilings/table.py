@@ -128,7 +128,7 @@ def ceiling_table(
     ----------
     brain : RDMs with columns subject, roi
     responses : see `formats.responses.write_responses`; None for a data set of RDMs
-    settings : with fixed subjects, the group's ceiling is the mean of those of its subjects
+    settings : with fixed subjects who have responses, the group's ceiling is the mean of theirs
     threads : the result does not depend on it
     design : of the stimuli, where they are not drawn one by one; intervals of `moments` resample single ones
 
@@ -145,7 +145,8 @@ def ceiling_table(
         targets, subjects, rois = brain_rows(part, split)
         for r, roi in enumerate(rois):
             found = []
-            if len(subjects) > 1 and not settings.fixed_subjects(len(subjects)):
+            fixed = settings.fixed_subjects(len(subjects))
+            if len(subjects) > 1 and (not fixed or responses is None):
                 own = targets.take(range(r, len(targets), len(rois)))
                 bounds = subject_ceiling(own, methods[split], comparison, settings, threads)
                 found.append({"subject": GROUP, "kind": "subjects"} | bounds.known())
@@ -155,7 +156,7 @@ def ceiling_table(
                 for subject in subjects:
                     place = subject, roi, split
                     found += _of_one(part, responses, place, methods, comparison, settings, threads)
-            if len(subjects) > 1 and settings.fixed_subjects(len(subjects)):
+            if len(subjects) > 1 and fixed and responses is not None:
                 found += mean_over_subjects(found)
             for bounds in found or [{"subject": subjects[0], "kind": "unknown"}]:
                 rows.append({"dataset": dataset, "roi": roi, "split": split, "measure": comparison} | bounds)
