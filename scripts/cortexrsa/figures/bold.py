@@ -5,12 +5,11 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.lines import Line2D
 from nilearn import plotting
 
-from cortexrsa.figures.style import WIDTH, ordered_rois, roi_colours
+from cortexrsa.figures.style import PALETTE, WIDTH, histogram, ordered_rois, roi_colours
 
 MOST_SUBJECTS = 4  # in the figures of volumes: the first of them
 MARGIN = 0.02
@@ -117,9 +116,7 @@ def plot_tsnr(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois:
         for index, roi in enumerate(rois):
             own = values[inside[..., index]]
             label = f"{roi} ({len(own)} voxels, median {np.median(own):.0f})"
-            sns.histplot(
-                x=own, bins=edges, color=colours[roi], element="step", alpha=0.3, ax=axes, label=label
-            )
+            histogram(axes, own, edges, colours[roi], label)
             axes.axvline(np.median(own), color=colours[roi], ls="--", lw=1)
         axes.set(xlabel="tSNR", ylabel="voxels")
         axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.45, -0.3))
@@ -180,7 +177,7 @@ def plot_beta_recovery(table: pd.DataFrame) -> plt.Figure:
     most = order.max() + 1
     x += (order - (most - 1) / 2) * 0.5 / most
     figure, panels = plt.subplots(1, 3, figsize=(WIDTH, 2.8), sharex=True)
-    colours = sns.color_palette("colorblind", 3)
+    colours = PALETTE
     for axes, title, known, found in (
         (
             panels[0],

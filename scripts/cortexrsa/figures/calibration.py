@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 
-from cortexrsa.figures.style import MARKERS, WIDTH
+from cortexrsa.figures.style import MARKERS, PALETTE, WIDTH
 
 ERRORS = {"one-pass": "one pass", "resampled": "resampled", "bootstrap": "plain bootstrap"}
 
@@ -29,7 +28,7 @@ def plot_calibration(table: pd.DataFrame):
     columns = max(len(signals), len(names))
     rows = len(statistics) + 1
     figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.25 * rows + 0.6), sharex=True, squeeze=False)
-    colours = sns.color_palette("colorblind")
+    colours = PALETTE
     for panel in axes.flat:
         panel.set_visible(False)
     for row, statistic in enumerate(statistics):

@@ -6,11 +6,11 @@ import textwrap
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 
 from cortexrsa.figures.style import (
     MARKERS,
+    PALETTE,
     WIDTH,
     models_to_draw,
     ordered,
@@ -22,7 +22,6 @@ from cortexrsa.figures.style import (
 
 # of measures, in the heading of their verdicts
 MEASURES = {"encoding": "encoding", "partial_rsa": "partial RSA"}
-PALETTE = sns.color_palette("colorblind")
 # from the colour-blind safe palette; the verdict is written out too
 VERDICTS = {
     "supported": PALETTE[2],

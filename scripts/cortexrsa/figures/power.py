@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
-import seaborn as sns
 
 from cortexrsa.figures.style import MARKERS, WIDTH
 
@@ -22,7 +22,7 @@ def plot_power(table: pd.DataFrame):
     supported = table[table["verdict"] == "supported"]
     claims = list(supported.groupby(["file", "claim"], sort=False))
     effects = sorted(supported["effect"].unique())
-    colours = sns.color_palette("viridis", len(effects))
+    colours = plt.colormaps["viridis"](np.linspace(0, 0.9, len(effects)))
     rows = -(-len(claims) // COLUMNS)
     figure, axes = plt.subplots(
         rows, COLUMNS, figsize=(WIDTH, 1.7 * rows + 0.8), sharex=True, sharey=True, squeeze=False

@@ -6,12 +6,19 @@ import textwrap
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 import xarray
 from matplotlib import pyplot as plt
 from matplotlib.transforms import ScaledTranslation
 
-from cortexrsa.figures.style import WIDTH, model_styles, ordered, ordered_rois, placeholder, roi_colours
+from cortexrsa.figures.style import (
+    WIDTH,
+    histogram,
+    model_styles,
+    ordered,
+    ordered_rois,
+    placeholder,
+    roi_colours,
+)
 
 MOST_CATEGORIES = 16  # rows of the contact sheet
 # metrics that are shown, and what they are called
@@ -40,17 +47,9 @@ def plot_reliability(reliability: pd.DataFrame) -> plt.Figure:
                 (reliability["roi"] == roi) & (reliability["split"] == split), "reliability"
             ].dropna()
             median = values.median()
-            sns.histplot(
-                x=values,
-                bins=np.linspace(-0.6, 1, 41),
-                color=colour,
-                element="step",
-                # many areas over one another hide more than they show
-                fill=len(rois) <= 3,
-                alpha=0.3 if len(rois) <= 3 else 1,
-                ax=axes,
-                label=f"{roi} (median {median:.2f}, {len(values)} voxels)",
-            )
+            label = f"{roi} (median {median:.2f}, {len(values)} voxels)"
+            # many areas over one another hide more than they show
+            histogram(axes, values, np.linspace(-0.6, 1, 41), colour, label, fill=len(rois) <= 3)
             axes.axvline(median, color=colour, ls="--", lw=1)
         repeats = int(reliability.loc[reliability["split"] == split, "repeats"].max())
         axes.set(

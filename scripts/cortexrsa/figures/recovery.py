@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 
-from cortexrsa.figures.style import WIDTH
+from cortexrsa.figures.style import PALETTE, WIDTH
 
 EXPECTATIONS = {
     "found": "found",
@@ -15,7 +14,7 @@ EXPECTATIONS = {
     "raw": "raw RSA finds it",
     "voxels": "more: voxels are a sample too",
 }
-COLOURS = dict(zip(EXPECTATIONS, sns.color_palette("colorblind"), strict=False))
+COLOURS = dict(zip(EXPECTATIONS, PALETTE, strict=False))
 
 
 def plot_recovery(table: pd.DataFrame) -> plt.Figure:

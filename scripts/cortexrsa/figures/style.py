@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import textwrap
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib.pyplot
+import matplotlib
+import numpy as np
 import pandas as pd
-import seaborn as sns
+from matplotlib import pyplot as plt
 
 from cortexrsa.errors import reason
 from cortexrsa.formats.columns.learning import LEARNING
@@ -24,13 +26,14 @@ matplotlib.use("Agg")
 
 # along the ventral stream; labels that are not here come last, by name
 HIERARCHY = ("V1", "EVC", "V2", "V3", "V3A", "V3B", "V4", "LO", "LatOcc", "IT")
+# ten colours that the colour-blind tell apart: "colorblind" of seaborn
+PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc")
+PALETTE += ("#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
 FAMILIES = ("task-optimised", "self-supervised", "generative", "untrained", "baseline")
 # of a family: distinct in print without colour too
 FAMILY_STYLES = {
     family: {"color": colour, "marker": marker}
-    for family, colour, marker in zip(
-        FAMILIES, [sns.color_palette("colorblind")[k] for k in (0, 1, 2, 7, 3)], "osD^v", strict=True
-    )
+    for family, colour, marker in zip(FAMILIES, [PALETTE[k] for k in (0, 1, 2, 7, 3)], "osD^v", strict=True)
 }
 WIDTH = 7.2  # inches, two columns of a journal page
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
@@ -38,20 +41,39 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 MOST = 20
 ROI_STYLES = ("-", "--", "-.", ":")
 
-sns.set_theme(
-    context="paper",
-    style="ticks",
-    palette="colorblind",
-    rc={
+DARK = "0.15"  # of text and lines
+plt.rcParams.update(
+    {
+        "axes.axisbelow": True,
+        "axes.edgecolor": DARK,
+        "axes.labelcolor": DARK,
+        "axes.labelsize": 9.6,
+        "axes.prop_cycle": plt.cycler(color=PALETTE),
         "axes.spines.top": False,
         "axes.spines.right": False,
+        "axes.titlesize": 9.6,
         "figure.constrained_layout.use": True,
+        "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "sans-serif"],
         "font.size": 8,
+        "grid.color": "0.8",
+        "legend.fontsize": 8.8,
+        "legend.title_fontsize": 9.6,
+        "lines.linewidth": 1.2,
+        "lines.markersize": 4.8,
+        "patch.edgecolor": "white",
+        "patch.force_edgecolor": True,
+        "patch.linewidth": 0.8,
         "savefig.dpi": 200,
         # the same input gives the same file, byte for byte
         "svg.hashsalt": "cortexrsa",
-    },
+        "text.color": DARK,
+    }
 )
+for axis in ("xtick", "ytick"):
+    plt.rc(axis, color=DARK, labelsize=8.8)
+    plt.rc(f"{axis}.major", size=4.8, width=1.0)
+    plt.rc(f"{axis}.minor", size=3.2, width=0.8)
+plt.rc("axes", linewidth=1.0)
 
 
 def marked(models: dict[str, dict], learning: str | None) -> dict[str, dict]:
@@ -134,7 +156,7 @@ def model_styles(models: dict[str, dict]) -> dict[str, dict]:
     """Colour, marker and label of every model: distinct in print without colour too."""
     names = ordered(models)
     size = len(names)
-    colours = sns.color_palette("colorblind", size) if size <= 10 else sns.husl_palette(size)
+    colours = PALETTE if size <= len(PALETTE) else matplotlib.colormaps["turbo"](np.linspace(0, 1, size))
     return {
         name: {
             "color": colours[k],
@@ -147,13 +169,21 @@ def model_styles(models: dict[str, dict]) -> dict[str, dict]:
 
 def roi_colours(rois: list[str]) -> dict[str, tuple]:
     """Colour of every ROI."""
-    return dict(zip(rois, sns.color_palette("colorblind", len(rois)), strict=True))
+    return dict(zip(rois, itertools.cycle(PALETTE), strict=False))
+
+
+def histogram(axes, values, edges, colour, label: str, fill: bool = True) -> None:
+    """A histogram: its outline, and its area in a light shade unless areas would hide one another."""
+    counts, _ = np.histogram(values, edges)
+    axes.stairs(counts, edges, color=colour, label=None if fill else label)
+    if fill:
+        axes.stairs(counts, edges, color=colour, fill=True, alpha=0.3, label=label)
 
 
 def placeholder(sentence: str):
     """A figure that says why there is nothing to see."""
     sentence = textwrap.fill(sentence, 100)
-    figure, axes = matplotlib.pyplot.subplots(figsize=(WIDTH, 0.8 + 0.2 * len(sentence.splitlines())))
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.8 + 0.2 * len(sentence.splitlines())))
     axes.set_axis_off()
     # as it stands: a $ begins no formula here
     axes.text(0.5, 0.5, sentence, ha="center", va="center", parse_math=False)
@@ -178,7 +208,7 @@ def draw(svg: str, png: str, plot: Callable, *arguments) -> None:
         traceback.print_exc()
         fault = f"The figure {Path(svg).stem} could not be drawn. {type(error).__name__}: {reason(error)}"
         warn(fault)
-        matplotlib.pyplot.close("all")
+        plt.close("all")
         contents = _rendered(placeholder(fault))
     for path, content in zip((svg, png), contents, strict=True):
         with atomic_path(path) as temporary:
@@ -193,5 +223,5 @@ def _rendered(figure) -> list[bytes]:
         buffer = io.BytesIO()
         figure.savefig(buffer, format=kind, metadata=metadata | made)
         contents.append(buffer.getvalue())
-    matplotlib.pyplot.close(figure)
+    plt.close(figure)
     return contents

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from sklearn.covariance import ledoit_wolf
 
 from cortexrsa.geometry.rdm import rdm, squared_distances
 from cortexrsa.geometry.registry import DISSIMILARITIES
@@ -54,6 +53,9 @@ def whiten(trials: np.ndarray) -> np.ndarray:
     if dof == 0:
         patterns = trials[np.isfinite(trials).all(axis=2)].astype(np.float64)
         values, dof = patterns - patterns.mean(axis=0), len(patterns) - 1
+    # imported here: a second that no other dissimilarity needs
+    from sklearn.covariance import ledoit_wolf
+
     covariance = ledoit_wolf(values, assume_centered=True)[0] * (len(values) / dof)
     root = np.linalg.cholesky(covariance)
     flat = trials.reshape(-1, trials.shape[-1]).astype(np.float64)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
 
 from cortexrsa.inference.errors import Replicated
 from cortexrsa.inference.profiles import centroid
+from cortexrsa.inference.tails import student_quantile
 
 POINTS = 201
 
@@ -52,7 +52,7 @@ class Centroid:
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Limits within the range of the depths; NaN where there is no estimate or no error."""
-        excess = self.distance - stats.t.ppf(0.5 + confidence / 2, self.dof) * self.error
+        excess = self.distance - student_quantile(0.5 + confidence / 2, self.dof) * self.error
         inside = np.flatnonzero(excess <= 0)
         if np.isnan(self.estimate) or not np.isfinite(excess).all():
             return np.nan, np.nan

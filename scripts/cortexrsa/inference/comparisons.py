@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from cortexrsa.formats.columns.comparisons import CEILING, COMPARISONS, CONTROL, PAIR, RANKS
 from cortexrsa.formats.netcdf import read_dataset
@@ -21,6 +20,7 @@ from cortexrsa.inference.names import FITTED, PRIMARY
 from cortexrsa.inference.seeds import over_seeds
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import group_scores, parts_of
+from cortexrsa.inference.tails import student_quantile, student_tail
 from cortexrsa.seeds import by_card
 
 ATTAINABLE = "noise ceiling (attainable)"
@@ -189,12 +189,12 @@ class Comparison:
             values["second_score"][:] = ceiling["attainable"]
             found = self.scores.evaluated()
             _, low, _ = found.interval(self.settings.confidence)
-            quantile = stats.t.ppf(0.5 + self.settings.confidence / 2, found.dof)
+            quantile = student_quantile(0.5 + self.settings.confidence / 2, found.dof)
             difference = found.value - ceiling["attainable"]
             # the side of the ceiling's interval on which the score lies
             limit = np.where(difference < 0, ceiling["attainable_ci_low"], ceiling["attainable_ci_high"])
             se = np.hypot(found.value - low, limit - ceiling["attainable"]) / quantile
-            p = 2 * stats.t.sf(np.abs(difference) / se, found.dof)
+            p = 2 * student_tail(np.abs(difference) / se, found.dof)
             values["difference"][known], values["se"][known] = difference, se
             values["ci_low"][known] = difference - quantile * se
             values["ci_high"][known] = difference + quantile * se

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from cortexrsa.inference.errors import Replicated
 from cortexrsa.inference.families import false_discovery_q
 from cortexrsa.inference.holm import holm
+from cortexrsa.inference.tails import student_tail
 
 # with fewer degrees of freedom the correlations of the differences are not known well enough to use them
 LEAST_DOF = 20
@@ -63,11 +64,11 @@ def differences(
     se, low, high = found.interval(confidence)
     with np.errstate(invalid="ignore", divide="ignore"):
         t = np.where(se > 0, np.abs(found.value) / se, 0)
-    tail = stats.t.sf(t, found.dof)
+    tail = student_tail(t, found.dof)
     p = 2 * tail
     if len(first) and np.median(found.dof) >= LEAST_DOF:
         deviations = scores.drawn(seed).draws - scores.estimate
-        p_fwe = familywise_order(found.value, stats.norm.isf(tail), deviations, first, second)
+        p_fwe = familywise_order(found.value, -special.ndtri(tail), deviations, first, second)
     else:
         p_fwe = holm_order(p)
     return Differences(found.value, se, low, high, p, p_fwe, false_discovery_q(p))
@@ -169,9 +170,12 @@ def ranks(
     ----------
     Mogstad, Romano, Shaikh & Wilhelm 2024, Review of Economic Studies 91: 476-518, doi:10.1093/restud/rdad006
     """
+    # imported here, as in `families`
+    from scipy.stats import rankdata
+
     told = p_fwe < 1 - confidence
     higher = np.where(scores[first] > scores[second], first, second)[told]
     lower = np.where(scores[first] > scores[second], second, first)[told]
     m = len(scores)
-    rank = stats.rankdata(-scores, method="min").astype(int)
+    rank = rankdata(-scores, method="min").astype(int)
     return Ranks(rank, 1 + np.bincount(lower, minlength=m), m - np.bincount(higher, minlength=m))

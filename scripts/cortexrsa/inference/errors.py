@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from cortexrsa.inference.draws import Resamples, draw_counts, noise_shares
+from cortexrsa.inference.tails import student_quantile, student_tail
 from cortexrsa.streams import Stream, generator
 
 # a statistic that is undefined in a larger share of the resamples has no standard error
@@ -169,19 +169,19 @@ class Estimate:
         se, low, high : arrays shaped like the value
         """
         se = np.sqrt(self.variance)
-        half = stats.t.ppf(0.5 + confidence / 2, self.dof) * se
+        half = student_quantile(0.5 + confidence / 2, self.dof) * se
         return se, self.value - half, self.value + half
 
     def p_value(self, null: float = 0.0) -> np.ndarray:
         """Two-sided p that the statistic equals `null`, from the t distribution of the interval."""
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.abs(self.value - null) / np.sqrt(self.variance)
-        return 2 * stats.t.sf(t, self.dof)
+        return 2 * student_tail(t, self.dof)
 
     def equivalence_p(self, bound: float) -> np.ndarray:
         """Two one-sided tests of |value| < bound (Schuirmann 1987): the larger p of the two."""
         with np.errstate(divide="ignore"):
-            return stats.t.sf((bound - np.abs(self.value)) / np.sqrt(self.variance), self.dof)
+            return student_tail((bound - np.abs(self.value)) / np.sqrt(self.variance), self.dof)
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 
 def p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
@@ -33,8 +32,11 @@ def familywise_p(observed: np.ndarray, null_maximum: np.ndarray) -> np.ndarray:
 
 def false_discovery_q(p: np.ndarray) -> np.ndarray:
     """Benjamini-Hochberg adjusted p of a family (k,), NaN left out of it."""
+    # imported here: a second that most jobs do not need
+    from scipy.stats import false_discovery_control
+
     q = np.full(len(p), np.nan)
     valid = ~np.isnan(p)
     if valid.any():
-        q[valid] = stats.false_discovery_control(p[valid])
+        q[valid] = false_discovery_control(p[valid])
     return q

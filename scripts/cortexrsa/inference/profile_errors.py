@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from cortexrsa.inference import profiles
 from cortexrsa.inference.errors import Replicated
 from cortexrsa.inference.study import ModelScores
+from cortexrsa.inference.tails import student_quantile, student_tail
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,13 @@ def largest_difference(
     draws = difference.drawn(seed).draws
     drawn = np.abs((draws - difference.estimate) / scale).max(axis=-1)
     # draws are normal: the same tail of t, and never below the pointwise limit
-    tail = np.maximum(stats.norm.cdf(np.quantile(drawn, confidence)), 0.5 + confidence / 2)
-    critical = stats.t.ppf(tail, found.dof)
+    tail = np.maximum(special.ndtr(np.quantile(drawn, confidence)), 0.5 + confidence / 2)
+    critical = student_quantile(tail, found.dof)
     # the smallest level at which the simultaneous lower limit exceeds the bound
     excess = (np.abs(difference.estimate) - bound) / scale
     most = excess.argmax()
-    tail = stats.t.cdf(excess[most], found.dof[most])
-    larger = max((drawn >= stats.norm.ppf(tail)).mean(), 2 * (1 - tail)) / 2
+    tail = student_tail(-excess[most], found.dof[most])
+    larger = max((drawn >= special.ndtri(tail)).mean(), 2 * (1 - tail)) / 2
     return Largest(
         float(np.abs(difference.estimate).max()),
         max(0.0, float((np.abs(difference.estimate) - critical * se).max())),

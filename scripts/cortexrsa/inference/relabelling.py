@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from cortexrsa.geometry.compare import row_sums
 from cortexrsa.geometry.rdm import n_stimuli, squareform
@@ -133,8 +133,11 @@ class Relabelled:
 
     def p_values(self, observed: np.ndarray) -> np.ndarray:
         """One-sided: how often a similarity at least as large as the observed (r, l) comes by chance."""
+        # imported here: a second that small data sets do not need
+        from scipy.stats import pearson3
+
         z = (observed - self.mean) / self.deviation
-        return np.where(np.isnan(observed), np.nan, stats.pearson3.sf(z, self.skewness))
+        return np.where(np.isnan(observed), np.nan, pearson3.sf(z, self.skewness))
 
 
 def relabelled(brain: Parts, models: Parts) -> Relabelled:
@@ -163,6 +166,8 @@ def null_draws(brain: Parts, models: Parts, draws: int, seed: int) -> np.ndarray
     the same seed and brain RDMs are draws of the same relabellings, so maxima over the models of several
     calls may be taken.
     """
+    from scipy.stats import pearson3
+
     n, groups = len(models.effects), len(models.sketch)
     pairs = n * (n - 1) / 2
     random = generator(seed, Stream.NULL)
@@ -175,6 +180,6 @@ def null_draws(brain: Parts, models: Parts, draws: int, seed: int) -> np.ndarray
         single = (n - 2) / np.sqrt(n - 1) * np.sqrt(_squares(brain.effects[:, row : row + 1]))
         normal = single * of_single + np.sqrt(brain.rest[row] / (pairs - n)) * of_rest
         z = normal / moments.deviation[row]
-        skewed = stats.pearson3.ppf(stats.norm.cdf(z), moments.skewness[row])
+        skewed = pearson3.ppf(special.ndtr(z), moments.skewness[row])
         out[:, row] = moments.mean[row] + moments.deviation[row] * skewed
     return out

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
@@ -240,7 +240,7 @@ def coverage(
             ratio = np.nan
             if name in STATISTICS or name in HELDOUT:
                 # half the width is the error times a quantile of t, the same in all studies
-                width = np.sqrt((((high - low) / 2) ** 2).mean(axis=0)) / stats.norm.ppf(0.975)
+                width = np.sqrt((((high - low) / 2) ** 2).mean(axis=0)) / special.ndtri(0.975)
                 ratio = np.median(width / estimates.std(axis=0, ddof=1))
             rows.append(
                 {

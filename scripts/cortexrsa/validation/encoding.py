@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from cortexrsa.encoding.fits import ridge
 from cortexrsa.encoding.folds import Partition, partitions
@@ -17,6 +16,7 @@ from cortexrsa.encoding.scores import Correlations
 from cortexrsa.encoding.settings import EncodingSettings
 from cortexrsa.encoding.voxels import VoxelGroups
 from cortexrsa.inference.names import PRIMARY, SELECTION
+from cortexrsa.inference.tails import student_quantile
 from cortexrsa.jobs import progress
 
 SETTINGS = EncodingSettings(alphas={"lowest": 1e-3, "highest": 1e2, "number": 8})
@@ -169,7 +169,7 @@ def coverage(scheme: str, stimuli: int, simulations: int, seed: int = 0) -> pd.D
         the true standard deviation of value less truth), bias (mean of value less truth)
     """
     world, found = World(), {}
-    quantile = stats.t.ppf(0.975, stimuli - 1)
+    quantile = student_quantile(0.975, stimuli - 1)
     with progress(simulations, "studies") as bar:
         for study in range(simulations):
             values = _statistics(*_study(world, scheme, stimuli, [seed, study]))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from cortexrsa.inference import profiles
 from cortexrsa.inference.centroids import Centroid, CentroidContrast
@@ -17,6 +16,7 @@ from cortexrsa.inference.lineages import family_contrast, lineage_weights
 from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.profile_errors import largest_difference, profile_correlations
 from cortexrsa.inference.study import ModelScores, heldout_scores, profile_scores
+from cortexrsa.inference.tails import student_tail
 
 Terms = list[tuple[float, Reading]]
 SHAPES = {"slope": profiles.slope, "curvature": profiles.curvature}
@@ -64,7 +64,7 @@ def of_estimate(found: Estimate, note: str = "") -> Value:
 
     def beyond(bound: float) -> float:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return float(stats.t.sf((np.abs(found.value) - bound) / error, found.dof))
+            return float(student_tail((np.abs(found.value) - bound) / error, found.dof))
 
     return Value(
         float(found.value),
