@@ -241,3 +241,27 @@ rule plot_beta_recovery:
         "Figure of planted and recovered betas of {wildcards.dataset}"
     script:
         "../scripts/plot_beta_recovery.py"
+
+
+rule plot_measures:
+    input:
+        unpack(learning_of),
+        measures=f"{RESULTS}/measures.csv",
+        ranks=f"{RESULTS}/measure_ranks.csv",
+    output:
+        **figure("measures", "Measures", "profiles under every measure"),
+        **figure("measure_ranks", "Measures", "ranks under every measure"),
+    log:
+        f"{LOGS}/plot_measures.log",
+    benchmark:
+        f"{BENCHMARKS}/plot_measures.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    params:
+        settings=settings_of_score_figures,
+        code=code("plot_measures.py"),
+    message:
+        "Figures of all measures of {wildcards.dataset}"
+    script:
+        "../scripts/plot_measures.py"

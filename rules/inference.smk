@@ -58,6 +58,7 @@ rule scores:
 rule measures:
     input:
         unpack(confounds_of),
+        unpack(distances_of),
         network=path_of_network_rdms,
         brain=path_of_brain_rdms,
     output:
@@ -74,12 +75,44 @@ rule measures:
         runtime=runtime_of_rsa,
     params:
         settings=lambda wildcards: inference_settings("permutations", "halves", "seed")(wildcards)
-        | {"measures": CONFIGS[wildcards.study]["measures"]["others"]},
+        | {"measures": measured_in(wildcards.study)},
         code=code("measures.py"),
     message:
         "Other measures of {wildcards.model} with {wildcards.dataset}"
     script:
         "../scripts/measures.py"
+
+
+rule measure_tables:
+    input:
+        unpack(claimed_encodings),
+        scores=similarities_of,
+        measures=measures_of,
+    output:
+        measures=f"{RESULTS}/measures.csv",
+        ranks=f"{RESULTS}/measure_ranks.csv",
+    log:
+        f"{LOGS}/measure_tables.log",
+    benchmark:
+        f"{BENCHMARKS}/measure_tables.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled_with_input(4000, 3),
+        runtime=scaled(30),
+    params:
+        settings=lambda wildcards: {
+            "comparison": CONFIGS[wildcards.study]["measures"]["comparison"],
+            "encoding": next(iter(CONFIGS[wildcards.study]["encoding"]["methods"]), None),
+            "measures": measured_in(wildcards.study),
+            "inference": part_of_study("confidence", "standard_error", "seed")(wildcards),
+        },
+        code=code("measure_tables.py"),
+    message:
+        "Tables of all measures of {wildcards.dataset}"
+    script:
+        "../scripts/measure_tables.py"
 
 
 rule ceilings:

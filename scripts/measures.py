@@ -16,6 +16,10 @@ with job_log(snakemake.log[0]):
     if inference.unit:
         warn("errors and tests of measures other than RSA are over single stimuli, whatever the card's unit")
     with concerning(given.network):
-        data = Data(network, brain, settings["comparison"], confounds)
+        distances = None
+        if given.get("brain_distances"):
+            paths = given.network_distances, given.brain_distances
+            distances = tuple(read_rdms(path, in_memory=False) for path in paths)
+        data = Data(network, brain, settings["comparison"], confounds, distances)
         scores = measure_network(data, settings["measures"], inference, snakemake.threads)
     write_dataset(snakemake.output.scores, scores, settings)

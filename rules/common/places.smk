@@ -53,8 +53,25 @@ def claimed_encodings(wildcards) -> dict:
 
 def measures_of(wildcards) -> list[str]:
     """Other measures of all networks of a study, where it has any."""
-    models = models_of(wildcards.study) if CONFIGS[wildcards.study]["measures"]["others"] else []
+    models = models_of(wildcards.study) if measured_in(wildcards.study) else []
     return expand(f"{RESULTS}/measures/{{model}}.nc", **wildcards, model=models)
+
+
+def measured_in(study: str) -> list[str]:
+    """Measures beside RSA, and RSA itself with errors over the same stimuli: none where none is asked for."""
+    measures = CONFIGS[study]["measures"]
+    return list(dict.fromkeys([measures["comparison"], *measures["others"]])) if measures["others"] else []
+
+
+def distances_of(wildcards) -> dict:
+    """Squared distances of a network's and of the ROIs' patterns, where a study has measures of Gram matrices."""
+    content, dataset = CONFIGS[wildcards.study], wildcards.dataset
+    if not set(content["measures"]["others"]) & set(studies.GRAM_MEASURES):
+        return {}
+    return {
+        "network_distances": studies.network_rdms(content, dataset, wildcards.model, "euclidean"),
+        "brain_distances": studies.brain_rdms(content, dataset, DATASETS[dataset], "euclidean"),
+    }
 
 
 def takes_confounds(study: str) -> bool:
@@ -229,6 +246,9 @@ def results_of(study: str, dataset: str) -> list[str]:
     if encodes(study, dataset):
         figures += ["encoding", *(["encoding_maps"] if dataset in BIDS else [])]
         tables.append("encoding")
+    if measured_in(study):
+        figures += ["measures", "measure_ranks"]
+        tables += ["measures", "measure_ranks"]
     if takes_confounds(study):
         tables.append("confounds")
     if CONFIGS[study]["encoding"]["bands"] and has_responses(dataset):
@@ -256,13 +276,14 @@ def intermediates(study: str, dataset: str) -> list[str]:
     content, card = CONFIGS[study], DATASETS[dataset]
     folder, own = f"results/{dataset}", RESULTS.format(study=study, dataset=dataset)
     files = [f"{folder}/stimuli.npy", f"{folder}/stimuli.tsv", f"{own}/inputs.nc"]
-    files.append(studies.brain_rdms(content, dataset, card))
+    for dissimilarity in studies.distances_of(content):
+        files.append(studies.brain_rdms(content, dataset, card, dissimilarity))
+        files += [studies.network_rdms(content, dataset, model, dissimilarity) for model in models_of(study)]
     files += filter(None, [studies.voxel_rdms(content, dataset, card)])
-    files += [studies.network_rdms(content, dataset, model) for model in models_of(study)]
     files += [f"{own}/rsa/{model}.nc" for model in models_of(study)]
     if encodes(study, dataset):
         files += [f"{own}/encoding/{model}.nc" for model in models_of(study)]
-    if content["measures"]["others"]:
+    if measured_in(study):
         files += [f"{own}/measures/{model}.nc" for model in models_of(study)]
     if takes_confounds(study):
         files.append(f"{own}/confounds.h5")
@@ -281,17 +302,18 @@ def logs_of(study: str, dataset: str) -> list[str]:
     """Patterns of the logs of all jobs whose results a study's data set rests on."""
     content, card = CONFIGS[study], DATASETS[dataset]
     dissimilarity, units = (content["measures"][key] for key in ("dissimilarity", "units"))
+    made = studies.distances_of(content)
     features = studies.features_key(content)
     responses, folder = studies.responses_key(content, card), f"results/logs/{dataset}"
     patterns = [f"{folder}/*.log", f"{folder}/glm/{studies.glm_key(content)}/*.log"]
     patterns += [
         f"{folder}/responses/{responses}.log",
-        f"{folder}/brain_rdms/{dissimilarity}/{responses}.log",
+        *(f"{folder}/brain_rdms/{each}/{responses}.log" for each in made),
         f"{folder}/voxel_rdms/{dissimilarity}/{responses}-{content['inference']['voxel_groups']}.log",
     ]
     for model in models_of(study):
         patterns.append(f"{folder}/extract/{features}/{model}/*.log")
-        patterns.append(f"{folder}/network_rdms/{dissimilarity}/{units}/{features}/{model}.log")
+        patterns += [f"{folder}/network_rdms/{each}/{units}/{features}/{model}.log" for each in made]
     for model in trained_in(study):
         patterns += [f"results/logs/train/{model}.log", f"results/logs/corpora/{corpus_of(model)}.log"]
     return [*patterns, f"{LOGS}/**/*.log".format(study=study, dataset=dataset)]

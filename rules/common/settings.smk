@@ -210,7 +210,12 @@ def settings_of_claims(wildcards) -> dict:
         },
         # of several methods of encoding the first
         "encoding": next(iter(CONFIGS[wildcards.study]["encoding"]["methods"]), None),
-        "measures": CONFIGS[wildcards.study]["measures"]["others"],
+        # those that a claim is about, and that every claim is evaluated by
+        "measures": [
+            name
+            for name in CONFIGS[wildcards.study]["measures"]["others"]
+            if name == "partial_rsa" or json.dumps(name) in json.dumps(CLAIMS[wildcards.study])
+        ],
         "registered": registered(wildcards.study),
         "registration": registration.summary(registered(wildcards.study)),
         "generalises": cards.generalises(DATASETS[wildcards.dataset]),

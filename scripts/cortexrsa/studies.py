@@ -19,6 +19,8 @@ GLM_SETTINGS = (
     *("betas", "hrf", "drift", "high_pass", "drift_order", "noise"),
     *("slice_time_ref", "smoothing"),
 )
+# those of `geometry.registry.MEASURES` that compare Gram matrices
+GRAM_MEASURES = ("cka", "cka_debiased", "nbs", "procrustes")
 # loaders of raw BOLD, simulated or not
 RAW_BOLD = ("simulated", "bids")
 PUBLISHED = "published"
@@ -98,11 +100,11 @@ def features_key(config: dict) -> str:
     return "all-features" if projection is None else _key(f"{projection['dimensions']}-features", projection)
 
 
-def brain_rdms(config: dict, dataset: str, card: dict) -> str:
-    """Path of the brain RDMs of a data set."""
+def brain_rdms(config: dict, dataset: str, card: dict, dissimilarity: str | None = None) -> str:
+    """Path of the brain RDMs of a data set, by the study's dissimilarity or another."""
     if card["loader"] == "rdms":
         return f"results/{dataset}/rdms/brain-{PUBLISHED}.h5"
-    dissimilarity = config["measures"]["dissimilarity"]
+    dissimilarity = dissimilarity or config["measures"]["dissimilarity"]
     return f"results/{dataset}/rdms/{dissimilarity}/brain-{responses_key(config, card)}.h5"
 
 
@@ -127,11 +129,18 @@ def _subjects(card: dict) -> int:
     return subjects if isinstance(subjects, int) else len(subjects)
 
 
-def network_rdms(config: dict, dataset: str, model: str) -> str:
-    """Path of the RDMs of a network's layers."""
+def network_rdms(config: dict, dataset: str, model: str, dissimilarity: str | None = None) -> str:
+    """Path of the RDMs of a network's layers, by the study's dissimilarity or another."""
     measures = config["measures"]
-    folder = f"results/{dataset}/rdms/{measures['dissimilarity']}/{measures['units']}/{features_key(config)}"
-    return f"{folder}/{model}.h5"
+    dissimilarity = dissimilarity or measures["dissimilarity"]
+    return f"results/{dataset}/rdms/{dissimilarity}/{measures['units']}/{features_key(config)}/{model}.h5"
+
+
+def distances_of(config: dict) -> list[str]:
+    """Dissimilarities of a study's RDMs: its own, and squared distances where it compares Gram matrices."""
+    measures = config["measures"]
+    grams = any(name in GRAM_MEASURES for name in measures["others"])
+    return list(dict.fromkeys([measures["dissimilarity"], *(["euclidean"] if grams else [])]))
 
 
 def shared_places(config: dict, datasets: dict[str, dict], models: dict[str, dict]) -> set[str]:
@@ -152,11 +161,12 @@ def shared_places(config: dict, datasets: dict[str, dict], models: dict[str, dic
         folder = f"results/{dataset}"
         places |= {f"{folder}/{name}" for name in ("stimuli.npy", "stimuli.tsv", "stimuli.tsv.json")}
         places |= {f"{folder}/{name}" for name in ("bids", "truth.nc", f"glm/{glm_key(config)}")}
-        places |= {f"{folder}/responses/{responses_key(config, card)}.nc", brain_rdms(config, dataset, card)}
+        places.add(f"{folder}/responses/{responses_key(config, card)}.nc")
+        places |= {brain_rdms(config, dataset, card, each) for each in distances_of(config)}
         if without := voxel_rdms(config, dataset, card):
             places.add(without)
         for model in models:
-            places.add(network_rdms(config, dataset, model))
+            places |= {network_rdms(config, dataset, model, each) for each in distances_of(config)}
             if config["keep_activations"]:
                 places.add(f"{folder}/activations/{features_key(config)}/{model}")
     for model, card in models.items():

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cortexrsa.geometry.descriptors import DESCRIPTORS
 from cortexrsa.geometry.rdm import KERNELS
-from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES, UNITS
+from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES, MEASURES, UNITS
 from cortexrsa.inference import influence, similarity
 from cortexrsa.inference.settings import STANDARD_ERRORS, Settings
+from cortexrsa.studies import GRAM_MEASURES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,6 +22,25 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_schema_allows_what_the_registry_holds(field, registry):
     schema = yaml.safe_load((ROOT / "resources/schemas/config.schema.yaml").read_text())
     assert set(schema["properties"]["measures"]["properties"][field]["enum"]) == set(registry)
+
+
+def test_other_measures_are_those_of_the_registry():
+    schema = yaml.safe_load((ROOT / "resources/schemas/config.schema.yaml").read_text())
+    others = schema["properties"]["measures"]["properties"]["others"]
+    assert others["items"]["enum"] == list(MEASURES)
+    claims = yaml.safe_load((ROOT / "resources/schemas/claims.schema.yaml").read_text())
+    assert claims["$defs"]["measure"]["enum"] == ["rsa", "encoding", *MEASURES]
+    assert list(GRAM_MEASURES) == [name for name, record in MEASURES.items() if record.grams]
+    confounds = schema["$defs"]["confound"]["allOf"][0]["then"]["enum"]
+    assert confounds == list(DESCRIPTORS)
+
+
+def test_docs_list_every_measure_and_confound():
+    rows = (ROOT / "docs/measures.md").read_text().splitlines()
+    for name, record in MEASURES.items():
+        assert f"| `{name}` | {record.meaning} | {record.scale} | {record.errors} |" in rows
+    for name, record in DESCRIPTORS.items():
+        assert f"| `{name}` | {record.meaning} |" in rows
 
 
 def test_docs_list_every_dissimilarity():

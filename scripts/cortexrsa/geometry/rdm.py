@@ -93,13 +93,13 @@ class Rows:
 
     def take(self, which: Sequence[int]) -> Rows:
         """Some of these RDMs."""
-        return Rows(self.source, self.keep, [self.rows[k] for k in which])
+        return type(self)(self.source, self.keep, [self.rows[k] for k in which])
 
     def subset(self, keep: np.ndarray) -> Rows:
         """RDMs over some of these stimuli, keep (kept,) bool."""
         both = self.keep.copy()
         both[self.keep] = keep
-        return Rows(self.source, both, self.rows)
+        return type(self)(self.source, both, self.rows)
 
 
 def subset(rdms: np.ndarray | Rows, keep: np.ndarray) -> np.ndarray | Rows:

@@ -110,15 +110,18 @@ class Measure:
     label : of an axis
     scale : of its values, in words
     errors : how its sampling variance over stimuli is made
+    grams : whether it compares Gram matrices (of patterns as they are), not RDMs by the study's dissimilarity
     """
 
     meaning: str
     label: str
     scale: str
     errors: str
+    grams: bool = False
 
 
 _ONE_PASS = "one pass: influence of stimuli and pairs"
+_INFLUENCE = "one pass: influence of stimuli"
 
 MEASURES = {
     "partial_rsa": Measure(
@@ -131,4 +134,24 @@ MEASURES = {
         name: Measure(record.meaning, f"RSA, {record.label}", "correlation of RDMs, -1 to 1", _ONE_PASS)
         for name, record in COMPARISONS.items()
     },
+    "cka": Measure(
+        "linear CKA",
+        "CKA",
+        "0 to 1; above 0 by chance, the more the fewer stimuli and the more features",
+        _INFLUENCE,
+        grams=True,
+    ),
+    "cka_debiased": Measure(
+        "linear CKA with unbiased HSIC", "debiased CKA", "about 0 by chance, up to 1", _ONE_PASS, grams=True
+    ),
+    "nbs": Measure(
+        "normalised Bures similarity", "Bures similarity", "0 to 1; above 0 by chance", _INFLUENCE, grams=True
+    ),
+    "procrustes": Measure(
+        "Procrustes angle (angular Procrustes)",
+        "1 - Procrustes angle / 90°",
+        "0 to 1; above 0 by chance",
+        _INFLUENCE,
+        grams=True,
+    ),
 }

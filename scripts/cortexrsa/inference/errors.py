@@ -88,6 +88,11 @@ class Replicates:
         return cls((groups, n), (own, n / (n - 1)), of_pairs / pairs, n - 1.0, summable=True)
 
     @classmethod
+    def of_stimuli(cls, n: int) -> Replicates:
+        """Score + influence / n for every stimulus, of a score without a part of pairs."""
+        return cls((n, 0), (n / (n - 1), 0.0), n / (n - 1), n - 1.0, summable=True)
+
+    @classmethod
     def of_resamples(cls, resamples: Resamples) -> Replicates:
         """Draws of the bootstrap, and groups left out: nearly 2 V_jackknife - V_bootstrap."""
         draws, groups = len(resamples.draws), len(resamples.left_out)

@@ -9,10 +9,11 @@ import numpy as np
 import xarray
 
 from cortexrsa.formats.rdms import RDMs
+from cortexrsa.geometry import grams
 from cortexrsa.geometry.rdm import Rows
-from cortexrsa.geometry.registry import partial_comparison
+from cortexrsa.geometry.registry import MEASURES, partial_comparison
 from cortexrsa.inference import splits
-from cortexrsa.inference.errors import QUANTITIES
+from cortexrsa.inference.errors import QUANTITIES, Replicates
 from cortexrsa.inference.layer_choice import candidate_layers, choose_layers, scores_of_chosen
 from cortexrsa.inference.names import CANDIDATES, PRIMARY, SELECTION
 from cortexrsa.inference.partial import Partial, partial_p_and_null, with_confounds
@@ -39,12 +40,32 @@ class Data:
     network, brain : RDMs of the layers and of the ROIs, by the study's dissimilarity
     comparison : of RDMs, of the study
     confounds : (k, pairs) RDMs that partial RSA takes out
+    distances : squared distances of the layers' and of the ROIs' patterns, for measures of Gram matrices
     """
 
     network: RDMs
     brain: RDMs
     comparison: str
     confounds: np.ndarray | None = None
+    distances: tuple[RDMs, RDMs] | None = None
+
+
+class OfGrams:
+    """Measures of Gram matrices with the influence of every stimulus, as a `replication.Replication`."""
+
+    def __init__(self, n: int):
+        self.n = n
+        self.replicates = Replicates.of_stimuli(n)
+
+    def similarity(self, brain, models, measure, threads=1):
+        scores, influence = grams.similarities(brain, models, measure, threads)
+        return scores, influence / self.n
+
+    def in_part(self, brain, models, keep, measure, threads=1):
+        scores, influence = grams.similarities(brain, models, measure, threads)
+        deviations = np.zeros((self.n, *scores.shape))
+        deviations[keep] = influence / keep.sum()
+        return scores, deviations
 
 
 @dataclass(frozen=True)
@@ -55,12 +76,12 @@ class Given:
     ----------
     brain, models : RDMs; of partial RSA with the confounds behind them
     method : of `replication`, in one pass
-    comparison : of `geometry.registry.COMPARISONS`
+    comparison : of `geometry.registry.COMPARISONS`, or the measure
     """
 
     brain: Rows
     models: Rows
-    method: OnePass | Partial
+    method: OnePass | Partial | OfGrams
     comparison: str
 
     def similarity(self, threads: int) -> tuple[np.ndarray, np.ndarray]:
@@ -90,17 +111,53 @@ def measure_network(
     InputError : the stimuli of network and brain differ.
     """
     check_stimuli(data.network, data.brain)
+    if data.distances is not None:
+        check_stimuli(data.distances[0], data.brain)
 
     def of_part(brain: RDMs) -> xarray.Dataset:
         own = replace(data, brain=brain)
+        if data.distances is not None:
+            # the same rows: either file has one for every subject and ROI
+            subjects = set(brain.rdm_descriptors["subject"])
+            (distances,) = [
+                part
+                for part in splits.parts_of(data.distances[1])
+                if set(part.rdm_descriptors["subject"]) == subjects
+            ]
+            own = replace(own, distances=(data.distances[0], distances))
         found = [_scores(own, measure, settings, threads) for measure in measures]
-        return xarray.concat(found, dim="measure", join="outer").assign_coords(measure=list(measures))
+        made = xarray.concat(found, dim="measure", join="outer").assign_coords(measure=list(measures))
+        return made if own.distances is None else made.assign(_dimensions(own))
 
     return over_parts(data.brain, of_part)
 
 
+def _dimensions(data: Data) -> dict:
+    """Effective dimensionality of the layers' and of the ROIs' patterns, over the test stimuli."""
+    layers, brain = data.distances
+    rows, subjects, rois = splits.brain_rows(brain, PRIMARY)
+    models = Rows(layers.dissimilarities, rows.keep)
+    ratios = [
+        [grams.participation_ratio(grams.gram_of(rdms[k])) for k in range(len(rdms))]
+        for rdms in (models, rows)
+    ]
+    return {
+        "dimensionality": ("layer", ratios[0]),
+        "roi_dimensionality": (("subject", "roi"), np.reshape(ratios[1], (len(subjects), len(rois)))),
+    }
+
+
 def _given(data: Data, measure: str, split: str, settings: Settings) -> tuple[Given, list[str], list[str]]:
     """What a measure compares in one split, with the names of subjects and ROIs."""
+    if MEASURES[measure].grams:
+        models, brain = data.distances
+        brain, subjects, rois = splits.brain_rows(brain, split)
+        kind = grams.UCentred if measure == "cka_debiased" else Rows
+        sides = kind(brain.source, brain.keep, brain.rows), kind(models.dissimilarities, brain.keep)
+        n = int(brain.keep.sum())
+        if measure == "cka_debiased":
+            return Given(*sides, OnePass(n, settings.seed), "cosine"), subjects, rois
+        return Given(*sides, OfGrams(n), measure), subjects, rois
     brain, subjects, rois = splits.brain_rows(data.brain, split)
     models = Rows(data.network.dissimilarities, brain.keep)
     method = OnePass(int(brain.keep.sum()), settings.seed)

@@ -1,0 +1,108 @@
+"""Figures of all measures: profiles of the layers, and ranks of the networks."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pandas as pd
+from matplotlib import pyplot as plt
+
+from cortexrsa.figures.style import (
+    WIDTH,
+    model_styles,
+    models_to_draw,
+    ordered_rois,
+    over_seeds,
+    placeholder,
+    say_how_many,
+)
+from cortexrsa.geometry.registry import MEASURES
+from cortexrsa.inference.names import GROUP
+
+# ROIs side by side; more are neither legible
+MOST_ROIS = 4
+
+
+def label_of(measure: str) -> str:
+    """A measure in words, for an axis."""
+    return MEASURES[measure].label if measure in MEASURES else {"rsa": "RSA"}.get(measure, measure)
+
+
+def plot_measure_profiles(table: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
+    """One row a measure, one column a ROI: score over relative depth; networks of one layer as lines.
+
+    Parameters
+    ----------
+    table : with the columns `formats.columns.measures.MEASURES`
+    models : label and family by model name
+    """
+    grouped = table["subject"] == GROUP
+    table = table[grouped | ~table["roi"].isin(table.loc[grouped, "roi"])]
+    table = over_seeds(table, place=("measure", "model", "roi", "layer"))
+    measures, rois = list(dict.fromkeys(table["measure"])), ordered_rois(table["roi"])[:MOST_ROIS]
+    drawn = models_to_draw(models, table.set_index("model")["score"])
+    styles = model_styles(drawn)
+    figure, grid = plt.subplots(
+        len(measures),
+        len(rois),
+        figsize=(WIDTH, 1.5 * len(measures) + 1.2),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+    )
+    for row, measure in zip(grid, measures, strict=True):
+        for axes, roi in zip(row, rois, strict=True):
+            own = table[(table["roi"] == roi) & (table["measure"] == measure)]
+            for name, style in styles.items():
+                line = own[own["model"] == name].sort_values("layer_index")
+                if len(line) == 1:
+                    axes.plot([0, 1], [line["score"].iloc[0]] * 2, lw=1, ls="--", **style | {"marker": None})
+                    continue
+                limits = line["ci_low"], line["ci_high"]
+                axes.fill_between(line["depth"], *limits, color=style["color"], alpha=0.12, lw=0)
+                axes.plot(line["depth"], line["score"], ms=2.5, lw=1, **style)
+            if own["ci_low"].min() < 0.1:
+                axes.axhline(0, color="0.6", lw=0.6, zorder=0)
+        row[0].set_ylabel(textwrap.fill(label_of(measure), 20), fontsize=6.5)
+    for axes, roi in zip(grid[0], rois, strict=True):
+        axes.set_title(roi)
+    for axes in grid[-1]:
+        axes.set_xlabel("relative depth (input 0, output 1)", fontsize=7)
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=6.5, frameon=False)
+    say_how_many(figure, drawn, models)
+    return figure
+
+
+def plot_measure_ranks(ranks: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
+    """One panel a ROI: rank of every network under every measure, with Kendall's W and its interval.
+
+    Parameters
+    ----------
+    ranks : table with the columns `formats.columns.measures.MEASURE_RANKS`
+    """
+    if ranks["model"].nunique() < 2 or ranks["measure"].nunique() < 2:
+        return placeholder("Ranks under several measures need two networks and two measures.")
+    rois, measures = ordered_rois(ranks["roi"]), list(dict.fromkeys(ranks["measure"]))
+    drawn = models_to_draw(models, ranks.set_index("model")["score"])
+    styles = model_styles(drawn)
+    height = 0.22 * ranks["model"].nunique() + 1.6
+    figure, grid = plt.subplots(
+        len(rois), 1, figsize=(WIDTH, height * len(rois) + 0.6), sharex=True, squeeze=False
+    )
+    for axes, roi in zip(grid[:, 0], rois, strict=True):
+        own = ranks[ranks["roi"] == roi]
+        for name, style in styles.items():
+            line = own[own["model"] == name].set_index("measure").reindex(measures)
+            axes.plot(range(len(measures)), line["rank"], lw=1.2, ms=5, **style)
+        axes.invert_yaxis()
+        axes.set_ylabel("rank", fontsize=8)
+        first = own.iloc[0]
+        said = f"{roi}: Kendall's W {first['w']:.2f} [{first['w_low']:.2f}, {first['w_high']:.2f}]"
+        axes.set_title(said, fontsize=8)
+    names = [textwrap.fill(label_of(measure), 16) for measure in measures]
+    grid[-1, 0].set_xticks(range(len(measures)), names, fontsize=6, rotation=30, ha="right")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=6.5, frameon=False)
+    say_how_many(figure, drawn, models)
+    return figure

@@ -1,0 +1,15 @@
+"""Figures of all measures."""
+
+from cortexrsa.figures.measures import plot_measure_profiles, plot_measure_ranks
+from cortexrsa.figures.style import draw, marked
+from cortexrsa.formats.columns.measures import MEASURE_RANKS, MEASURES
+from cortexrsa.formats.tables import read_table
+from cortexrsa.jobs import job_log
+
+with job_log(snakemake.log[0]):
+    out = snakemake.output
+    models = marked(snakemake.params.settings["models"], snakemake.input.get("learning"))
+    profiles = read_table(snakemake.input.measures, MEASURES)
+    draw(out.measures_svg, out.measures_png, plot_measure_profiles, profiles, models)
+    ranks = read_table(snakemake.input.ranks, MEASURE_RANKS)
+    draw(out.measure_ranks_svg, out.measure_ranks_png, plot_measure_ranks, ranks, models)
