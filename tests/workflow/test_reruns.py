@@ -25,8 +25,12 @@ COMPARISONS = {"tiny/comparisons.csv", "tiny/ranks.csv"}
 ENCODING_FIGURES = {"tiny/encoding_maps"} | {
     f"tiny/figures/{name}.{suffix}" for name in ("encoding", "encoding_maps") for suffix in ("svg", "png")
 }
+MEASURE_FIGURES = {
+    f"tiny/figures/{name}.{suffix}" for name in ("measures", "measure_ranks") for suffix in ("svg", "png")
+}
+MEASURES = {"tiny/measures.csv", "tiny/measure_ranks.csv"} | MEASURE_FIGURES
 AGGREGATES = {"tiny/scores.csv", "tiny/claims.csv", "tiny/profiles.csv", "tiny/encoding.csv"}
-AGGREGATES |= COMPARISONS | FIGURES | ENCODING_FIGURES
+AGGREGATES |= COMPARISONS | FIGURES | ENCODING_FIGURES | MEASURES
 STIMULI = {f"tiny/figures/stimuli.{suffix}" for suffix in ("svg", "png")}
 INPUTS = {"tiny/inputs.nc", "tiny/figures/inputs.svg", "tiny/figures/inputs.png"}
 LEARNING = {"tiny/learning.csv"} | {f"tiny/figures/learning.{suffix}" for suffix in ("svg", "png")}
@@ -135,7 +139,7 @@ def test_batch_size_of_the_extraction_changes_no_result(rerun):
 
 def test_a_label_changes_the_figures_alone(rerun):
     edit(rerun / "resources/models/tiny_vae.yaml", "label: ", "label: Another ")
-    drawn = FIGURES | ENCODING_FIGURES | LEARNING | INPUTS
+    drawn = FIGURES | ENCODING_FIGURES | MEASURE_FIGURES | LEARNING | INPUTS
     assert rerunning(rerun) == drawn - {"tiny/learning.csv", "tiny/inputs.nc"}
 
 
