@@ -120,8 +120,8 @@ rule plot_encoding:
 rule encoding_maps:
     input:
         unpack(learning_of),
+        unpack(spaces_of),
         scores=encodings_of,
-        mean=glm_files_of("mean.nii.gz"),
     output:
         **figure("encoding_maps", "Scores", "encoding models on the brain"),
         maps=directory(f"{RESULTS}/encoding_maps"),
@@ -130,7 +130,7 @@ rule encoding_maps:
     benchmark:
         f"{BENCHMARKS}/encoding_maps.tsv"
     wildcard_constraints:
-        dataset=either(BIDS),
+        dataset=either(filter(has_space, DATASETS)),
     conda:
         "../envs/figures.yaml"
     threads: 1
@@ -141,7 +141,7 @@ rule encoding_maps:
         settings=lambda wildcards: {
             "models": labels_of_models(wildcards),
             "estimator": CONFIGS[wildcards.study]["encoding"]["methods"][0],
-            "subjects": BIDS[wildcards.dataset]["subjects"],
+            "subjects": BIDS[wildcards.dataset]["subjects"] if wildcards.dataset in BIDS else None,
         },
         code=code("encoding_maps.py"),
     message:

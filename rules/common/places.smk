@@ -95,6 +95,22 @@ def encodings_of(wildcards) -> list[str]:
     return expand(f"{RESULTS}/encoding/{{model}}.nc", **wildcards, model=models_of(wildcards.study))
 
 
+def has_space(dataset: str) -> bool:
+    """Whether it is known where in the brain, or on its surface, the voxels of a data set lie."""
+    if dataset in BIDS:
+        return True
+    card = DATASETS[dataset]
+    images = (".nii", ".nii.gz", ".mgh", ".mgz", ".gii")
+    return card["loader"] == "responses" and card["options"]["values"]["file"].endswith(images)
+
+
+def spaces_of(wildcards) -> dict:
+    """What says where the voxels of a data set lie: mean BOLD, or the responses."""
+    if wildcards.dataset in BIDS:
+        return {"mean": glm_files_of("mean.nii.gz")(wildcards)}
+    return {"responses": path_of_responses(wildcards)}
+
+
 def networks_of_bands(study: str) -> list[str]:
     """Networks in the bands of a study's banded ridge."""
     return sorted({cards.network_of_band(band) for band in CONFIGS[study]["encoding"]["bands"]})
@@ -244,7 +260,7 @@ def results_of(study: str, dataset: str) -> list[str]:
         figures.append("reliability")
     tables = ["scores", "ceilings", "claims", "profiles", "comparisons", "ranks"]
     if encodes(study, dataset):
-        figures += ["encoding", *(["encoding_maps"] if dataset in BIDS else [])]
+        figures += ["encoding", *(["encoding_maps"] if has_space(dataset) else [])]
         tables.append("encoding")
     if measured_in(study):
         figures += ["measures", "measure_ranks"]

@@ -325,6 +325,11 @@ def test_hemispheres_are_joined(world, lab, tmp_path, kind):
             own = (world.trials["stimulus_id"] == stimulus).to_numpy()
             np.testing.assert_allclose(found[row], scored[own][:, chosen], atol=2e-5)
     assert set(responses["part"].values) == {"lh", "rh"}
+    (space,) = json.loads(responses.attrs["spaces"]).values()
+    assert [(part["part"], part["file"]) for part in space] == [
+        (side, str(lab / f"{side}.betas{ends[0]}")) for side in ("lh", "rh")
+    ]
+    assert [part["grid"][0] for part in space] == [own.size for own in surfaces(world).values()]
     if kind == "npy":
         shutil.copy(lab / "lh.rois.npy", lab / "swap.npy")
         shutil.copy(lab / "rh.rois.npy", lab / "lh.rois.npy")

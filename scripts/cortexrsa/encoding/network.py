@@ -106,7 +106,8 @@ def encode_network(
         corrected_deviations like deviations;
         n_voxels, n_left_out, ceiling (subject, roi): voxels, those of too little reliability, and the mean
         root of the reliability of the others;
-        r, r2, cv, alpha (estimator, layer, voxel; float32) and reliability (voxel), of every voxel.
+        r, r2, cv, alpha (estimator, layer, voxel; float32) and reliability (voxel), of every voxel; and
+        where it lies, as in the responses: i, j, k, or index, and part.
         Attributes: reliability_source, conditional (what the intervals take as given).
 
     Raises
@@ -245,7 +246,8 @@ def _dataset(
     for region in job.regions:
         reliability[region.voxels] = region.targets.reliability
     data["reliability"] = (("voxel",), reliability)
-    for name in ("subject", "roi", *(name for name in "ijk" if name in responses.coords)):
+    where = [name for name in (*"ijk", "index", "part") if name in responses.coords]
+    for name in ("subject", "roi", *where):
         label = f"voxel_{name}" if name in ("subject", "roi") else name
         data[label] = (("voxel",), responses[name].to_numpy())
     sources = list(dict.fromkeys(region.targets.source for region in job.regions))

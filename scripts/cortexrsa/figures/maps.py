@@ -23,22 +23,24 @@ MOST_NETWORKS = 4
 HIDDEN = 1e-3
 
 
-def voxel_maps(result: xarray.Dataset, estimator: str, subject: str, like: nib.Nifti1Image) -> dict:
-    """Volumes of one network and subject: the best layer of every voxel, its relative depth, and its score.
+def best_layers(
+    result: xarray.Dataset, estimator: str, subject: str
+) -> tuple[xarray.Dataset, dict[str, np.ndarray]]:
+    """The best layer of every voxel of one network and subject, its relative depth, and its score.
 
     The layer is chosen by its R2 in the folds of the training stimuli and scored on the test stimuli.
 
     Parameters
     ----------
-    result : of `encoding.network.encode_network`, with the places i, j, k of the voxels
+    result : of `encoding.network.encode_network`
     estimator : ridge or pls
     subject : whose voxels
-    like : image of the same space
 
     Returns
     -------
-    {layer (index from 0), depth, r}: images of float32, NaN outside the ROIs; layer and depth also where no
-    layer predicts the training folds better than their mean
+    own : the result in these voxels
+    values : {layer (index from 0), depth, r} of each (v,); layer and depth are NaN where no layer predicts
+        the training folds better than their mean
     """
     own = result.sel(estimator=estimator).isel(
         voxel=np.flatnonzero(result["voxel_subject"].to_numpy() == subject)
@@ -51,13 +53,84 @@ def voxel_maps(result: xarray.Dataset, estimator: str, subject: str, like: nib.N
         "depth": np.where(nothing, np.nan, own["depth"].to_numpy()[best]),
         "r": own["r"].to_numpy()[best, voxels],
     }
+    return own, values
+
+
+def voxel_maps(
+    result: xarray.Dataset, estimator: str, subject: str, shape: tuple[int, ...], affine: np.ndarray
+) -> dict:
+    """Volumes of `best_layers`.
+
+    Parameters
+    ----------
+    result : with the places i, j, k of the voxels
+    estimator, subject : see `best_layers`
+    shape, affine : of the volume
+
+    Returns
+    -------
+    {layer, depth, r}: images of float32, NaN outside the ROIs and where `best_layers` has no layer
+    """
+    own, values = best_layers(result, estimator, subject)
     places = tuple(own[name].to_numpy().astype(int) for name in "ijk")
     images = {}
     for name, value in values.items():
-        volume = np.full(like.shape[:3], np.nan, np.float32)
+        volume = np.full(shape[:3], np.nan, np.float32)
         volume[places] = value
-        images[name] = nib.Nifti1Image(volume, like.affine)
+        images[name] = nib.Nifti1Image(volume, affine)
     return images
+
+
+def surface_maps(result: xarray.Dataset, estimator: str, subject: str, parts: list[dict]) -> dict:
+    """Maps of `best_layers` in the form of the files that the responses came in.
+
+    Parameters
+    ----------
+    result : with the index of every voxel in its part, and the part where there are several
+    estimator, subject : see `best_layers`
+    parts : of the space of the subject, see `brain.loaders.responses`; files of GIFTI or CIFTI
+
+    Returns
+    -------
+    {end of a file's name: image}: _PART.func.gii of each part, or .dscalar.nii; of three maps each (layer,
+    depth, r), NaN outside the ROIs and where there is no layer
+    """
+    own, values = best_layers(result, estimator, subject)
+    index = own["index"].to_numpy().astype(int)
+    found = {}
+    for part in parts:
+        here = own["part"].to_numpy() == part["part"] if len(parts) > 1 else np.ones(len(index), bool)
+        maps = np.full((len(values), part["grid"][0]), np.nan, np.float32)
+        maps[:, index[here]] = [value[here] for value in values.values()]
+        name, names = part["part"], list(values)
+        end = f"_{name}" if name else ""
+        if part["file"].endswith(".gii"):
+            found[f"{end}.func.gii"] = _gifti(maps, names, name)
+        else:
+            axis = nib.load(part["file"]).header.get_axis(1)
+            header = nib.cifti2.Cifti2Header.from_axes((nib.cifti2.ScalarAxis(names), axis))
+            found[f"{end}.dscalar.nii"] = nib.Cifti2Image(maps, header)
+    return found
+
+
+def _gifti(maps: np.ndarray, names: list[str], hemisphere: str) -> nib.GiftiImage:
+    arrays = [
+        nib.gifti.GiftiDataArray(
+            own, intent="NIFTI_INTENT_SHAPE", datatype="NIFTI_TYPE_FLOAT32", meta={"Name": name}
+        )
+        for own, name in zip(maps, names, strict=True)
+    ]
+    side = {"l": "CortexLeft", "r": "CortexRight"}.get(hemisphere.lower()[:1])
+    meta = {"AnatomicalStructurePrimary": side} if side else {}
+    return nib.GiftiImage(meta=nib.gifti.GiftiMetaData(meta), darrays=arrays)
+
+
+def form_of(parts: list[dict]) -> str:
+    """How the maps of a space can be written: volume, surface, or nothing."""
+    if len(parts) == 1 and parts[0]["affine"] is not None and sum(size > 1 for size in parts[0]["grid"]) > 1:
+        return "volume"
+    surfaces = (".gii", ".dscalar.nii", ".dtseries.nii")
+    return "surface" if parts and all(part["file"].endswith(surfaces) for part in parts) else ""
 
 
 def write_maps(folder: str | Path, model: str, subject: str, images: dict) -> None:
@@ -65,6 +138,13 @@ def write_maps(folder: str | Path, model: str, subject: str, images: dict) -> No
     for name, image in images.items():
         with atomic_path(Path(folder, f"{model}_{subject}_{name}.nii.gz")) as temporary:
             temporary.write_bytes(_compressed(image))
+
+
+def write_surfaces(folder: str | Path, model: str, subject: str, images: dict) -> None:
+    """Write the images of `surface_maps` as FOLDER/MODEL_SUBJECT{END}."""
+    for end, image in images.items():
+        with atomic_path(Path(folder, f"{model}_{subject}{end}")) as temporary:
+            temporary.write_bytes(image.to_bytes())
 
 
 def _compressed(image: nib.Nifti1Image) -> bytes:
@@ -81,17 +161,22 @@ def _opaque(image: nib.Nifti1Image) -> nib.Nifti1Image:
 
 
 def plot_maps(
-    maps: dict[str, dict[str, nib.Nifti1Image]], mean: nib.Nifti1Image, models: dict[str, dict], subject: str
+    maps: dict[str, dict[str, nib.Nifti1Image]],
+    mean: nib.Nifti1Image | None,
+    models: dict[str, dict],
+    subject: str,
 ) -> plt.Figure:
     """Depth of the best layer and its score over the mean BOLD of one subject, a row for each network.
 
     Parameters
     ----------
     maps : by network, of `voxel_maps`; the networks of more than one layer that predict best are drawn
-    mean : mean BOLD
+    mean : mean BOLD, or None: the voxels of the ROIs are the background
     models : label by model name
     subject : name
     """
+    if not maps:
+        return placeholder("Maps of surfaces lie in encoding_maps/: there is no mesh here to draw them on.")
     deep = {name: own for name, own in maps.items() if np.nanmax(own["layer"].get_fdata(), initial=0) > 0}
     if not deep:
         return placeholder("No network of this study has more than one layer that predicts voxels.")
@@ -100,7 +185,10 @@ def plot_maps(
     figure, places = subject_rows(names, 2.2, 0.3)
     for text, name in zip(list(figure.texts), names, strict=True):
         text.set_text(f"{models[name]['label']} ({subject}): depth of the best layer; its r")
-    inside = np.argwhere(np.isfinite(next(iter(deep.values()))["r"].get_fdata()))
+    present = np.isfinite(next(iter(deep.values()))["r"].get_fdata())
+    inside = np.argwhere(present)
+    if mean is None:
+        mean = nib.Nifti1Image(present.astype(np.float32), deep[names[0]]["r"].affine)
     highest = max(np.nanmax(deep[name]["r"].get_fdata()) for name in names)
     for name, (bottom, height) in zip(names, places, strict=True):
         for column, (kind, limit) in enumerate((("depth", 1.0), ("r", float(highest)))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def load_responses(
 
     Returns
     -------
-    see `assembly.assemble`
+    see `assembly.assemble`; the attribute spaces says in JSON where the voxels of each subject lie (`_space`)
 
     Raises
     ------
@@ -52,8 +53,9 @@ def load_responses(
     if selection:
         responses = select_reliable(responses, **selection, source="options.selection")
     if options["average"] and "repeat" in responses.dims:
-        return _averages(responses)
-    return responses
+        responses = _averages(responses)
+    spaces = {source.subject: source.attributes["space"] for source in sources}
+    return responses.assign_attrs(spaces=json.dumps(spaces))
 
 
 def _averages(responses: xarray.DataArray) -> xarray.DataArray:
@@ -120,7 +122,8 @@ def source_of(base: str | Path, rois: dict[str, dict], options: dict, subject: s
     kept = [name for name in ("stimulus_id", "session", "run", "repeats") if name in trials]
     if options["trials"]["repeats"] == UNKNOWN:
         kept.remove("repeats")
-    return Source(subject, trials[kept], _coords(chosen, used[columns], parts, inside), reader.read, averages)
+    coords, space = _coords(chosen, used[columns], parts, inside), _space(parts, inside)
+    return Source(subject, trials[kept], coords, reader.read, averages, {"space": space})
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,21 @@ def _coords(
     if len(parts) == 1 and len(parts[0].grid) == 3:
         return coords | dict(zip("ijk", np.unravel_index(own, parts[0].grid), strict=True))
     return coords | {"index": own}
+
+
+def _space(parts: list[Part], inside: Brain | None) -> list[dict]:
+    """File, name, grid and affine of each part of the voxels; none where they are those of a mask."""
+    if inside is not None:
+        return []
+    return [
+        {
+            "file": str(part.source),
+            "part": "_".join(part.keys.values()),
+            "grid": list(part.grid),
+            "affine": None if part.affine is None else np.asarray(part.affine).tolist(),
+        }
+        for part in parts
+    ]
 
 
 @dataclass(frozen=True)
