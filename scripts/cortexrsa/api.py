@@ -8,12 +8,13 @@ module.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import xarray
 
 from cortexrsa.errors import InputError, suggestion
 from cortexrsa.formats import rdms as _rdm_files
@@ -423,6 +424,125 @@ def ceiling_of_repeats(
     settings = _settings(confidence, standard_error, seed, splits)
     method, prepared = replication(len(values), settings), _crossnobis.prepared(values, dissimilarity)
     return split_half_ceiling(prepared, method, dissimilarity, comparison, settings, threads).known()
+
+
+# ---- encoding models -------------------------------------------------------------------------------------
+
+
+def encoding(
+    layers: Mapping[str, np.ndarray],
+    responses: np.ndarray,
+    split: Sequence[str],
+    method: str = "ridge",
+    folds: int = 5,
+    units: Sequence | None = None,
+    confidence: float = 0.95,
+    permutations: int = 1000,
+    seed: int = 0,
+    threads: int = 1,
+) -> pd.DataFrame:
+    """How well layers predict the responses of voxels to stimuli that they were not fitted to.
+
+    Ridge regression with a regularisation for each voxel, chosen in folds of the training stimuli; or partial
+    least squares with 25 components. The score is the mean over voxels of Pearson's r between predicted and
+    measured mean responses to the test stimuli; divided by the mean root of the voxels' reliability, where
+    that is known from repeats, it is corrected for noise. Intervals are over test stimuli, conditional on the
+    training set and on the voxels.
+
+    Parameters
+    ----------
+    layers : name -> (n, features)
+    responses : (n, voxels); or (n, repeats, voxels) single trials, NaN where a stimulus has fewer
+    split : (n,) train or test; without train every stimulus is predicted from the other folds
+    method : ridge or pls
+    folds : of the training stimuli
+    units : (n,) labels (categories, clusters of near-duplicates) that no fold splits
+    confidence : of the intervals
+    permutations : number of relabellings of the test stimuli, for p
+    seed : of the folds and permutations
+    threads : the result does not depend on it
+
+    Returns
+    -------
+    DataFrame, one row a layer: layer, score, se, ci_low, ci_high; corrected, corrected_low, corrected_high
+    (NaN without repeats); p, one-sided
+
+    Raises
+    ------
+    InputError : an unknown method or split; arrays that do not fit each other, or are not finite; voxels that
+        do not vary; too few stimuli for the folds.
+
+    References
+    ----------
+    Naselaris et al. 2011, doi:10.1016/j.neuroimage.2010.07.073; Dupré la Tour et al. 2022,
+    doi:10.1016/j.neuroimage.2022.119728 (himalaya)
+
+    Examples
+    --------
+    >>> generator = np.random.default_rng(0)
+    >>> features = generator.normal(size=(100, 30))
+    >>> signal = features @ generator.normal(size=(30, 20))
+    >>> trials = signal[:, None] + 5 * generator.normal(size=(100, 4, 20))
+    >>> layers = {"code": features, "other": generator.normal(size=(100, 30))}
+    >>> table = encoding(layers, trials, ["train"] * 60 + ["test"] * 40)
+    >>> (table["ci_low"] > 0).tolist()
+    [True, False]
+    """
+    # himalaya takes a second to load
+    from cortexrsa.encoding.network import encode_network
+    from cortexrsa.encoding.settings import METHODS, EncodingSettings
+    from cortexrsa.encoding.table import replicated
+
+    _known("method", method, METHODS)
+    data = _responses(responses, split)
+    features = {name: _features(name, values, len(data)) for name, values in layers.items()}
+    names = list(features)
+    depth = np.linspace(0, 1, len(names)) if len(names) > 1 else np.zeros(len(names))
+    rows = pd.DataFrame({"layer": names, "layer_index": range(len(names)), "depth": depth})
+    settings = Settings(permutations=permutations, seed=seed, confidence=confidence)
+    chosen = EncodingSettings(methods=(method,), folds=folds)
+    labels = None if units is None else np.asarray(units)
+    found = encode_network(rows, features.__getitem__, data, chosen, settings, labels, threads)
+    table, own = pd.DataFrame({"layer": names}), found.sel(estimator=method)
+    for which, ends in (("score", "ci_"), ("corrected", "corrected_")):
+        values = replicated(own, seed, which)
+        error, low, high = values.evaluated().interval(confidence)
+        table[which] = values.estimate[0]
+        if which == "score":
+            table["se"] = error[0]
+        table[f"{ends}low"], table[f"{ends}high"] = low[0], high[0]
+    return table.assign(p=own["p"].to_numpy()[0, 0])
+
+
+def _features(name: str, values: np.ndarray, n: int) -> np.ndarray:
+    values = np.asarray(values)
+    if values.ndim != 2 or len(values) != n or values.dtype.kind not in "iuf":
+        raise InputError(f"layers: {name}", f"{values.dtype} {values.shape}", f"numbers ({n}, features)")
+    return values.astype(np.float32, copy=False)
+
+
+def _responses(responses: np.ndarray, split: Sequence[str]) -> xarray.DataArray:
+    """Responses of the voxels of one subject and ROI as the workflow has them, after a check."""
+    trials = _patterns(responses)
+    labels = np.asarray(split, object)
+    if labels.shape != (len(trials),) or not set(labels) <= {"train", "test"} or "test" not in labels:
+        found = f"{labels.shape}, {', '.join(map(str, dict.fromkeys(labels.ravel()[:100])))}"
+        raise InputError("split", found, f"({len(trials)},) of train and test")
+    means = np.nanmean(trials, axis=1)
+    for name in dict.fromkeys(labels):
+        constant = int((np.ptp(means[labels == name], axis=0) == 0).sum())
+        if constant:
+            found = f"{constant} voxels of one value over the {name} stimuli"
+            raise InputError("responses", found, "voxels that vary")
+    coords = {"stimulus_id": np.arange(len(trials)).astype(str).astype(object), "split": labels}
+    size = np.full(trials.shape[2], "", object)
+    return xarray.DataArray(
+        trials if np.ndim(responses) == 3 else trials[:, 0],
+        dims=("stimulus", "repeat", "voxel") if np.ndim(responses) == 3 else ("stimulus", "voxel"),
+        coords={name: ("stimulus", values) for name, values in coords.items()}
+        | {name: ("voxel", size + value) for name, value in (("subject", "sub-01"), ("roi", "ROI"))},
+        name="responses",
+    )
 
 
 # ---- files -----------------------------------------------------------------------------------------------

@@ -55,7 +55,9 @@ def partitions(split: np.ndarray, folds: int, seed: int, units: np.ndarray | Non
     if len(train):
         shared = np.intersect1d(units[train], units[test])
         if len(shared):
-            raise InputError("encoding.folds_by", f"{shared[0]!r} in both splits", "units of one split each")
+            raise InputError(
+                "encoding.folds_by", f"{str(shared[0])!r} in both splits", "units of one split each"
+            )
         return [Partition(train, test, random_folds(units[train], folds, random))]
     outer = random_folds(units[test], folds, random)
     found = []
