@@ -176,7 +176,7 @@ def plot_maps(
     subject : name
     """
     if not maps:
-        return placeholder("No volumes to draw. Maps of surfaces, where there are any, lie in encoding_maps/.")
+        return placeholder("No volumes to draw. Maps of surfaces lie in encoding_maps/ (if any).")
     deep = {name: own for name, own in maps.items() if np.nanmax(own["layer"].get_fdata(), initial=0) > 0}
     if not deep:
         return placeholder("No network of this study has more than one layer that predicts voxels.")
