@@ -9,7 +9,9 @@ from cortexrsa.formats.responses import read_responses
 from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.inference.ceilings.table import ceiling_table
 from cortexrsa.inference.design import design_of
+from cortexrsa.inference.names import PRIMARY, SELECTION
 from cortexrsa.inference.settings import Settings, few_people
+from cortexrsa.inference.smallest import small
 from cortexrsa.jobs import job_log, warn
 
 with job_log(snakemake.log[0]):
@@ -23,6 +25,16 @@ with job_log(snakemake.log[0]):
     for caveat in (few_people(inference.subject_effect, people), design.caveat() if design else ""):
         if caveat:
             warn(f"{snakemake.wildcards.dataset}: intervals and claims are {caveat}")
+    split = brain.pattern_descriptors["split"]
+    tested = (split == PRIMARY).to_numpy()
+    sampled = design and not design.fixed
+    for told in small(
+        int(tested.sum()),
+        SELECTION not in set(split),
+        len(set(design.labels[tested])) if sampled else None,
+        1 if inference.fixed_subjects(people) else people,
+    ):
+        warn(f"{snakemake.wildcards.dataset}: {told}")
     responses = None
     if path := snakemake.input.get("responses"):
         responses, _ = clean_responses(read_responses(path), path)

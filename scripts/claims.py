@@ -14,10 +14,11 @@ from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.claims.evaluate import evaluate
+from cortexrsa.inference.claims.people import with_people
 from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.profile_table import summarise
-from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.settings import Settings, taken_as_fixed
 from cortexrsa.inference.study import (
     model_scores,
     models_of_seeds,
@@ -48,10 +49,19 @@ with job_log(snakemake.log[0]):
         for measure in settings["measures"]
     }
 
-    def models_of(k: int, voxels: bool) -> dict:
+    def models_of(k: int, voxels: bool, people: slice = slice(None)) -> dict:
         return models_of_seeds(
-            {name: model_scores(own[k], inference.seed, voxels) for name, own in parts.items()}
+            {
+                name: model_scores(own[k].isel(subject=people), inference.seed, voxels)
+                for name, own in parts.items()
+            }
         )
+
+    def of_person(k: int, place: int, person: str) -> Study:
+        own = primary_ceilings(ceilings[ceilings["subject"] == person])
+        unknown = {roi: {"kind": "unknown"} for roi in studies[k].rois}
+        models = models_of(k, voxels=False, people=slice(place, place + 1))
+        return replace(studies[k], **models, ceilings=unknown | own, caveat="", others={}, over_voxels=None)
 
     # ROIs of other subjects cannot be compared with these: a study for each set of subjects
     studies = [
@@ -83,6 +93,14 @@ with job_log(snakemake.log[0]):
         if samples_voxels(part):
             study.over_voxels = replace(study, **models_of(k, voxels=True))
     claims = evaluate(studies, settings["claims"], settings["registered"])
+    first = next(iter(parts.values()))[0]
+    people = [str(person) for person in first["subject"].to_numpy()]
+    if len(people) > 1 and taken_as_fixed(first.attrs["subject_effect"], len(people)):
+        alone = {
+            person: evaluate([of_person(0, place, person), *studies[1:]], settings["claims"])
+            for place, person in enumerate(people)
+        }
+        claims = with_people(claims, alone, inference.confidence)
     write_table(snakemake.output.claims, claims, settings, CLAIMS)
     profiles = pd.concat([summarise(study) for study in studies], ignore_index=True)
     write_table(snakemake.output.profiles, profiles, settings, PROFILES)

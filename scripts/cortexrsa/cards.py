@@ -26,6 +26,14 @@ RESERVED = {
 }
 
 
+# beside verdicts on simulated data
+OF_SIMULATION = (
+    "These data are simulated, so verdicts test the pipeline and say nothing of brains: half of the drive of "
+    "LO are indicators of the labels that the classifiers learn, and V1 is a cousin of the Gabor baseline, "
+    "so that H1, H2 and H4 follow from how the data are made."
+)
+
+
 def canonical(value: object) -> object:
     """The same value with all mappings as plain dicts in the order of their keys; lists keep their order."""
     if isinstance(value, dict):
@@ -138,7 +146,7 @@ def untrained_control(name: str, models: dict[str, dict]) -> str | None:
 
 
 def generalises(card: dict) -> str:
-    """What the intervals of a data set's results are about: one sentence.
+    """What the intervals of a data set's results are about, in words; and what simulated data cannot show.
 
     Parameters
     ----------
@@ -156,7 +164,8 @@ def generalises(card: dict) -> str:
         )
         stimuli += "stimuli of the same ones)"
     people = {"random": "and other people, where there are several", "fixed": "not other people"}
-    return f"Intervals are about {stimuli}, {people.get(effect, 'and other people, from five on')}."
+    told = f"Intervals are about {stimuli}, {people.get(effect, 'and other people, from five on')}."
+    return f"{told} {OF_SIMULATION}" if card["loader"] == "simulated" else told
 
 
 def trained_on(card: dict) -> list[str]:

@@ -21,7 +21,9 @@ from cortexrsa.inference.permutation import permutation_null
 from cortexrsa.inference.replication import OnePass, replication
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.smallest import small
 from cortexrsa.inference.some_pairs import influences_of_some
+from cortexrsa.inference.splits import chosen_in_halves
 from support import message_of
 
 ONE_PASS = Settings(standard_error="one-pass", permutations=39, halves=2)
@@ -243,6 +245,19 @@ def test_scores_of_a_design():
     kept = Design(codes, 2, lag=3).kept_pairs()
     assert film["score"].item() == pytest.approx(compare(brain[:, kept], model[:, kept])[0, 0])
     assert found.attrs["caveat"] == ""
+
+
+def test_small_samples_are_warned_of_and_smaller_ones_have_no_held_out_score():
+    assert small(120, True, None, 1) == []
+    assert len(small(18, True, 12, 6)) == 4
+    (told,) = small(20, True, None, 1)
+    assert told.startswith("20 test stimuli: few to choose layers in halves")
+    assert "held-out scores are missing" in small(12, True, None, 1)[1]
+    brain, model = related(np.arange(12), 0)
+    method = OnePass(12, 0)
+    found = chosen_in_halves(brain, model, (1, 1), method, {"all": np.arange(1)}, "spearman", ONE_PASS)
+    assert np.isnan(found[0]).all()
+    assert found[1].shape == (sum(method.replicates.sizes), 1, 1, 1)
 
 
 # ---- encoding, and labels --------------------------------------------------------------------------------

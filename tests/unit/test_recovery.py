@@ -70,8 +70,8 @@ def test_what_is_not_there_is_not_found(table, scenario, question):
     assert row["share"] <= 4 / EXPERIMENTS
 
 
-def test_a_late_roi_without_label_codes_matches_late_layers_still(pool):
-    """The classifier's output alone holds labels, and late layers hold them beside a code of their own."""
+def test_a_late_roi_without_label_codes_matches_later_layers_still(pool):
+    """The last layer alone holds labels, and late layers hold them beside a code of their own."""
     rng = np.random.default_rng(1)
     labels = np.eye(12)[np.arange(200) % 12]
     labels -= labels.mean(axis=0)

@@ -9,9 +9,10 @@ import pandas as pd
 
 from cortexrsa.errors import InputError
 from cortexrsa.inference.names import PRIMARY
+from cortexrsa.inference.smallest import UNITS
 
 # fewer units say nothing of others; each half of them has to tell an error too
-FEWEST_UNITS = 10
+FEWEST_UNITS = UNITS.needed
 # of a fixed category: two in either half of the stimuli
 FEWEST_OF_CATEGORY = 4
 

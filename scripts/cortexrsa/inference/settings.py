@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from cortexrsa.inference.smallest import PEOPLE
+
 STANDARD_ERRORS = ("one-pass", "resampled", "bootstrap")
 # intervals over fewer people cover too seldom (docs/statistics.md), so these are taken as they are
-FEWEST_PEOPLE = 5
+FEWEST_PEOPLE = PEOPLE.needed
 
 
 def taken_as_fixed(subject_effect: str | None, subjects: int) -> bool:

@@ -15,6 +15,7 @@ from cortexrsa.inference.names import PRIMARY, SELECTION
 from cortexrsa.inference.replication import Replication
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.similarity import resampled_similarity
+from cortexrsa.inference.smallest import HALVES
 from cortexrsa.streams import Stream, generator
 
 # draws of the scores that layers are chosen by
@@ -109,8 +110,15 @@ def chosen_in_halves(
     scores : (subjects, rois, candidates)
     deviations : (replicates, subjects, rois, candidates), as of `Replication.similarity`. In one pass a
         pair has influence as often as both of its stimuli are in a scoring half, and by the choice where they
-        are in the other; resampled, the choice is made anew in every resample.
+        are in the other; resampled, the choice is made anew in every resample. Both are NaN with fewer than
+        16 stimuli.
     """
+    if replication.n < HALVES.needed:
+        # halves of fewer stimuli do not tell layers apart
+        sets = len(candidates) + settings.fitted
+        return np.full((*shape, sets), np.nan), np.full(
+            (sum(replication.replicates.sizes), *shape, sets), np.nan
+        )
     halves = halves_of(replication.n, settings, design)
     if replication.replicates.summable:
         return _halves_in_one_pass(

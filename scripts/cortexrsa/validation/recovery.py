@@ -48,10 +48,10 @@ SCENARIOS = {
     "equal networks": "the compared networks are two copies of one, alike up to noise",
     "low-level world": "both ROIs driven by the low-level model alone",
     "shuffled responses": "as H1 true, with the responses assigned to the wrong stimuli",
-    "no label codes": "as H1 true, the late layer without what the classifier's output is linear in",
+    "no label codes": "late ROI driven by a middle layer without what the last layer is linear in",
     "generative world": "both ROIs driven by layers of the other network, the generative one",
 }
-# main dimensions of the classifier's output: all of them, of the twelve categories of the embedded study
+# main dimensions of the classifier's last layer: as many as the embedded study has categories
 LABEL_CODES = 12
 
 # what is asked of the planted truth, as a file of claims has it once it is read
@@ -217,12 +217,14 @@ def _true_layer(pool: Pool, scenario: str, roi: str, seed: int) -> np.ndarray:
         return layers[seed % len(layers)]
     place = 0.25 if roi == "early" else 0.85
     layers = pool.other if scenario == "generative world" else layers
-    layer = layers[round(place * (len(layers) - 1))]
-    return without_codes(layer, layers[-1]) if scenario == "no label codes" and roi == "late" else layer
+    if scenario == "no label codes" and roi == "late":
+        # what late layers hold beside labels is little, and RSA weighs codes by their variance
+        return without_codes(layers[round(0.6 * (len(layers) - 1))], layers[-1])
+    return layers[round(place * (len(layers) - 1))]
 
 
 def without_codes(layer: np.ndarray, output: np.ndarray) -> np.ndarray:
-    """A layer (n, p) less what is linear in the main dimensions of the network's output (n, classes)."""
+    """A layer (n, p) less what is linear in the main dimensions of the last one (n, q), which hold labels."""
     codes = np.linalg.svd(output - output.mean(axis=0), full_matrices=False)[0][:, :LABEL_CODES]
     centred = layer - layer.mean(axis=0)
     rest = centred - codes @ (codes.T @ centred)
