@@ -249,7 +249,10 @@ def scores(
     """
     brain, networks, n = _sample(brain, networks, comparison)
     settings = _settings(confidence, standard_error, seed)
-    method = replication(n, settings, _design(units, n))
+    design = _design(units, n)
+    if design and standard_error != "one-pass":
+        raise InputError("standard_error", standard_error, "one-pass, for errors over units")
+    method = replication(n, settings, design)
     similarity, deviations = method.similarity(brain, networks, comparison, threads)
     fixed = taken_as_fixed(subject_effect, len(brain))
     group = over_subjects(similarity, deviations, method.replicates, seed, fixed).evaluated()

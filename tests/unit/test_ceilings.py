@@ -1,5 +1,7 @@
 """Noise ceilings against rsatoolbox and simulated truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -118,6 +120,10 @@ def responses_of(subjects, repeats, n=12, voxels=15):
 def test_kinds_follow_the_data():
     several = responses_of(subjects=3, repeats=4)
     table = ceiling_table(brain_of(several), several, "d", "spearman", INFERENCE)
+    # so few people are taken as they are, unless the card says otherwise
+    assert sorted(table["kind"]) == ["split-half"] * 4
+    random = replace(INFERENCE, subject_effect="random")
+    table = ceiling_table(brain_of(several), several, "d", "spearman", random)
     published = ["subjects-unscaled", "subjects-unscaled-squared"]
     assert sorted(table["kind"]) == ["split-half"] * 3 + ["subjects", *published]
     assert primary_ceilings(table)["V1"]["kind"] == "subjects"

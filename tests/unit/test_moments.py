@@ -201,5 +201,6 @@ def test_fixed_subjects_have_the_mean_of_their_ceilings():
     assert bounds["group"] == pytest.approx((bounds["sub-S1"] + bounds["sub-S2"]) / 2)
     assert primary_ceilings(table)["V1"]["subject"] == "group"
     # random subjects: the same table, and the ceiling between subjects
-    table = ceiling_table(rdms, responses, "vim1", "spearman", INFERENCE)
+    random = replace(INFERENCE, subject_effect="random")
+    table = ceiling_table(rdms, responses, "vim1", "spearman", random)
     assert primary_ceilings(table)["V1"]["kind"] == "subjects"
