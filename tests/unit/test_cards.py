@@ -178,7 +178,7 @@ def test_configuration_gets_its_defaults_and_keeps_what_is_set(root):
         "halves": 10,
         "permutations": 5000,
         "seed": 3,
-        "standard_error": "resampled",
+        "standard_error": "one-pass",
         "threads": 4,
         "voxel_groups": 10,
     }

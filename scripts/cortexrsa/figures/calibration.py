@@ -29,6 +29,7 @@ def plot_calibration(table: pd.DataFrame):
     rows = len(statistics) + 1
     figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.25 * rows + 0.6), sharex=True, squeeze=False)
     colours = PALETTE
+    methods = {errors: label for errors, label in ERRORS.items() if (intervals["errors"] == errors).any()}
     for panel in axes.flat:
         panel.set_visible(False)
     for row, statistic in enumerate(statistics):
@@ -41,7 +42,7 @@ def plot_calibration(table: pd.DataFrame):
             else:
                 panel.axhspan(0.93, 0.97, color="0.9", zorder=0)
                 panel.axhline(0.95, color="0.6", linewidth=0.8, zorder=1)
-            for k, (errors, label) in enumerate(ERRORS.items()):
+            for k, (errors, label) in enumerate(methods.items()):
                 chosen = (intervals[["statistic", "signal", "errors"]] == [statistic, signal, errors]).all(
                     axis=1
                 )

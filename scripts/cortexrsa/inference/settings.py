@@ -29,7 +29,7 @@ class Settings:
 
     Attributes
     ----------
-    bootstrap : number of resamples of the stimuli
+    bootstrap : number of resamples of the stimuli, where errors are resampled
     permutations : number of relabellings of the stimuli
     ceiling_splits : number of random halves of the repeats
     halves : number of random halves of the stimuli, on which layers are chosen without a training split
@@ -50,7 +50,7 @@ class Settings:
     fitted: bool = False
     voxel_groups: int = 10
     confidence: float = 0.95
-    standard_error: str = "resampled"
+    standard_error: str = "one-pass"
     seed: int = 1
     subject_effect: str | None = None
     unit: str | dict | None = None

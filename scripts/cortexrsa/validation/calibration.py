@@ -161,7 +161,7 @@ def _replicated(
     brain: np.ndarray, layers: np.ndarray, n: int, draws: int, seed: int, methods: tuple[str, ...]
 ) -> dict[str, tuple[Replicated, Replicated]]:
     """Scores (2 rois, 2 networks, 8 layers) and held-out scores (2 rois, 2 networks) by each method."""
-    found, pairs = {}, None
+    found, before = {}, None
     candidates = {"all": np.arange(len(DEPTH))}
     flat = [rdms.reshape(-1, rdms.shape[-1]) for rdms in (brain, layers)]
     for method in methods:
@@ -169,7 +169,8 @@ def _replicated(
             standard_error=method, bootstrap=draws, seed=seed, halves=HALVES, subject_effect="random"
         )
         made = replication(n, settings)
-        if method != "bootstrap" or pairs is None:
+        # the draws of the bootstrap are the first replicates of `resampled`
+        if (before, method) != ("resampled", "bootstrap"):
             values = made.similarity(*flat, "spearman")
             values = [each.reshape(*each.shape[:-2], len(brain), 2, 2, len(DEPTH)) for each in values]
             chosen = [
@@ -177,9 +178,7 @@ def _replicated(
                 for own in layers
             ]
             heldout = [np.concatenate(parts, axis=-1) for parts in zip(*chosen, strict=True)]
-        # the draws of the bootstrap are the first replicates of `resampled`
-        pairs = (values, heldout) if method == "resampled" else None
-        size = sum(made.replicates.sizes)
+        before, size = method, sum(made.replicates.sizes)
         found[method] = tuple(
             over_subjects(scores, moved[:size], made.replicates, seed) for scores, moved in (values, heldout)
         )
