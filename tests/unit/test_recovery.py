@@ -34,7 +34,7 @@ def pool():
 
 @pytest.fixture(scope="module")
 def table(pool):
-    sizes = {"stimuli": 60, "training": 50, "bootstrap": 100}
+    sizes = {"stimuli": 60, "training": 50}
     others = ("H1 null with other voxels", "no label codes")
     scenarios = [scenario for scenario in SCENARIOS if scenario not in others]
     results = pd.concat(experiments(pool, scenario, EXPERIMENTS, **sizes) for scenario in scenarios)
@@ -80,13 +80,13 @@ def test_a_late_roi_without_label_codes_matches_later_layers_still(pool):
     world = Pool([*coded, labels @ rng.normal(size=(12, 12))], pool.other, pool.low_level)
     late = without_codes(coded[-1], world.network[-1])
     np.testing.assert_allclose(labels.T @ late, 0, atol=1e-9)
-    sizes = {"stimuli": 60, "training": 50, "bootstrap": 60}
+    sizes = {"stimuli": 60, "training": 50}
     found = summarise(experiments(world, "no label codes", 8, **sizes)).set_index("question")
     assert found.loc["H1", "share"] >= 0.75
 
 
 def test_an_experiment_is_repeatable(pool):
-    sizes = {"stimuli": 40, "training": 30, "bootstrap": 40}
+    sizes = {"stimuli": 40, "training": 30}
     first, again = (experiments(pool, "H1 true", 2, seed=7, **sizes) for _ in range(2))
     pd.testing.assert_frame_equal(first, again)
     assert set(first["question"]) == {"H1", "H4 early", "H4 late", "score early", "score late"}

@@ -150,7 +150,8 @@ def _halves_in_one_pass(brain, models, shape, replication, halves, candidates, c
             found = np.concatenate(
                 [
                     scores_of_chosen(scores, chosen)[None],
-                    _moved(scores, deviations, selecting[3].mean(axis=1), group, candidates, settings.seed),
+                    scores_of_chosen(deviations, chosen)
+                    + _by_choice(scores, selecting[3].mean(axis=1), group, candidates, settings.seed),
                 ]
             )
             if settings.fitted:
@@ -172,23 +173,21 @@ def _halves_in_one_pass(brain, models, shape, replication, halves, candidates, c
     return mean[0], mean[1:]
 
 
-def _moved(
+def _by_choice(
     scores: np.ndarray,
-    deviations: np.ndarray,
     selecting: np.ndarray,
     group: Replicated,
     candidates: dict[str, np.ndarray],
     seed: int,
 ) -> np.ndarray:
-    """By how much the score of the layer that is best elsewhere differs in every replicate.
+    """By how much the score of the layer that is best elsewhere differs in every replicate by the choice.
 
-    Which layer is best jumps from sample to sample. Over draws of the scores that it is chosen by, the score
-    of the chosen layer is smooth: layers count as often as they are chosen, and its slope along the scores
-    it is chosen by is that of the least-squares plane through the draws (Efron 2014).
+    Which layer is best jumps from sample to sample. Its expected score, over draws of the scores that it is
+    chosen by, is smooth in them: the slope is that of the least-squares plane through the draws (Efron 2014).
 
     Parameters
     ----------
-    scores, deviations : (subjects, rois, layers), (replicates, subjects, rois, layers), on scoring stimuli
+    scores : (subjects, rois, layers), on scoring stimuli
     selecting : (replicates, rois, layers), deviations of the subjects' mean on the others
     group : Replicated of (rois, layers), the mean that layers are chosen by
 
@@ -200,22 +199,19 @@ def _moved(
     ----------
     Efron 2014, doi:10.1080/01621459.2013.823775 (accuracy after model selection: smoothed estimates)
     """
-    out = np.empty((*deviations.shape[:-1], len(candidates)))
+    out = np.empty((len(selecting), *scores.shape[:2], len(candidates)))
     for roi in range(scores.shape[1]):
         own = group.apply(lambda values, roi=roi: values[..., roi, :]).drawn(seed, CHOICES).draws
         chosen = choose_layers(own, candidates)
         sound = np.isfinite(own).all(axis=0)
         around = own[:, sound] - own[:, sound].mean(axis=0)
         for k, picked in enumerate(chosen.T):
-            often = np.bincount(np.maximum(picked, 0), minlength=own.shape[1]) / len(own)
             of_chosen = scores_of_chosen(scores[:, roi], picked)
             # directions that a covariance lacks are left in draws by rounding, of the order of its root
             slope = np.linalg.lstsq(
                 around, (of_chosen - of_chosen.mean(axis=1, keepdims=True)).T, rcond=1e-6
             )[0]
-            used = often > 0
-            moved = deviations[:, :, roi][..., used] @ often[used] + selecting[:, roi][:, sound] @ slope
-            out[:, :, roi, k] = np.where(picked[0] < 0, np.nan, moved)
+            out[:, :, roi, k] = selecting[:, roi][:, sound] @ slope
     return out
 
 

@@ -138,9 +138,7 @@ def _network_rdms(layers: list[np.ndarray], patterns: pd.DataFrame) -> RDMs:
     return RDMs(np.stack([rdm(layer) for layer in layers]), rows, patterns, "correlation")
 
 
-def experiment(
-    pool: Pool, scenario: str, seed: int, stimuli: int = 120, training: int = 100, bootstrap: int = 200
-) -> list[dict]:
+def experiment(pool: Pool, scenario: str, seed: int, stimuli: int = 120, training: int = 100) -> list[dict]:
     """One simulated experiment, and what the claims and tests say of it.
 
     Parameters
@@ -149,7 +147,6 @@ def experiment(
     scenario : of `SCENARIOS`
     seed : of the experiment
     stimuli, training : test stimuli, and those on which layers are chosen
-    bootstrap : resamples
 
     Returns
     -------
@@ -157,7 +154,7 @@ def experiment(
     not for a test against zero (maximum over the layers, p <= .05)
     """
     generator = np.random.default_rng([seed, list(SCENARIOS).index(scenario)])
-    settings = Settings(bootstrap=bootstrap, permutations=199, halves=1, seed=seed)
+    settings = Settings(permutations=199, halves=1, seed=seed)
     n = len(pool.network[0])
     chosen = generator.permutation(n)[: stimuli + training]
     split = np.where(np.arange(len(chosen)) < stimuli, PRIMARY, "train")
