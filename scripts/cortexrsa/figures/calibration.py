@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -56,7 +58,7 @@ def plot_calibration(table: pd.DataFrame):
             if row == 0:
                 panel.set_title(f"{signal} signal", fontsize=8)
             if column == 0:
-                panel.set_ylabel(statistic.replace("difference of ", "difference\nof "))
+                panel.set_ylabel(textwrap.fill(statistic, 14), fontsize=7)
     for panel, name in zip(axes[-1], names, strict=False):
         panel.set_visible(True)
         values = tests[tests["statistic"] == name].set_index("study").reindex(studies)
