@@ -61,7 +61,7 @@ def test_every_option_of_a_loader_is_explained(loader, page):
     (options,) = (
         branch["then"]["properties"]["options"]["properties"]
         for branch in branches
-        if branch["if"]["properties"]["loader"] == {"const": loader}
+        if branch["if"]["properties"].get("loader") == {"const": loader}
     )
     for key in [
         *options,
