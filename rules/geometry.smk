@@ -28,14 +28,15 @@ rule voxel_rdms:
     input:
         responses="results/{dataset}/responses/{responses}.nc",
     output:
-        rdms="results/{dataset}/rdms/{dissimilarity}/voxels-{groups}-{responses}.h5",
+        rdms="results/{dataset}/rdms/{dissimilarity}/voxels-{groups}-{noise}-{responses}.h5",
     log:
-        "results/logs/{dataset}/voxel_rdms/{dissimilarity}/{responses}-{groups}.log",
+        "results/logs/{dataset}/voxel_rdms/{dissimilarity}/{responses}-{groups}-{noise}.log",
     benchmark:
-        "results/benchmarks/{dataset}/voxel_rdms/{dissimilarity}/{responses}-{groups}.tsv"
+        "results/benchmarks/{dataset}/voxel_rdms/{dissimilarity}/{responses}-{groups}-{noise}.tsv"
     wildcard_constraints:
         dataset=either(filter(has_responses, DATASETS)),
         groups=r"\d+",
+        noise="matched|ignored",
     conda:
         "../envs/analysis.yaml"
     threads: FIRST["inference"]["threads"]
@@ -45,6 +46,7 @@ rule voxel_rdms:
         settings=lambda wildcards: {
             "dissimilarity": wildcards.dissimilarity,
             "voxel_groups": int(wildcards.groups),
+            "unequal_noise": wildcards.noise,
         },
         code=code("voxel_rdms.py"),
     message:

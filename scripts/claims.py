@@ -29,6 +29,7 @@ from cortexrsa.inference.study import (
     samples_voxels,
     smallest_p,
 )
+from cortexrsa.inference.voxels import noise_said
 from cortexrsa.jobs import job_log
 from cortexrsa.networks.learning import unlearned
 
@@ -91,7 +92,7 @@ with job_log(snakemake.log[0]):
     ]
     for k, (study, part) in enumerate(zip(studies, next(iter(parts.values())), strict=True)):
         if samples_voxels(part):
-            study.over_voxels = replace(study, **models_of(k, voxels=True))
+            study.over_voxels = replace(study, **models_of(k, voxels=True), noise=noise_said(part))
     claims = evaluate(studies, settings["claims"], settings["registered"])
     first = next(iter(parts.values()))[0]
     people = [str(person) for person in first["subject"].to_numpy()]

@@ -12,7 +12,11 @@ with job_log(snakemake.log[0]):
     cleaned, _ = clean_responses(read_responses(snakemake.input.responses), snakemake.input.responses)
     with concerning(snakemake.input.responses):
         rdms, texts = brain_rdms_without(
-            cleaned, settings["dissimilarity"], settings["voxel_groups"], snakemake.threads
+            cleaned,
+            settings["dissimilarity"],
+            settings["voxel_groups"],
+            snakemake.threads,
+            settings["unequal_noise"],
         )
     print(*texts, sep="\n")
     write_rdms(snakemake.output.rdms, rdms, settings)

@@ -325,7 +325,7 @@ def logs_of(study: str, dataset: str) -> list[str]:
     patterns += [
         f"{folder}/responses/{responses}.log",
         *(f"{folder}/brain_rdms/{each}/{responses}.log" for each in made),
-        f"{folder}/voxel_rdms/{dissimilarity}/{responses}-{content['inference']['voxel_groups']}.log",
+        f"{folder}/voxel_rdms/{dissimilarity}/{responses}-*.log",
     ]
     for model in models_of(study):
         patterns.append(f"{folder}/extract/{features}/{model}/*.log")

@@ -20,6 +20,7 @@ class Stream(IntEnum):
     JOINT = 10  # draws from the joint distribution of scores
     NULL = 11  # draws from the distribution under random relabelling
     CROSSED = 13  # signs of groups of voxels
+    MATCHED = 14  # noise that is added to ROIs
     FOLDS = 20  # folds of the stimuli, of encoding models
     BANDS = 21  # weights of bands that are tried
     LABELS = 22  # relabelled test stimuli of encoding models

@@ -120,7 +120,8 @@ def voxel_rdms(config: dict, dataset: str, card: dict) -> str | None:
     if not number or card["loader"] == "rdms" or len(card["rois"]) < 2 or people:
         return None
     dissimilarity = config["measures"]["dissimilarity"]
-    return f"results/{dataset}/rdms/{dissimilarity}/voxels-{number}-{responses_key(config, card)}.h5"
+    name = f"voxels-{number}-{config['inference']['unequal_noise']}-{responses_key(config, card)}"
+    return f"results/{dataset}/rdms/{dissimilarity}/{name}.h5"
 
 
 def _subjects(card: dict) -> int:

@@ -10,10 +10,14 @@ from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.responses import runs_of
 from cortexrsa.geometry.crossnobis import prepared, rdm_of_trials
+from cortexrsa.geometry.matched_noise import LEAST, Noise, draws_of, noisy_averages
 from cortexrsa.geometry.rdm import rdm_of_sums
 from cortexrsa.geometry.regions import regions_of, trials_of
 from cortexrsa.geometry.registry import DISSIMILARITIES
+from cortexrsa.streams import Stream, generator
 
+# the split of the stimuli on which ROIs are compared
+PRIMARY = "test"
 # where a voxel is, by the names of the axes that loaders give
 PLACES = (("i", "j", "k"), ("x", "y", "z"))
 
@@ -111,39 +115,81 @@ def rdms_without(
 
 
 def brain_rdms_without(
-    responses: xarray.DataArray, dissimilarity: str, number: int, threads: int = 1
+    responses: xarray.DataArray,
+    dissimilarity: str,
+    number: int,
+    threads: int = 1,
+    unequal_noise: str = "matched",
+    seed: int = 1,
 ) -> tuple[RDMs, list[str]]:
-    """RDMs of every subject and ROI without each of `number` groups of its voxels.
+    """RDMs of every subject and ROI, whole and without each of `number` groups of its voxels.
 
     Parameters
     ----------
     responses, dissimilarity, threads : see `regions.brain_rdms`, which checks them
     number : of groups
+    unequal_noise : matched: noise is added to the averages of the test stimuli until the ROIs of a subject
+        are as reliable as the least reliable one that has a signal, in several draws; or ignored
+    seed : of the noise
 
     Raises
     ------
-    InputError : a ROI has fewer voxels than that.
+    InputError : a ROI has fewer voxels than groups.
 
     Returns
     -------
-    rdms : with columns subject, roi, group
+    rdms : with columns subject, roi, group (-1: whole), draw; reliability and target of the averages (NaN
+        where they are not known, or not matched), and noise: matched, ignored, averages (only these are
+        known) or crossnobis (which noise does not move)
     texts : what to say of the groups
     """
     regions, (places, known) = regions_of(responses), places_of(responses)
-    n = responses.sizes["stimulus"]
-    dissimilarities = np.empty((len(regions) * number, n * (n - 1) // 2))
-    rows = []
-    for k, (subject, roi) in enumerate(regions.itertuples(index=False)):
-        own = ((responses["subject"] == subject) & (responses["roi"] == roi)).to_numpy()
-        if own.sum() < number:
-            found = f"{number}, but {own.sum()} voxels in {roi} of {subject}"
-            raise InputError("voxel_groups", found, "no more groups than a ROI has voxels")
-        groups = contiguous(places[own], number)
-        rows += [(subject, roi, group) for group in range(number)]
-        dissimilarities[k * number : (k + 1) * number] = rdms_without(
-            trials_of(responses, subject, roi), groups, dissimilarity, threads, runs_of(responses, subject)
-        )
-    table = pd.DataFrame(rows, columns=["subject", "roi", "group"])
+    found, tables = [], []
+    for subject in dict.fromkeys(regions["subject"]):
+        rois = list(regions.loc[regions["subject"] == subject, "roi"])
+        trials = {roi: trials_of(responses, subject, roi) for roi in rois}
+        noise, levels = _noise(trials, responses, dissimilarity, unequal_noise)
+        target = _target(levels) if noise == "matched" else np.nan
+        for roi, own in trials.items():
+            here = ((responses["subject"] == subject) & (responses["roi"] == roi)).to_numpy()
+            if here.sum() < number:
+                few = f"{number}, but {here.sum()} voxels in {roi} of {subject}"
+                raise InputError("voxel_groups", few, "no more groups than a ROI has voxels")
+            groups = contiguous(places[here], number)
+            level = levels[roi]
+            drawn = [own]
+            if np.isfinite(target) and level.reliability > target:
+                random = generator(seed, Stream.MATCHED, len(tables))
+                test = (responses["split"] == PRIMARY).to_numpy()
+                drawn = noisy_averages(own, test, level.added(target), draws_of(test.sum()), random)
+            for draw, values in enumerate(drawn):
+                folds = runs_of(responses, subject) if dissimilarity == "crossnobis" else None
+                whole = rdm_of_trials(prepared(values, dissimilarity), dissimilarity, threads, folds)
+                found.append(np.vstack([whole, rdms_without(values, groups, dissimilarity, threads, folds)]))
+                rows = pd.DataFrame({"subject": subject, "roi": roi, "group": range(-1, number)})
+                rows["reliability"] = np.nan if level is None else level.reliability
+                tables.append(rows.assign(draw=draw, target=target, noise=noise))
     patterns = pd.DataFrame({name: responses[name].to_numpy() for name in ("stimulus_id", "split")})
     texts = [] if known else ["voxels have no places: groups of them follow their order in the data"]
-    return RDMs(dissimilarities, table, patterns, dissimilarity), texts
+    table = pd.concat(tables, ignore_index=True)
+    return RDMs(np.concatenate(found), table, patterns, dissimilarity), texts
+
+
+def _noise(
+    trials: dict[str, np.ndarray], responses: xarray.DataArray, dissimilarity: str, unequal_noise: str
+) -> tuple[str, dict[str, Noise | None]]:
+    """How unequal noise is met, and the noise of every ROI in the test stimuli."""
+    test = (responses["split"] == PRIMARY).to_numpy()
+    levels = {roi: Noise.of(own[test]) for roi, own in trials.items()}
+    if dissimilarity == "crossnobis":
+        return "crossnobis", levels
+    if any(level is None for level in levels.values()):
+        return "averages", levels
+    matched = unequal_noise == "matched" and not DISSIMILARITIES[dissimilarity].whitened
+    return "matched" if matched else "ignored", levels
+
+
+def _target(levels: dict[str, Noise]) -> float:
+    """The lowest reliability of those ROIs that have a signal; NaN if fewer than two have."""
+    found = [level.reliability for level in levels.values() if level.reliability >= LEAST]
+    return min(found) if len(found) > 1 else np.nan

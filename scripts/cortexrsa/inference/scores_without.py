@@ -15,6 +15,7 @@ from cortexrsa.inference.names import PRIMARY, SELECTION
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.splits import brain_rows, halves_of, splits_of
+from cortexrsa.inference.voxels import NOISE
 from cortexrsa.streams import Stream, generator
 
 # what each kind of score has one of
@@ -38,66 +39,106 @@ def scores_without(
     Parameters
     ----------
     network, brain : of `scores.score_network`, ROIs of the same subjects
-    without : RDMs with columns subject, roi, group, over the same stimuli
+    without : of `voxel_groups.brain_rdms_without`, over the same stimuli
     comparison, settings, threads, design : of `scores.score_network`
 
     Returns
     -------
     xarray.Dataset with
+        score_contrast (subject, roi, layer): the score by which ROIs are compared, with matched noise, mean
+        over draws of it; score_contrast_deviations (voxel_replicate, ...; float32): its deviations;
         score_voxels (voxel_group, subject, roi, layer): the score without a group less their mean;
         score_crossed (voxel_replicate, subject, roi, layer; float32): the same of deviations in replicates of
         the stimuli, summed over groups with random signs, of which all networks have the same;
-        heldout_voxels, heldout_crossed (..., candidate): likewise of layers chosen on other stimuli;
-        voxel_replicates (quantity): how the crossed rows make a variance.
+        heldout_contrast, ... (..., candidate): likewise of layers chosen on other stimuli;
+        voxel_replicates (quantity): how the replicates make a variance;
+        contrast_reliability, contrast_target, contrast_noise (subject, roi): see
+        `voxel_groups.brain_rdms_without`, the last one as its place in `voxels.NOISE`.
     """
-    targets, subjects, rois = brain_rows(brain, PRIMARY)
+    _, subjects, rois = brain_rows(brain, PRIMARY)
     keep = (brain.pattern_descriptors["split"] == PRIMARY).to_numpy()
-    left_out, number = _rows_without(without, subjects, rois, keep)
     layers = Rows(network.dissimilarities, keep)
     method = OnePass(int(keep.sum()), settings.seed, design and design.subset(keep))
-    shape = len(subjects), len(rois), number
-    scores, deviations = (
-        values.reshape(*values.shape[:-2], *shape, -1)
-        for values in method.similarity(left_out, layers, comparison, threads)
-    )
     shapes = list(network.rdm_descriptors.get("shape", [""] * len(layers)))
     candidates = candidate_layers(network.rdm_descriptors["depth"].to_numpy(), shapes)
-    parts = _selections(brain, settings, design)
-    heldout = [0.0, 0.0]
-    for selecting, scoring in parts:
-        chosen, mixtures = _choices(network, brain, selecting, shape[:2], candidates, comparison, settings)
-        if len(parts) == 1:
-            own = scores, deviations
-            part, models = left_out, layers
-        else:
-            part, models = (subset(rdms, scoring[keep]) for rdms in (left_out, layers))
-            own = (
-                values.reshape(*values.shape[:-2], *shape, -1)
-                for values in method.in_part(part, models, scoring[keep], comparison, threads)
-            )
-        found = [scores_of_chosen(values, chosen[:, None]) for values in own]
-        if mixtures is not None:
-            mixed = _of_mixtures(method, part, models, mixtures, shape, scoring[keep], comparison)
-            found = [np.concatenate(both, axis=-1) for both in zip(found, mixed, strict=True)]
-        heldout = [total + values / len(parts) for total, values in zip(heldout, found, strict=True)]
-    signs = generator(settings.seed, Stream.CROSSED).choice([-1.0, 1.0], size=(len(deviations), *shape))
+    parts = [
+        (scoring[keep], *_choices(network, brain, selecting, candidates, comparison, settings))
+        for selecting, scoring in _selections(brain, settings, design)
+    ]
+    found: dict[str, list] = {"score": [], "heldout": []}
+    for subject in subjects:
+        for r, roi in enumerate(rois):
+            rows = _rows_of(without, keep, subject, roi)
+            whole = method.similarity(rows[0], layers, comparison, threads)
+            found["score"].append(_averaged(whole, rows[1]))
+            heldout = [
+                _heldout(method, rows[0], layers, whole, scoring, chosen[r], weights, r, comparison, threads)
+                for scoring, chosen, weights in parts
+            ]
+            mean = [sum(values) / len(parts) for values in zip(*heldout, strict=True)]
+            found["heldout"].append(_averaged(mean, rows[1]))
+    shape = len(subjects), len(rois)
     data = {"voxel_replicates": (("quantity",), method.replicates.packed())}
-    for kind, (single, crossed) in {"score": (scores, deviations), "heldout": heldout}.items():
-        around, crossed = (values - values.mean(axis=-2, keepdims=True) for values in (single, crossed))
-        crossed = np.sqrt((number - 1) / number) * np.einsum("bsrg,bsrgl->bsrl", signs, crossed)
-        axes = "subject", "roi", AXES[kind]
-        data[f"{kind}_voxels"] = ("voxel_group", *axes), np.moveaxis(around, -2, 0)
-        data[f"{kind}_crossed"] = ("voxel_replicate", *axes), crossed.astype(np.float32)
+    table = without.rdm_descriptors.drop_duplicates(["subject", "roi"]).set_index(["subject", "roi"])
+    places = [(subject, roi) for subject in subjects for roi in rois]
+    for name in ("reliability", "target"):
+        values = table.loc[places, name].to_numpy(float).reshape(shape)
+        data[f"contrast_{name}"] = ("subject", "roi"), values
+    for kind, values in found.items():
+        scores, deviations = (np.stack(each) for each in zip(*values, strict=True))
+        scores, deviations = scores.reshape(*shape, *scores.shape[1:]), np.moveaxis(deviations, 0, 1)
+        deviations = deviations.reshape(len(deviations), *shape, *deviations.shape[2:])
+        data |= _variables(kind, scores, deviations, settings.seed)
+    codes = [list(NOISE).index(noise) for noise in table.loc[places, "noise"]]
+    data["contrast_noise"] = ("subject", "roi"), np.reshape(codes, shape).astype(float)
     return xarray.Dataset(data)
 
 
-def _rows_without(without: RDMs, subjects: list, rois: list, keep: np.ndarray) -> tuple[Rows, int]:
-    """RDMs by subject, ROI and group, and the number of groups."""
+def _rows_of(without: RDMs, keep: np.ndarray, subject: str, roi: str) -> tuple[Rows, int]:
+    """RDMs of a ROI by draw, and within it whole and without each group; and the number of draws."""
     table = without.rdm_descriptors
-    order = table.assign(row=range(len(table))).set_index(["subject", "roi", "group"])["row"]
-    groups = sorted(set(table["group"]))
-    rows = [int(order[subject, roi, group]) for subject in subjects for roi in rois for group in groups]
-    return Rows(without.dissimilarities, keep, rows), len(groups)
+    own = table[(table["subject"] == subject) & (table["roi"] == roi)].sort_values(["draw", "group"])
+    return Rows(without.dissimilarities, keep, own.index.tolist()), own["draw"].nunique()
+
+
+def _averaged(values, draws: int) -> list[np.ndarray]:
+    """Means over draws: (..., draws x (1 + groups), l) -> (..., 1 + groups, l)."""
+    return [each.reshape(*each.shape[:-2], draws, -1, each.shape[-1]).mean(axis=-3) for each in values]
+
+
+def _heldout(method, rows, layers, whole, scoring, chosen, weights, roi, comparison, threads):
+    """Scores and deviations of layers that were chosen (weighted) on other stimuli."""
+    own, models = whole, layers
+    if not scoring.all():
+        rows, models = subset(rows, scoring), subset(layers, scoring)
+        own = method.in_part(rows, models, scoring, comparison, threads)
+    found = [scores_of_chosen(values, chosen) for values in own]
+    if weights is None:
+        return found
+    if weights[roi].any():
+        mixture = (weights[roi] @ np.stack(list(models)))[None]
+        mixed = method.in_part(rows, mixture, scoring, comparison, threads)
+    else:  # nothing is predicted
+        mixed = [np.zeros((*values.shape[:-1], 1)) for values in own]
+    return [np.concatenate(both, axis=-1) for both in zip(found, mixed, strict=True)]
+
+
+def _variables(kind: str, scores: np.ndarray, deviations: np.ndarray, seed: int) -> dict:
+    """Those of one kind, from (subjects, rois, 1 + groups, l) and (replicates, ...) of the same."""
+    axes = "subject", "roi", AXES[kind]
+    whole, moved = scores[..., 0, :], deviations[..., 0, :]
+    single, crossed = scores[..., 1:, :], deviations[..., 1:, :]
+    number = single.shape[-2]
+    around, crossed = (values - values.mean(axis=-2, keepdims=True) for values in (single, crossed))
+    # sums with random signs, the same for all networks, have the same squares in expectation
+    signs = generator(seed, Stream.CROSSED).choice([-1.0, 1.0], size=crossed.shape[:-1])
+    crossed = np.sqrt((number - 1) / number) * np.einsum("bsrg,bsrgl->bsrl", signs, crossed)
+    return {
+        f"{kind}_contrast": (axes, whole),
+        f"{kind}_contrast_deviations": (("voxel_replicate", *axes), moved.astype(np.float32)),
+        f"{kind}_voxels": (("voxel_group", *axes), np.moveaxis(around, -2, 0)),
+        f"{kind}_crossed": (("voxel_replicate", *axes), crossed.astype(np.float32)),
+    }
 
 
 def _selections(
@@ -116,7 +157,7 @@ def _selections(
     return found
 
 
-def _choices(network, brain, selecting, shape, candidates, comparison, settings):
+def _choices(network, brain, selecting, candidates, comparison, settings):
     """Layers chosen on some stimuli (rois, candidates), and weights (rois, layers) where they are fitted."""
     table = brain.rdm_descriptors
     subjects, rois = (list(dict.fromkeys(table[column])) for column in ("subject", "roi"))
@@ -124,24 +165,10 @@ def _choices(network, brain, selecting, shape, candidates, comparison, settings)
     rows = order.loc[subjects, rois].to_numpy().ravel().tolist()
     targets = np.stack(list(Rows(brain.dissimilarities, selecting, rows)))
     layers = np.stack(list(Rows(network.dissimilarities, selecting)))
+    shape = len(subjects), len(rois)
     scores = compare(targets, layers, comparison).reshape(*shape, -1)
     chosen = choose_layers(scores.mean(axis=0), candidates)
     if not settings.fitted:
         return chosen, None
     once = np.ones((1, int(selecting.sum())), int)
     return chosen, layer_weights(group_target(targets.reshape(*shape, -1)), layers, once)[0]
-
-
-def _of_mixtures(method, part, models, weights, shape, keep, comparison):
-    """Scores and deviations (..., subjects, rois, groups, 1) of each ROI's mixture of layers."""
-    layers = np.stack(list(models))
-    by_roi = ([], [])
-    for roi, own in enumerate(weights):
-        rows = np.arange(len(part)).reshape(shape)[:, roi]
-        if own.any():
-            values = method.in_part(part.take(rows.ravel()), (own @ layers)[None], keep, comparison)
-        else:  # nothing is predicted
-            values = np.zeros((rows.size, 1)), np.zeros((sum(method.replicates.sizes), rows.size, 1))
-        for into, each in zip(by_roi, values, strict=True):
-            into.append(each.reshape(*each.shape[:-2], *rows.shape, 1))
-    return [np.stack(each, axis=-3) for each in by_roi]

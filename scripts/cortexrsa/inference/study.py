@@ -93,9 +93,8 @@ def model_scores(result: xarray.Dataset, seed: int, voxels: bool = False) -> Mod
     With `voxels` these are a sample too, where the result has scores without groups of them.
     """
     part = result.sel(split=PRIMARY)
-    scores = {which: group_scores(part, seed, which) for which in ("score", "heldout")}
-    if voxels and samples_voxels(part):
-        scores = {which: over_voxels(values, part, which) for which, values in scores.items()}
+    made = over_voxels if voxels and samples_voxels(part) else group_scores
+    scores = {which: made(part, seed, which) for which in ("score", "heldout")}
     return ModelScores(
         result["depth"].to_numpy(),
         *scores.values(),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import xarray
 from scipy import stats
 
 from cortexrsa.brain.reliability import spearman_brown
@@ -23,7 +24,7 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import read_table
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.geometry.voxel_groups import rdms_without
+from cortexrsa.geometry.voxel_groups import brain_rdms_without
 from cortexrsa.inference.ceilings.bounds import taken_as_known
 from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.study import Study
@@ -184,7 +185,8 @@ def experiment(pool: Pool, scenario: str, seed: int, stimuli: int = 120, trainin
     brain = RDMs(
         np.stack([rdm(values.mean(axis=0)) for values in halves.values()]), regions, patterns, "correlation"
     )
-    without = _rdms_without(halves, regions, patterns, settings.voxel_groups)
+    trials = {roi: np.moveaxis(values, 0, 1) for roi, values in halves.items()}
+    without, _ = brain_rdms_without(responses_of(trials, patterns), "correlation", settings.voxel_groups)
     results = {
         name: score_network(_network_rdms(layers, patterns), brain, "spearman", settings, without=without)
         for name, layers in networks.items()
@@ -192,13 +194,19 @@ def experiment(pool: Pool, scenario: str, seed: int, stimuli: int = 120, trainin
     return [*_claims(results, halves, split, settings), *_tests(results)]
 
 
-def _rdms_without(halves: dict, regions: pd.DataFrame, patterns: pd.DataFrame, number: int) -> RDMs:
-    """RDMs of both ROIs without each group of voxels, whose noise is independent: any groups will do."""
-    groups = np.arange(VOXELS) * number // VOXELS
-    found = [rdms_without(values.mean(axis=0)[:, None], groups, "correlation") for values in halves.values()]
-    table = regions.loc[regions.index.repeat(number)].reset_index(drop=True)
-    table["group"] = np.tile(range(number), len(regions))
-    return RDMs(np.concatenate(found), table, patterns, "correlation")
+def responses_of(trials: dict[str, np.ndarray], patterns: pd.DataFrame) -> xarray.DataArray:
+    """Trials (n, repeats, voxels) of the ROIs of one subject as of `formats.responses`."""
+    sizes = [values.shape[2] for values in trials.values()]
+    return xarray.DataArray(
+        np.concatenate(list(trials.values()), axis=2),
+        dims=("stimulus", "repeat", "voxel"),
+        coords={
+            "stimulus_id": ("stimulus", patterns["stimulus_id"].to_numpy(object)),
+            "split": ("stimulus", patterns["split"].to_numpy(object)),
+            "subject": ("voxel", np.full(sum(sizes), "01", object)),
+            "roi": ("voxel", np.repeat(np.array(list(trials), object), sizes)),
+        },
+    )
 
 
 def _parts(split: np.ndarray) -> list[np.ndarray]:

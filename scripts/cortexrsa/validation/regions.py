@@ -11,7 +11,9 @@ import xarray
 from cortexrsa.claim_names import Cast
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.geometry.voxel_groups import rdms_without
+from cortexrsa.geometry.regions import brain_rdms
+from cortexrsa.geometry.registry import DISSIMILARITIES
+from cortexrsa.geometry.voxel_groups import brain_rdms_without
 from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.claims.terms import Reading
 from cortexrsa.inference.claims.values import value_of
@@ -20,6 +22,7 @@ from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import model_scores
 from cortexrsa.jobs import progress
+from cortexrsa.validation.recovery import responses_of
 
 ROIS = ("early", "late")
 CODE, FEATURES, VOXELS, LAYERS, TRAINING = 8, 60, 100, 8, 12
@@ -51,7 +54,7 @@ class World:
         self.mixing = np.random.default_rng(0).normal(size=(LAYERS, 2 * CODE, FEATURES))
 
     def sample(self, n: int, random: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Layers (layers, n, features) and responses of either ROI (n, voxels) in a study of its own."""
+        """Layers (layers, n, features) and trials of either ROI (n, 2, voxels) in a study of its own."""
         early, late = random.normal(size=(2, n, CODE))
 
         def codes(depth: float) -> np.ndarray:
@@ -62,26 +65,33 @@ class World:
         responses = []
         for depth, reliability in zip(TRUTHS[self.truth], self.reliability, strict=True):
             signal = codes(depth) @ random.normal(size=(2 * CODE, VOXELS))
-            noise = np.sqrt(1 / reliability - 1) * signal.std(axis=0)
-            responses.append(signal + noise * random.normal(size=signal.shape))
+            noise = np.sqrt(2 * (1 / reliability - 1)) * signal.std(axis=0)
+            trials = signal + noise * random.normal(size=(2, *signal.shape))
+            responses.append(np.moveaxis(trials, 0, 1))
         return layers, responses
 
 
-def scored(layers: np.ndarray, responses: list[np.ndarray], settings: Settings) -> xarray.Dataset:
-    """Scores of a study, with those without groups of voxels."""
-    n, groups = layers.shape[1], np.arange(VOXELS) * settings.voxel_groups // VOXELS
+def scored(
+    layers: np.ndarray,
+    trials: list[np.ndarray],
+    settings: Settings,
+    dissimilarity: str = "correlation",
+    unequal_noise: str = "matched",
+) -> xarray.Dataset:
+    """Scores of a study, with those by which ROIs are compared."""
+    n = layers.shape[1]
     split = np.where(np.arange(n) < n - TRAINING, PRIMARY, SELECTION)
     patterns = pd.DataFrame({"stimulus_id": [f"{k}" for k in range(n)], "split": split})
     depth = np.linspace(0, 1, LAYERS)
     table = pd.DataFrame({"layer": [f"{k}" for k in range(LAYERS)], "depth": depth})
     table["layer_index"] = range(LAYERS)
-    network = RDMs(np.stack([rdm(layer) for layer in layers]), table, patterns, "correlation")
-    regions = pd.DataFrame({"subject": "01", "roi": ROIS})
-    brain = RDMs(np.stack([rdm(values) for values in responses]), regions, patterns, "correlation")
-    left_out = pd.DataFrame([("01", roi, k) for roi in ROIS for k in range(settings.voxel_groups)])
-    left_out.columns = ["subject", "roi", "group"]
-    without = np.concatenate([rdms_without(values[:, None], groups, "correlation") for values in responses])
-    without = RDMs(without, left_out, patterns, "correlation")
+    of_layers = DISSIMILARITIES[dissimilarity].of_layers
+    network = RDMs(np.stack([rdm(layer, of_layers) for layer in layers]), table, patterns, dissimilarity)
+    responses = responses_of(dict(zip(ROIS, trials, strict=True)), patterns)
+    without, _ = brain_rdms_without(
+        responses, dissimilarity, settings.voxel_groups, unequal_noise=unequal_noise
+    )
+    brain = brain_rdms(responses, dissimilarity)
     return score_network(network, brain, "spearman", settings, without=without)
 
 

@@ -26,6 +26,7 @@ class Study:
     seed : of draws from the joint distribution of scores
     over_voxels : the same with voxels as a sample too, for what compares ROIs; None: they are as they are
     caveat : about whom or what alone the claims are, where people or units of the design are too few, else ""
+    noise : what was done about unequal noise of the ROIs, in words
     others : scores of other measures, or on the training stimuli, as `models`, by (measure, split)
     other_ceilings : of other measures, as `ceilings`; without them claims have no bound there
     """
@@ -43,6 +44,7 @@ class Study:
     others: dict[tuple[str, str], dict[str, ModelScores]] = field(default_factory=dict)
     other_ceilings: dict[str, dict[str, dict]] = field(default_factory=dict)
     over_voxels: Study | None = None
+    noise: str = ""
 
     def scores_of(self, measure: str, split: str) -> dict[str, ModelScores]:
         """Scores by model name; of a measure or split that the study does not have, none."""

@@ -153,7 +153,7 @@ def value_of(study: Study, terms: Terms, bound: float | None = None) -> Value:
     people = any(_model(study, reading, reading.network).scores.subjects > 1 for _, reading in terms)
     over = "stimuli and people, each with voxels of their own" if people else "stimuli, not over voxels"
     if study.over_voxels:
-        over = "stimuli and voxels"
+        over = ", ".join(filter(None, ["stimuli and voxels", study.over_voxels.noise]))
     return replace(found, note=f"{found.note}; over {over}")
 
 
