@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray
 
@@ -10,6 +11,7 @@ from cortexrsa.claim_names import Cast
 from cortexrsa.errors import InputError
 from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.geometry.crossnobis import prepared, rdm_of_trials
+from cortexrsa.geometry.matched_noise import Noise, noisy_averages
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.geometry.registry import DISSIMILARITIES
 from cortexrsa.geometry.voxel_groups import brain_rdms_without, contiguous, rdms_without
@@ -19,9 +21,9 @@ from cortexrsa.inference.claims.terms import Reading, compares_rois
 from cortexrsa.inference.errors import over_subjects
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.study import group_scores, model_scores, read_results
-from cortexrsa.inference.voxels import over_voxels
-from cortexrsa.validation.recovery import QUESTIONS
+from cortexrsa.inference.study import model_scores, read_results
+from cortexrsa.inference.voxels import noise_said, over_voxels
+from cortexrsa.validation.recovery import QUESTIONS, responses_of
 from cortexrsa.validation.regions import ROIS, World, contrasts_of_rois, scored
 from support import ceiling
 
@@ -76,14 +78,72 @@ def test_rdms_without_groups_of_every_roi():
     found, texts = brain_rdms_without(responses(i=rows, j=0 * rows, k=0 * rows), "correlation", 3)
     assert not texts
     table = found.rdm_descriptors
-    assert list(table["roi"]) == ["V1"] * 3 + ["LO"] * 3
-    values = responses().to_numpy()[:, 12:][:, rows[12:] != 1]
+    assert list(table["roi"]) == ["V1"] * 4 + ["LO"] * 4
+    assert list(table["group"]) == [-1, 0, 1, 2] * 2
+    assert set(table["noise"]) == {"averages"}
+    values = responses().to_numpy()[:, 12:]
     np.testing.assert_allclose(found.dissimilarities[4], rdm(values))
+    np.testing.assert_allclose(found.dissimilarities[6], rdm(values[:, rows[12:] != 1]))
     unplaced, texts = brain_rdms_without(responses(), "correlation", 3)
     assert "follow their order" in texts[0]
-    np.testing.assert_allclose(unplaced.dissimilarities[0], rdm(responses().to_numpy()[:, 4:12]))
+    np.testing.assert_allclose(unplaced.dissimilarities[1], rdm(responses().to_numpy()[:, 4:12]))
     with pytest.raises(InputError, match="13, but 12 voxels in V1 of 01"):
         brain_rdms_without(responses(), "correlation", 13)
+
+
+def repeated(noise, n=200, repeats=4, voxels=30):
+    """Trials of one signal with noise that neighbours share, of the given variance."""
+    generator = np.random.default_rng(7)
+    mixing = np.sqrt(noise) * (np.eye(voxels) + 0.5 * np.eye(voxels, k=1))
+    return generator.normal(size=(n, 1, voxels)) + generator.normal(size=(n, repeats, voxels)) @ mixing.T
+
+
+def test_noise_of_a_roi_is_found_and_brought_down_to_a_reliability():
+    trials = repeated(1.0)
+    noise = Noise.of(trials)
+    assert noise.signal == pytest.approx(1, rel=0.1)
+    assert noise.trial == pytest.approx(1.25, rel=0.05)
+    assert noise.reliability == pytest.approx(1 / (1 + 1.25 / 4), abs=0.02)
+    everywhere = np.ones(len(trials), bool)
+    (noisy,) = noisy_averages(trials, everywhere, noise.added(0.3), 1, np.random.default_rng(0))
+    signal_and_noise = noisy[:, 0].var(axis=0, ddof=1).mean()
+    assert noise.signal / signal_and_noise == pytest.approx(0.3, abs=0.02)
+    # with the covariance of the trials' noise: neighbours share it
+    added = noisy[:, 0] - trials.mean(axis=1)
+    assert np.corrcoef(added[:, :-1].ravel(), added[:, 1:].ravel())[0, 1] > 0.3
+    assert noise.added(0.95) == 0
+    assert Noise.of(trials[:, :1]) is None
+
+
+def test_stimuli_of_another_split_keep_their_averages():
+    trials, keep = repeated(1.0), np.arange(200) < 80
+    (noisy,) = noisy_averages(trials, keep, 2.0, 1, np.random.default_rng(0))
+    np.testing.assert_array_equal(noisy[~keep, 0], trials[~keep].mean(axis=1))
+    assert (noisy[keep, 0] != trials[keep].mean(axis=1)).all()
+
+
+def unequal():
+    """A reliable and an unreliable ROI, 20 stimuli."""
+    patterns = pd.DataFrame({"stimulus_id": [f"{k}" for k in range(20)], "split": "test"})
+    return responses_of({"V1": repeated(0.5, 20), "LO": repeated(8.0, 20)}, patterns)
+
+
+def test_the_noise_of_rois_is_matched_in_several_draws():
+    found, _ = brain_rdms_without(unequal(), "correlation", 4)
+    table = found.rdm_descriptors
+    assert set(table["noise"]) == {"matched"}
+    drawn = table.groupby("roi")["draw"].nunique()
+    assert drawn.to_dict() == {"V1": 10, "LO": 1}
+    levels = table.groupby("roi")["reliability"].first()
+    assert (table["target"] == levels["LO"]).all()
+    assert levels["V1"] > 0.8
+    again, _ = brain_rdms_without(unequal(), "correlation", 4)
+    np.testing.assert_array_equal(found.dissimilarities, again.dissimilarities)
+    ignored, _ = brain_rdms_without(unequal(), "correlation", 4, unequal_noise="ignored")
+    assert len(ignored.dissimilarities) == 10
+    assert set(ignored.rdm_descriptors["noise"]) == {"ignored"}
+    free, _ = brain_rdms_without(unequal(), "crossnobis", 4)
+    assert set(free.rdm_descriptors["noise"]) == {"crossnobis"}
 
 
 def pseudovalues(whole, without):
@@ -93,14 +153,14 @@ def pseudovalues(whole, without):
 
 @pytest.fixture(scope="module")
 def result():
-    return scored(*World("other layers").sample(50, np.random.default_rng(4)), QUICK)
+    return scored(*World("other layers", (0.9, 0.6)).sample(50, np.random.default_rng(4)), QUICK)
 
 
 def test_voxels_of_one_roi_are_added_as_people_are(result):
     """The score of one layer in one ROI, against pseudovalues in the place of people."""
     part = result.sel(split="test")
     sampled = model_scores(result, 1, voxels=True).scores.apply(lambda scores: scores[..., 0, 3])
-    score = float(part["score"][0, 0, 3])
+    score = float(part["score_contrast"][0, 0, 3])
     without = score + part["score_voxels"][:, 0, 0, 3].to_numpy()
     people = over_subjects(
         pseudovalues(score, without)[:, None],
@@ -112,8 +172,8 @@ def test_voxels_of_one_roi_are_added_as_people_are(result):
     own = sampled.voxels.weight * (blocks[0].var() * len(blocks[0]))
     assert own == pytest.approx(float(people.evaluated().variance[0]))
     assert not np.ptp(blocks[1])
-    fixed, found = model_scores(result, 1).scores.evaluated(), sampled.evaluated()
-    assert fixed.variance[0, 3] <= found.variance < fixed.variance[0, 3] + own
+    found, alone = sampled.evaluated(), sampled._without_voxels()[0].evaluated()
+    assert alone.variance <= found.variance < alone.variance + own
     assert found.value == score
 
 
@@ -134,19 +194,32 @@ def test_the_interaction_with_stimuli_is_that_of_single_pseudovalues():
 
 
 def test_layers_chosen_elsewhere_are_those_of_the_whole_roi(result):
-    whole = result["heldout"][0, 0].to_numpy()
-    chosen = int(np.argmin(np.abs(result["score"].sel(split="test")[0, 0].to_numpy() - whole[0])))
-    np.testing.assert_allclose(
-        result["heldout_voxels"][:, 0, 0, 0], result["score_voxels"][:, 0, 0, chosen], atol=1e-12
+    part = result.sel(split="test")
+    gap = np.abs(part["score"][0] - part["heldout"][0, :, 0]).to_numpy()
+    for roi, layer in enumerate(gap.argmin(axis=1)):
+        assert gap[roi, layer] < 1e-12
+        for kind in ("contrast", "voxels", "crossed"):
+            ours, whole = (
+                part[f"{which}_{kind}"][..., 0, roi, k] for which, k in (("heldout", 0), ("score", layer))
+            )
+            np.testing.assert_allclose(ours, whole, atol=1e-7)
+
+
+def test_where_nothing_is_matched_contrasts_are_of_the_scores_themselves(result):
+    """The less reliable ROI has nothing added to it."""
+    part = result.sel(split="test")
+    np.testing.assert_allclose(part["score_contrast"][0, 1], part["score"][0, 1], atol=1e-9)
+    assert (np.abs(part["score_contrast"][0, 0] - part["score"][0, 0]) > 1e-3).all()
+    assert noise_said(part).startswith(
+        "with noise added to responses until the ROIs' reliabilities (early 0.9"
     )
-    assert result["heldout_crossed"].shape[-1] == len(result["candidate"])
 
 
 def test_two_people_as_they_are_have_half_the_variance_each(result):
     part = result.sel(split="test")
-    alone = over_voxels(group_scores(part, 1), part)
+    alone = over_voxels(part, 1)
     two = part.isel(subject=[0, 0]).assign_attrs(subject_effect="fixed")
-    both = over_voxels(group_scores(two, 1), two)
+    both = over_voxels(two, 1)
 
     def blocks(scores):
         return scores.voxels.weight * sum(b.var(axis=0) * len(b) for b in scores._without_voxels()[1])
@@ -195,9 +268,10 @@ def test_claims_that_compare_rois_say_what_they_generalise_over(result, tmp_path
 
     fixed = rows()
     assert fixed.loc["H1", "reason"].endswith("; over stimuli, not over voxels")
-    study.over_voxels = replace(study, models={"network": model_scores(found, 1, voxels=True)})
+    sample = {"network": model_scores(found, 1, voxels=True)}
+    study.over_voxels = replace(study, models=sample, noise="with matched noise")
     sampled = rows()
-    assert sampled.loc["H1", "reason"].endswith("; over stimuli and voxels")
+    assert sampled.loc["H1", "reason"].endswith("; over stimuli and voxels, with matched noise")
     width = sampled["ci_high"] - sampled["ci_low"]
     assert width["H1"] > (fixed["ci_high"] - fixed["ci_low"])["H1"]
     assert (sampled.loc["one ROI"] == fixed.loc["one ROI"])[["ci_low", "ci_high", "reason"]].all()
