@@ -199,9 +199,7 @@ def test_layers_chosen_elsewhere_are_those_of_the_whole_roi(result):
     for roi, layer in enumerate(gap.argmin(axis=1)):
         assert gap[roi, layer] < 1e-12
         for kind in ("contrast", "voxels", "crossed"):
-            ours, whole = (
-                part[f"{which}_{kind}"][..., 0, roi, k] for which, k in (("heldout", 0), ("score", layer))
-            )
+            ours, whole = part[f"heldout_{kind}"][..., 0, roi, 0], part[f"score_{kind}"][..., 0, roi, layer]
             np.testing.assert_allclose(ours, whole, atol=1e-7)
 
 
