@@ -241,6 +241,7 @@ RECOVERY = {
     "shuffled_responses": 200,
     "no_label_codes": 100,
     "generative_world": 100,
+    "H1_null_with_unequal_noise": 200,
 }
 
 

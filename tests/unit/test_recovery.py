@@ -35,7 +35,7 @@ def pool():
 @pytest.fixture(scope="module")
 def table(pool):
     sizes = {"stimuli": 60, "training": 50}
-    others = ("H1 null with other voxels", "no label codes")
+    others = ("H1 null with other voxels", "H1 null with unequal noise", "no label codes")
     scenarios = [scenario for scenario in SCENARIOS if scenario not in others]
     results = pd.concat(experiments(pool, scenario, EXPERIMENTS, **sizes) for scenario in scenarios)
     return summarise(results).set_index(["scenario", "question"])

@@ -133,7 +133,7 @@ def test_the_noise_of_rois_is_matched_in_several_draws():
     table = found.rdm_descriptors
     assert set(table["noise"]) == {"matched"}
     drawn = table.groupby("roi")["draw"].nunique()
-    assert drawn.to_dict() == {"V1": 10, "LO": 1}
+    assert drawn.to_dict() == {"V1": 4, "LO": 1}
     levels = table.groupby("roi")["reliability"].first()
     assert (table["target"] == levels["LO"]).all()
     assert levels["V1"] > 0.8
@@ -153,7 +153,7 @@ def pseudovalues(whole, without):
 
 @pytest.fixture(scope="module")
 def result():
-    return scored(*World("other layers", (0.9, 0.6)).sample(50, np.random.default_rng(4)), QUICK)
+    return scored(*World("same layer, unequal noise").sample(50, np.random.default_rng(4)), QUICK)
 
 
 def test_voxels_of_one_roi_are_added_as_people_are(result):
@@ -245,7 +245,7 @@ def test_what_compares_rois():
 def test_rois_that_hold_one_layer_are_rarely_told_apart():
     rates = contrasts_of_rois("same layer", 40, 60).set_index(["statistic", "voxels"])["rate"]
     slopes = rates["difference of slopes"]
-    assert slopes["as they are"] > slopes["a sample"]
+    assert slopes["as they are"] >= slopes["a sample"]
     # 5 % of 60 allows up to 7 (99 %)
     assert slopes["a sample"] <= 7 / 60
 

@@ -15,7 +15,7 @@ from cortexrsa.geometry.crossnobis import noise_covariance, residuals
 # of an average response: below it nothing is known well enough to be matched
 LEAST = 0.05
 # more of few stimuli: so many patterns in all, in no more draws
-PATTERNS, DRAWS = 600, 10
+PATTERNS, DRAWS = 400, 4
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ ROIS = ("early", "late")
 DIMENSIONS, VOXELS = 300, 300
 # reliability of a ROI's mean response, in the test and in the training stimuli
 RELIABILITY, TRAINING_RELIABILITY = 0.6, 0.25
+UNEQUAL = {"early": 0.2, "late": 0.9}
 # SD of what the two noisy copies of a network add, in units of the features' own
 COPY_NOISE = 0.5
 SCENARIOS = {
@@ -51,6 +52,7 @@ SCENARIOS = {
     "shuffled responses": "as H1 true, with the responses assigned to the wrong stimuli",
     "no label codes": "late ROI driven by a middle layer without what the last layer is linear in",
     "generative world": "both ROIs driven by layers of the other network, the generative one",
+    "H1 null with unequal noise": "the same layer, reliability .2 in the early and .9 in the late ROI",
 }
 # main dimensions of the classifier's last layer: as many as the embedded study has categories
 LABEL_CODES = 12
@@ -176,7 +178,12 @@ def experiment(pool: Pool, scenario: str, seed: int, stimuli: int = 120, trainin
     if scenario == "H1 null":
         # the difference is exactly 0 in every study, whatever the voxels
         tuning["late"] = tuning["early"]
-    halves = {roi: _responses(layer, tuning[roi], reliability, generator) for roi, layer in truth.items()}
+    reliability = dict.fromkeys(ROIS, reliability)
+    if scenario == "H1 null with unequal noise":
+        reliability |= {roi: np.full(len(split), value) for roi, value in UNEQUAL.items()}
+    halves = {
+        roi: _responses(layer, tuning[roi], reliability[roi], generator) for roi, layer in truth.items()
+    }
     if scenario == "shuffled responses":
         order = np.concatenate([part[generator.permutation(len(part))] for part in _parts(split)])
         halves = {roi: values[:, order] for roi, values in halves.items()}
@@ -293,6 +300,7 @@ EXPECTED = [
     ("H1 true", "H1", ["supported"], "found"),
     ("H1 null", "H1", ["supported", "contradicted"], "null"),
     ("H1 null with other voxels", "H1", ["supported", "contradicted"], "null"),
+    ("H1 null with unequal noise", "H1", ["supported", "contradicted"], "null"),
     ("VAE deficit", "H4 early", ["supported"], "found"),
     ("VAE deficit", "H4 late", ["supported"], "found"),
     ("equal networks", "H4 early", ["supported", "contradicted"], "null"),

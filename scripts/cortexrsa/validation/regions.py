@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -27,13 +28,25 @@ from cortexrsa.validation.recovery import responses_of
 ROIS = ("early", "late")
 CODE, FEATURES, VOXELS, LAYERS, TRAINING = 8, 60, 100, 8, 12
 LEVEL = 0.05
-# depth of the layer that each ROI holds
-TRUTHS = {"same layer": (0.5, 0.5), "other layers": (0.4, 0.6)}
+# depth of the layer that each ROI holds, and the reliability of its mean responses
+TRUTHS = {
+    "same layer": ((0.5, 0.5), (0.6, 0.6)),
+    "other layers": ((0.4, 0.6), (0.6, 0.6)),
+    "same layer, unequal noise": ((0.5, 0.5), (0.9, 0.2)),
+}
 STATISTICS = {
     "difference of depth centroids": Reading("centroid", "network", ("late",)),
     "difference of slopes": Reading("slope", "network", ("late",)),
     "difference of a layer's scores": Reading("score", "network", ("late",), layer=("layer", "3")),
 }
+
+
+# how unequal noise is met: name, dissimilarity, setting
+WAYS = (
+    ("matched", "correlation", "matched"),
+    ("none", "correlation", "ignored"),
+    ("crossnobis", "crossnobis", "ignored"),
+)
 
 
 @dataclass
@@ -43,11 +56,9 @@ class World:
     Attributes
     ----------
     truth : of `TRUTHS`
-    reliability : of the mean responses of either ROI
     """
 
     truth: str
-    reliability: tuple[float, float] = (0.6, 0.6)
 
     def __post_init__(self):
         # the layers are the same in all studies: networks are what they are
@@ -63,7 +74,7 @@ class World:
         depths = np.linspace(0.05, 0.95, LAYERS)
         layers = np.stack([codes(depth) @ mixing for depth, mixing in zip(depths, self.mixing, strict=True)])
         responses = []
-        for depth, reliability in zip(TRUTHS[self.truth], self.reliability, strict=True):
+        for depth, reliability in zip(*TRUTHS[self.truth], strict=True):
             signal = codes(depth) @ random.normal(size=(2 * CODE, VOXELS))
             noise = np.sqrt(2 * (1 / reliability - 1)) * signal.std(axis=0)
             trials = signal + noise * random.normal(size=(2, *signal.shape))
@@ -118,28 +129,33 @@ def contrasts_of_rois(truth: str, n: int, simulations: int, seed: int = 0) -> pd
 
     Returns
     -------
-    table with columns statistic, voxels (how they are taken), rate, mc_error
+    table with columns statistic, voxels (how they are taken), noise (how it is met), rate, mc_error
     """
     world, told = World(truth), {}
+    ways = WAYS if "unequal" in truth else WAYS[:1]
     with progress(simulations, "studies") as bar:
         for number in range(simulations):
-            random = np.random.default_rng([seed, number])
             settings = Settings(standard_error="one-pass", permutations=1, seed=number)
-            result = scored(*world.sample(n + TRAINING, random), settings)
-            for voxels, study in _studies(result, number).items():
-                for statistic, late in STATISTICS.items():
+            sample = world.sample(n + TRAINING, np.random.default_rng([seed, number]))
+            for noise, dissimilarity, unequal in ways:
+                studies = _studies(scored(*sample, settings, dissimilarity, unequal), number)
+                # where noise is unequal the question is how that is met
+                names = ["a sample"] if len(ways) > 1 else list(studies)
+                for voxels, (statistic, late) in product(names, STATISTICS.items()):
                     terms = [(1.0, late), (-1.0, replace(late, rois=("early",)))]
-                    low, high = value_of(study, terms).limits(1 - LEVEL)
-                    told.setdefault((statistic, voxels), []).append(low > 0 or high < 0)
+                    low, high = value_of(studies[voxels], terms).limits(1 - LEVEL)
+                    met = "none" if voxels == "as they are" else noise
+                    told.setdefault((statistic, voxels, met), []).append(low > 0 or high < 0)
             bar.update(1)
     return pd.DataFrame(
         [
             {
                 "statistic": statistic,
                 "voxels": voxels,
+                "noise": noise,
                 "rate": np.mean(values),
-                "mc_error": np.sqrt(LEVEL * (1 - LEVEL) / simulations),
+                "mc_error": np.std(values) / np.sqrt(simulations),
             }
-            for (statistic, voxels), values in told.items()
+            for (statistic, voxels, noise), values in told.items()
         ]
     )

@@ -55,6 +55,7 @@ REGIONS = Table(
         "truth": Column("text", "which layers two ROIs hold"),
         **STATISTIC,
         "voxels": Column("text", "as they are; added plainly (noise counts twice); a sample, as in a study"),
+        "noise": Column("text", "how unequal noise is met: none, matched (as in a study), or crossnobis"),
         "rate": Column("number", "share of the studies in which the contrast is told from 0", unit="0 to 1"),
         **MC_ERROR,
         "stimuli": STUDY["stimuli"],
