@@ -30,18 +30,6 @@ def residuals(trials: np.ndarray) -> tuple[np.ndarray, int]:
     return values, len(values) - int(repeated.sum())
 
 
-def noise_covariance(trials: np.ndarray) -> np.ndarray:
-    """Covariance over voxels (p, p) of a trial's noise, see `whiten`."""
-    # imported here: a second that no other dissimilarity needs
-    from sklearn.covariance import ledoit_wolf
-
-    values, dof = residuals(trials)
-    if dof == 0:
-        patterns = trials[np.isfinite(trials).all(axis=2)].astype(np.float64)
-        values, dof = patterns - patterns.mean(axis=0), len(patterns) - 1
-    return ledoit_wolf(values, assume_centered=True)[0] * (len(values) / dof)
-
-
 def whiten(trials: np.ndarray) -> np.ndarray:
     """Patterns in units of the noise: multiplied by the inverse root of its covariance over voxels.
 
@@ -61,7 +49,15 @@ def whiten(trials: np.ndarray) -> np.ndarray:
     ----------
     Walther et al. 2016, doi:10.1016/j.neuroimage.2015.12.012
     """
-    root = np.linalg.cholesky(noise_covariance(trials))
+    values, dof = residuals(trials)
+    if dof == 0:
+        patterns = trials[np.isfinite(trials).all(axis=2)].astype(np.float64)
+        values, dof = patterns - patterns.mean(axis=0), len(patterns) - 1
+    # imported here: a second that no other dissimilarity needs
+    from sklearn.covariance import ledoit_wolf
+
+    covariance = ledoit_wolf(values, assume_centered=True)[0] * (len(values) / dof)
+    root = np.linalg.cholesky(covariance)
     flat = trials.reshape(-1, trials.shape[-1]).astype(np.float64)
     present = np.isfinite(flat).all(axis=1)
     out = np.full(flat.shape, np.nan)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import helmert
 
-from cortexrsa.geometry.crossnobis import noise_covariance, residuals
+from cortexrsa.geometry.crossnobis import residuals
 
 # of an average response: below it nothing is known well enough to be matched
 LEAST = 0.05
@@ -73,14 +74,28 @@ def noisy_averages(
     (n, 1, v) in each draw
     """
     mean = np.nanmean(trials.astype(np.float64), axis=1)
-    # shrunk: with fewer trials than voxels, noise of their own covariance would lie in too few dimensions
-    root = np.sqrt(added) * np.linalg.cholesky(noise_covariance(trials[keep]))
+    root = np.sqrt(added) * np.linalg.cholesky(_covariance(trials[keep]))
     found = []
     for _ in range(draws):
         noisy = mean.copy()
         noisy[keep] += random.normal(size=noisy[keep].shape) @ root.T
         found.append(noisy[:, None])
     return found
+
+
+def _covariance(trials: np.ndarray) -> np.ndarray:
+    """Covariance over voxels (v, v) of a trial's noise, shrunk after Ledoit & Wolf.
+
+    Noise of the sample covariance of fewer trials than voxels would lie in too few dimensions, and disturb an
+    RDM more. The shrinkage counts rows as independent: of k trials of a stimulus there are k - 1 contrasts
+    that are, while residuals of two trials are one row twice.
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    present = np.isfinite(trials).all(axis=2)
+    repeated = [own[there] for own, there in zip(trials, present, strict=True) if there.sum() > 1]
+    rows = np.concatenate([helmert(len(own)) @ own.astype(np.float64) for own in repeated])
+    return ledoit_wolf(rows, assume_centered=True)[0]
 
 
 def draws_of(n: int) -> int:
