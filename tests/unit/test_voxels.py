@@ -23,8 +23,9 @@ from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import model_scores, read_results
 from cortexrsa.inference.voxels import noise_said, over_voxels
-from cortexrsa.validation.recovery import QUESTIONS, responses_of
+from cortexrsa.validation.recovery import QUESTIONS
 from cortexrsa.validation.regions import ROIS, World, contrasts_of_rois, scored
+from cortexrsa.validation.responses import responses_of
 from support import ceiling
 
 QUICK = Settings(standard_error="one-pass", permutations=1, halves=2)

@@ -95,7 +95,9 @@ def _covariance(trials: np.ndarray) -> np.ndarray:
     present = np.isfinite(trials).all(axis=2)
     repeated = [own[there] for own, there in zip(trials, present, strict=True) if there.sum() > 1]
     rows = np.concatenate([helmert(len(own)) @ own.astype(np.float64) for own in repeated])
-    return ledoit_wolf(rows, assume_centered=True)[0]
+    # each voxel keeps its variance
+    deviation = np.sqrt((rows**2).mean(axis=0))
+    return ledoit_wolf(rows / deviation, assume_centered=True)[0] * np.outer(deviation, deviation)
 
 
 def draws_of(n: int) -> int:

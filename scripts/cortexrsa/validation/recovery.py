@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import xarray
 from scipy import stats
 
 from cortexrsa.brain.reliability import spearman_brown
@@ -34,6 +33,7 @@ from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import model_scores
 from cortexrsa.jobs import progress
+from cortexrsa.validation.responses import responses_of
 
 ROIS = ("early", "late")
 DIMENSIONS, VOXELS = 300, 300
@@ -199,21 +199,6 @@ def experiment(pool: Pool, scenario: str, seed: int, stimuli: int = 120, trainin
         for name, layers in networks.items()
     }
     return [*_claims(results, halves, split, settings), *_tests(results)]
-
-
-def responses_of(trials: dict[str, np.ndarray], patterns: pd.DataFrame) -> xarray.DataArray:
-    """Trials (n, repeats, voxels) of the ROIs of one subject as of `formats.responses`."""
-    sizes = [values.shape[2] for values in trials.values()]
-    return xarray.DataArray(
-        np.concatenate(list(trials.values()), axis=2),
-        dims=("stimulus", "repeat", "voxel"),
-        coords={
-            "stimulus_id": ("stimulus", patterns["stimulus_id"].to_numpy(object)),
-            "split": ("stimulus", patterns["split"].to_numpy(object)),
-            "subject": ("voxel", np.full(sum(sizes), "01", object)),
-            "roi": ("voxel", np.repeat(np.array(list(trials), object), sizes)),
-        },
-    )
 
 
 def _parts(split: np.ndarray) -> list[np.ndarray]:

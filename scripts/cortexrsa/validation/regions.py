@@ -23,7 +23,7 @@ from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import model_scores
 from cortexrsa.jobs import progress
-from cortexrsa.validation.recovery import responses_of
+from cortexrsa.validation.responses import responses_of
 
 ROIS = ("early", "late")
 CODE, FEATURES, VOXELS, LAYERS, TRAINING = 8, 60, 100, 8, 12
