@@ -122,7 +122,7 @@ def brain_rdms_without(
     unequal_noise: str = "matched",
     seed: int = 1,
 ) -> tuple[RDMs, list[str]]:
-    """RDMs of every subject and ROI, whole and without each of `number` groups of its voxels.
+    """RDMs of every subject and ROI over the test stimuli, whole and without each group of voxels.
 
     Parameters
     ----------
@@ -143,6 +143,8 @@ def brain_rdms_without(
         known) or crossnobis (which noise does not move)
     texts : what to say of the groups
     """
+    # those by which ROIs are compared: of many training stimuli the RDMs would fill a disk
+    responses = responses.isel(stimulus=np.flatnonzero((responses["split"] == PRIMARY).to_numpy()))
     regions, (places, known) = regions_of(responses), places_of(responses)
     found, tables = [], []
     for subject in dict.fromkeys(regions["subject"]):

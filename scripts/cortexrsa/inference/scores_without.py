@@ -39,7 +39,7 @@ def scores_without(
     Parameters
     ----------
     network, brain : of `scores.score_network`, ROIs of the same subjects
-    without : of `voxel_groups.brain_rdms_without`, over the same stimuli
+    without : of `voxel_groups.brain_rdms_without`, over the test stimuli
     comparison, settings, threads, design : of `scores.score_network`
 
     Returns
@@ -68,7 +68,7 @@ def scores_without(
     found: dict[str, list] = {"score": [], "heldout": []}
     for subject in subjects:
         for r, roi in enumerate(rois):
-            rows = _rows_of(without, keep, subject, roi)
+            rows = _rows_of(without, subject, roi)
             whole = method.similarity(rows[0], layers, comparison, threads)
             found["score"].append(_averaged(whole, rows[1]))
             heldout = [
@@ -94,10 +94,11 @@ def scores_without(
     return xarray.Dataset(data)
 
 
-def _rows_of(without: RDMs, keep: np.ndarray, subject: str, roi: str) -> tuple[Rows, int]:
+def _rows_of(without: RDMs, subject: str, roi: str) -> tuple[Rows, int]:
     """RDMs of a ROI by draw, and within it whole and without each group; and the number of draws."""
     table = without.rdm_descriptors
     own = table[(table["subject"] == subject) & (table["roi"] == roi)].sort_values(["draw", "group"])
+    keep = np.ones(len(without.pattern_descriptors), bool)
     return Rows(without.dissimilarities, keep, own.index.tolist()), own["draw"].nunique()
 
 
