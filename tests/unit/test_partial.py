@@ -10,11 +10,11 @@ from scipy import stats
 
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
-from cortexrsa.geometry.descriptors import DESCRIPTORS, describe, gabor_filters
+from cortexrsa.geometry.descriptors import BANDS, DESCRIPTORS, describe, gabor_filters
 from cortexrsa.geometry.rdm import Rows, rdm
 from cortexrsa.geometry.registry import partial_comparison
 from cortexrsa.inference.confounds import chosen_confounds, confound_rdms, told
-from cortexrsa.inference.measures import PARTIAL, Data, measure_network
+from cortexrsa.inference.measures import PARTIAL, Data, measure_network, with_mixtures
 from cortexrsa.inference.partial import (
     Partial,
     partial_correlations,
@@ -141,17 +141,37 @@ def test_errors_agree_with_resampled_stimuli():
 
 @pytest.mark.slow
 def test_freedman_and_lane_hold_their_level_where_relabelled_rdms_do_not():
-    """ROI and layer share three confounds alone: p is uniform; that of plain RSA is always small."""
+    """ROI and layer share three confounds alone: p is uniform, though RSA is well above 0."""
     random, n, p = np.random.default_rng(4), 24, []
     for seed in range(300):
         brain, layer, confounds = sharing(n, random, own=0)
         y, x = np.stack([brain, *confounds]), np.stack([layer, *confounds])
-        observed = partial_correlations(compare(y, x, "spearman"), 3)[None]
-        p.append(partial_p_and_null(y, x, 3, observed, "spearman", 99, seed)[0][0, 0, 0])
-        assert compare(y, x, "spearman")[0, 0] > 0.2
+        observed = partial_correlations(compare(y, x, "pearson"), 3)[None]
+        p.append(partial_p_and_null(y, x, 3, observed, "pearson", 99, seed)[0][0, 0, 0])
+        assert compare(y, x, "pearson")[0, 0] > 0.2
     for level in (0.05, 0.2, 0.5):
         error = np.sqrt(level * (1 - level) / len(p))
         assert abs(np.mean(np.array(p) <= level) - level) < 3 * error, level
+
+
+def test_a_sum_of_confounds_outlasts_their_ranks_but_not_their_mixture():
+    """Its rank is not linear in theirs; the mixture that fits the ROI has the same ranks."""
+    random, found = np.random.default_rng(11), []
+    for _ in range(10):
+        brain, layer, confounds = sharing(40, random, own=0)
+        patterns = pd.DataFrame({"stimulus_id": [str(k) for k in range(40)], "split": "test"})
+        rois = RDMs(brain[None], pd.DataFrame({"subject": ["a"], "roi": ["V1"]}), patterns, "euclidean")
+        mixed = with_mixtures(rois, confounds)
+        assert mixed.shape == (4, 780)
+        scores = []
+        for own in (confounds, mixed):
+            products = compare(np.stack([brain, *own]), np.stack([layer, *own]), "spearman")
+            scores.append(partial_correlations(products, len(own))[0, 0])
+        found.append(scores)
+    alone, both = np.array(found).T
+    error = both.std(ddof=1) / np.sqrt(len(both))
+    assert alone.mean() > 0.1
+    assert abs(both.mean()) < 3 * error + 0.02
 
 
 def test_the_observed_statistic_is_that_of_the_identity():
@@ -193,11 +213,16 @@ def test_descriptors_know_what_an_image_is_made_of():
     assert spectrum[0].argmax() == spectrum[1].argmax() < spectrum[2].argmax()
     orientations = found["orientations"][""]
     assert (orientations[0].argmax(), orientations[1].argmax(), orientations[2].argmax()) == (0, 4, 0)
-    energy = found["gabor"]["global"]
-    assert energy.shape == (5, 48)
-    assert [each.argmax() // 12 for each in energy[:3]] == [1, 1, 3]
-    assert [each.argmax() % 12 for each in energy[:3]] == [0, 6, 0]
-    np.testing.assert_allclose(energy[4], 0, atol=1e-4)
+    # the band and, of its orientations at two frequencies, those of the grating
+    for image, band, orientation in ((0, "middle", 0), (1, "middle", 3), (2, "highest", 0)):
+        sums = {name: found["gabor"][f"{name} 2 x 2"][image].sum() for name in BANDS}
+        assert max(sums, key=sums.get) == band
+        energy = found["gabor"][f"{band} 2 x 2"][image].reshape(2, 6, 4).sum(axis=(0, 2))
+        assert energy.argmax() == orientation
+    plain, normalised = (found["gabor"][f"middle 2 x 2{kind}"] for kind in ("", " normalised"))
+    np.testing.assert_allclose(plain[3], plain[0] / 2, rtol=0.02, atol=1e-3)
+    np.testing.assert_allclose(normalised[3], normalised[0], rtol=0.02, atol=1e-3)
+    np.testing.assert_allclose(plain[4], 0, atol=1e-4)
     assert all(values.dtype == np.float32 for family in found.values() for values in family.values())
 
 
@@ -327,12 +352,14 @@ def test_measures_of_a_network(subjects, split):
     found = measure_network(data, [PARTIAL, "pearson"], settings)
     keep = (data.brain.pattern_descriptors["split"] == "test").to_numpy()
     brain, layers = (Rows(rdms.dissimilarities, keep) for rdms in (data.brain, data.network))
-    y, x = (np.stack(list(with_confounds(rdms, data.confounds))) for rdms in (brain, layers))
-    expected = partial_correlations(compare(y, x, "spearman"), 2).reshape(subjects, 2, 3)
+    confounds = with_mixtures(data.brain, data.confounds)
+    k = len(confounds)
+    y, x = (np.stack(list(with_confounds(rdms, confounds))) for rdms in (brain, layers))
+    expected = partial_correlations(compare(y, x, "spearman"), k).reshape(subjects, 2, 3)
     np.testing.assert_allclose(found["score"].sel(measure=PARTIAL, split="test"), expected, atol=1e-12)
     np.testing.assert_allclose(
         found["score"].sel(measure="pearson", split="test"),
-        compare(y[:-2], x[:-2], "pearson").reshape(subjects, 2, 3),
+        compare(y[:-k], x[:-k], "pearson").reshape(subjects, 2, 3),
         atol=1e-12,
     )
     # what the confound alone makes alike is not alike beyond it

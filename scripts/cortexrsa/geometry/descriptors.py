@@ -109,9 +109,9 @@ def _orientations(images: np.ndarray) -> dict[str, np.ndarray]:
 
 # ---- filters ---------------------------------------------------------------------------------------------
 
-# bandwidth (octaves), orientations and grid of patches of each pyramid
-PYRAMIDS = {"fine": (1.0, 8, 16), "medium": (1.0, 6, 8), "coarse": (1.5, 4, 4), "global": (0.7, 12, 1)}
-CYCLES = (2, 4, 8, 16)  # an image
+# bands of the pyramid, of two frequencies each (cycles an image); orientations; grids of patches
+BANDS = {"low": (2, 3), "middle": (4, 6), "high": (8, 12), "highest": (16, 24)}
+PYRAMID_ORIENTATIONS, GRIDS = 6, (2, 4, 8)
 
 
 def gabor_filters(side: int, cycles: float, orientations: int, bandwidth: float) -> np.ndarray:
@@ -152,13 +152,19 @@ def _gabor(images: np.ndarray) -> dict[str, np.ndarray]:
     side, inside = padded.shape[1], slice(MARGIN, MARGIN + SIDE)
     transformed = fft.fft2(padded - padded.mean(axis=(1, 2), keepdims=True))
     found = {}
-    for name, (bandwidth, orientations, grid) in PYRAMIDS.items():
-        parts = []
-        for cycles in CYCLES:
-            for own in gabor_filters(side, cycles / SIDE, orientations, bandwidth):
-                energy = np.abs(fft.ifft2(transformed * own))[:, inside, inside]
-                parts.append(_pooled(energy, grid))
-        found[name] = np.concatenate(parts, axis=1)
+    for band, frequencies in BANDS.items():
+        energy = [
+            np.abs(fft.ifft2(transformed * own))[:, inside, inside]
+            for cycles in frequencies
+            for own in gabor_filters(side, cycles / SIDE, PYRAMID_ORIENTATIONS, 1.0)
+        ]
+        # by what all orientations have there: contrast of the band is gone, its pattern stays
+        norm = sum(energy) / len(energy)
+        norm = norm + norm.mean(axis=(1, 2), keepdims=True) + 1e-6
+        for kind, maps in (("", energy), (" normalised", [each / norm for each in energy])):
+            for grid in GRIDS:
+                parts = [_pooled(each, grid) for each in maps]
+                found[f"{band} {grid} x {grid}{kind}"] = np.concatenate(parts, axis=1)
     return found
 
 
@@ -171,18 +177,20 @@ def _convolved(maps: np.ndarray, filters: np.ndarray) -> np.ndarray:
 
 
 def _random_filters(images: np.ndarray) -> dict[str, np.ndarray]:
-    """Two layers of random filters, rectified and pooled; three networks of other sizes and seeds."""
+    """Two layers of random filters, pooled over two grids; a network at each of three scales."""
     found = {}
-    for seed, (width, size) in enumerate(((16, 5), (16, 7), (24, 9)), start=1):
-        random = np.random.default_rng(seed)
-        first = random.standard_normal((width, 1, size, size)).astype(np.float32)
+    for seed, side in enumerate((SIDE, SIDE // 2, SIDE // 4), start=1):
+        random, width = np.random.default_rng(seed), 16
+        first = random.standard_normal((width, 1, 7, 7)).astype(np.float32)
         first -= first.mean(axis=(2, 3), keepdims=True)
-        maps = np.maximum(_convolved(images[:, None] - 0.5, first / size), 0)
-        found[f"{seed} layer 1"] = _pooled(maps, 8).reshape(len(images), -1)
-        half = maps.reshape(*maps.shape[:2], SIDE // 2, 2, SIDE // 2, 2).mean(axis=(3, 5))
-        second = random.standard_normal((width, width, 3, 3)).astype(np.float32)
-        maps = np.maximum(_convolved(half, second / np.sqrt(9 * width)), 0)
-        found[f"{seed} layer 2"] = _pooled(maps, 8).reshape(len(images), -1)
+        seen = _pooled(images, side).reshape(-1, 1, side, side)
+        maps = np.maximum(_convolved(seen - 0.5, first / 7), 0)
+        second = random.standard_normal((width, width, 3, 3)).astype(np.float32) / np.sqrt(9 * width)
+        half = maps.reshape(*maps.shape[:2], side // 2, 2, side // 2, 2).mean(axis=(3, 5))
+        for layer, own in ((1, maps), (2, np.maximum(_convolved(half, second), 0))):
+            for grid in (8, 3):
+                values = _pooled(own, grid).reshape(len(images), -1)
+                found[f"{side} px layer {layer}, {grid} x {grid}"] = values
     return found
 
 
@@ -192,8 +200,8 @@ DESCRIPTORS = {
     "contrast": Descriptor("RMS contrast: standard deviation of the luma", _contrast, levels=True),
     "spectrum": Descriptor("log power in radial bands of spatial frequency", _spectrum, levels=True),
     "orientations": Descriptor("log power in bands of orientation", _orientations, levels=True),
-    "gabor": Descriptor("Gabor energy: a family of four pyramids", _gabor),
-    "random_filters": Descriptor("three networks of two layers of random filters", _random_filters),
+    "gabor": Descriptor("Gabor energy: four bands, three grids, plain and normalised", _gabor),
+    "random_filters": Descriptor("random filters: networks of two layers at three scales", _random_filters),
 }
 
 

@@ -10,13 +10,16 @@ import xarray
 
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry import grams
-from cortexrsa.geometry.rdm import Rows
+from cortexrsa.geometry.compare import compare
+from cortexrsa.geometry.rdm import Rows, select_stimuli
 from cortexrsa.geometry.registry import MEASURES, partial_comparison
 from cortexrsa.inference import splits
+from cortexrsa.inference.against_zero import MOST_PERMUTED
 from cortexrsa.inference.errors import QUANTITIES, Replicates
+from cortexrsa.inference.fitted import group_target, layer_weights
 from cortexrsa.inference.layer_choice import candidate_layers, choose_layers, scores_of_chosen
 from cortexrsa.inference.names import CANDIDATES, PRIMARY, SELECTION
-from cortexrsa.inference.partial import Partial, partial_p_and_null, with_confounds
+from cortexrsa.inference.partial import Partial, partial_correlations, partial_p_and_null, with_confounds
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.results import (
     check_stimuli,
@@ -87,6 +90,14 @@ class Given:
     def similarity(self, threads: int) -> tuple[np.ndarray, np.ndarray]:
         return self.method.similarity(self.brain, self.models, self.comparison, threads)
 
+    def scores(self, threads: int) -> np.ndarray:
+        """Those of `similarity` alone; without influences where all RDMs fit into memory."""
+        if isinstance(self.method, OfGrams) or self.method.n > MOST_PERMUTED:
+            return self.similarity(threads)[0]
+        rdms = (np.stack(list(each)) for each in (self.brain, self.models))
+        products = compare(*rdms, self.comparison, threads)
+        return partial_correlations(products, self.method.k) if isinstance(self.method, Partial) else products
+
 
 def measure_network(
     data: Data, measures: Sequence[str], settings: Settings, threads: int = 1
@@ -116,6 +127,8 @@ def measure_network(
 
     def of_part(brain: RDMs) -> xarray.Dataset:
         own = replace(data, brain=brain)
+        if data.confounds is not None:
+            own = replace(own, confounds=with_mixtures(brain, data.confounds, threads))
         if data.distances is not None:
             # the same rows: either file has one for every subject and ROI
             subjects = set(brain.rdm_descriptors["subject"])
@@ -130,6 +143,31 @@ def measure_network(
         return made if own.distances is None else made.assign(_dimensions(own))
 
     return over_parts(data.brain, of_part)
+
+
+def with_mixtures(brain: RDMs, confounds: np.ndarray, threads: int = 1) -> np.ndarray:
+    """Confounds, and behind them, for each ROI, the mixture of them that fits its RDM.
+
+    A sum of confounds is not linear in their ranks: what several drive together would outlast them one by
+    one. Weights >= 0 are fitted to the mean RDM of the subjects on the training stimuli; without a training
+    split on all, which takes out more.
+
+    Parameters
+    ----------
+    brain : RDMs of ROIs that have the same subjects
+    confounds : (k, pairs)
+
+    Returns
+    -------
+    (k + mixtures, pairs); a ROI that fewer than two confounds fit has no mixture
+    """
+    split = SELECTION if SELECTION in set(brain.pattern_descriptors["split"]) else PRIMARY
+    rows, subjects, rois = splits.brain_rows(brain, split)
+    target = group_target(np.stack(list(rows)).reshape(len(subjects), len(rois), -1))
+    once = np.ones((1, int(rows.keep.sum())), int)
+    weights = layer_weights(target, select_stimuli(confounds, rows.keep), once, threads)[0]
+    several = (weights > 0).sum(axis=1) > 1
+    return np.concatenate([confounds, weights[several] @ confounds])
 
 
 def _dimensions(data: Data) -> dict:
@@ -202,7 +240,7 @@ def _heldout(data, measure, test: Given, values, candidates, settings, threads):
     """Scores and deviations of layers chosen by the same measure on the training stimuli, or in halves."""
     axes = values[0].shape[:2]
     if SELECTION in set(data.brain.pattern_descriptors["split"]):
-        selecting = _given(data, measure, SELECTION, settings)[0].similarity(threads)[0].reshape(*axes, -1)
+        selecting = _given(data, measure, SELECTION, settings)[0].scores(threads).reshape(*axes, -1)
         chosen = choose_layers(selecting.mean(axis=0), candidates)
         return tuple(scores_of_chosen(each, chosen) for each in values)
     own = replace(settings, fitted=False)

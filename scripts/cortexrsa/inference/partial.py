@@ -60,7 +60,9 @@ def _parts(products: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.nda
 def _solved(correlations: np.ndarray) -> tuple[np.ndarray, ...]:
     """What confounds explain, R_zz^-1 r_zy (k, r) and R_zz^-1 r_zx (k, l), and leave, (r,) and (l,)."""
     y_x, y_z, z_x, z_z = correlations
-    of_y, of_x = np.linalg.solve(z_z, y_z.T), np.linalg.solve(z_z, z_x)
+    # two that are the same (a mixture of one) count once
+    inverse = np.linalg.pinv(z_z, rcond=1e-10, hermitian=True)
+    of_y, of_x = inverse @ y_z.T, inverse @ z_x
     left_y, left_x = 1 - np.einsum("rk,kr->r", y_z, of_y), 1 - np.einsum("kl,kl->l", z_x, of_x)
     # what rounding leaves of an RDM that is one of the confounds is nothing
     left_y, left_x = (np.where(left > 1e-9, left, np.nan) for left in (left_y, left_x))
@@ -156,7 +158,8 @@ def partial_p_and_null(
     null : (permutations, units, rois, l)
     """
     y, x = (normalise(np.stack(list(rdms)), comparison, threads) for rdms in (brain, models))
-    basis = np.linalg.qr(x[-k:].T)[0].T
+    _, sizes, basis = np.linalg.svd(x[-k:], full_matrices=False)
+    basis = basis[sizes > 1e-5 * sizes[0]]
     y, x = ((part - (part @ basis.T) @ basis) for part in (y[:-k], x[:-k]))
     for part in (y, x):
         # an RDM that is a sum of confounds leaves rounding alone
@@ -165,8 +168,8 @@ def partial_p_and_null(
         # of so many stimuli a relabelled residual has nothing of the confounds
         return p_and_null(y, x, observed, "cosine", permutations, seed, threads)
     null = permutation_null(y, np.concatenate([x, basis]), permutations, seed, "cosine", threads)
-    explained = (null[..., -k:] ** 2).sum(axis=-1, keepdims=True)
-    null = null[..., :-k] / np.sqrt(1 - explained)
+    explained = (null[..., len(x) :] ** 2).sum(axis=-1, keepdims=True)
+    null = null[..., : len(x)] / np.sqrt(1 - explained)
     null = null.reshape(len(null), -1, observed.shape[1], len(x))
     if len(observed) > null.shape[1]:
         null = np.concatenate([null, null.mean(axis=1, keepdims=True)], axis=1)
