@@ -73,7 +73,7 @@ def test_every_layer_under_every_measure(results, tmp_path):
     rsa = table.query("measure == 'rsa'")
     np.testing.assert_array_equal(rsa["score"], scores["score"])
     np.testing.assert_array_equal(rsa["p_fwe"], scores["p_fwe"])
-    assert set(rsa["errors"]) == {"resampled, as in scores.csv"}
+    assert set(rsa["errors"]) == {f"{SETTINGS.standard_error}, as in scores.csv"}
     tested = table.groupby("measure")["p_fwe"].count() > 0
     assert tested.to_dict() == {"rsa": True, "partial_rsa": True} | dict.fromkeys(NAMES[1:], False)
     assert (table["ci_low"] < table["score"]).all()
