@@ -159,6 +159,7 @@ def test_every_measure_goes_through_to_the_claims(
     responses = several_subjects
     brain = brain_rdms(responses, dissimilarity)
     quick = {"bootstrap": 12, "permutations": 19, "ceiling_splits": 2, "fitted": True}
+    quick["subject_effect"] = "random"  # also of so few
     settings = replace(INFERENCE, standard_error=standard_error, **quick)
     generator = np.random.default_rng(0)
     networks = {}
