@@ -180,6 +180,7 @@ def test_configuration_gets_its_defaults_and_keeps_what_is_set(root):
         "seed": 3,
         "standard_error": "one-pass",
         "threads": 4,
+        "unequal_noise": "matched",
         "voxel_groups": 10,
     }
     assert config["measures"] == {
