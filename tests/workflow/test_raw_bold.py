@@ -57,7 +57,7 @@ def users_folder(tmp_path_factory):
 def add_study(project, folder):
     mask = "derivatives/rois/sub-{subject}/anat/sub-{subject}_label-%s_mask.nii.gz"
     (project / "resources/datasets/mine.yaml").write_text(
-        "description: mine\ncitation: none\nlicence: none\nloader: bids\n"
+        "description: mine\ncitation: none\nlicence: none\nloader: bids\nsubject_effect: random\n"
         f"path: {folder}\n"
         f"rois:\n  V1: {{mask: '{mask % 'V1'}'}}\n  LO: {{mask: '{mask % 'LO'}'}}\n"
         "options: {task: images, incomplete: skip}\n"
