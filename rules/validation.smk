@@ -1,18 +1,6 @@
 # Do the methods keep what they promise? Not part of a study: `snakemake calibration` and `snakemake recovery` ask for it.
 
 CALIBRATION = {"subjects": (1, 4, 15), "stimuli": (40, 120), "signal": ("strong", "weak", "faint", "none")}
-# simulated studies of a cell by the number of stimuli: what more of them would take
-SIMULATIONS = {40: 40, 120: 20, 1000: 20}
-
-
-def calibration_settings(wildcards):
-    """Many stimuli would take a minute a study to resample: one pass alone."""
-    stimuli = int(wildcards.stimuli)
-    return {
-        "simulations": SIMULATIONS.get(stimuli, 20),
-        "methods": ["one-pass", "resampled"] if stimuli < 1000 else ["one-pass"],
-        **{"draws": 200, "permutations": 999, "seed": 0},
-    }
 
 
 rule calibration_truth:
@@ -57,7 +45,7 @@ rule calibration_study:
         mem_mb=scaled(2000),
         runtime=scaled(60),
     params:
-        settings=calibration_settings,
+        settings=settings_of_calibration,
         code=code("calibration.py"),
     message:
         "Coverage and error rates: {wildcards.subjects} subjects, {wildcards.stimuli} stimuli, {wildcards.signal} signal"

@@ -257,3 +257,17 @@ def controls_of_models(wildcards) -> dict:
     """The untrained control of every network of a study, or None."""
     models = {model: MODELS[model] for model in cards_of(wildcards.study)}
     return {model: cards.untrained_control(model, models) for model in models}
+
+
+# simulated studies of a cell by the number of stimuli: what more of them would take
+SIMULATIONS = {40: 40, 120: 20, 1000: 20}
+
+
+def settings_of_calibration(wildcards) -> dict:
+    """Many stimuli would take a minute a study to resample: one pass alone."""
+    stimuli = int(wildcards.stimuli)
+    return {
+        "simulations": SIMULATIONS.get(stimuli, 20),
+        "methods": ["one-pass", "resampled"] if stimuli < 1000 else ["one-pass"],
+        **{"draws": 200, "permutations": 999, "seed": 0},
+    }
