@@ -28,15 +28,16 @@ rule voxel_rdms:
     input:
         responses="results/{dataset}/responses/{responses}.nc",
     output:
-        rdms="results/{dataset}/rdms/{dissimilarity}/voxels-{groups}-{noise}-{responses}.h5",
+        rdms="results/{dataset}/rdms/{dissimilarity}/voxels-{groups}-{noise}-{seed}-{responses}.h5",
     log:
-        "results/logs/{dataset}/voxel_rdms/{dissimilarity}/{responses}-{groups}-{noise}.log",
+        "results/logs/{dataset}/voxel_rdms/{dissimilarity}/{responses}-{groups}-{noise}-{seed}.log",
     benchmark:
-        "results/benchmarks/{dataset}/voxel_rdms/{dissimilarity}/{responses}-{groups}-{noise}.tsv"
+        "results/benchmarks/{dataset}/voxel_rdms/{dissimilarity}/{responses}-{groups}-{noise}-{seed}.tsv"
     wildcard_constraints:
         dataset=either(filter(has_responses, DATASETS)),
         groups=r"\d+",
         noise="matched|ignored",
+        seed=r"\d+",
     conda:
         "../envs/analysis.yaml"
     threads: FIRST["inference"]["threads"]
@@ -47,6 +48,7 @@ rule voxel_rdms:
             "dissimilarity": wildcards.dissimilarity,
             "voxel_groups": int(wildcards.groups),
             "unequal_noise": wildcards.noise,
+            "seed": int(wildcards.seed),
         },
         code=code("voxel_rdms.py"),
     message:

@@ -107,6 +107,7 @@ rule measure_tables:
             "encoding": next(iter(CONFIGS[wildcards.study]["encoding"]["methods"]), None),
             "measures": measured_in(wildcards.study),
             "inference": part_of_study("confidence", "standard_error", "seed")(wildcards),
+            "unit": DATASETS[wildcards.dataset].get("unit"),
         },
         code=code("measure_tables.py"),
     message:

@@ -8,11 +8,14 @@ from cortexrsa.formats.tables import write_table
 from cortexrsa.inference.measure_tables import measures_table, ranks_table
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import read_results
-from cortexrsa.jobs import job_log
+from cortexrsa.jobs import job_log, warn
 
 with job_log(snakemake.log[0]):
     settings, dataset = snakemake.params.settings, snakemake.wildcards.dataset
     comparison, inference = settings["comparison"], Settings(**settings["inference"])
+    if settings["unit"]:
+        others = "errors and tests of measures other than RSA and encoding"
+        warn(f"{dataset}: {others} are over single stimuli, whatever the card's unit")
     measured = {Path(path).stem: read_dataset(path) for path in snakemake.input.measures}
     by_measure = {
         measure: {name: result.sel(measure=measure) for name, result in measured.items()}

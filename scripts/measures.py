@@ -3,9 +3,9 @@
 from cortexrsa.errors import concerning
 from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.rdms import read_rdms
-from cortexrsa.inference.measures import Data, measure_network
+from cortexrsa.inference.measures import Sources, measure_network
 from cortexrsa.inference.settings import Settings
-from cortexrsa.jobs import job_log, warn
+from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings, given = snakemake.params.settings, snakemake.input
@@ -13,13 +13,11 @@ with job_log(snakemake.log[0]):
     network, brain = (read_rdms(path, in_memory=False) for path in (given.network, given.brain))
     confounds = read_rdms(given.confounds).dissimilarities if given.get("confounds") else None
     inference = Settings(**settings["inference"])
-    if inference.unit:
-        warn("errors and tests of measures other than RSA are over single stimuli, whatever the card's unit")
     with concerning(given.network):
         distances = None
         if given.get("brain_distances"):
             paths = given.network_distances, given.brain_distances
             distances = tuple(read_rdms(path, in_memory=False) for path in paths)
-        data = Data(network, brain, settings["comparison"], confounds, distances)
+        data = Sources(network, brain, settings["comparison"], confounds, distances)
         scores = measure_network(data, settings["measures"], inference, snakemake.threads)
     write_dataset(snakemake.output.scores, scores, settings)

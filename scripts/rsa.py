@@ -1,4 +1,4 @@
-"""Scores of all layers of a network in all ROIs, with resamples and permutations."""
+"""Scores of all layers of a network in all ROIs, with their errors and tests against zero."""
 
 from cortexrsa.errors import concerning
 from cortexrsa.formats.columns.stimuli import STIMULI

@@ -5,7 +5,7 @@ from cortexrsa.errors import concerning
 from cortexrsa.formats.rdms import write_rdms
 from cortexrsa.formats.responses import read_responses
 from cortexrsa.geometry.voxel_groups import brain_rdms_without
-from cortexrsa.jobs import job_log
+from cortexrsa.jobs import job_log, warn
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
@@ -17,6 +17,8 @@ with job_log(snakemake.log[0]):
             settings["voxel_groups"],
             snakemake.threads,
             settings["unequal_noise"],
+            settings["seed"],
         )
-    print(*texts, sep="\n")
+    for text in texts:
+        warn(f"{snakemake.wildcards.dataset}: {text}")
     write_rdms(snakemake.output.rdms, rdms, settings)

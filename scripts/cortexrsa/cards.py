@@ -28,9 +28,9 @@ RESERVED = {
 
 # beside verdicts on simulated data
 OF_SIMULATION = (
-    "These data are simulated, so verdicts test the pipeline and say nothing of brains: half of the drive of "
-    "LO are indicators of the labels that the classifiers learn, and V1 is a cousin of the Gabor baseline, "
-    "so that H1, H2 and H4 follow from how the data are made."
+    "These data are simulated, so verdicts test the pipeline and say nothing of brains: indicators of the "
+    "labels that the classifiers learn make up half of the drive of LO, and V1 is a relative of the Gabor "
+    "baseline, so that H1, H2 and H4 follow from how the data are made."
 )
 
 
@@ -159,10 +159,8 @@ def generalises(card: dict) -> str:
     elif unit and card.get("categories") == "fixed":
         stimuli = f"other stimuli of the same categories ({unit}), not other categories"
     elif unit:
-        stimuli = (
-            f"other categories ({unit}) with as many stimuli each (where there are fewer than ten, other "
-        )
-        stimuli += "stimuli of the same ones)"
+        stimuli = f"other categories ({unit}) with as many stimuli each (where there are fewer than ten, "
+        stimuli += "other stimuli of the same ones)"
     people = {"random": "and other people, where there are several", "fixed": "not other people"}
     told = f"Intervals are about {stimuli}, {people.get(effect, 'and other people, from five on')}."
     return f"{told} {OF_SIMULATION}" if card["loader"] == "simulated" else told

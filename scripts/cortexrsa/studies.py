@@ -119,8 +119,9 @@ def voxel_rdms(config: dict, dataset: str, card: dict) -> str | None:
     people = people > 1 and not taken_as_fixed(card.get("subject_effect"), people)
     if not number or card["loader"] == "rdms" or len(card["rois"]) < 2 or people:
         return None
-    dissimilarity = config["measures"]["dissimilarity"]
-    name = f"voxels-{number}-{config['inference']['unequal_noise']}-{responses_key(config, card)}"
+    dissimilarity, inference = config["measures"]["dissimilarity"], config["inference"]
+    made = f"{number}-{inference['unequal_noise']}-{inference['seed']}"
+    name = f"voxels-{made}-{responses_key(config, card)}"
     return f"results/{dataset}/rdms/{dissimilarity}/{name}.h5"
 
 

@@ -11,7 +11,7 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry import grams
 from cortexrsa.geometry.rdm import Rows, rdm
 from cortexrsa.geometry.registry import MEASURES
-from cortexrsa.inference.measures import Data, OfGrams, measure_network
+from cortexrsa.inference.measures import OfGrams, Sources, measure_network
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import model_scores
@@ -161,7 +161,7 @@ def test_a_network_under_every_measure(subjects, split):
     features = [pairs[k][0] for k in (2, 0, 1)]
     network, brain = made(features, layers, "correlation"), made(voxels, table, "correlation")
     euclidean = made(features, layers, "euclidean"), made(voxels, table, "euclidean")
-    data = Data(network, brain, "spearman", distances=euclidean)
+    data = Sources(network, brain, "spearman", distances=euclidean)
     found = measure_network(data, [*GRAMS, "spearman"], Settings(permutations=9, halves=2))
     keep = (stimuli["split"] == "test").to_numpy()
     for measure in GRAMS:

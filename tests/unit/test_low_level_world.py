@@ -20,7 +20,7 @@ from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.confounds import chosen_confounds
-from cortexrsa.inference.measures import Data, measure_network
+from cortexrsa.inference.measures import Sources, measure_network
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import model_scores
 
@@ -110,7 +110,7 @@ def verdicts_of(pool, seed):
     scores = {"spearman": {}, "partial_rsa": {}}
     for name in ROLES.values():
         layers = pd.DataFrame({"layer": list("abcd"), "layer_index": range(4), "depth": np.arange(4) / 3})
-        data = Data(
+        data = Sources(
             made([layer[chosen] for layer in features[name]], layers),
             brain,
             "spearman",

@@ -11,7 +11,7 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import write_table
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.measure_tables import kendalls_w, measures_table, ranks_table
-from cortexrsa.inference.measures import Data, measure_network
+from cortexrsa.inference.measures import Sources, measure_network
 from cortexrsa.inference.score_table import score_table
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
@@ -53,7 +53,7 @@ def results():
     for name, weight in (("net", 3.0), ("other", 1.0), ("other@2", 1.0), ("noise", 0.0)):
         features = [weight * truth + random.standard_normal((n, 4)) for _ in range(2)]
         network = made(features, layers, "correlation"), made(features, layers, "euclidean")
-        data = Data(network[0], brain[0], "spearman", confound, (network[1], brain[1]))
+        data = Sources(network[0], brain[0], "spearman", confound, (network[1], brain[1]))
         found[name] = measure_network(data, ["spearman", *NAMES], SETTINGS)
         rsa[name] = score_network(network[0], brain[0], "spearman", SETTINGS)
     by_measure = {

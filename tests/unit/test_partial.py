@@ -14,7 +14,7 @@ from cortexrsa.geometry.descriptors import BANDS, DESCRIPTORS, describe, gabor_f
 from cortexrsa.geometry.rdm import Rows, rdm
 from cortexrsa.geometry.registry import partial_comparison
 from cortexrsa.inference.confounds import chosen_confounds, confound_rdms, told
-from cortexrsa.inference.measures import PARTIAL, Data, measure_network, with_mixtures
+from cortexrsa.inference.measures import PARTIAL, Sources, measure_network, with_mixtures
 from cortexrsa.inference.partial import (
     Partial,
     partial_correlations,
@@ -337,7 +337,7 @@ def study_of(n=24, subjects=1, split=False):
     brain = np.stack([made(confounds[0], shared[roi == "LO"]) for _, roi in rois])
     layers = np.stack([made(confounds[1]), made(confounds[0], shared[0]), made(confounds[0], shared[1])])
     network = pd.DataFrame({"layer": ["a", "b", "c"], "layer_index": range(3), "depth": [0, 0.5, 1]})
-    return Data(
+    return Sources(
         RDMs(layers, network, patterns, "euclidean"),
         RDMs(brain, pd.DataFrame(rois, columns=["subject", "roi"]), patterns, "euclidean"),
         "spearman",

@@ -150,7 +150,7 @@ def brain_rdms_without(
     for subject in dict.fromkeys(regions["subject"]):
         rois = list(regions.loc[regions["subject"] == subject, "roi"])
         trials = {roi: trials_of(responses, subject, roi) for roi in rois}
-        noise, levels = _noise(trials, responses, dissimilarity, unequal_noise)
+        noise, levels = _noise(trials, dissimilarity, unequal_noise)
         target = _target(levels) if noise == "matched" else np.nan
         for roi, own in trials.items():
             here = ((responses["subject"] == subject) & (responses["roi"] == roi)).to_numpy()
@@ -162,8 +162,8 @@ def brain_rdms_without(
             drawn = [own]
             if np.isfinite(target) and level.reliability > target:
                 random = generator(seed, Stream.MATCHED, len(tables))
-                test = (responses["split"] == PRIMARY).to_numpy()
-                drawn = noisy_averages(own, test, level.added(target), draws_of(test.sum()), random)
+                everywhere, added = np.ones(len(own), bool), level.added(target)
+                drawn = noisy_averages(own, everywhere, added, draws_of(len(own)), random)
             for draw, values in enumerate(drawn):
                 folds = runs_of(responses, subject) if dissimilarity == "crossnobis" else None
                 whole = rdm_of_trials(prepared(values, dissimilarity), dissimilarity, threads, folds)
@@ -178,11 +178,10 @@ def brain_rdms_without(
 
 
 def _noise(
-    trials: dict[str, np.ndarray], responses: xarray.DataArray, dissimilarity: str, unequal_noise: str
+    trials: dict[str, np.ndarray], dissimilarity: str, unequal_noise: str
 ) -> tuple[str, dict[str, Noise | None]]:
-    """How unequal noise is met, and the noise of every ROI in the test stimuli."""
-    test = (responses["split"] == PRIMARY).to_numpy()
-    levels = {roi: Noise.of(own[test]) for roi, own in trials.items()}
+    """How unequal noise is met, and the noise of every ROI."""
+    levels = {roi: Noise.of(own) for roi, own in trials.items()}
     if dissimilarity == "crossnobis":
         return "crossnobis", levels
     if any(level is None for level in levels.values()):

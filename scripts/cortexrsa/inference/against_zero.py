@@ -56,10 +56,16 @@ def p_and_null(
 def _by_permutations(brain, models, observed, comparison, permutations, seed, threads, design):
     rdms = (np.stack(list(each)) for each in (brain, models))
     null = permutation_null(*rdms, permutations, seed, comparison, threads, design)
-    null = null.reshape(len(null), -1, observed.shape[1], len(models))
+    null = of_units(null, observed)
+    return p_values(observed, null), null
+
+
+def of_units(null: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Null scores (N, rdms, l) by the units of the observed ones, (N, units, rois, l): see `p_and_null`."""
+    null = null.reshape(len(null), -1, *observed.shape[1:])
     if len(observed) > null.shape[1]:
         null = np.concatenate([null, null.mean(axis=1, keepdims=True)], axis=1)
-    return p_values(observed, null), null
+    return null
 
 
 def _by_moments(brain, models, observed, comparison, permutations, seed, threads):

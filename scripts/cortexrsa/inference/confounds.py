@@ -16,6 +16,7 @@ from cortexrsa.geometry.compare import compare, usable
 from cortexrsa.geometry.descriptors import DESCRIPTORS, describe
 from cortexrsa.geometry.rdm import rdm, select_stimuli
 from cortexrsa.geometry.registry import DISSIMILARITIES
+from cortexrsa.inference.names import PRIMARY
 
 # a confound of which others tell all but this share of the variance of its ranks adds nothing to them
 LEAST_OWN = 1e-6
@@ -159,7 +160,7 @@ def chosen_confounds(rdms: RDMs, comparison: str) -> tuple[np.ndarray, pd.DataFr
             before = np.flatnonzero(kept[:row])
             if kept[row] and len(before) and _left(products, row, before) < LEAST_OWN:
                 kept[row], notes[row] = False, "left out: those before it tell all of it"
-    part = select_stimuli(rdms.dissimilarities, split == "test")
+    part = select_stimuli(rdms.dissimilarities, split == PRIMARY)
     products = compare(part, part, comparison)
     inflation = np.full(k, np.nan)
     for row in np.flatnonzero(kept):

@@ -11,6 +11,7 @@ from cortexrsa.formats.columns.measures import MEASURE_RANKS, MEASURES
 from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.geometry.registry import MEASURES as REGISTERED
 from cortexrsa.inference.errors import Replicated
+from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.score_table import score_table
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import heldout_scores, model_scores, models_of_seeds, parts_of
@@ -53,7 +54,7 @@ def measures_table(results: Results, dataset: str, comparison: str, settings: Se
     tables = []
     for measure, own in results.items():
         table = score_table(
-            {name: result.sel(split=["test"]) for name, result in own.items()}, dataset, measure, settings
+            {name: result.sel(split=[PRIMARY]) for name, result in own.items()}, dataset, measure, settings
         )
         # a measure without a test has no corrected p either
         table.loc[table["p"].isna(), ["p_fwe", "q_fdr"]] = np.nan
@@ -146,7 +147,7 @@ def ranks_table(results: Results, dataset: str, settings: Settings) -> pd.DataFr
 def _same_rois(results: Results):
     """The results of ROIs that have the same subjects, with the names of the ROIs."""
     split = {
-        measure: {name: parts_of(one.sel(split=["test"])) for name, one in own.items()}
+        measure: {name: parts_of(one.sel(split=[PRIMARY])) for name, one in own.items()}
         for measure, own in results.items()
     }
     first = next(iter(next(iter(split.values())).values()))

@@ -15,7 +15,7 @@ from cortexrsa.geometry.rdm import Rows, select_stimuli
 from cortexrsa.geometry.registry import MEASURES, partial_comparison
 from cortexrsa.inference import splits
 from cortexrsa.inference.against_zero import MOST_PERMUTED
-from cortexrsa.inference.errors import QUANTITIES, Replicates
+from cortexrsa.inference.errors import Replicates
 from cortexrsa.inference.fitted import group_target, layer_weights
 from cortexrsa.inference.layer_choice import candidate_layers, choose_layers, scores_of_chosen
 from cortexrsa.inference.names import CANDIDATES, PRIMARY, SELECTION
@@ -23,10 +23,12 @@ from cortexrsa.inference.partial import Partial, partial_correlations, partial_p
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.results import (
     check_stimuli,
+    labelled,
     of_heldout,
     of_split,
     of_test,
     over_parts,
+    shapes_of,
     with_group,
 )
 from cortexrsa.inference.settings import Settings
@@ -35,7 +37,7 @@ PARTIAL = "partial_rsa"
 
 
 @dataclass(frozen=True)
-class Data:
+class Sources:
     """What all measures of a network are made of.
 
     Attributes
@@ -72,7 +74,7 @@ class OfGrams:
 
 
 @dataclass(frozen=True)
-class Given:
+class Sides:
     """What a measure compares in one split, and how.
 
     Attributes
@@ -100,13 +102,13 @@ class Given:
 
 
 def measure_network(
-    data: Data, measures: Sequence[str], settings: Settings, threads: int = 1
+    data: Sources, measures: Sequence[str], settings: Settings, threads: int = 1
 ) -> xarray.Dataset:
     """Scores of all layers in all ROIs and subjects under other measures, with their errors in one pass.
 
     Parameters
     ----------
-    data : see `Data`
+    data : see `Sources`
     measures : names of `geometry.registry.MEASURES`
     settings : halves, permutations, seed and subject_effect; errors are in one pass whatever the study's are
     threads : the result does not depend on it
@@ -170,7 +172,7 @@ def with_mixtures(brain: RDMs, confounds: np.ndarray, threads: int = 1) -> np.nd
     return np.concatenate([confounds, weights[several] @ confounds])
 
 
-def _dimensions(data: Data) -> dict:
+def _dimensions(data: Sources) -> dict:
     """Effective dimensionality of the layers' and of the ROIs' patterns, over the test stimuli."""
     layers, brain = data.distances
     rows, subjects, rois = splits.brain_rows(brain, PRIMARY)
@@ -185,7 +187,7 @@ def _dimensions(data: Data) -> dict:
     }
 
 
-def _given(data: Data, measure: str, split: str, settings: Settings) -> tuple[Given, list[str], list[str]]:
+def _sides(data: Sources, measure: str, split: str, settings: Settings) -> tuple[Sides, list[str], list[str]]:
     """What a measure compares in one split, with the names of subjects and ROIs."""
     if MEASURES[measure].grams:
         models, brain = data.distances
@@ -194,53 +196,40 @@ def _given(data: Data, measure: str, split: str, settings: Settings) -> tuple[Gi
         sides = kind(brain.source, brain.keep, brain.rows), kind(models.dissimilarities, brain.keep)
         n = int(brain.keep.sum())
         if measure == "cka_debiased":
-            return Given(*sides, OnePass(n, settings.seed), "cosine"), subjects, rois
-        return Given(*sides, OfGrams(n), measure), subjects, rois
+            return Sides(*sides, OnePass(n, settings.seed), "cosine"), subjects, rois
+        return Sides(*sides, OfGrams(n), measure), subjects, rois
     brain, subjects, rois = splits.brain_rows(data.brain, split)
     models = Rows(data.network.dissimilarities, brain.keep)
     method = OnePass(int(brain.keep.sum()), settings.seed)
     if measure != PARTIAL:
-        return Given(brain, models, method, measure), subjects, rois
+        return Sides(brain, models, method, measure), subjects, rois
     brain, models = (with_confounds(rdms, data.confounds) for rdms in (brain, models))
     comparison = partial_comparison(data.comparison)
-    return Given(brain, models, Partial(method, len(data.confounds)), comparison), subjects, rois
+    return Sides(brain, models, Partial(method, len(data.confounds)), comparison), subjects, rois
 
 
-def _scores(data: Data, measure: str, settings: Settings, threads: int) -> xarray.Dataset:
+def _scores(data: Sources, measure: str, settings: Settings, threads: int) -> xarray.Dataset:
     """One measure, of ROIs that have the same subjects."""
     layers = data.network.rdm_descriptors
-    depth = layers["depth"].to_numpy()
-    shapes = list(layers.get("shape", [""] * len(depth)))
-    test, subjects, rois = _given(data, measure, PRIMARY, settings)
+    test, subjects, rois = _sides(data, measure, PRIMARY, settings)
     axes = len(subjects), len(rois)
     scores, deviations = (
         values.reshape(*values.shape[:-2], *axes, -1) for values in test.similarity(threads)
     )
     dataset = of_split(scores, deviations, test.method).expand_dims("split")
-    dataset = dataset.assign_coords(
-        split=[PRIMARY],
-        subject=subjects,
-        roi=rois,
-        layer=list(layers["layer"]),
-        depth=("layer", depth),
-        layer_index=("layer", layers["layer_index"]),
-        shape=("layer", shapes),
-        candidate=list(CANDIDATES),
-        quantity=list(QUANTITIES),
-    )
-    heldout, moved = _heldout(
-        data, measure, test, (scores, deviations), candidate_layers(depth, shapes), settings, threads
-    )
+    dataset = labelled(dataset, [PRIMARY], (subjects, rois), layers, CANDIDATES)
+    candidates = candidate_layers(layers["depth"].to_numpy(), shapes_of(layers))
+    heldout, moved = _heldout(data, measure, test, (scores, deviations), candidates, settings, threads)
     dataset.update(of_heldout(heldout, moved, dataset.sizes["replicate"]))
     dataset.attrs["subject_effect"] = settings.subject_effect or ""
     return dataset.merge(_test(measure, test, subjects, scores, settings, threads))
 
 
-def _heldout(data, measure, test: Given, values, candidates, settings, threads):
+def _heldout(data, measure, test: Sides, values, candidates, settings, threads):
     """Scores and deviations of layers chosen by the same measure on the training stimuli, or in halves."""
     axes = values[0].shape[:2]
     if SELECTION in set(data.brain.pattern_descriptors["split"]):
-        selecting = _given(data, measure, SELECTION, settings)[0].scores(threads).reshape(*axes, -1)
+        selecting = _sides(data, measure, SELECTION, settings)[0].scores(threads).reshape(*axes, -1)
         chosen = choose_layers(selecting.mean(axis=0), candidates)
         return tuple(scores_of_chosen(each, chosen) for each in values)
     own = replace(settings, fitted=False)
@@ -249,7 +238,7 @@ def _heldout(data, measure, test: Given, values, candidates, settings, threads):
     )
 
 
-def _test(measure: str, test: Given, subjects: list[str], scores, settings, threads) -> xarray.Dataset:
+def _test(measure: str, test: Sides, subjects: list[str], scores, settings, threads) -> xarray.Dataset:
     """p and null_maximum, of partial RSA."""
     units, observed = with_group(subjects, scores)
     if measure != PARTIAL:

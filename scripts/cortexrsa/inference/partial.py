@@ -19,7 +19,7 @@ import numpy as np
 
 from cortexrsa.geometry.compare import normalise
 from cortexrsa.geometry.rdm import Rows, n_stimuli
-from cortexrsa.inference.against_zero import MOST_PERMUTED, p_and_null
+from cortexrsa.inference.against_zero import MOST_PERMUTED, of_units, p_and_null
 from cortexrsa.inference.families import p_values
 from cortexrsa.inference.permutation import permutation_null
 from cortexrsa.inference.replication import OnePass
@@ -169,8 +169,5 @@ def partial_p_and_null(
         return p_and_null(y, x, observed, "cosine", permutations, seed, threads)
     null = permutation_null(y, np.concatenate([x, basis]), permutations, seed, "cosine", threads)
     explained = (null[..., len(x) :] ** 2).sum(axis=-1, keepdims=True)
-    null = null[..., : len(x)] / np.sqrt(1 - explained)
-    null = null.reshape(len(null), -1, observed.shape[1], len(x))
-    if len(observed) > null.shape[1]:
-        null = np.concatenate([null, null.mean(axis=1, keepdims=True)], axis=1)
+    null = of_units(null[..., : len(x)] / np.sqrt(1 - explained), observed)
     return p_values(observed, null), null

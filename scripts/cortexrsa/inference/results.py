@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 import xarray
 
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.inference import splits
+from cortexrsa.inference.errors import QUANTITIES
 from cortexrsa.inference.names import GROUP
 
 
@@ -42,6 +44,40 @@ def of_split(scores: np.ndarray, deviations: np.ndarray, method) -> xarray.Datas
         "n_stimuli": method.n,
     }
     return xarray.Dataset(data, coords={"replicate": range(len(deviations))})
+
+
+def labelled(
+    data: xarray.Dataset,
+    names: list[str],
+    axes: tuple[list[str], list[str]],
+    layers: pd.DataFrame,
+    candidates: Sequence[str],
+) -> xarray.Dataset:
+    """Scores with the coordinates of `score_network`.
+
+    Parameters
+    ----------
+    names : of the splits
+    axes : subjects and ROIs
+    layers : columns of the network's RDMs
+    candidates : kinds of held-out scores
+    """
+    return data.assign_coords(
+        split=names,
+        subject=axes[0],
+        roi=axes[1],
+        layer=list(layers["layer"]),
+        depth=("layer", layers["depth"].to_numpy()),
+        layer_index=("layer", layers["layer_index"]),
+        shape=("layer", shapes_of(layers)),
+        candidate=list(candidates),
+        quantity=list(QUANTITIES),
+    )
+
+
+def shapes_of(layers: pd.DataFrame) -> list[str]:
+    """Of the layers' outputs; RDMs from elsewhere know none."""
+    return list(layers.get("shape", [""] * len(layers)))
 
 
 def of_heldout(heldout: np.ndarray, deviations: np.ndarray, replicates: int) -> dict:

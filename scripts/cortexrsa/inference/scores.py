@@ -10,16 +10,17 @@ from cortexrsa.geometry.rdm import Rows
 from cortexrsa.inference import splits
 from cortexrsa.inference.against_zero import MOST_PERMUTED, p_and_null
 from cortexrsa.inference.design import Design
-from cortexrsa.inference.errors import QUANTITIES
 from cortexrsa.inference.layer_choice import candidate_layers
 from cortexrsa.inference.names import CANDIDATES, FITTED, PRIMARY, SELECTION
 from cortexrsa.inference.replication import OnePass, replication
 from cortexrsa.inference.results import (
     check_stimuli,
+    labelled,
     of_heldout,
     of_split,
     of_test,
     over_parts,
+    shapes_of,
     with_group,
 )
 from cortexrsa.inference.scores_without import scores_without
@@ -83,9 +84,7 @@ def _scores_of_part(
     network: RDMs, brain: RDMs, comparison: str, settings: Settings, threads: int, design: Design | None
 ) -> xarray.Dataset:
     """`score_network` of ROIs that have the same subjects."""
-    depth = network.rdm_descriptors["depth"].to_numpy()
-    # RDMs from elsewhere know no shapes
-    shapes = list(network.rdm_descriptors.get("shape", [""] * len(depth)))
+    layers = network.rdm_descriptors
     data, found, designs, result = {}, {}, {}, []
     for split in splits.splits_of(brain):
         targets, subjects, rois = splits.brain_rows(brain, split)
@@ -98,22 +97,18 @@ def _scores_of_part(
             data[split] = tuple(np.stack(list(rdms)) for rdms in data[split])
         values = method.similarity(*data[split], comparison, threads)
         scores, deviations = (
-            value.reshape(*value.shape[:-2], len(subjects), len(rois), len(depth)) for value in values
+            value.reshape(*value.shape[:-2], len(subjects), len(rois), len(layers)) for value in values
         )
         found[split] = method, (scores, deviations)
         result.append(of_split(scores, deviations, method))
-    dataset = xarray.concat(result, dim="split", join="outer").assign_coords(
-        split=splits.splits_of(brain),
-        subject=subjects,
-        roi=rois,
-        layer=list(network.rdm_descriptors["layer"]),
-        depth=("layer", depth),
-        layer_index=("layer", network.rdm_descriptors["layer_index"]),
-        shape=("layer", shapes),
-        candidate=[*CANDIDATES, *([FITTED] if settings.fitted else [])],
-        quantity=list(QUANTITIES),
+    dataset = labelled(
+        xarray.concat(result, dim="split", join="outer"),
+        splits.splits_of(brain),
+        (subjects, rois),
+        layers,
+        [*CANDIDATES, *([FITTED] if settings.fitted else [])],
     )
-    candidates = candidate_layers(depth, shapes)
+    candidates = candidate_layers(layers["depth"].to_numpy(), shapes_of(layers))
     method, values = found[PRIMARY]
     if SELECTION in data:
         heldout, deviations = splits.chosen_in_training(

@@ -13,6 +13,7 @@ from cortexrsa.inference.fitted import group_target, layer_weights
 from cortexrsa.inference.layer_choice import candidate_layers, choose_layers, scores_of_chosen
 from cortexrsa.inference.names import PRIMARY, SELECTION
 from cortexrsa.inference.replication import OnePass
+from cortexrsa.inference.results import shapes_of
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.splits import brain_rows, halves_of, splits_of
 from cortexrsa.inference.voxels import NOISE
@@ -59,8 +60,8 @@ def scores_without(
     keep = (brain.pattern_descriptors["split"] == PRIMARY).to_numpy()
     layers = Rows(network.dissimilarities, keep)
     method = OnePass(int(keep.sum()), settings.seed, design and design.subset(keep))
-    shapes = list(network.rdm_descriptors.get("shape", [""] * len(layers)))
-    candidates = candidate_layers(network.rdm_descriptors["depth"].to_numpy(), shapes)
+    described = network.rdm_descriptors
+    candidates = candidate_layers(described["depth"].to_numpy(), shapes_of(described))
     parts = [
         (scoring[keep], *_choices(network, brain, selecting, candidates, comparison, settings))
         for selecting, scoring in _selections(brain, settings, design)
@@ -160,11 +161,8 @@ def _selections(
 
 def _choices(network, brain, selecting, candidates, comparison, settings):
     """Layers chosen on some stimuli (rois, candidates), and weights (rois, layers) where they are fitted."""
-    table = brain.rdm_descriptors
-    subjects, rois = (list(dict.fromkeys(table[column])) for column in ("subject", "roi"))
-    order = table.assign(row=range(len(table))).pivot(index="subject", columns="roi", values="row")
-    rows = order.loc[subjects, rois].to_numpy().ravel().tolist()
-    targets = np.stack(list(Rows(brain.dissimilarities, selecting, rows)))
+    own, subjects, rois = brain_rows(brain, PRIMARY)
+    targets = np.stack(list(Rows(own.source, selecting, own.rows)))
     layers = np.stack(list(Rows(network.dissimilarities, selecting)))
     shape = len(subjects), len(rois)
     scores = compare(targets, layers, comparison).reshape(*shape, -1)
