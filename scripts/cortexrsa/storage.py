@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
+import io
 import json
 import os
 import platform
@@ -76,6 +77,44 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+class _PatientFile(io.FileIO):
+    """File that keeps its first failure to write, and goes on as if nothing had happened."""
+
+    failure: OSError | None = None
+
+    def write(self, data) -> int:
+        rest = memoryview(data).cast("B")
+        count = len(rest)
+        try:
+            while self.failure is None and rest:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.failure = error
+        if rest:
+            self.seek(len(rest), os.SEEK_CUR)
+        return count
+
+
+@contextlib.contextmanager
+def atomic_hdf5(path: str | Path) -> Iterator[io.FileIO]:
+    """Yield a file for h5py or xarray to write to, as `atomic_path` does for others.
+
+    HDF5 2.0 dies of a segmentation fault when a write fails: a full disk is told after HDF5 has closed the
+    file.
+
+    Raises
+    ------
+    OSError : the file could not be written, for example since the disk is full.
+    """
+    with atomic_path(path) as temporary, _PatientFile(temporary, "w+") as file:
+        try:
+            yield file
+        finally:
+            if file.failure is not None:
+                file.failure.filename = str(path)
+                raise file.failure
 
 
 def checksum(path: str | Path) -> str:

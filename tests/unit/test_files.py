@@ -441,3 +441,35 @@ def test_a_log_that_cannot_be_written_does_not_hide_the_error(capfd):
         print("x" * 100_000)
     assert caught.value.code == 1
     assert len(capfd.readouterr().err.splitlines()) == 1
+
+
+WRITERS = {
+    "write_dataset": "xarray.Dataset({'score': (('layer', 'roi'), numpy.ones((300, 50)))}), {}",
+    "write_rdms": "RDMs(numpy.ones((9, 1770)), pandas.DataFrame({'name': [*'abcdefghi']}), "
+    "pandas.DataFrame({'stimulus_id': [f's{k}' for k in range(60)]}), 'correlation'), {}",
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_failure_to_write_hdf5_is_an_error_and_no_crash(writer, tmp_path):
+    """HDF5 2.0 dies of a segmentation fault; a limit of the size stands for the full disk."""
+    path = tmp_path / "a.h5"
+    program = (
+        "import resource, sys, numpy, pandas, xarray\n"
+        "from cortexrsa.formats.netcdf import write_dataset\n"
+        "from cortexrsa.formats.rdms import RDMs, write_rdms\n"
+        f"result = {WRITERS[writer]}\n"
+        f"{writer}({str(path)!r}, *result)\n"
+        "for size in range(0, 100_000, 7_000):\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))\n"
+        "    try:\n"
+        f"        {writer}({str(path)!r}, *result)\n"
+        "    except OSError as error:\n"
+        "        print(error.strerror, error.filename)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(storage.__file__).parents[1])}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert run.stdout.splitlines() == [f"File too large {path}"] * 15
+    assert [file.name for file in tmp_path.iterdir()] == ["a.h5"]
+    assert path.stat().st_size > 100_000

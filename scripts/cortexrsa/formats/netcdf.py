@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cortexrsa.errors import InputError
-from cortexrsa.storage import atomic_path, provenance
+from cortexrsa.storage import atomic_hdf5, provenance
 
 
 def _checked(dataset) -> dict:
@@ -42,5 +42,5 @@ def read_dataset(path: str | Path, variables: Iterable[str] = ()):
 def write_dataset(path: str | Path, dataset, settings: dict) -> None:
     """Write an xarray.Dataset as netCDF, with its provenance."""
     dataset = dataset.assign_attrs(provenance=json.dumps(provenance(settings), sort_keys=True))
-    with atomic_path(path) as temporary:
-        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=_checked(dataset))
+    with atomic_hdf5(path) as file:
+        dataset.to_netcdf(file, engine="h5netcdf", encoding=_checked(dataset))

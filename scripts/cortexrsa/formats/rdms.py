@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cortexrsa.errors import InputError
-from cortexrsa.storage import atomic_path, provenance
+from cortexrsa.storage import atomic_hdf5, provenance
 
 
 @dataclass
@@ -42,7 +42,7 @@ def write_rdms(path: str | Path, rdms: RDMs, settings: dict) -> None:
         raise ValueError(
             f"{rdms.dissimilarities.shape} does not fit {len(rdms.rdm_descriptors)} RDMs of {n} stimuli"
         )
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_hdf5(path) as output, h5py.File(output, "w") as file:
         # with a checksum of HDF5's own, so that a damaged file cannot be read
         file.create_dataset("dissimilarities", data=rdms.dissimilarities, fletcher32=True)
         file.attrs["dissimilarity_measure"] = rdms.dissimilarity_measure
