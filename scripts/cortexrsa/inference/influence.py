@@ -25,11 +25,11 @@ from cortexrsa.geometry.ranks import ascending
 from cortexrsa.geometry.rdm import Rows, n_stimuli
 from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.geometry.threads import in_threads, one_blas_thread
-from cortexrsa.inference.pair_groups import STEP, PairGroups, add, summed
+from cortexrsa.inference.pair_groups import FEW, STEP, PairGroups, add, summed
 from cortexrsa.inference.rank_influence import rankings
 
-# layers at a time
-BLOCK = 8
+# layers at a time; of few stimuli fewer, since what is looked up for them is to stay in the cache
+BLOCK, FEW_BLOCK = 8, 4
 
 
 @dataclass
@@ -78,7 +78,8 @@ def influences(
     if not len(rows) or not len(columns):
         return found
     method = KERNELS[COMPARISONS[comparison].kernel]
-    blocks = [columns[begin : begin + BLOCK] for begin in range(0, len(columns), BLOCK)]
+    block = BLOCK if n > FEW else FEW_BLOCK
+    blocks = [columns[begin : begin + block] for begin in range(0, len(columns), block)]
     with one_blas_thread():
         for chosen, scores, sums, sketch, extra in method(
             brain, models, rows, blocks, groups, comparison, threads

@@ -34,26 +34,38 @@ def _bin(rank, width):
 
 
 @numba.njit(nogil=True, cache=True)
-def _of_itself(ranks, bins, table):
-    """Sum of squares of doubled centred ranks, exact as long as it fits; sums, counts in bins (bins, 2)."""
-    pairs = ranks.size
+def _of_itself(ranks, own):
+    """Sum of squares of doubled centred ranks, exact as long as it fits; `Ranks.own` of these ranks."""
+    pairs, bins = ranks.size, own.size
     scale = 0.5 / pairs
     width, total = scale * bins, 0.0
+    sums, counts = np.zeros(bins), np.zeros(bins)
     for start in range(0, pairs, 512):
         part = 0.0
         for p in range(start, min(start + 512, pairs)):
             twice = float(ranks[p]) - pairs
             part += twice * twice
             b = _bin(ranks[p], width)
-            table[b, 0] += twice * scale
-            table[b, 1] += 1
+            sums[b] += twice * scale
+            counts[b] += 1
         total += part
+    larger = 0.0
+    for b in range(bins - 1, -1, -1):
+        mean = sums[b] / counts[b] if counts[b] else 0.0
+        own[b] = mean * mean + 2 * (larger + sums[b] / 2) / pairs
+        larger += sums[b]
     return total
 
 
-def _larger(table: np.ndarray, pairs: int) -> np.ndarray:
-    """E[K(x, X) v] for x in every bin, from sums of v within bins (bins, ...)."""
-    return (table.sum(axis=0) - np.cumsum(table, axis=0) + table / 2) / pairs
+@numba.njit(nogil=True, cache=True)
+def _look_up(table, own, scale, slope, pairs):
+    """Sums of v within bins of u (bins, r), in place to scale E[K(x, X) v] - slope own for x in every bin."""
+    larger = np.zeros(table.shape[1])
+    for bin in range(len(table) - 1, -1, -1):
+        for b in range(larger.size):
+            value = table[bin, b]
+            table[bin, b] = scale[b] * (larger[b] + value / 2) / pairs - slope[b] * own[bin]
+            larger[b] += value
 
 
 @dataclass
@@ -82,11 +94,7 @@ class Ranks:
 
         def one(row: int) -> None:
             midranks(rdms[rows[row]], ranks[row])
-            table = np.zeros((bins, 2))
-            square[row] = _of_itself(ranks[row], bins, table) / (4.0 * pairs**3)
-            with np.errstate(invalid="ignore"):
-                centre = np.nan_to_num(table[:, 0] / table[:, 1])  # mean u of a bin
-            own[row] = centre**2 + 2 * _larger(table[:, 0], pairs)
+            square[row] = _of_itself(ranks[row], own[row]) / (4.0 * pairs**3)
 
         in_threads(one, range(k), threads)
         return cls(ranks, bins, square, own)
@@ -118,9 +126,9 @@ class Factors:
         pair's rank adds to the influence; in place."""
         pairs = x.ranks.shape[1]
         for a in range(len(of_x)):
-            of_x[a] = self.scale[:, a] * _larger(of_x[a], pairs) - x.own[a][:, None] * self.slope_x[:, a]
+            _look_up(of_x[a], x.own[a], self.scale[:, a], self.slope_x[:, a], pairs)
         for b in range(len(of_y)):
-            of_y[b] = self.scale[b] * _larger(of_y[b], pairs) - y.own[b][:, None] * self.slope_y[b]
+            _look_up(of_y[b], y.own[b], self.scale[b], self.slope_y[b], pairs)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -212,9 +220,9 @@ def _products(x, y, out):
                 out[b, a] += total
 
 
-def _of_few(x: Ranks, y: Ranks, groups: PairGroups, n: int, comparison: str, threads: int) -> tuple:
+def _of_few(x: Ranks, y: Ranks, groups: PairGroups, n: int, comparison: str) -> tuple:
     """Scores (r, l), and sums of h over stimuli (n, r x l) and groups (groups, r x l)."""
-    of_x, of_y = _tables(x, y, threads)
+    of_x, of_y = _tables(x, y, threads=1)
     products = np.zeros((len(y.ranks), len(x.ranks)))
     _products(x.ranks, y.ranks, products)
     factors = Factors.of(x, y, products / (4.0 * x.ranks.shape[1] ** 3), comparison)
@@ -224,7 +232,7 @@ def _of_few(x: Ranks, y: Ranks, groups: PairGroups, n: int, comparison: str, thr
         tables = of_x, of_y, factors.scale
         _ranked(rows, x.ranks, y.ranks, *tables, groups.signed, n, x.bins, sums, sketch)
 
-    return factors.scores, *summed(kernel, n, groups, products.size, threads)
+    return factors.scores, *summed(kernel, n, groups, products.size, threads=1)
 
 
 # ---- many stimuli: counts --------------------------------------------------------------------------------
@@ -343,9 +351,12 @@ def rankings(
     n = n_stimuli(brain.shape[1])
     y = Ranks.of(brain, rows, threads)
     if n <= FEW:
-        for chosen in blocks:
-            x = Ranks.of(models, chosen, threads)
-            yield chosen, *_of_few(x, y, groups, n, comparison, threads), None
+
+        def of_block(chosen: np.ndarray) -> tuple:
+            x = Ranks.of(models, chosen, threads=1)
+            return chosen, *_of_few(x, y, groups, n, comparison), None
+
+        yield from in_threads(of_block, blocks, threads)
         return
     parts = []
     for chosen in blocks:
