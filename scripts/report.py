@@ -16,6 +16,7 @@ from cortexrsa.dryrun import jobs_of, pending
 from cortexrsa.errors import InputError, concerning
 from cortexrsa.formats.columns.claims import CLAIMS
 from cortexrsa.formats.tables import read_table
+from cortexrsa.report.page import write_page
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,7 +43,7 @@ def write_reports(configfiles: list[str]) -> list[str]:
     for dataset in config["datasets"]:
         folder = f"results/studies/{study}/{dataset}"
         targets = [path for job in jobs for path in job.outputs if path.startswith(f"{folder}/")]
-        temporary = f"{folder}/.report.html"
+        temporary = f"{folder}/.workflow.html"
         command = [sys.executable, "-m", "snakemake", "--quiet", "rules", "progress", "--nolock"]
         command += ["--snakefile", str(ROOT / "Snakefile"), "--configfile", *configfiles]
         run = subprocess.run(
@@ -50,12 +51,13 @@ def write_reports(configfiles: list[str]) -> list[str]:
         )
         if run.returncode:
             Path(temporary).unlink(missing_ok=True)
-            with concerning(f"{folder}/report.html"):
+            with concerning(f"{folder}/workflow.html"):
                 raise InputError(
                     f"Snakemake cannot make the report: {' '.join(run.stderr.splitlines()[-3:])}"
                 )
-        os.replace(temporary, f"{folder}/report.html")
-        told.append(f"Results of {study}: {folder}/report.html, and the tables and figures beside it")
+        os.replace(temporary, f"{folder}/workflow.html")
+        page = write_page(config, dataset, ROOT, Path("results"))
+        told.append(f"Results of {study}: {page}, and the tables and figures beside it")
         told += verdicts(f"{folder}/claims.csv")
     return told
 
@@ -77,5 +79,5 @@ if __name__ == "__main__":
     parser.add_argument("study", nargs="*", help="overlays of config.yaml, as after --configfile")
     try:
         print("\n".join(write_reports(parser.parse_args().study)))
-    except InputError as error:
+    except (InputError, OSError) as error:
         sys.exit(f"Error: {error}")

@@ -276,8 +276,32 @@ def test_figures_are_drawn_with_their_words(finished):
         assert f"{roi} (median {median:.2f}, 30 voxels)" in words_of(folder / "reliability.svg")
 
 
-def test_the_report_shows_every_figure_and_table_as_it_is(finished):
-    report = at(finished, "tiny/report.html").read_text()
+def test_the_report_opens_with_the_answer_and_shows_every_figure(finished):
+    folder = at(finished, "tiny")
+    page = (folder / "report.html").read_text()
+    claims = table(finished, "tiny/claims.csv").query("statistic == 'overall'")
+    words = " ".join(html.unescape(re.sub("<[^>]*>", " ", page)).split())
+    answer = words[words.index("The answer") : words.index("Networks compared")]
+    for verdict, count in claims["verdict"].value_counts().items():
+        assert re.search(rf"{count} (is|are) {verdict}", answer)
+    for statement in claims["statement"]:
+        assert statement in answer
+    for warning in table(finished, "tiny/warnings.csv")["warning"]:
+        assert " ".join(warning.split()) in answer
+    # the headline once, the table of verdicts in words, all else once
+    assert set(re.findall(r'<figure id="(\w+)">', page)) == set(FIGURES) - {"rois", "verdicts"}
+    assert page.count('<svg role="img" aria-label="') == len(FIGURES) - 1
+    identifiers = re.findall(r' id="([^"]+)"', page)
+    assert len(identifiers) == len(set(identifiers))
+    assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) <= set(identifiers)
+    # nothing is asked of another file or machine
+    assert not re.findall(r"<script|<link(?! rel=.icon. href=.data:,.)|src=|@import|url\((?!#)", page)
+    for name in re.findall(r'href="([^#"][^":]*)"', page):
+        assert (folder / name).is_file(), name
+
+
+def test_snakemakes_report_shows_every_figure_and_table_as_it_is(finished):
+    report = at(finished, "tiny/workflow.html").read_text()
     (text,) = re.findall(r"var results = (\{.*?\});?\s*</script>", report, re.DOTALL)
     results = json.loads(text)
     expected = {"claims.csv", "comparisons.csv", "ranks.csv", "learning.csv"} | {

@@ -50,9 +50,9 @@ def kill(pid: int) -> None:
 
 
 def results_of(project: Path) -> dict[str, bytes]:
-    """Content of all results; not of logs, run times and the report that shows them."""
+    """Content of all results; not of logs, run times and Snakemake's report, which shows them."""
     folder = project / "results"
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "report.html")
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "workflow.html")
     return {
         name: path.read_bytes()
         for path in files
@@ -127,7 +127,10 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(rerun, finished, tmp_path)
         for part in ("corpora", "networks"):
             shutil.copytree(tmp_path / "before" / part, results / part)
         while (run := snakemake(project, *TINY)).returncode:
-            told = r"^Error: results\S*: (The disk is full|free disk)|report\.html: .*No space left"
+            told = (
+                r"^Error: results\S*: (The disk is full|free disk)|No space left on device.*results/\S*\.html"
+            )
+            told += r"|workflow\.html: .*No space left"
             assert re.search(told, run.stderr, re.MULTILINE), run.stderr[-3000:]
             assert hidden(project) == []
             size, refused = 2 * size, refused + 1

@@ -97,7 +97,7 @@ def test_two_subjects_from_nifti_files_to_scores(studied):
     assert {"subjects", "split-half"} < set(ceilings["kind"])
     reliability = pd.read_csv(mine("mine/reliability.csv"))
     assert set(reliability["subject"]) == {"sub-01", "sub-02"}
-    report = mine("mine/report.html").read_text()
+    report = mine("mine/workflow.html").read_text()
     words = dict.fromkeys(("masks", "tsnr", "design"), ("sub-01",))
     words |= {"reliability": ("V1 (median", "LO (median"), "rois": ("V1", "LO", "Pixels")}
     for name, expected in words.items():

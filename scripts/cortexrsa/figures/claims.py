@@ -19,6 +19,7 @@ from cortexrsa.figures.style import (
     roi_colours,
     say_how_many,
 )
+from cortexrsa.inference.claims.words import evidence, place
 
 # of measures, in the heading of their verdicts
 MEASURES = {"encoding": "encoding", "partial_rsa": "partial RSA"}
@@ -57,27 +58,6 @@ def plot_centroids(profiles: pd.DataFrame, models: dict[str, dict]) -> plt.Figur
     return figure
 
 
-def _evidence(part: pd.Series, models: dict[str, dict], measure: bool) -> str:
-    """One part of a claim in words: networks, ROI (and measure), estimate and interval, or why not."""
-    members = part["models"].split(", ")
-    seeds = [name for name in members if name in models and models[name]["family"] == "untrained"]
-    names = [models[name]["label"] if name in models else name for name in members]
-    if len(seeds) > 1:
-        names = [name for name, member in zip(names, members, strict=True) if member not in seeds]
-        names.append(f"{len(seeds)} untrained networks")
-    where = " in ".join(filter(None, (" / ".join(names), part["roi"])))
-    if measure:
-        where += f" ({part['measure']})"
-    if not np.isfinite(part["estimate"]):
-        return f"{where}: {part['reason']}" if where else part["reason"]
-    low, high = part["ci_low"], part["ci_high"]
-    decimals = 2
-    # an end of the interval that is near 0 keeps its sign
-    while decimals < 6 and any(end != 0 and round(end, decimals) == 0 for end in (low, high)):
-        decimals += 1
-    return f"{where}: {part['estimate']:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
-
-
 def _verdict_columns(claims: pd.DataFrame) -> dict[str, str]:
     """Columns of verdicts that have any, with their headings: of the claim's own measure, and of others."""
     others = {f"verdict_{measure}": name for measure, name in MEASURES.items()}
@@ -107,7 +87,7 @@ def plot_verdicts(claims: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
         for statistic, members in details.groupby("statistic", sort=False):
             lines += textwrap.wrap(f"{statistic}:", wrapped)
             for _, part in members.iterrows():
-                said = _evidence(part, models, named)
+                said = ": ".join(filter(None, (place(part, models, named), evidence(part))))
                 lines += textwrap.wrap(said, wrapped, initial_indent="  ", subsequent_indent="    ")
         statement = textwrap.wrap(overall["statement"], 27) + [f"({file})"] * several
         rows.append((claim, statement, overall, lines))

@@ -26,6 +26,9 @@ from cortexrsa.geometry.mean_rdm import mean_rdm
 from cortexrsa.geometry.rdm import select_stimuli, squareform
 from cortexrsa.inference.names import of_the_group
 
+# of an RDM in a figure, in rows and in columns
+PIXELS = 200
+
 
 def of_test_stimuli(rdms: RDMs) -> RDMs:
     """RDMs of the test stimuli alone: all that figures show, and a small part of a large data set."""
@@ -58,6 +61,16 @@ def _shown_layers(scores: pd.DataFrame, layers: list[str], rois: list[str]) -> d
         if np.isfinite(line).any():
             shown.setdefault(int(np.nanargmax(line)), []).append(f"highest in {roi}")
     return dict(sorted(shown.items()))
+
+
+def _shrunk(matrix: np.ndarray) -> np.ndarray:
+    """A matrix of at most PIXELS rows and columns: means of neighbours."""
+    if len(matrix) <= PIXELS:
+        return matrix
+    starts = np.linspace(0, len(matrix), PIXELS, endpoint=False).astype(int)
+    sizes = np.diff(np.r_[starts, len(matrix)])
+    sums = np.add.reduceat(np.add.reduceat(matrix, starts, axis=0), starts, axis=1)
+    return sums / np.outer(sizes, sizes)
 
 
 def plot_rdms(
@@ -101,7 +114,9 @@ def plot_rdms(
                 if np.isfinite(rdm).all()
                 else np.nan * np.eye(len(order))
             )
-            image = axes.imshow(ranks[np.ix_(order, order)], cmap="viridis", vmin=0, vmax=1)
+            shown = _shrunk(ranks[np.ix_(order, order)])
+            # the SVG file holds a pixel for each, and not as many as the figure has
+            image = axes.imshow(shown, cmap="viridis", vmin=0, vmax=1, interpolation="none")
             axes.set_title("\n".join(textwrap.wrap(title, 24)), fontsize=6)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)

@@ -1,0 +1,48 @@
+"""Parts of claims in words, for figures and the report."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+
+def with_interval(estimate: float, low: float, high: float) -> str:
+    """An estimate and its interval, with so many decimals that an end near 0 keeps its sign.
+
+    Examples
+    --------
+    >>> with_interval(0.15, 0.104, 0.198)
+    '0.15 [0.10, 0.20]'
+    >>> with_interval(-0.028, -0.054, -0.001)
+    '-0.028 [-0.054, -0.001]'
+    """
+    decimals = 2
+    while decimals < 6 and any(end != 0 and round(end, decimals) == 0 for end in (low, high)):
+        decimals += 1
+    return f"{estimate:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
+
+
+def place(part: pd.Series, models: dict[str, dict], measure: bool) -> str:
+    """Networks and ROI (and measure) of a part of a claim.
+
+    Parameters
+    ----------
+    part : row of `claims.csv`
+    models : label and family by model name
+    measure : whether the measure is named
+    """
+    members = part["models"].split(", ")
+    seeds = [name for name in members if name in models and models[name]["family"] == "untrained"]
+    names = [models[name]["label"] if name in models else name for name in members]
+    if len(seeds) > 1:
+        names = [name for name, member in zip(names, members, strict=True) if member not in seeds]
+        names.append(f"{len(seeds)} untrained networks")
+    where = " in ".join(filter(None, (" / ".join(names), part["roi"])))
+    return where + (f" ({part['measure']})" if measure else "")
+
+
+def evidence(part: pd.Series) -> str:
+    """Estimate and interval of a part of a claim, or why there is none."""
+    if not np.isfinite(part["estimate"]):
+        return part["reason"]
+    return with_interval(part["estimate"], part["ci_low"], part["ci_high"])
