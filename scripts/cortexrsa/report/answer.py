@@ -32,7 +32,7 @@ class Claim:
 
     Attributes
     ----------
-    file, name, statement : of the claim
+    file, name, statement : of the claim; names that stand in several files have that of the file before them
     measures : whose scores it is made of, in words
     verdicts : by the measure; of a claim of several measures, by the first of them
     reason : of the verdict, in words
@@ -59,7 +59,8 @@ def claims_of(table: pd.DataFrame, models: dict[str, dict]) -> list[Claim]:
     models : label and family by model name
     """
     found = []
-    for (file, name), rows in table.groupby(["file", "claim"], sort=False):
+    ambiguous = table.groupby("claim")["file"].nunique().max() > 1
+    for (file, claim), rows in table.groupby(["file", "claim"], sort=False):
         whole = rows[rows["statistic"] == "overall"].iloc[0]
         details = rows[rows["statistic"] != "overall"]
         named = details["measure"].nunique() > 1
@@ -73,7 +74,7 @@ def claims_of(table: pd.DataFrame, models: dict[str, dict]) -> list[Claim]:
             other: verdict for other, verdict in others.items() if verdict
         }
         said = whole["statement"], " and ".join(own), verdicts, whole["reason"], whole["registered"], parts
-        found.append(Claim(file, name, *said))
+        found.append(Claim(file, f"{file} {claim}" if ambiguous else claim, *said))
     return found
 
 
@@ -111,7 +112,7 @@ def of_the_first(claims: list[Claim]) -> str:
     verdict = next(iter(first.verdicts.values()))
     told = f"{first.name} ({first.statement}) is {verdict}"
     shown = [part for part in first.parts if part.statistic == first.parts[0].statistic][:4]
-    if not shown:
+    if not shown or verdict == "untestable":
         return f"{told}: {first.reason}."
     numbers = [f"{part.evidence} for {part.place}" if part.place else part.evidence for part in shown]
     return f"{told}. Its {shown[0].statistic}: {'; '.join(numbers)}."

@@ -64,7 +64,8 @@ def inline(svg: str, name: str, words: str) -> str:
     """
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r'\bid="', f'id="{name}-', body)
+    named = set(re.findall(r'(?:href="|url\()#([^")]+)', body))
+    body = re.sub(r' id="([^"]*)"', lambda found: f' id="{name}-{found[1]}"' * (found[1] in named), body)
     body = re.sub(r'(href="|url\()#', rf"\g<1>#{name}-", body)
     (width,) = re.findall(r'<svg[^>]*? width="([\d.]+)pt"', body)
     body = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", body, count=1)

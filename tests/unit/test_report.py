@@ -1,0 +1,141 @@
+"""The page of the report: its sentences, its places for figures, its references."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from cortexrsa.cards import load_card, merged_config
+from cortexrsa.figures.style import draw
+from cortexrsa.report import answer, methods, page
+from cortexrsa.report.figures import figure, inline
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = {
+    "a": {"label": "Net A", "family": "task-optimised"},
+    "b": {"label": "Net B", "family": "generative"},
+}
+
+
+def claims(**changes):
+    whole = {
+        "file": "f",
+        "claim": "H1",
+        "statement": "A wins",
+        "models": "",
+        "roi": "",
+        "statistic": "overall",
+    }
+    whole |= {"measure": "rsa", "estimate": np.nan, "ci_low": np.nan, "ci_high": np.nan, "p": np.nan}
+    whole |= {"p_family": 0.01, "verdict": "supported", "reason": "all parts", "registered": "not registered"}
+    whole |= {"verdict_encoding": "inconclusive", "verdict_partial_rsa": ""}
+    part = whole | {"models": "a, b", "roi": "V1", "statistic": "difference", "estimate": 0.2}
+    part |= {"ci_low": 0.1, "ci_high": 0.3}
+    return pd.DataFrame([whole | changes, part])
+
+
+def profiles(estimate=0.4):
+    rows = [
+        ("a", "V1", "held-out best layer", estimate, 0.3, 0.5),
+        ("b", "V1", "held-out best layer", 0.1, 0, 0.2),
+    ]
+    rows += [("a", "V1", "depth centroid", 0.25, 0.2, 0.3)]
+    return pd.DataFrame(rows, columns=["model", "roi", "statistic", "estimate", "ci_low", "ci_high"])
+
+
+def ceilings(attainable=0.8):
+    return pd.DataFrame([{"subject": "s1", "roi": "V1", "split": "test", "attainable": attainable}])
+
+
+def test_the_sentences_say_the_numbers():
+    (claim,) = answer.claims_of(claims(), MODELS)
+    assert claim.verdicts == {"RSA": "supported", "encoding": "inconclusive"}
+    assert answer.of_the_claims([claim]) == "Of 1 claim 1 is supported (H1)."
+    told = "H1 (A wins) is supported. Its difference: 0.20 [0.10, 0.30] for Net A / Net B in V1."
+    assert answer.of_the_first([claim]) == told
+    best = answer.best_layers(profiles(), ceilings(), MODELS)
+    assert [(each.model, each.share, each.centroid) for each in best] == [
+        ("Net A", "50 %", "0.25 [0.20, 0.30]"),
+        ("Net B", "12 %", ""),
+    ]
+    assert "that of Net A in V1 (0.40 [0.30, 0.50], 50 % of what is attainable)" in answer.of_the_best(
+        best, ["V1"]
+    )
+
+
+def test_a_claim_of_two_measures_names_them():
+    (claim,) = answer.claims_of(claims(measure="rsa, encoding", verdict_encoding=""), MODELS)
+    assert claim.verdicts == {"RSA": "supported"}
+    assert claim.measures == "RSA and encoding"
+
+
+def test_what_is_not_known_is_not_said():
+    best = answer.best_layers(profiles(np.nan), ceilings(np.nan), MODELS)
+    assert [(each.model, each.score != "", each.share) for each in best] == [
+        ("Net B", True, ""),
+        ("Net A", False, ""),
+    ]
+    assert "attainable" not in answer.of_the_best(best, ["V1"])
+    assert answer.of_the_best([], ["V1"]).startswith("No network has a score")
+    (claim,) = answer.claims_of(claims(verdict="untestable", reason="no network").iloc[:1], MODELS)
+    assert answer.of_the_first([claim]) == "H1 (A wins) is untestable: no network."
+
+
+def test_every_figure_of_the_workflow_has_its_section():
+    rules = (ROOT / "rules/figures.smk").read_text()
+    drawn = set(re.findall(r'figure\("(\w+)"', rules))
+    for path in (ROOT / "rules").glob("*.smk"):
+        drawn |= set(re.findall(r'figure\("(\w+)"', path.read_text()))
+    placed = {name for names in page.SECTIONS.values() for name in names} | {page.HEADLINE, *page.INSTEAD}
+    assert placed == drawn
+
+
+def test_a_drawing_in_a_page_keeps_its_references(tmp_path):
+    def plot():
+        from matplotlib import pyplot as plt
+
+        shown, axes = plt.subplots()
+        axes.plot([0, 1], marker="o")
+        return shown
+
+    draw(tmp_path / "tsnr.svg", tmp_path / "tsnr.png", plot)
+    made = figure(tmp_path / "tsnr.svg", ROOT)
+    identifiers = re.findall(r'\bid="([^"]+)"', made.drawing)
+    assert 0 < len(identifiers) == len(set(identifiers))
+    assert all(name.startswith("tsnr-") for name in identifiers)
+    assert set(re.findall(r'(?:href="|url\()#([^")]+)', made.drawing)) <= set(identifiers)
+    assert "<metadata" not in made.drawing
+    assert made.words in inline((tmp_path / "tsnr.svg").read_text(), "x", made.words)
+
+
+@pytest.mark.parametrize("name", ["simulated", "algonauts92", "kay2008"])
+def test_methods_and_references_of_every_kind_of_data(name):
+    config = merged_config(ROOT, [])
+    card = load_card("datasets", name, ROOT)
+    models = {model: load_card("models", model, ROOT) for model in config["models"]}
+    voxels = {} if card["loader"] == "rdms" else {"V1": 300}
+    facts = {"stimuli": {"test": 92}, "subjects": 1, "voxels": voxels, "reliability": {}}
+    text = " ".join(methods.methods(config, card, models, facts, {"numpy": "2.0"}))
+    assert "92 test stimuli and 1 subject." in text
+    assert ("300 voxels" in text) == bool(voxels)
+    wanted = methods.references(config, card)
+    entries = methods.bibtex(name, card, models, wanted, ROOT)
+    keys = re.findall(r"^@\w+\{([^,]+),$", entries, re.MULTILINE)
+    assert keys[0] == name
+    assert wanted <= set(keys)
+    assert entries.count("{") == entries.count("}")
+
+
+def test_the_library_holds_no_reference_that_nothing_uses():
+    library = re.findall(r"@\w+\{([^,]+),", (ROOT / "resources/report/references.bib").read_text())
+    source = (ROOT / "scripts/cortexrsa/report/methods.py").read_text()
+    assert all(f'"{key}"' in source for key in library)
+
+
+def test_cards_say_whom_to_cite():
+    for path in sorted((ROOT / "resources/models").glob("*.yaml")):
+        card = yaml.safe_load(path.read_text())
+        assert card.get("citation") or card.get("family") in ("untrained", "baseline"), path.name
