@@ -1,6 +1,7 @@
 """The conda environments hold the same pins as requirements.txt, and every rule has one."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -39,7 +40,8 @@ def test_same_pins(environment):
     assert pins(environment).items() <= pinned.items()
 
 
-def modules(path: Path, scripts: Path = SCRIPTS) -> set[str]:
+@functools.cache
+def modules(path: Path, scripts: Path = SCRIPTS) -> frozenset[str]:
     """Absolute names of what a file imports, anywhere in it and in whatever form."""
     package = path.relative_to(scripts).parts[:-1]
     names = set()
@@ -53,7 +55,7 @@ def modules(path: Path, scripts: Path = SCRIPTS) -> set[str]:
             names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
             names |= {argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant)}
-    return names
+    return frozenset(names)
 
 
 def packages_of(path: Path) -> set[str]:

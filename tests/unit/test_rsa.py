@@ -1,5 +1,6 @@
 """From simulated responses to scores, ceilings and verdicts, with the truth known."""
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +44,13 @@ INFERENCE = Settings(bootstrap=60, permutations=99, halves=3, ceiling_splits=6)
 
 
 def experiment(reliability=0.9, area="lo", subjects=1):
+    """Images, table and responses, of which each test has a copy of its own."""
+    images, table, responses = simulated(reliability, area, subjects)
+    return images.copy(), table.copy(), responses.copy()
+
+
+@functools.cache
+def simulated(reliability, area, subjects):
     return simulate(
         {
             "rois": {
