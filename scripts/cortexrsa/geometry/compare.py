@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cortexrsa.geometry import kendall
-from cortexrsa.geometry.ranks import ascending, centred_ranks, dense_ranks
+from cortexrsa.geometry.ranks import ascending, centred_ranks, dense_ranks, scratch_for
 from cortexrsa.geometry.rdm import n_stimuli
 from cortexrsa.geometry.registry import COMPARISONS
-from cortexrsa.geometry.threads import in_threads
+from cortexrsa.geometry.threads import in_groups, in_threads
 
 
 def usable(rdm: np.ndarray) -> bool:
@@ -69,12 +69,12 @@ def normalise(rdms: np.ndarray, comparison: str = "spearman", threads: int = 1) 
     pairs, record = rdms.shape[1], COMPARISONS[comparison]
     out = np.empty(rdms.shape)
 
-    def transform(row: int) -> None:
+    def transform(row: int, scratch: np.ndarray) -> None:
         if not usable(rdms[row]):
             out[row] = np.nan
             return
         if record.kernel == "ranks":
-            out[row] = centred_ranks(rdms[row])
+            centred_ranks(rdms[row], out[row], scratch)
         else:
             out[row] = rdms[row] - rdms[row].mean() if record.centred else rdms[row]
         if record.whitened:
@@ -83,7 +83,12 @@ def normalise(rdms: np.ndarray, comparison: str = "spearman", threads: int = 1) 
         square = (float(pairs) ** 3 - pairs) / 12 if comparison == "rho-a" else out[row] @ out[row]
         out[row] /= np.sqrt(square)
 
-    in_threads(transform, range(len(rdms)), threads)
+    def transform_all(rows: np.ndarray) -> None:
+        scratch = scratch_for(pairs)
+        for row in rows:
+            transform(row, scratch)
+
+    in_groups(transform_all, np.arange(len(rdms)), threads)
     return out
 
 

@@ -32,7 +32,9 @@ def on_scale(rdm: np.ndarray, comparison: str) -> np.ndarray:
     record = COMPARISONS[comparison]
     if record.kernel != "products":
         # ranks themselves, not scaled: their sums tie exactly
-        return centred_ranks(rdm) + (len(rdm) + 1) / 2
+        ranks = np.empty(len(rdm))
+        centred_ranks(rdm, ranks)
+        return ranks + (len(rdm) + 1) / 2
     return normalise(rdm[None], "pearson" if record.centred else "cosine")[0]
 
 

@@ -47,7 +47,7 @@ def _unpack(keys, shift, values, order, new):
         start = stop
 
 
-def _sorted_keys(values: np.ndarray) -> tuple[np.ndarray | None, np.uint64]:
+def _sorted_keys(values: np.ndarray, keys: np.ndarray | None = None) -> tuple[np.ndarray | None, np.uint64]:
     """Sorted keys of values, and how many of their low bits are the index; None where there are no keys.
 
     The high bits hold the position of the value within the range: a monotone function of it, rounding
@@ -60,7 +60,7 @@ def _sorted_keys(values: np.ndarray) -> tuple[np.ndarray | None, np.uint64]:
         scale = np.float64(2.0 ** (63 - shift)) / (high - low)
     if not np.isfinite(scale):  # one value only, a range of denormal numbers, or one too wide
         return None, np.uint64(shift)
-    keys = np.empty(len(values), np.uint64)
+    keys = np.empty(len(values), np.uint64) if keys is None else keys
     _packed_keys(values, low, scale, np.uint64(shift), keys)
     keys.sort()
     return keys, np.uint64(shift)
@@ -184,13 +184,24 @@ def _place(keys, shift, block, ordered, out):
         out[ordered[k] & mask] = ordered[k] >> shift
 
 
-def midranks(values: np.ndarray, out: np.ndarray) -> None:
+def scratch_for(k: int) -> np.ndarray:
+    """Memory for `midranks` of k values: fresh memory for each of many RDMs takes as long as the sorting."""
+    return np.empty((2, k), np.uint64)
+
+
+def midranks(values: np.ndarray, out: np.ndarray, scratch: np.ndarray | None = None) -> None:
     """Number of smaller values and of values not larger, added: (k,) finite -> `out` (k,), uint32 or float64.
 
     That is twice the midrank (from 1) less 1; over 2 k it is P(X < x) + P(X = x) / 2. k < 2**31.
+
+    Parameters
+    ----------
+    values, out : as above
+    scratch : of `scratch_for`, used by one thread at a time
     """
     values = np.ascontiguousarray(values, np.float64)
-    keys, shift = _sorted_keys(values)
+    scratch = scratch_for(len(values)) if scratch is None else scratch
+    keys, shift = _sorted_keys(values, scratch[0])
     if keys is None:
         _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
         below = np.cumsum(counts) - counts
@@ -199,13 +210,11 @@ def midranks(values: np.ndarray, out: np.ndarray) -> None:
     _keys_to_ranks(keys, shift, values)
     # so many blocks that both passes stay in the cache
     block = np.uint64(max(int(shift) - 6, 0))
-    _place(keys, shift, block, np.empty_like(keys), out)
+    _place(keys, shift, block, scratch[1], out)
 
 
-def centred_ranks(values: np.ndarray) -> np.ndarray:
-    """Midranks less their mean: (k,) finite -> (k,) float64, exact (multiples of 0.5)."""
-    ranks = np.empty(len(values))
-    midranks(values, ranks)
-    ranks -= len(values)
-    ranks *= 0.5
-    return ranks
+def centred_ranks(values: np.ndarray, out: np.ndarray, scratch: np.ndarray | None = None) -> None:
+    """Midranks less their mean: (k,) finite -> `out` (k,) float64, exact multiples of 0.5; see `midranks`."""
+    midranks(values, out, scratch)
+    out -= len(values)
+    out *= 0.5

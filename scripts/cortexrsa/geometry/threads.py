@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 
@@ -15,6 +16,11 @@ def in_threads(function: Callable, items: Iterable, threads: int) -> list:
         return [function(item) for item in items]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, items))
+
+
+def in_groups(function: Callable, items: Sequence, threads: int) -> None:
+    """Call a function of some of the items once in every thread, as for what they can share."""
+    in_threads(function, [group for group in np.array_split(items, threads) if len(group)], threads)
 
 
 @cache

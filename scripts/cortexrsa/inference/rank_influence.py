@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from cortexrsa.geometry.ranks import midranks
+from cortexrsa.geometry.ranks import midranks, scratch_for
 from cortexrsa.geometry.rdm import Rows, n_stimuli
-from cortexrsa.geometry.threads import in_threads
+from cortexrsa.geometry.threads import in_groups, in_threads
 from cortexrsa.inference.pair_groups import FEW, PARTS, STEP, TILE, PairGroups, add, summed
 
 # sums over all pairs of smaller rank are looked up in a table: exact for so many pairs, by bins that stay in
@@ -92,11 +92,13 @@ class Ranks:
         bins, k = pairs if pairs <= EXACT else BINS, len(rows)
         ranks, square, own = np.empty((k, pairs), np.uint32), np.empty(k), np.empty((k, bins))
 
-        def one(row: int) -> None:
-            midranks(rdms[rows[row]], ranks[row])
-            square[row] = _of_itself(ranks[row], own[row]) / (4.0 * pairs**3)
+        def some(group: np.ndarray) -> None:
+            scratch = scratch_for(pairs)
+            for row in group:
+                midranks(rdms[rows[row]], ranks[row], scratch)
+                square[row] = _of_itself(ranks[row], own[row]) / (4.0 * pairs**3)
 
-        in_threads(one, range(k), threads)
+        in_groups(some, np.arange(k), threads)
         return cls(ranks, bins, square, own)
 
 
