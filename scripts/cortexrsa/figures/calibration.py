@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from cortexrsa.figures.style import MARKERS, PALETTE, WIDTH
@@ -50,7 +51,9 @@ def plot_calibration(table: pd.DataFrame):
                 )
                 values = intervals[chosen].set_index("study")["coverage"].reindex(studies)
                 style = {"marker": MARKERS[k], "markersize": 4, "color": colours[k]}
-                panel.plot(range(len(studies)), values, linestyle="none", label=label, **style)
+                # side by side, so that no method hides another
+                places = np.arange(len(studies)) + 0.25 * (k - (len(methods) - 1) / 2)
+                panel.plot(places, values, linestyle="none", label=label, **style)
             if statistic.startswith("equivalence"):
                 panel.set_ylim(0, 0.1)
             else:
