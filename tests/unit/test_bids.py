@@ -184,6 +184,7 @@ def test_runs_are_in_their_order_and_chosen_by_session(folder):
     assert {run.session for run in bids.find_runs(folder, options)} == {"02"}
 
 
+@pytest.mark.slow
 def test_betas_of_one_kind_a_stimulus_are_means_over_runs(original):
     """As nilearn's fixed effects: one model a run, the effects averaged."""
     from nilearn.glm.first_level import FirstLevelModel

@@ -31,6 +31,7 @@ def volumes(shape, rois, level=30.0):
     return {"01": (image, nib.Nifti1Image(masks, image.affine))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "rois"),
     [

@@ -290,6 +290,7 @@ def test_profile_difference_within_the_bound_needs_all_depths():
     assert row["estimate"] == pytest.approx(0.3, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subjects", [4, 15])
 def test_a_difference_at_the_bound_is_rarely_called_larger(subjects):
     """Profiles that differ by just the bound: "contradicted" is wrong, and at most 2.5 % of the verdicts."""

@@ -207,6 +207,7 @@ def test_every_python_finds_the_stored_fingerprints(version):
     assert fingerprints_under(INTERPRETERS[version], SYNTAX) == STORED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", INTERPRETERS)
 def test_every_python_finds_the_same_fingerprints_of_the_workflow(version):
     here = {path.stem: fingerprint(path, ROOT) for path in (ROOT / "scripts").glob("*.py")}

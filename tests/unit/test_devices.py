@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
@@ -46,6 +47,7 @@ for layer in [*unsafe, (8, 1, 1, 2), (8, 2, 1, 2), (4, 4, 1, 2), (4, 1, 3, 2)]:
 """
 
 
+@pytest.mark.slow
 def test_gradients_of_narrow_layers_are_right_without_avx512():
     """A process that dies (of memory that PyTorch corrupted) fails too."""
     environment = os.environ | AVX2 | {"PYTHONPATH": str(ROOT / "scripts")}

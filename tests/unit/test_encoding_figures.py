@@ -56,6 +56,7 @@ def result():
     return xarray.Dataset(variables, coords)
 
 
+@pytest.mark.slow
 def test_a_voxel_shows_the_layer_that_was_best_in_training(tmp_path):
     mean = nib.Nifti1Image(np.ones((3, 3, 4), np.float32), np.diag([2.0, 2, 2, 1]))
     maps = voxel_maps(result(), "ridge", "sub-01", mean.shape, mean.affine)
@@ -137,6 +138,7 @@ def test_what_has_no_place_has_no_map():
     assert form_of([volume | {"grid": [5, 1, 1]}]) == ""
 
 
+@pytest.mark.slow
 def test_volumes_without_a_mean_lie_on_their_rois():
     maps = voxel_maps(result(), "ridge", "sub-01", (3, 3, 4), np.eye(4))
     figure = plot_maps({"net": maps}, None, MODELS, "sub-01")

@@ -165,6 +165,7 @@ def test_the_statistics_know_nothing_of_networks_scanners_and_workflows(room):
         assert packages_of(path).isdisjoint(foreign), path
 
 
+@pytest.mark.slow
 def test_no_package_brings_torch_with_it():
     """Importing the rooms of the analysis loads no torch, whatever their packages import."""
     code = (

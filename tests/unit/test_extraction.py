@@ -469,6 +469,7 @@ class Wide(torch.nn.Module):
         return self.narrow(self.wide(x).relu() + 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dissimilarity", "centred"), [("correlation", True), ("euclidean", False)])
 def test_a_projection_keeps_the_rdm_within_its_error(images, tmp_path, dissimilarity, centred):
     torch.manual_seed(0)

@@ -164,6 +164,7 @@ def is_hidden_tick(text: Text) -> bool:
 # ---- networks compared -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2, 6, 12, 40, 200])
 def test_networks_are_told_apart_at_every_number(number):
     models = some(number)

@@ -126,6 +126,7 @@ def test_least_squares_separate_is_nilearns(run, change):
         np.testing.assert_allclose(betas[trial], expected, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["trial-lss", "trial-lsa", "stimulus"])
 def test_betas_are_those_of_a_first_level_model_on_the_whole_volume(run, kind):
     volumes, events = run
@@ -265,6 +266,7 @@ def changed(row, **values):
     return change
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("kind", ["trial-lss", "trial-lsa"])
 @pytest.mark.parametrize(

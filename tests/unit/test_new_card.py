@@ -51,6 +51,7 @@ def test_a_resnet_has_its_stem_blocks_and_average():
         assert cards.canonical(card[key]) == by_hand[key]
 
 
+@pytest.mark.slow
 def test_a_vision_transformer_has_the_tokens_of_every_block():
     _, card, shapes = written(new_card.torchvision_card("vit_b_16"))
     blocks = [f"encoder.layers.encoder_layer_{k}" for k in range(12)]
@@ -108,6 +109,7 @@ def test_a_network_without_layers_of_its_own_is_one_line(tmp_path):
         new_card.card_text(new_card.hub_card(str(tmp_path), "total"), size=32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("card", "first", "blocks"),
     [

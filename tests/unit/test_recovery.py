@@ -41,6 +41,7 @@ def table(pool):
     return summarise(results).set_index(["scenario", "question"])
 
 
+@pytest.mark.slow
 def test_what_is_planted_is_found(table):
     assert table.loc[("H1 true", "H1"), "share"] > 0.8
     for question in ("H4 early", "H4 late"):
@@ -52,6 +53,7 @@ def test_what_is_planted_is_found(table):
     assert table.loc[("low-level world", "score early"), "share"] > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scenario", "question"),
     [

@@ -133,6 +133,7 @@ def test_a_roi_of_pure_noise_is_untestable():
     assert overall["reason"].str.contains("no reliable signal in LO").all()
 
 
+@pytest.mark.slow
 def test_shuffled_stimuli_give_uniform_p():
     _, _, responses = experiment()
     brain = brain_rdms(responses, "correlation")
@@ -258,6 +259,7 @@ def test_plain_bootstrap_errors_can_be_asked_for():
     assert chosen["se"].item() == pytest.approx(float(draws.std()) * np.sqrt(40 / 39), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_several_subjects_give_a_group():
     _, _, responses = experiment(subjects=4)
     brain = brain_rdms(responses, "correlation")

@@ -162,6 +162,7 @@ print(int(status["VmHWM"].split()[0]) / 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 def test_memory_does_not_grow_with_the_features_of_the_shards(tmp_path):
     peaks = []

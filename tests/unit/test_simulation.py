@@ -108,6 +108,7 @@ def test_same_seed_same_experiment_and_another_seed_another():
     assert (first[0] != other[0]).any(axis=(1, 2, 3)).all()
 
 
+@pytest.mark.slow
 def test_rois_do_not_depend_on_which_others_there_are():
     def responses(rois, roi):
         result = simulation.simulate(SMALL | {"rois": rois})[2]
@@ -227,6 +228,7 @@ def test_energy_peaks_in_the_gratings_own_channel_and_ignores_its_phase(scale, o
     assert (rectified >= 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("area", ["v1", "lo"])
 def test_tuning_follows_from_the_seed_and_not_from_the_images_passed(stimuli, area):
     images, factors = stimuli
@@ -243,6 +245,7 @@ def test_tuning_follows_from_the_seed_and_not_from_the_images_passed(stimuli, ar
     assert np.abs(np.diagonal(np.corrcoef(every.T, other.T)[:30, 30:])).mean() < 0.6
 
 
+@pytest.mark.slow
 def test_signals_are_standardised_in_the_world(stimuli):
     for patterns in (
         simulation.v1_patterns(stimuli[0], 100, 1),
@@ -253,6 +256,7 @@ def test_signals_are_standardised_in_the_world(stimuli):
         assert patterns.std(axis=0) == pytest.approx(1, abs=0.4)
 
 
+@pytest.mark.slow
 def test_v1_follows_low_level_structure_and_lo_the_category(stimuli):
     images, factors = stimuli
     # a low-level RDM that shares no code with the simulation: local amplitude of the image's gradient
@@ -271,6 +275,7 @@ def test_v1_follows_low_level_structure_and_lo_the_category(stimuli):
     assert lo_category > 0.3 > 0.25 > lo_low
 
 
+@pytest.mark.slow
 def test_lo_tolerates_a_shift_of_the_object_that_v1_does_not():
     factors = world.draw_factors(60, np.random.default_rng(0))
     shifted = factors.assign(x=-factors["x"] + 0.15 * np.sign(-factors["x"]))

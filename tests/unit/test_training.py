@@ -116,6 +116,7 @@ def test_learning_rate_warms_up_and_decays():
     assert rates[-1] < 0.002
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", list(RECIPES))
 def test_it_learns_and_says_so(corpus, objective, tmp_path):
     before = build(NETWORKS[objective], seed=1).state_dict()
@@ -154,6 +155,7 @@ def test_it_learns_and_says_so(corpus, objective, tmp_path):
     torch.testing.assert_close(one, two)
 
 
+@pytest.mark.slow
 def test_cornet_s_learns(corpus):
     network = {
         "source": "cornet_s",
@@ -177,6 +179,7 @@ def test_the_same_seed_gives_the_same_weights(corpus, objective):
     assert not equal(first, other)
 
 
+@pytest.mark.slow
 def test_labels_do_not_reach_the_others(corpus):
     shuffled = np.random.default_rng(1).permutation(corpus.index["category"])
     for objective in ("simclr", "barlow_twins", "autoencoder", "vae"):
@@ -266,6 +269,7 @@ def child(objective, folder, out, images=1920):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["simclr", "vae"])
 def test_killed_and_taken_up_it_ends_with_the_same_weights(objective, tmp_path):
     """A real process, killed by SIGKILL in its midst, and run again until it is through."""

@@ -186,6 +186,7 @@ def save(content, folder, name):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, layout in LAYOUTS.items() if layout])
 def test_a_published_layout_loads_strictly(tmp_path, name):
     if name == "vae_sd":
@@ -211,6 +212,7 @@ def test_a_published_layout_loads_strictly(tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_clip_loads_what_timm_writes(tmp_path):
     import timm
 
