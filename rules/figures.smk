@@ -140,7 +140,7 @@ rule plot_learning:
         "../envs/figures.yaml"
     threads: 1
     params:
-        settings=labels_of_models,
+        settings=labels_of_trained,
         code=code("plot_learning.py"),
     message:
         "Figure of what the networks trained for {wildcards.dataset} learned"

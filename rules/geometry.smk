@@ -108,6 +108,11 @@ rule confounds:
         settings=lambda wildcards: {
             key: CONFIGS[wildcards.study]["measures"][key]
             for key in ("confounds", "dissimilarity", "comparison")
+        }
+        | {
+            key: DATASETS[wildcards.dataset][key]
+            for key in ("background",)
+            if key in DATASETS[wildcards.dataset]
         },
         code=code("confounds.py"),
     message:

@@ -130,9 +130,7 @@ rule network_inputs:
         "../envs/networks.yaml"
     threads: 1
     params:
-        settings=lambda wildcards: {
-            model: MODELS[model]["preprocessing"] for model in cards_of(wildcards.study)
-        },
+        settings=inputs_settings,
         code=code("network_inputs.py"),
     message:
         "What the networks receive of the stimuli of {wildcards.dataset}"

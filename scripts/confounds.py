@@ -13,7 +13,8 @@ from cortexrsa.jobs import job_log, warn
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     images, stimuli = read_stimuli(snakemake.input.images, snakemake.input.stimuli)
-    rdms = confound_rdms(images, stimuli, settings["confounds"], settings["dissimilarity"])
+    around = {key: settings[key] for key in ("background",) if key in settings}
+    rdms = confound_rdms(images, stimuli, settings["confounds"], settings["dissimilarity"], **around)
     kept, table = chosen_confounds(rdms, partial_comparison(settings["comparison"]))
     for line in told(table):
         warn(f"{snakemake.wildcards.dataset}: {line}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cortexrsa import cards, doctor
 from cortexrsa.errors import InputError
+from cortexrsa.seeds import holder_of_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -46,7 +47,8 @@ def examine(studies: list[str]) -> list[doctor.Finding]:
     tell(doctor.slurm())
     finding, mirrored = doctor.mirror(config["mirror"])
     tell(finding)
-    for finding in doctor.downloads(datasets | models | corpora, ROOT / "results/downloads", mirrored):
+    holders = {holder_of_weights(name, card): card for name, card in models.items()}
+    for finding in doctor.downloads(datasets | holders | corpora, ROOT / "results/downloads", mirrored):
         tell(finding)
     return found
 

@@ -9,5 +9,6 @@ from cortexrsa.networks.settings import Preprocessing
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     images, stimuli = read_stimuli(snakemake.input.images, snakemake.input.stimuli)
-    preprocessing = {model: Preprocessing(**card) for model, card in settings.items()}
-    write_dataset(snakemake.output.inputs, effective_inputs(images, stimuli, preprocessing), settings)
+    preprocessing = {model: Preprocessing(**card) for model, card in settings["models"].items()}
+    inputs = effective_inputs(images, stimuli, preprocessing, settings["degrees"])
+    write_dataset(snakemake.output.inputs, inputs, settings)

@@ -33,7 +33,17 @@ def show(studies: list[str]) -> None:
     print(f"GPU jobs among them: {sum(gpu.values())}")
 
     results = ROOT / "results"
-    sizes = disk(datasets, traced(models, config["projection"]), config["inference"], results)
+    features = {
+        dataset: traced(
+            {
+                name: card | {"preprocessing": cards.seen_by(name, card, dataset, own)}
+                for name, card in models.items()
+            },
+            config["projection"],
+        )
+        for dataset, own in datasets.items()
+    }
+    sizes = disk(datasets, features, config["inference"], results)
     gigabytes = sizes.set_index("dataset")
     columns = ["activations", "largest", "rdms", "scores"]
     gigabytes[columns] /= 1e9

@@ -140,10 +140,11 @@ def learning_of(wildcards) -> dict:
 
 def weights_of(wildcards) -> dict:
     """The file with a network's weights, where a job makes or downloads it."""
-    if wildcards.model in TRAINED:
-        return {"weights": f"results/networks/{wildcards.model}/weights.safetensors"}
-    if "url" in MODELS[wildcards.model].get("weights", {}):
-        return {"downloads": f"results/downloads/{wildcards.model}"}
+    holder = holder_of_weights(wildcards.model, MODELS[wildcards.model])
+    if holder in TRAINED:
+        return {"weights": f"results/networks/{holder}/weights.safetensors"}
+    if "url" in MODELS[holder].get("weights", {}):
+        return {"downloads": f"results/downloads/{holder}"}
     return {}
 
 

@@ -110,9 +110,29 @@ def threads_of_study(wildcards) -> int:
     return CONFIGS[wildcards.study]["inference"]["threads"]
 
 
+def seen_by(model: str, dataset: str) -> dict:
+    """How the images of a data set become the input of a network."""
+    return cards.seen_by(model, MODELS[model], dataset, DATASETS[dataset])
+
+
+def activations_settings(model: str, dataset: str) -> dict:
+    """What of the cards makes the activations of a network to the stimuli of a data set."""
+    parts = {key: MODELS[model].get(key) for key in ("network", "weights", "layers")}
+    return parts | {"preprocessing": seen_by(model, dataset)}
+
+
+def inputs_settings(wildcards) -> dict:
+    """What networks see of the images of a data set, and how large these were in the visual field."""
+    dataset = wildcards.dataset
+    return {
+        "models": {model: seen_by(model, dataset) for model in cards_of(wildcards.study)},
+        "degrees": DATASETS[dataset].get("degrees"),
+    }
+
+
 def extraction_settings(wildcards) -> dict:
     """The model's card as far as it changes activations, and the projection where there is one."""
-    settings = part_of_model("network", "weights", "preprocessing", "layers")(wildcards)
+    settings = activations_settings(wildcards.model, wildcards.dataset)
     # a job of a study has the features of that study
     features = getattr(wildcards, "features", None) or studies.features_key(CONFIGS[wildcards.study])
     if FEATURES[features]:
@@ -149,10 +169,9 @@ def band_settings(wildcards) -> dict:
 
 def recipe_of_bands(wildcards) -> dict:
     """`recipe_of_activations` of all networks in the bands."""
-    keys = ("network", "weights", "preprocessing", "layers")
     networks = networks_of_bands(wildcards.study)
     return {
-        "settings": {name: {key: MODELS[name].get(key) for key in keys} for name in networks},
+        "settings": {name: activations_settings(name, wildcards.dataset) for name in networks},
         "projection": FEATURES[studies.features_key(CONFIGS[wildcards.study])],
         "code": code("extract.py"),
     }
@@ -179,12 +198,20 @@ def learning_settings(wildcards) -> dict:
     }
 
 
+def labels_of(models) -> dict:
+    """Label, family and number of seeds of networks, by card: what figures show of them."""
+    return {model: {key: MODELS[model][key] for key in ("label", "family", "seeds")} for model in models}
+
+
 def labels_of_models(wildcards) -> dict:
-    """Label, family and number of seeds of every network of a study: what figures show of the cards."""
-    return {
-        model: {key: MODELS[model][key] for key in ("label", "family", "seeds")}
-        for model in cards_of(wildcards.study)
-    }
+    """The same of every network of a study."""
+    return labels_of(cards_of(wildcards.study))
+
+
+def labels_of_trained(wildcards) -> dict:
+    """The same, with those that are trained for the sake of their variants."""
+    holders = {card_of(model) for model in trained_in(wildcards.study)}
+    return labels_of(sorted({*cards_of(wildcards.study), *holders}))
 
 
 @functools.cache

@@ -27,7 +27,7 @@ from cortexrsa.code import fingerprint
 from cortexrsa.errors import InputError
 from cortexrsa.geometry.registry import DISSIMILARITIES, UNITS
 from cortexrsa.jobs import errors_in
-from cortexrsa.seeds import networks_of
+from cortexrsa.seeds import card_of, holder_of_weights, networks_of
 from cortexrsa.storage import atomic_path
 
 
@@ -112,7 +112,14 @@ try:
         for name in sorted({model for content in CONFIGS.values() for model in content["models"]})
         for network, card in networks_of(name, cards.load_card("models", name, ROOT)).items()
     }
-    TRAINED = {name: card for name, card in MODELS.items() if "training" in card.get("weights", {})}
+    # those whose weights variants have, in a study or not
+    for name in sorted({card["variant_of"] for card in MODELS.values() if "variant_of" in card}):
+        MODELS |= networks_of(name, cards.load_card("models", name, ROOT))
+    TRAINED = {
+        name: card
+        for name, card in MODELS.items()
+        if "training" in card.get("weights", {}) and "variant_of" not in card
+    }
     # fixed filters: no weights, no GPU
     BASELINES = {name: card for name, card in MODELS.items() if card["family"] == "baseline"}
     CORPORA = {
@@ -137,6 +144,8 @@ try:
                     file=ORIGINS[name],
                 )
         for dataset in content["datasets"]:
+            for model in content["models"]:
+                cards.seen_by(model, MODELS[model], dataset, DATASETS[dataset])
             made = content["inference"]["standard_error"]
             if "unit" in DATASETS[dataset] and made != "one-pass":
                 raise InputError(
@@ -197,8 +206,9 @@ def models_of(study: str) -> list[str]:
 
 
 def trained_in(study: str) -> list[str]:
-    """Networks of a study that the workflow trains."""
-    return [model for model in models_of(study) if model in TRAINED]
+    """Networks that the workflow trains for a study, those included whose weights a variant has."""
+    holders = dict.fromkeys(holder_of_weights(model, MODELS[model]) for model in models_of(study))
+    return [model for model in holders if model in TRAINED]
 
 
 @functools.cache

@@ -675,7 +675,8 @@ def extract(
     Parameters
     ----------
     network : torch.nn.Module; it is put into evaluation mode on `device`
-    images : (n, H, W, 3) uint8; whole images are resized, none is cropped
+    images : (n, H, W, 3) uint8; whole images are resized, none is cropped, and those that are not square lie
+        on a square of middle grey
     layers : names of its modules in the order in which they run, see `network.named_modules()`
     size : side of the network's input, in pixels
     mean, std : of its three channels, subtracted from and divided out of images in [0, 1]

@@ -12,7 +12,7 @@ from cortexrsa.errors import InputError, suggestion
 from cortexrsa.formats import bids_names
 from cortexrsa.formats.yaml_files import read_mapping, read_yaml
 from cortexrsa.schemas import definition, validate
-from cortexrsa.seeds import networks_of
+from cortexrsa.seeds import card_of, networks_of
 from cortexrsa.storage import atomic_path
 from cortexrsa.weight_names import check_patterns
 
@@ -25,6 +25,9 @@ RESERVED = {
     "models": {"brain"},
 }
 
+
+# what a variant of a network may have of its own
+OF_VARIANTS = ("label", "description", "preprocessing", "layers", "batch_size", "resources")
 
 # beside verdicts on simulated data
 OF_SIMULATION = (
@@ -100,8 +103,18 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
     names = card_names(kind, root)
     if name not in names:
         raise InputError("card", "no such file", suggestion(name, names), file=file)
-    card = validate(kind, read_yaml(Path(root, file), file), file)
+    content = read_yaml(Path(root, file), file)
+    if kind == "models" and isinstance(content, dict) and "variant_of" in content:
+        content = _of_variant(content, names, root, file)
+    card = validate(kind, content, file)
     if kind == "models":
+        if "training" in card.get("weights", {}) and not (
+            "size" in card["preprocessing"] or "variant_of" in card
+        ):
+            expected = "size, that of the training images (a card with variant_of may have it)"
+            raise InputError(
+                "preprocessing.pixels_per_degree", "in a network that is trained here", expected, file=file
+            )
         check_patterns(card.get("weights", {}), file)
         if card["seeds"] > 1 and not {"training", "random"} & card.get("weights", {}).keys():
             raise InputError("seeds", card["seeds"], "1: these weights come without a random seed", file=file)
@@ -112,6 +125,62 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
         expected = suggestion(corpus, card_names("corpora", root))
         raise InputError("weights.training.corpus", repr(corpus), expected, file=file)
     return canonical(card)
+
+
+def _of_variant(own: dict, names: list[str], root: str | Path, file: str) -> dict:
+    """Content of the card that another one is a variant of, with what differs put in its place."""
+    base = own["variant_of"]
+    if base not in names:
+        raise InputError("variant_of", repr(base), suggestion(str(base), names), file=file)
+    of_base = f"resources/models/{base}.yaml"
+    content = read_yaml(Path(root, of_base), of_base)
+    if isinstance(content, dict) and "variant_of" in content:
+        expected = f"a card that is no variant itself: {content['variant_of']}"
+        raise InputError("variant_of", repr(base), expected, file=file)
+    validate("models", content, of_base)
+    for key in own:
+        if key not in ("variant_of", *OF_VARIANTS):
+            expected = f"what a variant may have of its own: {suggestion(key, OF_VARIANTS)}"
+            raise InputError(str(key), "an unknown key", expected, file=file)
+    for key in ("label", "preprocessing"):
+        if key not in own:
+            raise InputError(key, "nothing", "this key, which tells a variant apart", file=file)
+    if not isinstance(own["preprocessing"], dict):
+        return content | own
+    given = own["preprocessing"]
+    sized = {"size", "pixels_per_degree"}
+    kept = {
+        key: value
+        for key, value in content["preprocessing"].items()
+        if not (key in sized and sized & given.keys())
+    }
+    return content | own | {"preprocessing": kept | given}
+
+
+def seen_by(name: str, model: dict, of: str, dataset: dict) -> dict:
+    """`preprocessing` of a network for the images of a data set: what its activations depend on.
+
+    Parameters
+    ----------
+    name, model : of the network, with its card from `load_card`
+    of, dataset : of the data set, the same
+
+    Returns
+    -------
+    dict as of `networks.settings.Preprocessing`, with `background` where the data set's card has it
+
+    Raises
+    ------
+    InputError : the network has pixels a degree, and the data set's card no degrees.
+    """
+    found = dict(model["preprocessing"])
+    density = found.pop("pixels_per_degree", None)
+    if density is not None:
+        if "degrees" not in dataset:
+            expected = f"the visual angle of an image, since {card_of(name)} has pixels_per_degree"
+            raise InputError("degrees", "nothing", expected, file=f"resources/datasets/{of}.yaml")
+        found["size"] = max(1, round(density * dataset["degrees"]))
+    return found | ({"background": dataset["background"]} if "background" in dataset else {})
 
 
 def cards_of(config: dict, root: str | Path) -> tuple[dict[str, dict], dict[str, dict]]:
@@ -134,15 +203,16 @@ def untrained_control(name: str, models: dict[str, dict]) -> str | None:
 
     Returns
     -------
-    name : of the untrained network of the same architecture, else of any; the first one by name. None for
-        untrained networks and baselines
+    name : of the untrained network of the same architecture (of those with the same preprocessing, if there
+        are any), else of any; the first one by name. None for untrained networks and baselines
     """
     card = models[name]
     if card["family"] in ("untrained", "baseline"):
         return None
     untrained = sorted(other for other in models if models[other]["family"] == "untrained")
     same = [other for other in untrained if models[other]["network"]["name"] == card["network"]["name"]]
-    return next(iter(same or untrained), None)
+    alike = [other for other in same if models[other]["preprocessing"] == card["preprocessing"]]
+    return next(iter(alike or same or untrained), None)
 
 
 def generalises(card: dict) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from pathlib import Path
@@ -74,26 +75,29 @@ def count_features(card: dict) -> list[int]:
 
 def traced(models: dict[str, dict], projection: int | None = None) -> dict[str, list[int]]:
     """`count_features` of every model, at most `projection` each; each architecture is traced once."""
-    known, features = {}, {}
+    features = {}
     for name, card in models.items():
         parts = {key: card[key] for key in ("network", "preprocessing", "layers")}
-        architecture = json.dumps(parts, sort_keys=True)
-        if architecture not in known:
-            with concerning(f"resources/models/{card_of(name)}.yaml"):
-                known[architecture] = count_features(card)
-        features[name] = [min(count, projection or count) for count in known[architecture]]
+        with concerning(f"resources/models/{card_of(name)}.yaml"):
+            counts = _features_of(json.dumps(parts, sort_keys=True))
+        features[name] = [min(count, projection or count) for count in counts]
     return features
 
 
+@functools.cache
+def _features_of(architecture: str) -> list[int]:
+    return count_features(json.loads(architecture))
+
+
 def disk(
-    datasets: dict[str, dict], models: dict[str, list[int]], inference: dict, results: Path
+    datasets: dict[str, dict], models: dict[str, dict[str, list[int]]], inference: dict, results: Path
 ) -> pd.DataFrame:
     """Bytes that a study will occupy.
 
     Parameters
     ----------
     datasets : cards
-    models : name -> features of each layer
+    models : data set -> name -> features of each layer
     inference : `bootstrap` and `permutations` of the configuration
     results : folder of the results
 
@@ -107,8 +111,9 @@ def disk(
     for name, card in datasets.items():
         n = count_stimuli(name, card, results)
         count = math.nan if n is None else n
-        layers = sum(map(len, models.values()))
-        per_network = [4 * count * sum(features) for features in models.values()]
+        own = models[name].values()
+        layers = sum(map(len, own))
+        per_network = [4 * count * sum(features) for features in own]
         draws = inference["bootstrap"] + inference["permutations"]
         rows.append(
             {

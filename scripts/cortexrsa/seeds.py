@@ -35,6 +35,12 @@ def seed_of(network: str) -> int:
     return int(network.partition(SIGN)[2] or 1)
 
 
+def holder_of_weights(network: str, card: dict) -> str:
+    """The network whose weights one has: itself, or the one that it is a variant of, of the same seed."""
+    base = card.get("variant_of")
+    return network if base is None else base + network.removeprefix(card_of(network))
+
+
 def by_card(networks: dict) -> dict[str, list]:
     """What is known of single seeds, in the order of the seeds, by card."""
     found: dict[str, list] = {}

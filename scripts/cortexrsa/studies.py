@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cortexrsa.errors import InputError
 from cortexrsa.inference.settings import taken_as_fixed
+from cortexrsa.seeds import holder_of_weights
 
 # what of the configuration makes betas
 GLM_SETTINGS = (
@@ -174,7 +175,8 @@ def shared_places(config: dict, datasets: dict[str, dict], models: dict[str, dic
     for model, card in models.items():
         training = card.get("weights", {}).get("training")
         if training:
-            places |= {f"results/networks/{model}", f"results/corpora/{training['corpus']}"}
+            holder = holder_of_weights(model, card)
+            places |= {f"results/networks/{holder}", f"results/corpora/{training['corpus']}"}
     return places
 
 

@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from cortexrsa import cards, schemas
+from cortexrsa.seeds import holder_of_weights
 from support import message_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -254,7 +255,7 @@ BAD_CARDS = [
         "models/resnet18",
         "layers:",
         "layer:",
-        "layer: found an unknown key, expected one of lineage, seeds, citation, licence, trained_on, layers, "
+        "layer: found an unknown key, expected one of lineage, seeds, variant_of, citation, licence, trained_on, layers, "
         "batch_size, resources; did you mean layers?",
     ),
     (
@@ -674,3 +675,106 @@ def test_names_that_would_overwrite_other_results_are_refused(root):
 def test_the_named_file_is_the_one_that_was_read(root):
     message = message_of(cards.load_config_checked, CONFIG | {"models": [1]}, root, "studies/mine.yaml")
     assert message.startswith("studies/mine.yaml: models[0]: found 1, expected a name")
+
+
+# ---- sizes of images, and variants -------------------------------------------------------------------------
+
+VARIANT = """\
+variant_of: resnet18
+label: A network, large
+preprocessing: {size: 320}
+"""
+
+
+def write(root, name, text):
+    (root / f"resources/{name}.yaml").write_text(text)
+
+
+def test_a_variant_is_its_network_at_another_size(root):
+    write(root, "models/large", VARIANT)
+    base, large = (cards.load_card("models", name, root) for name in ("resnet18", "large"))
+    assert large["preprocessing"] == base["preprocessing"] | {"size": 320}
+    differing = {key for key in large if large[key] != base.get(key)}
+    assert differing == {"variant_of", "label", "preprocessing"}
+    assert holder_of_weights("large", large) == "resnet18"
+    assert holder_of_weights("large@3", large) == "resnet18@3"
+    assert holder_of_weights("resnet18@3", base) == "resnet18@3"
+
+
+def test_the_size_follows_from_the_visual_angle(root):
+    write(root, "models/dense", VARIANT.replace("size: 320", "pixels_per_degree: 11.2"))
+    dense, plain = (cards.load_card("models", name, root) for name in ("dense", "resnet18"))
+    world = cards.load_card("datasets", "world", root)
+    message = message_of(cards.seen_by, "dense@2", dense, "world", world)
+    assert message == (
+        "resources/datasets/world.yaml: degrees: found nothing, expected the visual angle of an image, since "
+        "dense has pixels_per_degree"
+    )
+    for degrees, size in ((20, 224), (8.4, 94)):
+        seen = cards.seen_by("dense", dense, "world", world | {"degrees": degrees})
+        # nothing else changes, so that another way to the same size reruns nothing
+        assert seen == plain["preprocessing"] | {"size": size}
+    assert cards.seen_by("a", plain, "world", world | {"background": 90})["background"] == 90
+    assert cards.seen_by("a", plain, "world", world) == plain["preprocessing"]
+
+
+def test_the_control_of_a_variant_has_its_size(root):
+    large, small = {"size": 320}, {"size": 224}
+    network = {"network": {"name": "resnet18"}}
+    models = {
+        "net": network | {"family": "task-optimised", "preprocessing": large},
+        "other": network | {"family": "untrained", "preprocessing": small},
+        "random": network | {"family": "untrained", "preprocessing": large},
+    }
+    assert cards.untrained_control("net", models) == "random"
+    models.pop("random")
+    assert cards.untrained_control("net", models) == "other"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "of: resnet18",
+            "of: resnet81",
+            "variant_of: found 'resnet81', expected one of bad, pixels, resnet18,",
+        ),
+        (
+            "of: resnet18",
+            "of: bad",
+            "variant_of: found 'bad', expected a card that is no variant itself: resnet18",
+        ),
+        ("label:", "family: generative\nlabel:", "family: found an unknown key, expected what a variant may"),
+        ("label:", "layer: [conv1]\nlabel:", "did you mean layers?"),
+        (
+            "label: A network, large\n",
+            "",
+            "label: found nothing, expected this key, which tells a variant apart",
+        ),
+        ("{size: 320}", "{size: 320, pixels_per_degree: 2}", "preprocessing: found a mapping with"),
+        ("{size: 320}", "{pixels_per_degre: 2}", "preprocessing"),
+        (
+            "{size: 320}",
+            "{pixels_per_degree: 0}",
+            "preprocessing.pixels_per_degree: found 0, expected a number > 0",
+        ),
+        ("{size: 320}", "320", "preprocessing: found 320, expected a mapping of keys to values"),
+    ],
+)
+def test_a_fault_in_a_variant_is_one_line(root, old, new, expected):
+    if "of: bad" in new:
+        write(root, "models/bad", VARIANT)
+        write(root, "models/large", VARIANT.replace(old, new))
+        assert expected in message_of(cards.load_card, "models", "large", root)
+        return
+    write(root, "models/bad", VARIANT.replace(old, new))
+    message = message_of(cards.load_card, "models", "bad", root)
+    assert message.startswith("resources/models/bad.yaml: ")
+    assert expected in message
+
+
+def test_what_is_trained_here_has_a_size_of_its_own(root):
+    write(root, "models/small", SMALL.replace("size: 64", "pixels_per_degree: 4"))
+    assert "preprocessing.pixels_per_degree: found in a" in message_of(
+        cards.load_card, "models", "small", root
+    )

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from cortexrsa.errors import InputError
 from cortexrsa.figures.quality import plot_inputs
 from cortexrsa.geometry.rdm import rdm
+from cortexrsa.networks.architectures.baselines import luminance
 from cortexrsa.networks.build import build
 from cortexrsa.networks.extraction import Projection, _row_major, extract, write_layers
 from cortexrsa.networks.inputs import effective_inputs
@@ -54,6 +55,20 @@ def test_prepare_scales_resizes_and_standardises(images):
     np.testing.assert_allclose(halved[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1], atol=1e-6)
     standard = prepare(images, Preprocessing(40, mean=[0.5, 0.4, 0.3], std=[0.2, 0.3, 0.4]))
     np.testing.assert_allclose(standard[:, 2], (images[..., 2] / 255 - 0.3) / 0.4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("shape", "sides"), [((30, 40), ((5, 5), (0, 0))), ((40, 33), ((0, 0), (3, 4)))])
+def test_images_that_are_not_square_lie_on_a_grey_square(images, shape, sides):
+    cut = images[:, : shape[0], : shape[1]]
+    padded = np.stack([np.pad(image, (*sides, (0, 0)), constant_values=100) for image in cut])
+    found = prepare(cut, Preprocessing(20, background=100))
+    torch.testing.assert_close(found, prepare(padded, Preprocessing(20)), rtol=0, atol=0)
+    # where the card says nothing the grey is the middle of the range
+    corner = prepare(cut, Preprocessing(40))[0, :, 0 if sides[0][0] else 20, 0]
+    torch.testing.assert_close(corner, torch.full((3,), 128 / 255))
+    # baselines have no way of their own
+    pixels = build({"source": "baseline", "name": "pixels"})(prepare(cut, Preprocessing(20, background=100)))
+    torch.testing.assert_close(pixels, luminance(found))
 
 
 def test_prepare_keeps_the_differences_of_contrast_between_images():
@@ -539,3 +554,10 @@ def test_the_contact_sheet_shows_the_tensors_that_enter_the_networks(images):
     assert len(figure.axes) == 2 * 3
     assert [title.split("\n")[0] for title in titles] == ["Plain", "Same, Scaled"]
     assert "resized to 12 x 12, whole image, bilinear; (x - mean) / SD" in titles[1]
+    wide = effective_inputs(
+        images[:, :30], stimuli, {"a": Preprocessing(8), "b": Preprocessing(40)}, degrees=5
+    )
+    assert [wide[name].attrs["resize"] for name in "ab"] == [
+        f"40 x 30 on a square of 40 x 40 of grey 128, {rest} pixels a degree"
+        for rest in ("resized to 8 x 8, whole image, bilinear; 1.6", "whole image; 8")
+    ]

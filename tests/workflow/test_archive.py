@@ -177,7 +177,9 @@ def test_the_plan_says_what_the_study_then_took(archived, tmp_path):
     names = ("tiny_resnet18", "tiny_simclr", "tiny_vae", "tiny_untrained", "pixels")
     features = traced({name: cards.load_card("models", name, project) for name in names})
     settings = {"bootstrap": 40, "permutations": 99}
-    (planned,) = disk(datasets, features, settings, project / "results").to_dict("records")
+    (planned,) = disk(datasets, dict.fromkeys(datasets, features), settings, project / "results").to_dict(
+        "records"
+    )
     arrays = list((archived / "results/tiny").glob("activations/*/*/*/*.npy"))
     assert planned["activations"] == sum(path.stat().st_size - 128 for path in arrays)
     assert planned["rdms"] == sum(
@@ -188,13 +190,13 @@ def test_the_plan_says_what_the_study_then_took(archived, tmp_path):
 def test_the_plan_of_a_data_set_whose_stimuli_are_not_known(tmp_path, monkeypatch):
     card = {"loader": "bids", "options": {}, "rois": {"V1": {}}}
     inference = {"bootstrap": 10, "permutations": 10}
-    table = disk({"mine": card}, {"net": [100, 10]}, inference, tmp_path)
+    table = disk({"mine": card}, {"mine": {"net": [100, 10]}}, inference, tmp_path)
     assert table["stimuli"].isna().all()
     assert table["activations"].isna().all()
     (tmp_path / "mine").mkdir()
     stimuli = pd.DataFrame({"stimulus_id": range(50), "split": "test"})
     stimuli.to_csv(tmp_path / "mine/stimuli.tsv", sep="\t", index=False)
-    (row,) = disk({"mine": card}, {"net": [100, 10]}, inference, tmp_path).to_dict("records")
+    (row,) = disk({"mine": card}, {"mine": {"net": [100, 10]}}, inference, tmp_path).to_dict("records")
     assert row["activations"] == row["largest"] == 4 * 50 * 110
     assert row["rdms"] == 8 * 2 * 50 * 49 / 2
     rest = row["rdms"] + row["scores"]

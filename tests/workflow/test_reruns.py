@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -286,3 +287,24 @@ def test_a_killed_training_goes_on_from_its_checkpoint(project):
     (project / target).unlink()
     assert snakemake(project, *TINY, "--", target).returncode == 0
     assert (project / target).read_bytes() == broken
+
+
+def test_a_variant_has_the_weights_of_its_network(rerun):
+    edit(rerun / "tiny.yaml", "tiny_simclr, ", "tiny_simclr, dense, ")
+    card = "variant_of: tiny_resnet18\nlabel: Dense\npreprocessing: {pixels_per_degree: 8.1}\n"
+    (rerun / "resources/models/dense.yaml").write_text(card)
+    assert "tiny.yaml: degrees: found nothing, expected the visual angle" in refused(rerun, *TINY, "-n")
+    edit(rerun / "resources/datasets/tiny.yaml", "loader:", "degrees: 6\nloader:")
+    # nothing is trained, and the other networks stay as they are
+    found = jobs_of("dense") | AGGREGATES | INPUTS | (LEARNING - {"tiny/learning.csv"})
+    assert rerunning(rerun) == found
+    made(rerun, *TINY, "--", place(rerun, "tiny/rdms/dense.h5"), place(rerun, "tiny/inputs.nc"))
+    record = json.loads(at(rerun, "tiny/activations/dense/1-of-1/layers.tsv.json").read_text())
+    assert record["settings"]["preprocessing"]["size"] == 49
+    weights = "networks/tiny_resnet18/weights.safetensors"
+    assert any(path.endswith(weights) for path in record["inputs"])
+    # a study of the variant alone trains its network
+    edit(rerun / "tiny.yaml", "[tiny_resnet18, tiny_simclr, dense,", "[tiny_simclr, dense,")
+    edit(rerun / "tiny.yaml", "task_optimised: [tiny_resnet18]", "task_optimised: [dense]")
+    (rerun / "results" / weights).unlink()
+    assert {weights, "tiny/rsa/dense.nc"} <= rerunning(rerun)

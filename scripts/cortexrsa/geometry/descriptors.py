@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
+from cortexrsa.formats.padding import BACKGROUND, squared
+
 # ITU-R BT.601 luma, the weights of the usual conversion to grey
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # side of the images that descriptors see, pixels; what is added to each side before filters (mirrored)
@@ -205,13 +207,16 @@ DESCRIPTORS = {
 }
 
 
-def describe(images: np.ndarray, names: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
-    """Descriptors of images.
+def describe(
+    images: np.ndarray, names: Sequence[str], background: int = BACKGROUND
+) -> dict[str, dict[str, np.ndarray]]:
+    """Descriptors of images, on squares as networks see them.
 
     Parameters
     ----------
     images : (n, H, W, 3) uint8, an array or memory map; a few are held at a time
     names : of `DESCRIPTORS`
+    background : of `formats.padding.squared`
 
     Returns
     -------
@@ -219,7 +224,7 @@ def describe(images: np.ndarray, names: Sequence[str]) -> dict[str, dict[str, np
     """
     parts = []
     for start in range(0, len(images), CHUNK):
-        seen = grey(images[start : start + CHUNK])
+        seen = grey(squared(images[start : start + CHUNK], background))
         parts.append({name: DESCRIPTORS[name].of(seen) for name in names})
     return {
         name: {

@@ -11,6 +11,7 @@ import pandas as pd
 from cortexrsa.brain.loaders.rdm_files import read_rdms_of_others, row_order, square_rdms
 from cortexrsa.errors import InputError, suggestion
 from cortexrsa.formats.arrays import load_foreign_array
+from cortexrsa.formats.padding import BACKGROUND
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare, usable
 from cortexrsa.geometry.descriptors import DESCRIPTORS, describe
@@ -25,7 +26,11 @@ COLLINEAR = 10.0
 
 
 def confound_rdms(
-    images: np.ndarray, stimuli: pd.DataFrame, wanted: Sequence[str | dict], dissimilarity: str
+    images: np.ndarray,
+    stimuli: pd.DataFrame,
+    wanted: Sequence[str | dict],
+    dissimilarity: str,
+    background: int = BACKGROUND,
 ) -> RDMs:
     """RDMs of all confounds.
 
@@ -38,6 +43,7 @@ def confound_rdms(
         with the `key` of its array (see `brain.loaders.rdm_files`); {embedding: FILE}, an .npy
         of (n, features)
     dissimilarity : of the brain's RDMs; patterns have that of the layers
+    background : grey around images that are not square, see `formats.padding.squared`
 
     Returns
     -------
@@ -51,7 +57,7 @@ def confound_rdms(
     """
     of_layers = DISSIMILARITIES[dissimilarity].of_layers
     names = [item for item in wanted if isinstance(item, str)]
-    features = describe(images, names)
+    features = describe(images, names, background)
     rows, found = [], []
     for item in wanted:
         if isinstance(item, str):

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from cortexrsa.errors import InputError
+from cortexrsa.formats.padding import squared
 from cortexrsa.networks.settings import Preprocessing
 
 
@@ -36,10 +37,11 @@ def resize(images: torch.Tensor, size: int) -> torch.Tensor:
 def prepare(
     images: np.ndarray, preprocessing: Preprocessing, device: torch.device | str = "cpu"
 ) -> torch.Tensor:
-    """Scale to [0, 1], resize the whole image, and standardise by the card's fixed mean and SD.
+    """Pad to a square, scale to [0, 1], resize, and standardise by the card's fixed mean and SD.
 
-    Nothing is cropped (a crop would cut the aperture and shift the visual field) and nothing is normalised
-    image by image (that would remove contrast).
+    Nothing is cropped (a crop would cut the aperture and shift the visual field), nothing is squeezed (that
+    would turn orientations and change shapes) and nothing is normalised image by image (that would remove
+    contrast).
 
     Parameters
     ----------
@@ -62,5 +64,6 @@ def prepare(
         raise InputError("preprocessing: interpolation", found, "bilinear")
     size = preprocessing.size
     # a copy, because a read-only memory map cannot back a tensor
-    tensor = torch.from_numpy(np.array(images)).to(device).permute(0, 3, 1, 2).float() / 255
+    squares = squared(np.array(images), preprocessing.background)
+    tensor = torch.from_numpy(squares).to(device).permute(0, 3, 1, 2).float() / 255
     return standardise(resize(tensor, size), preprocessing)

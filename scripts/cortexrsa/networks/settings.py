@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from cortexrsa.formats.padding import BACKGROUND
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -15,12 +17,14 @@ class Preprocessing:
     size : side of the input, in pixels
     mean, std : of the three channels, for images in [0, 1]; None: images stay as they are
     interpolation : bilinear, with antialiasing
+    background : grey (0 to 255) of the square in whose middle an image lies that is not square itself
     """
 
     size: int
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
     interpolation: str = "bilinear"
+    background: int = BACKGROUND
 
 
 @dataclass(frozen=True, kw_only=True)
