@@ -255,8 +255,8 @@ BAD_CARDS = [
         "models/resnet18",
         "layers:",
         "layer:",
-        "layer: found an unknown key, expected one of lineage, seeds, variant_of, citation, licence, trained_on, "
-        "layers, batch_size, resources; did you mean layers?",
+        "layer: found an unknown key, expected one of lineage, seeds, variant_of, citation, licence, "
+        "trained_on, layers, batch_size, resources; did you mean layers?",
     ),
     (
         "models/resnet18",
