@@ -19,6 +19,7 @@ from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.profile_table import summarise
 from cortexrsa.inference.settings import Settings, taken_as_fixed
+from cortexrsa.inference.shared import one_person
 from cortexrsa.inference.study import (
     model_scores,
     models_of_seeds,
@@ -50,18 +51,16 @@ with job_log(snakemake.log[0]):
         for measure in settings["measures"]
     }
 
-    def models_of(k: int, voxels: bool, people: slice = slice(None)) -> dict:
+    def models_of(k: int, voxels: bool, place: int | None = None) -> dict:
+        chosen = {name: own[k] if place is None else one_person(own[k], place) for name, own in parts.items()}
         return models_of_seeds(
-            {
-                name: model_scores(own[k].isel(subject=people), inference.seed, voxels)
-                for name, own in parts.items()
-            }
+            {name: model_scores(own, inference.seed, voxels) for name, own in chosen.items()}
         )
 
     def of_person(k: int, place: int, person: str) -> Study:
         own = primary_ceilings(ceilings[ceilings["subject"] == person])
         unknown = {roi: {"kind": "unknown"} for roi in studies[k].rois}
-        models = models_of(k, voxels=False, people=slice(place, place + 1))
+        models = models_of(k, voxels=False, place=place)
         return replace(studies[k], **models, ceilings=unknown | own, caveat="", others={}, over_voxels=None)
 
     # ROIs of other subjects cannot be compared with these: a study for each set of subjects

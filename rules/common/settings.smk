@@ -214,6 +214,11 @@ def labels_of_trained(wildcards) -> dict:
     return labels_of(sorted({*cards_of(wildcards.study), *holders}))
 
 
+def generalises(wildcards) -> str:
+    """What intervals and scores of a study are about."""
+    return cards.generalises(DATASETS[wildcards.dataset], CONFIGS[wildcards.study]["inference"]["group"])
+
+
 @functools.cache
 def registered(study: str) -> dict:
     """What to say of the registration of a study's claims, by file and claim."""
@@ -245,7 +250,7 @@ def settings_of_claims(wildcards) -> dict:
         ],
         "registered": registered(wildcards.study),
         "registration": registration.summary(registered(wildcards.study)),
-        "generalises": cards.generalises(DATASETS[wildcards.dataset]),
+        "generalises": generalises(wildcards),
         "inference": part_of_study("confidence", "seed")(wildcards),
     }
 
@@ -277,7 +282,7 @@ def settings_of_score_figures(wildcards) -> dict:
     """What figures and captions of scores and claims show of a study."""
     confidence = CONFIGS[wildcards.study]["inference"]["confidence"]
     shown = {"models": labels_of_models(wildcards), "confidence": confidence}
-    return shown | {"generalises": cards.generalises(DATASETS[wildcards.dataset])}
+    return shown | {"generalises": generalises(wildcards)}
 
 
 def controls_of_models(wildcards) -> dict:

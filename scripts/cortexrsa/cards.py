@@ -215,12 +215,13 @@ def untrained_control(name: str, models: dict[str, dict]) -> str | None:
     return next(iter(alike or same or untrained), None)
 
 
-def generalises(card: dict) -> str:
+def generalises(card: dict, group: str = "mean-score") -> str:
     """What the intervals of a data set's results are about, in words; and what simulated data cannot show.
 
     Parameters
     ----------
     card : of a data set, from `load_card`
+    group : what the score of several people is, `inference: group` of the configuration
     """
     unit, effect = card.get("unit"), card.get("subject_effect")
     stimuli = "other stimuli, each drawn for itself"
@@ -233,6 +234,9 @@ def generalises(card: dict) -> str:
         stimuli += "other stimuli of the same ones)"
     people = {"random": "and other people, where there are several", "fixed": "not other people"}
     told = f"Intervals are about {stimuli}, {people.get(effect, 'and other people, from five on')}."
+    if group == "mean-rdm":
+        told += " Where there are several people, RSA scores are those against their mean RDM (what they"
+        told += " share), not the means of their scores (a typical person)."
     return f"{told} {OF_SIMULATION}" if card["loader"] == "simulated" else told
 
 
@@ -554,7 +558,8 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
     Raises
     ------
     InputError : a fault in the configuration or in the card of one of its data sets; a name without a card;
-        a name that cannot be one; z-scores of projected features; bands of networks that are
+        a name that cannot be one; z-scores of projected features; measures that
+        are means of scores beside scores against mean RDMs; bands of networks that are
         not in the study; a fault in a file of claims, or a name in
         it that there is not.
     """
@@ -581,6 +586,10 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
         found = f"z, with a projection to {config['projection']} features"
         expected = "raw or centred, or projection: null: a projected feature has another standard deviation"
         raise InputError("measures.units", found, expected, file=file)
+    if config["inference"]["group"] == "mean-rdm" and config["measures"]["others"]:
+        found = f"{', '.join(config['measures']['others'])}, beside inference.group: mean-rdm"
+        expected = "none ([]): other measures are means of people's scores"
+        raise InputError("measures.others", found, expected, file=file)
     _check_encoding(config, file)
     claims_of(config, root, file)
     return canonical(config)

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from cortexrsa.errors import InputError
-from cortexrsa.inference.settings import taken_as_fixed
+from cortexrsa.inference.settings import MEAN_RDM, taken_as_fixed
 from cortexrsa.seeds import holder_of_weights
 
 # what of the configuration makes betas
@@ -113,11 +113,12 @@ def voxel_rdms(config: dict, dataset: str, card: dict) -> str | None:
     """Path of the brain RDMs without groups of voxels; None where voxels are taken as they are.
 
     Without responses there are no voxels, and one ROI is compared with no other. People who are drawn from a
-    population have voxels of their own each.
+    population have voxels of their own each, and those of a mean RDM have none in common.
     """
     number = config["inference"]["voxel_groups"]
     people = _subjects(card)
-    people = people > 1 and not taken_as_fixed(card.get("subject_effect"), people)
+    shared = config["inference"]["group"] == MEAN_RDM
+    people = people > 1 and (shared or not taken_as_fixed(card.get("subject_effect"), people))
     if not number or card["loader"] == "rdms" or len(card["rois"]) < 2 or people:
         return None
     dissimilarity, inference = config["measures"]["dissimilarity"], config["inference"]

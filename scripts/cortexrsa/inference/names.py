@@ -4,6 +4,8 @@
 PRIMARY, SELECTION = "test", "train"
 # the mean over all subjects
 GROUP = "group"
+# variables of a result that are of the mean RDM too, where the group is what people share
+OF_THE_MEAN = ("score", "deviations", "heldout", "heldout_deviations")
 # sets of layers from which the best is chosen (the thirds without pooled layers), and all layers weighted
 # (where the configuration wants it)
 CANDIDATES = ("all", "middle", "last", "first third", "middle third", "last third")

@@ -14,6 +14,8 @@ from cortexrsa.seeds import card_of, seed_of
 
 CONSTANT_NOTE = "constant pattern: the layer does not vary over its features or over the stimuli"
 
+MEAN_RDM_NOTE = "against the mean RDM of the subjects"
+
 
 def score_table(
     results: dict[str, xarray.Dataset], dataset: str, measure: str, settings: Settings
@@ -41,6 +43,7 @@ def score_table(
             if len(subjects) > 1:
                 units[GROUP] = group_scores(part, seed)
             for unit, scores in units.items():
+                note = MEAN_RDM_NOTE if unit == GROUP and "group_score" in part else ""
                 se, low, high = scores.evaluated().interval(settings.confidence)
                 for r, roi in enumerate(result["roi"].to_numpy()):
                     tested = split == PRIMARY
@@ -66,7 +69,7 @@ def score_table(
                                 "p_fwe": np.nan,
                                 "q_fdr": np.nan,
                                 "n_stimuli": int(part["n_stimuli"]),
-                                "note": np.where(np.isnan(scores.estimate[r]), CONSTANT_NOTE, ""),
+                                "note": np.where(np.isnan(scores.estimate[r]), CONSTANT_NOTE, note),
                             }
                         )
                     )

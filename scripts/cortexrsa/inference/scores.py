@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import xarray
 
@@ -11,7 +13,7 @@ from cortexrsa.inference import splits
 from cortexrsa.inference.against_zero import MOST_PERMUTED, p_and_null
 from cortexrsa.inference.design import Design
 from cortexrsa.inference.layer_choice import candidate_layers
-from cortexrsa.inference.names import CANDIDATES, FITTED, PRIMARY, SELECTION
+from cortexrsa.inference.names import CANDIDATES, FITTED, OF_THE_MEAN, PRIMARY, SELECTION
 from cortexrsa.inference.replication import OnePass, replication
 from cortexrsa.inference.results import (
     check_stimuli,
@@ -24,7 +26,8 @@ from cortexrsa.inference.results import (
     with_group,
 )
 from cortexrsa.inference.scores_without import scores_without
-from cortexrsa.inference.settings import Settings, few_people
+from cortexrsa.inference.settings import MEAN_RDM, Settings, few_people
+from cortexrsa.inference.shared import as_people, mean_rdms, with_test
 
 
 def score_network(
@@ -45,7 +48,8 @@ def score_network(
     comparison : see `geometry.compare.compare`
     threads : the result does not depend on it
     without : brain RDMs without groups of voxels, where these are a sample too: see `scores_without`,
-        whose variables are added for ROIs of one subject, or of subjects who are taken as they are
+        whose variables are added for ROIs of one subject, or of subjects who are taken as they are (not
+        where the group is the mean RDM: people's voxels are their own)
     design : of the stimuli, where they are not drawn one by one
 
     Returns
@@ -57,8 +61,10 @@ def score_network(
         heldout (subject, roi, candidate), heldout_deviations (replicate, subject, roi, candidate): the same
         in the primary split, of layers chosen (weights fitted) on other stimuli (the training split, or
         repeated halves);
+        group_score, group_deviations, group_heldout, group_heldout_deviations: where the group is the mean
+        RDM, values of people whose mean is its score (see `shared.as_people`);
         p (unit, roi, layer), null_maximum (permutation, unit, roi): permutation test in the primary split,
-        units are the subjects and, with several, their mean;
+        units are the subjects and, with several, the group;
         measured (subject, roi): 1 where there is an RDM, NaN elsewhere, if ROIs have subjects of their own;
         attributes: subject_effect, as in the settings; caveat, about whom or what alone claims are, if people
         or units are too few.
@@ -72,12 +78,36 @@ def score_network(
     def of_part(part: RDMs) -> xarray.Dataset:
         scores = _scores_of_part(network, part, comparison, settings, threads, design)
         subjects = scores.sizes["subject"]
+        if settings.group == MEAN_RDM:
+            return _with_shared(scores, network, part, comparison, settings, threads, design)
         alone = subjects == 1 or settings.fixed_subjects(subjects)
         if without is not None and alone and scores.sizes["roi"] > 1:
             return scores.merge(scores_without(network, part, without, comparison, settings, threads, design))
         return scores
 
     return over_parts(brain, of_part)
+
+
+def _with_shared(
+    scores: xarray.Dataset,
+    network: RDMs,
+    brain: RDMs,
+    comparison: str,
+    settings: Settings,
+    threads: int,
+    design: Design | None,
+) -> xarray.Dataset:
+    """Scores of single people, and of the group those against its mean RDM: see `shared.as_people`."""
+    subjects = [str(subject) for subject in scores["subject"].to_numpy()]
+    if len(subjects) == 1:
+        return scores.assign({f"group_{name}": scores[name] for name in OF_THE_MEAN})
+    fixed = settings.fixed_subjects(len(subjects))
+    mean, others = mean_rdms(brain, comparison)
+    found = _scores_of_part(network, mean, comparison, settings, threads, design)
+    # the spread over people needs no test
+    untested = replace(settings, permutations=1)
+    without = None if fixed else _scores_of_part(network, others, comparison, untested, threads, design)
+    return with_test(scores, found).assign(as_people(found, without, subjects))
 
 
 def _scores_of_part(

@@ -7,6 +7,9 @@ from dataclasses import dataclass, fields
 from cortexrsa.inference.smallest import PEOPLE
 
 STANDARD_ERRORS = ("one-pass", "resampled", "bootstrap")
+# what the group's score is: mean of people's scores, or score against the mean of their RDMs
+MEAN_RDM = "mean-rdm"
+GROUPS = ("mean-score", MEAN_RDM)
 # intervals over fewer people cover too seldom (docs/statistics.md), so these are taken as they are
 FEWEST_PEOPLE = PEOPLE.needed
 
@@ -38,6 +41,7 @@ class Settings:
     confidence : of intervals
     standard_error : one of `STANDARD_ERRORS`, see docs/statistics.md
     seed : of all random numbers
+    group : one of `GROUPS`
     subject_effect : random, or fixed: claims do not generalise over subjects; None: random from five subjects
         on
     unit, categories : of the data set's card, see `design.design_of`
@@ -52,6 +56,7 @@ class Settings:
     confidence: float = 0.95
     standard_error: str = "one-pass"
     seed: int = 1
+    group: str = "mean-score"
     subject_effect: str | None = None
     unit: str | dict | None = None
     categories: str = "random"

@@ -68,18 +68,23 @@ def parts_of(result: xarray.Dataset) -> list[xarray.Dataset]:
 def group_scores(
     part: xarray.Dataset, seed: int, which: str = "score", subject: int | None = None
 ) -> Replicated:
-    """Scores of all subjects' mean, or of one subject: of all layers, or which="heldout".
+    """Scores of the group, or of one subject: of all layers, or which="heldout".
+
+    The group's is the mean over subjects, or the score against their mean RDM where the result has it.
 
     Parameters
     ----------
     part : one split of `scores.score_network`
     seed : of draws of subjects, shared by all models
     """
-    deviations = part["deviations" if which == "score" else "heldout_deviations"].to_numpy()
+    names = [which, "deviations" if which == "score" else "heldout_deviations"]
+    if subject is None and f"group_{which}" in part:
+        names = [f"group_{name}" for name in names]
+    scores, deviations = (part[name].to_numpy() for name in names)
     stimuli = Replicates.unpacked(part["replicates"].to_numpy())
     chosen = slice(None) if subject is None else slice(subject, subject + 1)
     return over_subjects(
-        part[which].to_numpy()[chosen],
+        scores[chosen],
         deviations[: sum(stimuli.sizes), chosen].astype(np.float64),
         stimuli,
         seed,

@@ -9,13 +9,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.design import Design
 from cortexrsa.inference.errors import over_subjects
 from cortexrsa.inference.families import p_values
+from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.permutation import permutation_null
 from cortexrsa.inference.replication import OnePass
+from cortexrsa.inference.scores import score_network
+from cortexrsa.inference.settings import GROUPS, MEAN_RDM, Settings
+from cortexrsa.inference.shared import mean_rdms
+from cortexrsa.inference.study import group_scores
 from cortexrsa.jobs import progress
 
 CODE, VOXELS = 6, 40
@@ -25,7 +31,9 @@ CATEGORIES, IMAGES = 12, 10
 FRAMES, BLOCK, LAG = 240, 20, 10
 # of codes: of a category; from a frame to the next
 SHARES, CORRELATIONS = (0.0, 0.3, 0.6), (0.5, 0.8, 0.95)
-PEOPLE = (2, 3, 4, 5, 15)
+PEOPLE, STIMULI = (2, 3, 4, 5, 15), 80
+# draws of other stimuli, over which the truth of people who are taken as they are is averaged
+OTHER_STIMULI = 30
 
 
 def _codes(design: str, strength: float, random: np.random.Generator, means: np.ndarray | None) -> np.ndarray:
@@ -121,29 +129,59 @@ def rejections(
     ]
 
 
-def people(subjects: int, simulations: int, seed: int = 0) -> list[dict]:
-    """Coverage of 95 % intervals over stimuli and people whose scores differ (80 stimuli)."""
-    method = OnePass(80, 0)
+def _seen_by(tunings: list[np.ndarray], random: np.random.Generator) -> tuple[RDMs, RDMs]:
+    """RDMs of people with these tunings, and of a network, to new stimuli."""
     weights = np.random.default_rng(99).normal(size=(CODE, VOXELS))
-    found = []
+    codes = random.normal(size=(STIMULI, CODE))
+    patterns = pd.DataFrame({"stimulus_id": [f"{k}" for k in range(STIMULI)], "split": PRIMARY})
+    noise = 4 * random.normal(size=(len(tunings), STIMULI, VOXELS))
+    own = np.stack([rdm(codes @ tuning + each) for tuning, each in zip(tunings, noise, strict=True)])
+    table = pd.DataFrame({"subject": [f"{k}" for k in range(len(own))], "roi": "ROI"})
+    layer = pd.DataFrame({"layer": ["layer"], "layer_index": [0], "depth": [0.0]})
+    network = RDMs(rdm(codes @ weights)[None], layer, patterns, "correlation")
+    return RDMs(own, table, patterns, "correlation"), network
+
+
+def _expected(tunings: list[np.ndarray], random: np.random.Generator) -> dict[str, float]:
+    """Scores that these people have on average over other stimuli."""
+    found = {group: [] for group in GROUPS}
+    for _ in range(OTHER_STIMULI):
+        brain, network = _seen_by(tunings, random)
+        for group, rdms in ((GROUPS[0], brain), (MEAN_RDM, mean_rdms(brain, "spearman")[0])):
+            found[group].append(compare(rdms.dissimilarities, network.dissimilarities).mean())
+    return {group: float(np.mean(values)) for group, values in found.items()}
+
+
+def people(subjects: int, simulations: int, seed: int = 0) -> list[dict]:
+    """Coverage of 95 % intervals of people whose scores differ (80 stimuli).
+
+    Of people who are drawn, the truth is the mean over all studies; of people who are taken as they are, the
+    mean over other stimuli.
+    """
+    effects = ("random", "fixed")
+    found = {(group, effect): [] for group in GROUPS for effect in effects}
     with progress(simulations, "studies") as bar:
         for study in range(simulations):
             random = np.random.default_rng([seed, study])
-            codes = random.normal(size=(80, CODE))
-            brain = [
-                rdm(
-                    codes @ random.normal(size=(CODE, VOXELS)) * random.uniform(0.2, 1.8)
-                    + 4 * random.normal(size=(80, VOXELS))
-                )
-                for _ in range(subjects)
-            ]
-            values = method.similarity(np.stack(brain), rdm(codes @ weights)[None], "spearman")
-            estimate = over_subjects(*values, method.replicates, study).evaluated()
-            found.append(np.ravel([estimate.value, *estimate.interval(1 - LEVEL)]))
+            gains = random.uniform(0.2, 1.8, size=subjects)
+            tunings = [gain * random.normal(size=(CODE, VOXELS)) for gain in gains]
+            brain, network = _seen_by(tunings, random)
+            expected = _expected(tunings, random)
+            for group, effect in found:
+                settings = Settings(permutations=1, halves=1, group=group, subject_effect=effect, seed=study)
+                result = score_network(network, brain, "spearman", settings)
+                scores = group_scores(result.sel(split=PRIMARY), study)
+                _, low, high = np.ravel(scores.evaluated().interval(1 - LEVEL))
+                found[group, effect].append((scores.estimate.item(), low, high, expected[group]))
             bar.update(1)
-    score, _, low, high = np.array(found).T
-    covered = (low <= score.mean()) & (score.mean() <= high)
-    return [_row(f"{subjects} people", "interval of a mean score", "random", list(covered), 1 - LEVEL)]
+    rows = []
+    for (group, effect), values in found.items():
+        score, low, high, expected = np.array(values).T
+        truth = score.mean() if effect == "random" else expected
+        covered = (low <= truth) & (truth <= high)
+        statistic = "interval of a mean score" if group != MEAN_RDM else "interval of the mean RDM's score"
+        rows.append(_row(f"{subjects} people", statistic, effect, list(covered), 1 - LEVEL))
+    return rows
 
 
 def calibrated(simulations: int, permutations: int) -> pd.DataFrame:

@@ -69,6 +69,23 @@ def of_repeats(reliability: Estimate, attainable: Estimate, confidence: float) -
     )
 
 
+def of_mean_rdm(lower: Replicated, people: int, confidence: float) -> Ceiling:
+    """Ceiling of scores against the mean RDM of several people, from the lower bound of theirs.
+
+    Of people whose RDMs have the pairwise similarity r, the mean RDM of m has the reliability
+    m r / (1 + (m - 1) r) (Spearman 1910 and Brown 1910), the similarity to that of other m people; the
+    geometry that all share attains its root.
+    """
+
+    def reliability(values: np.ndarray) -> np.ndarray:
+        r = attainable_of_people(values, people) ** 2
+        return people * r / (1 + (people - 1) * r)
+
+    found = lower.apply(reliability).evaluated()
+    attainable = lower.apply(lambda values: np.sqrt(reliability(values))).evaluated()
+    return of_repeats(found, attainable, confidence)
+
+
 def _attainable(found: Estimate, confidence: float) -> dict[str, float]:
     _, low, high = found.interval(confidence)
     return {

@@ -8,7 +8,7 @@ from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.mean_rdm import on_scale, sum_of_rdms
 from cortexrsa.geometry.rdm import Rows
 from cortexrsa.inference.ceilings.bounds import Ceiling, of_people
-from cortexrsa.inference.errors import over_subjects
+from cortexrsa.inference.errors import Replicated, over_subjects
 from cortexrsa.inference.replication import Replication
 from cortexrsa.inference.settings import Settings
 
@@ -18,14 +18,14 @@ def references(total: np.ndarray, own: np.ndarray, subjects: int) -> np.ndarray:
     return np.stack([(total - own) / (subjects - 1), total / subjects])
 
 
-def subject_ceiling(
+def bounds_of_people(
     brain: np.ndarray | Rows,
     replication: Replication,
     comparison: str,
     settings: Settings,
     threads: int = 1,
-) -> Ceiling:
-    """Ceiling from several subjects.
+) -> tuple[Replicated, Replicated]:
+    """Lower and upper bound of the mean score of several subjects.
 
     upper = mean over subjects of the similarity to the mean RDM of all, lower = the same to the mean RDM of
     the others (Nili et al. 2014, doi:10.1371/journal.pcbi.1003553). The similarities of the subjects have
@@ -51,7 +51,19 @@ def subject_ceiling(
     fixed = settings.fixed_subjects(count)
     bounds = over_subjects(scores, deviations, replication.replicates, settings.seed, fixed)
     lower, upper = (bounds.apply(lambda values, k=k: values[..., k]) for k in range(2))
-    return of_people(lower, upper, count, settings.confidence)
+    return lower, upper
+
+
+def subject_ceiling(
+    brain: np.ndarray | Rows,
+    replication: Replication,
+    comparison: str,
+    settings: Settings,
+    threads: int = 1,
+) -> Ceiling:
+    """Ceiling of the mean score of several subjects; see `bounds_of_people`."""
+    bounds = bounds_of_people(brain, replication, comparison, settings, threads)
+    return of_people(*bounds, len(brain), settings.confidence)
 
 
 def published_ceilings(brain: np.ndarray | Rows, comparison: str) -> list[dict]:

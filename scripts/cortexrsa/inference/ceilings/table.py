@@ -15,14 +15,14 @@ from cortexrsa.formats.responses import runs_of
 from cortexrsa.geometry.crossnobis import prepared
 from cortexrsa.geometry.regions import trials_of
 from cortexrsa.geometry.registry import DISSIMILARITIES
-from cortexrsa.inference.ceilings.bounds import Ceiling
+from cortexrsa.inference.ceilings.bounds import Ceiling, of_mean_rdm, of_people
 from cortexrsa.inference.ceilings.moments import moment_ceiling
 from cortexrsa.inference.ceilings.repeats import split_half_ceiling, voxel_half_ceiling
-from cortexrsa.inference.ceilings.subjects import published_ceilings, subject_ceiling
+from cortexrsa.inference.ceilings.subjects import bounds_of_people, published_ceilings
 from cortexrsa.inference.design import Design
 from cortexrsa.inference.names import GROUP
 from cortexrsa.inference.replication import Replication, replication
-from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.settings import MEAN_RDM, Settings
 from cortexrsa.inference.splits import brain_rows, parts_of, splits_of
 
 ASSUMES = {
@@ -32,6 +32,8 @@ ASSUMES = {
     "tables",
     "subjects-unscaled-squared": "as subjects-unscaled, the mean of the squared similarities; for comparison "
     "with published tables of explained variance",
+    MEAN_RDM: "subjects share one geometry and have independent errors; reliability is the similarity of the "
+    "mean RDMs of two groups of as many people, attainable that of the shared geometry with one",
     "split-half": "repeats differ by independent noise; reliability is the similarity of two measurements of "
     "this quality, attainable that of the noiseless RDM with this one",
     "moments": "training and test images share the variance of signal and of noise; reliability is the "
@@ -146,17 +148,21 @@ def ceiling_table(
         for r, roi in enumerate(rois):
             found = []
             fixed = settings.fixed_subjects(len(subjects))
-            if len(subjects) > 1 and (not fixed or responses is None):
+            shared = settings.group == MEAN_RDM
+            if len(subjects) > 1 and (shared or not fixed or responses is None):
                 own = targets.take(range(r, len(targets), len(rois)))
-                bounds = subject_ceiling(own, methods[split], comparison, settings, threads)
-                found.append({"subject": GROUP, "kind": "subjects"} | bounds.known())
-                # after it: the first row of the group is the primary one
+                lower, upper = bounds_of_people(own, methods[split], comparison, settings, threads)
+                bounds = {"subjects": of_people(lower, upper, len(subjects), settings.confidence)}
+                # the first row of the group is the primary one
+                if shared:
+                    bounds = {MEAN_RDM: of_mean_rdm(lower, len(subjects), settings.confidence)} | bounds
+                found += [{"subject": GROUP, "kind": kind} | own.known() for kind, own in bounds.items()]
                 found += [{"subject": GROUP} | row for row in published_ceilings(own, comparison)]
             if responses is not None:
                 for subject in subjects:
                     place = subject, roi, split
                     found += _of_one(part, responses, place, methods, comparison, settings, threads)
-            if len(subjects) > 1 and fixed and responses is not None:
+            if len(subjects) > 1 and fixed and responses is not None and not shared:
                 found += mean_over_subjects(found)
             for bounds in found or [{"subject": subjects[0], "kind": "unknown"}]:
                 rows.append({"dataset": dataset, "roi": roi, "split": split, "measure": comparison} | bounds)

@@ -27,6 +27,7 @@ from cortexrsa.inference.claims.verdicts import (
 from cortexrsa.inference.families import false_discovery_q
 from cortexrsa.inference.holm import holm
 from cortexrsa.inference.names import PRIMARY
+from cortexrsa.inference.settings import MEAN_RDM
 
 SENSES = ("greater", "less", "equivalent", "at_least", "at_most")
 
@@ -151,7 +152,7 @@ def _no_signal(study: Study, roi: str) -> str:
         text += (
             f". A layer does score above 0 there (smallest p_fwe {smallest:.2g}): the permutation test takes "
         )
-        if ceiling["kind"] == "subjects":
+        if ceiling["kind"] in ("subjects", MEAN_RDM):
             text += "these people as they are, while the ceiling's interval generalises to other people too"
         else:
             text += (
