@@ -19,11 +19,11 @@ from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.profile_table import summarise
 from cortexrsa.inference.settings import Settings, taken_as_fixed
-from cortexrsa.inference.shared import one_person
 from cortexrsa.inference.study import (
     model_scores,
     models_of_seeds,
     of_rois,
+    one_person,
     parts_of,
     read_results,
     reliability_ceilings,

@@ -176,6 +176,7 @@ def test_configuration_gets_its_defaults_and_keeps_what_is_set(root):
         "ceiling_splits": 50,
         "confidence": 0.95,
         "fitted": False,
+        "group": "mean-score",
         "halves": 10,
         "permutations": 5000,
         "seed": 3,

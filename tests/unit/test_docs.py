@@ -1,6 +1,7 @@
 """What the documentation shows is true: examples validate, layers exist, links lead somewhere."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,15 @@ def example(page: str) -> dict:
     return card
 
 
-def test_the_model_card_of_the_docs_is_valid_and_its_layers_exist():
-    card = cards.validate("models", example("add-a-model.md"), "docs/add-a-model.md")
+def test_the_model_cards_of_the_docs_are_valid_and_their_layers_exist(tmp_path):
+    plain, variant = examples("add-a-model.md")
+    card = cards.validate("models", plain, "docs/add-a-model.md")
     assert set(card["layers"]) <= set(dict(build(card["network"]).named_modules()))
+    folder = tmp_path / "resources/models"
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / f"resources/models/{variant['variant_of']}.yaml", folder)
+    (folder / "dense.yaml").write_text(yaml.safe_dump(variant))
+    assert cards.load_card("models", "dense", tmp_path)["preprocessing"]["pixels_per_degree"] == 11.2
 
 
 def test_the_dataset_card_of_the_docs_is_valid():

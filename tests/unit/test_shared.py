@@ -14,8 +14,7 @@ from cortexrsa.inference.ceilings.table import ceiling_table
 from cortexrsa.inference.score_table import score_table
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.shared import one_person
-from cortexrsa.inference.study import group_scores, model_scores
+from cortexrsa.inference.study import group_scores, model_scores, one_person
 
 N, PEOPLE = 30, 6
 SHARED = Settings(permutations=199, halves=2, group="mean-rdm", confidence=0.9)

@@ -81,9 +81,3 @@ def with_test(result: xarray.Dataset, mean: xarray.Dataset) -> xarray.Dataset:
         values.loc[{"unit": GROUP}] = mean[name].isel(unit=0, drop=True)
         own[name] = values
     return own
-
-
-def one_person(result: xarray.Dataset, place: int) -> xarray.Dataset:
-    """The result of one of the people alone."""
-    own = result.drop_vars([f"group_{name}" for name in OF_THE_MEAN], errors="ignore")
-    return own.isel(subject=slice(place, place + 1))

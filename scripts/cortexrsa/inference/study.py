@@ -11,7 +11,7 @@ import xarray
 
 from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.inference.errors import Replicated, Replicates, over_subjects
-from cortexrsa.inference.names import PRIMARY, of_the_group
+from cortexrsa.inference.names import OF_THE_MEAN, PRIMARY, of_the_group
 from cortexrsa.inference.seeds import over_seeds
 from cortexrsa.inference.settings import taken_as_fixed
 from cortexrsa.inference.voxels import over_voxels
@@ -90,6 +90,12 @@ def group_scores(
         seed,
         taken_as_fixed(part.attrs.get("subject_effect"), part.sizes["subject"]),
     )
+
+
+def one_person(result: xarray.Dataset, place: int) -> xarray.Dataset:
+    """The result of one of the people alone."""
+    own = result.drop_vars([f"group_{name}" for name in OF_THE_MEAN], errors="ignore")
+    return own.isel(subject=slice(place, place + 1))
 
 
 def model_scores(result: xarray.Dataset, seed: int, voxels: bool = False) -> ModelScores:

@@ -28,11 +28,14 @@ from cortexrsa.validation.responses import responses_of
 ROIS = ("early", "late")
 CODE, FEATURES, VOXELS, LAYERS, TRAINING = 8, 60, 100, 8, 12
 LEVEL = 0.05
-# depth of the layer that each ROI holds, and the reliability of its mean responses
+# SD of the log of the contrasts of images, by which layers and responses scale
+CONTRAST = 0.5
+# depth of the layer that each ROI holds, the reliability of its mean responses, and the SD of log contrasts
 TRUTHS = {
-    "same layer": ((0.5, 0.5), (0.6, 0.6)),
-    "other layers": ((0.4, 0.6), (0.6, 0.6)),
-    "same layer, unequal noise": ((0.5, 0.5), (0.9, 0.2)),
+    "same layer": ((0.5, 0.5), (0.6, 0.6), 0.0),
+    "other layers": ((0.4, 0.6), (0.6, 0.6), 0.0),
+    "same layer, unequal noise": ((0.5, 0.5), (0.9, 0.2), 0.0),
+    "same layer, unequal noise, contrasts": ((0.5, 0.5), (0.9, 0.2), CONTRAST),
 }
 STATISTICS = {
     "difference of depth centroids": Reading("centroid", "network", ("late",)),
@@ -67,14 +70,16 @@ class World:
     def sample(self, n: int, random: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray]]:
         """Layers (layers, n, features) and trials of either ROI (n, 2, voxels) in a study of its own."""
         early, late = random.normal(size=(2, n, CODE))
+        depths_of_rois, reliabilities, contrast = TRUTHS[self.truth]
+        gains = np.exp(contrast * random.normal(size=(n, 1))) if contrast else 1.0
 
         def codes(depth: float) -> np.ndarray:
-            return np.hstack([np.sqrt(1 - depth) * early, np.sqrt(depth) * late])
+            return gains * np.hstack([np.sqrt(1 - depth) * early, np.sqrt(depth) * late])
 
         depths = np.linspace(0.05, 0.95, LAYERS)
         layers = np.stack([codes(depth) @ mixing for depth, mixing in zip(depths, self.mixing, strict=True)])
         responses = []
-        for depth, reliability in zip(*TRUTHS[self.truth], strict=True):
+        for depth, reliability in zip(depths_of_rois, reliabilities, strict=True):
             signal = codes(depth) @ random.normal(size=(2 * CODE, VOXELS))
             noise = np.sqrt(2 * (1 / reliability - 1)) * signal.std(axis=0)
             trials = signal + noise * random.normal(size=(2, *signal.shape))
