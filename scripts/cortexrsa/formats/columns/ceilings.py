@@ -5,7 +5,9 @@ from cortexrsa.formats.tables import Column, Table
 CEILINGS = Table(
     {
         "dataset": Column("text", "name of the data set's card"),
-        "subject": Column("text", "name of the subject; group: mean over the subjects"),
+        "subject": Column(
+            "text", "name of the subject; group: mean over the subjects, or their mean RDM (kind mean-rdm)"
+        ),
         "roi": Column("text", "region of interest"),
         "split": Column("text", "train or test stimuli"),
         "measure": Column("text", "comparison of the RDMs"),
@@ -24,8 +26,8 @@ CEILINGS = Table(
         "upper_ci_high": Column("number", "upper limit of its confidence interval", unit="as score"),
         "reliability": Column(
             "number",
-            "of repeats: similarity of two measurements of this quality, which a perfect model exceeds; "
-            "missing without them",
+            "of repeats (of the mean RDM: over people): similarity of two measurements of this quality, which "
+            "a perfect model exceeds; missing without them",
             unit="as score",
         ),
         "reliability_ci_low": Column("number", "lower limit of its confidence interval", unit="as score"),

@@ -5,7 +5,9 @@ from cortexrsa.formats.tables import Column, Table
 SCORES = Table(
     {
         "dataset": Column("text", "name of the data set's card"),
-        "subject": Column("text", "name of the subject; group: mean over the subjects"),
+        "subject": Column(
+            "text", "name of the subject; group: mean over the subjects, or their mean RDM (inference: group)"
+        ),
         "roi": Column("text", "region of interest"),
         "model": Column("text", "name of the network's card"),
         "seed": Column("integer", "which of the card's random seeds, from 1"),
