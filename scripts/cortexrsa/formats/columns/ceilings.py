@@ -26,8 +26,8 @@ CEILINGS = Table(
         "upper_ci_high": Column("number", "upper limit of its confidence interval", unit="as score"),
         "reliability": Column(
             "number",
-            "of repeats (of the mean RDM: over people): similarity of two measurements of this quality, which "
-            "a perfect model exceeds; missing without them",
+            "of repeats (of the mean RDM: over people): similarity of two measurements of this quality, "
+            "which a perfect model exceeds; missing without them",
             unit="as score",
         ),
         "reliability_ci_low": Column("number", "lower limit of its confidence interval", unit="as score"),
