@@ -121,6 +121,11 @@ def test_methods_and_references_of_every_kind_of_data(name):
     text = " ".join(methods.methods(config, card, models, facts, {"numpy": "2.0"}))
     assert "92 test stimuli and 1 subject." in text
     assert ("300 voxels" in text) == bool(voxels)
+    sizes = {card["preprocessing"]["size"] for card in models.values()}
+    assert all(f"{size} x {size} pixels (" in text for size in sizes)
+    assert "a square of grey 128" in text
+    pair = methods.methods(config, card, models, facts | {"subjects": 2}, {})[3]
+    assert pair.endswith("The score of several subjects is the mean of their scores.")
     wanted = methods.references(config, card)
     entries = methods.bibtex(name, card, models, wanted, ROOT)
     keys = re.findall(r"^@\w+\{([^,]+),$", entries, re.MULTILINE)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from cortexrsa.cards import seen_by
+from cortexrsa.formats.padding import BACKGROUND
 from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES, UNITS
+from cortexrsa.inference.settings import MEAN_RDM
 
 ERRORS = {
     "one-pass": "Standard errors follow from the influence of every stimulus and of every pair of stimuli "
@@ -38,8 +41,8 @@ def methods(config: dict, dataset: dict, models: dict[str, dict], facts: dict, v
         voxels = ", ".join(f"{roi} ({count} voxels)" for roi, count in facts["voxels"].items())
         data += f" The regions of interest are {voxels}."
     labels = ", ".join(card["label"] for card in models.values())
-    networks = f"The networks and baselines are {labels}. Features of a layer are taken "
-    networks += f"{UNITS[measures['units']]}."
+    networks = f"The networks and baselines are {labels}. {_images(dataset, models)} Features of a layer are "
+    networks += f"taken {UNITS[measures['units']]}."
     distance = DISSIMILARITIES[measures["dissimilarity"]]
     geometry = "Representational dissimilarity matrices hold the dissimilarity of the response patterns of "
     geometry += f"every pair of stimuli ({_lower(distance.meaning)}). They are compared by "
@@ -51,7 +54,28 @@ def methods(config: dict, dataset: dict, models: dict[str, dict], facts: dict, v
     )
     errors += "for all layers of all networks within a region of interest."
     software = ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
+    if facts["subjects"] > 1:
+        group = "the mean of their scores"
+        if inference["group"] == MEAN_RDM:
+            group = "the score against the mean of their dissimilarity matrices"
+        errors += f" The score of several subjects is {group}."
     return [data, networks, geometry, errors, f"The analysis was run with {software}."]
+
+
+def _images(dataset: dict, models: dict[str, dict]) -> str:
+    """What is done to the images before networks see them."""
+    sizes: dict[int, list[str]] = {}
+    for name, card in models.items():
+        sizes.setdefault(seen_by(name, card, "", dataset)["size"], []).append(card["label"])
+    told = "; ".join(
+        f"{size} x {size} pixels ({', '.join(labels)})" for size, labels in sorted(sizes.items())
+    )
+    angle = f", which cover {dataset['degrees']:g} degrees of visual angle," if "degrees" in dataset else ""
+    grey = dataset.get("background", BACKGROUND)
+    return (
+        f"They see whole images{angle} resized to {told}; an image that is not square lies in the middle of "
+        f"a square of grey {grey} (of 255)."
+    )
 
 
 def entry(key: str, citation: str) -> str:

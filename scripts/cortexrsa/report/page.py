@@ -152,7 +152,7 @@ def page(config: dict, dataset: str, root: Path, results: Path) -> str:
         named=listed(rois) if len(rois) <= MOST else f"{len(rois)} regions of the brain",
         headline=figure(headline, root) if headline.is_file() else None,
         facts=known,
-        generalises=generalises(datasets[dataset]),
+        generalises=generalises(datasets[dataset], config["inference"]["group"]),
         warnings=_warnings(folder),
         sections=_sections(folder, root),
         networks=_networks(models, _table(folder / "learning.csv", LEARNING)),
