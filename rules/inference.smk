@@ -20,7 +20,9 @@ rule rsa:
         mem_mb=memory_of_rsa,
         runtime=runtime_of_rsa,
     params:
-        settings=inference_settings("bootstrap", "permutations", "halves", "fitted", "group", "standard_error", "seed"),
+        settings=inference_settings(
+            "bootstrap", "permutations", "halves", "fitted", "group", "standard_error", "seed"
+        ),
         code=code("rsa.py"),
     message:
         "RSA of {wildcards.model} with {wildcards.dataset}"
@@ -134,7 +136,9 @@ rule ceilings:
         mem_mb=scaled_with_input(4000, 7),
         runtime=scaled(60),
     params:
-        settings=inference_settings("bootstrap", "ceiling_splits", "confidence", "group", "standard_error", "seed"),
+        settings=inference_settings(
+            "bootstrap", "ceiling_splits", "confidence", "group", "standard_error", "seed"
+        ),
         code=code("ceilings.py"),
     message:
         "Noise ceilings of {wildcards.dataset}"
