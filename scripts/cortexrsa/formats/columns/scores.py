@@ -32,7 +32,7 @@ SCORES = Table(
             "number", "the same, by Benjamini and Hochberg's false discovery rate", unit="0 to 1"
         ),
         "n_stimuli": Column("integer", "number of stimuli of the split", unit="stimuli"),
-        "note": Column("text", "why a score is missing; empty otherwise"),
+        "note": Column("text", "why a score is missing, or that it is against the mean RDM; empty otherwise"),
     },
     file="{dataset}/scores.csv",
     row="a subject or the group, ROI, layer of a network (of one of its seeds), and split",
