@@ -297,6 +297,8 @@ EXPECTED = [
     ("shuffled responses", "H1", ["supported", "contradicted"], "null"),
     ("shuffled responses", "H4 early", ["supported", "contradicted"], "null"),
     ("shuffled responses", "H4 late", ["supported", "contradicted"], "null"),
+    ("no label codes", "score late", ["significant"], "found"),
+    ("no label codes", "H4 late", ["supported"], "found"),
     ("no label codes", "H1", ["supported"], "found"),
     ("generative world", "H4 early", ["contradicted"], "found"),
     ("generative world", "H4 late", ["contradicted"], "found"),
