@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -105,18 +106,21 @@ def start(project: Path, *arguments: str, **environment: str) -> subprocess.Pope
         )
 
 
-def killed_twice(project: Path, *arguments: str, **environment: str) -> set[str]:
+def killed_twice(
+    project: Path, *arguments: str, together: Iterable[str] = (), **environment: str
+) -> set[str]:
     """Run Snakemake to its end, while every script is killed twice, see workflow/killed/sitecustomize.py.
 
-    Once it dies with Snakemake, which is then started again, once alone, to be retried. Returns the deaths,
-    as `script.1` and `script.2`.
+    A script is retried; the first time, those of `together` die with Snakemake, which is then started again.
+    Returns the deaths, as `script.1` and `script.2`.
     """
     deaths = project / "deaths"
     deaths.mkdir()
     environment |= {"PYTHONPATH": str(HERE / "killed"), "FAULTS_FOLDER": str(deaths)}
+    environment |= {"FAULTS_TOGETHER": " ".join(together)}
     log = project / "snakemake.log"
     log.touch()
-    words = ["--cores", "2", "--retries", "1", *arguments]
+    words = ["--cores", "2", "--retries", "2", *arguments]
     while (code := exit_code(words, project, os.environ | environment, (log, log))) == -signal.SIGKILL:
         shutil.rmtree(project / ".snakemake/locks")
     assert code == 0, log.read_text()[-3000:]

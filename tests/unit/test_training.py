@@ -4,7 +4,6 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -23,6 +22,7 @@ from cortexrsa.networks.settings import Preprocessing, Recipe
 from cortexrsa.networks.streaming import Corpus
 from cortexrsa.networks.training import Training, checkpoint_key, learning_rate, train
 from cortexrsa.networks.weights import load_weights
+from forked import ended, process
 
 ROOT = Path(__file__).resolve().parents[2]
 PREPROCESSING = Preprocessing(16, mean=[0.5] * 3, std=[0.25] * 3)
@@ -241,32 +241,20 @@ def test_held_out_images_are_not_trained_on(corpus):
 
 # ---- killed at any moment --------------------------------------------------------------------------------
 
-CHILD = """
-import json, sys
-sys.path[:0] = [{scripts!r}, {tests!r}]
-import test_training as t
-from safetensors.torch import save_file
-network, metrics = t.run({objective!r}, t.gratings(), {checkpoints!r}, images_seen={images})
-save_file(network.state_dict(), {out!r})
-metrics.to_csv({out!r} + ".csv", index=False)
-"""
+
+def save_trained(objective, checkpoints, out):
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    network, metrics = run(objective, gratings(), checkpoints, images_seen=1920)
+    save_file(network.state_dict(), out)
+    metrics.to_csv(f"{out}.csv", index=False)
 
 
-def child(objective, folder, out, images=1920):
-    code = CHILD.format(
-        scripts=str(ROOT / "scripts"),
-        tests=str(ROOT / "tests/unit"),
-        objective=objective,
-        checkpoints=str(folder),
-        out=str(out),
-        images=images,
-    )
-    return subprocess.Popen(
-        [sys.executable, "-c", code],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def child(objective, checkpoints, out):
+    started = process(save_trained, objective, checkpoints, out)
+    started.start()
+    return started
 
 
 @pytest.mark.slow
@@ -279,16 +267,16 @@ def test_killed_and_taken_up_it_ends_with_the_same_weights(objective, tmp_path):
     deadline = time.monotonic() + 600
     # at the first checkpoint there are 19 twentieths to go
     while not list((tmp_path / "b").glob("*/last.ckpt")):
-        assert started.poll() is None, "the training was through before it could be killed"
+        assert started.is_alive(), "the training was through before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    started.send_signal(signal.SIGKILL)
-    assert started.wait() == -signal.SIGKILL
+    started.kill()
+    assert ended(started) == -signal.SIGKILL
     assert not broken.exists()
     (checkpoint,) = (tmp_path / "b").glob("*/last.ckpt")
     assert 0 < torch.load(checkpoint, weights_only=True)["global_step"] < 60
-    assert child(objective, tmp_path / "b", broken).wait(600) == 0
-    assert whole.wait(600) == 0
+    assert ended(child(objective, tmp_path / "b", broken)) == 0
+    assert ended(whole) == 0
     expected, found = load_file(unbroken), load_file(broken)
     assert all(torch.equal(expected[key], found[key]) for key in expected)
     # curves and metrics have no seam either

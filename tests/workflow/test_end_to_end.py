@@ -477,7 +477,8 @@ def test_real_study(project):
     study = ("--configfile", "studies/algonauts92.yaml", "small.yaml")
     mirror = {"CORTEXRSA_MIRROR": str(MIRROR)} if MIRROR.is_dir() else {}
     # the reading stages killed, with Snakemake and alone: what follows is as if they had not been
-    deaths = killed_twice(project, *study, "--", "results/algonauts92/rdms/brain-published.h5", **mirror)
+    target = "results/algonauts92/rdms/brain-published.h5"
+    deaths = killed_twice(project, *study, "--", target, together=("fetch", "read_rdm_dataset"), **mirror)
     assert deaths == {f"{stage}.{k}" for stage in ("fetch", "read_rdm_dataset") for k in (1, 2)}
     made(project, *study, **mirror)
 

@@ -99,9 +99,14 @@ def hidden(project: Path) -> list[Path]:
     return [path for path in (project / "results").rglob(".*") if path.name != ".snakemake_timestamp"]
 
 
-def test_jobs_and_snakemake_killed_at_every_stage(project, finished):
-    """On one core, where the finished study had two: the same bytes all the same."""
-    assert killed_twice(project, *TINY, "--cores", "1") == {
+def test_jobs_killed_at_every_stage_and_snakemake_at_some(project, finished):
+    """On one core, where the finished study had two: the same bytes all the same.
+
+    Snakemake dies with a job of each kind of result: a folder, weights with a checkpoint, activations that
+    stand beside each other, arrays, one table, several, figures, and the last of all.
+    """
+    together = ("simulate", "train", "extract", "rsa", "scores", "claims", "plot_scores", "collect_warnings")
+    assert killed_twice(project, *TINY, "--cores", "1", together=together) == {
         f"{stage}.{k}" for stage in STAGES for k in (1, 2)
     }
     assert differences(project, finished) == []
@@ -162,7 +167,7 @@ def test_the_list_of_a_folder_of_images_killed(project, tmp_path):
         "untrained: null}}\n"
     )
     target = "results/corpora/pictures/index.tsv"
-    deaths = killed_twice(project, *TINY, "other.yaml", "--", target)
+    deaths = killed_twice(project, *TINY, "other.yaml", "--", target, together=["index_corpus"])
     assert deaths == {"index_corpus.1", "index_corpus.2"}
     assert len((project / target).read_text().splitlines()) == 201
     assert hidden(project) == []

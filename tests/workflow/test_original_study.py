@@ -74,10 +74,10 @@ def kay(project):
 
 def test_averages_go_through_the_whole_workflow(kay):
     # the reading stages killed, with Snakemake and alone
-    deaths = killed_twice(
-        kay, "--configfile", "study.yaml", "--", place(kay, "small/responses.nc", "study.yaml")
-    )
-    assert deaths == {f"{stage}.{k}" for stage in ("fetch", "read_kay") for k in (1, 2)}
+    target = place(kay, "small/responses.nc", "study.yaml")
+    stages = ("fetch", "read_kay")
+    deaths = killed_twice(kay, "--configfile", "study.yaml", "--", target, together=stages)
+    assert deaths == {f"{stage}.{k}" for stage in stages for k in (1, 2)}
     made(kay, "--configfile", "study.yaml")
     results = functools.partial(at, kay, configfile="study.yaml")
     scores = pd.read_csv(results("small/scores.csv"))

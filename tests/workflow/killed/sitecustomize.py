@@ -1,8 +1,8 @@
 """Scripts of the workflow kill themselves; Python runs this at its start where PYTHONPATH names the folder.
 
 Each script dies twice, at moments at which most could go wrong. First as it is about to give a finished file
-its final name, with Snakemake and all other jobs; then alone, as it is about to name its second file or, if
-there is none, to end. FAULTS_FOLDER counts the deaths.
+its final name, if FAULTS_TOGETHER names it with Snakemake and all other jobs; then alone, as it is about to
+name its second file or, if there is none, to end. FAULTS_FOLDER counts the deaths.
 """
 
 import atexit
@@ -14,7 +14,7 @@ from pathlib import Path
 rename, calls = os.replace, 0
 
 
-def die(death: int, kill, target: int) -> None:
+def die(death: int) -> None:
     """Kill for the `death`th time, if this is a script of the workflow and it has died once less."""
     path = Path(sys.argv[0])
     if path.parts[-3:-1] == (".snakemake", "scripts"):
@@ -22,18 +22,18 @@ def die(death: int, kill, target: int) -> None:
         folder = Path(os.environ["FAULTS_FOLDER"])
         if len(list(folder.glob(f"{script}.*"))) == death - 1:
             (folder / f"{script}.{death}").touch()
-            kill(target, signal.SIGKILL)
+            if death == 1 and script in os.environ["FAULTS_TOGETHER"].split():
+                os.killpg(os.getpgrp(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def replace(source, destination, **options):
     global calls
     calls += 1
-    if calls == 1:
-        die(1, os.killpg, os.getpgrp())
-    if calls == 2:
-        die(2, os.kill, os.getpid())
+    if calls <= 2:
+        die(calls)
     rename(source, destination, **options)
 
 
 os.replace = replace
-atexit.register(lambda: die(2, os.kill, os.getpid()))
+atexit.register(die, 2)
