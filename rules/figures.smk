@@ -248,9 +248,11 @@ rule plot_measures:
         unpack(learning_of),
         measures=f"{RESULTS}/measures.csv",
         ranks=f"{RESULTS}/measure_ranks.csv",
+        variance=f"{RESULTS}/rdm_variance.csv",
     output:
         **figure("measures", "Measures", "profiles under every measure"),
         **figure("measure_ranks", "Measures", "ranks under every measure"),
+        **figure("rdm_variance", "Measures", "unique and shared variance"),
     log:
         f"{LOGS}/plot_measures.log",
     benchmark:

@@ -93,6 +93,7 @@ rule measure_tables:
     output:
         measures=f"{RESULTS}/measures.csv",
         ranks=f"{RESULTS}/measure_ranks.csv",
+        variance=f"{RESULTS}/rdm_variance.csv",
     log:
         f"{LOGS}/measure_tables.log",
     benchmark:

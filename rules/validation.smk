@@ -126,6 +126,30 @@ rule calibration_encoding:
         "../scripts/calibrate_encoding.py"
 
 
+rule calibration_low_level:
+    output:
+        table="results/calibration/low-level-{stimuli}-stimuli.csv",
+    log:
+        "results/logs/calibration/low-level-{stimuli}.log",
+    benchmark:
+        "results/benchmarks/calibration/low-level-{stimuli}.tsv"
+    wildcard_constraints:
+        stimuli=r"\d+",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(2000),
+        runtime=scaled(60),
+    params:
+        settings={"worlds": 60, "seed": 0, "claims": cards.claim_files.load_claims("measures", ROOT)},
+        code=code("calibrate_low_level.py"),
+    message:
+        "Claims beyond low-level descriptors where there is nothing beyond: {wildcards.stimuli} stimuli"
+    script:
+        "../scripts/calibrate_low_level.py"
+
+
 rule calibration_bounds:
     output:
         table="results/calibration/bounds-{stimuli}-stimuli.csv",

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from cortexrsa.formats.columns.measures import MEASURE_RANKS, MEASURES
+from cortexrsa.formats.columns.measures import MEASURE_RANKS, MEASURES, RDM_VARIANCE
 from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.formats.tables import write_table
+from cortexrsa.inference.explained_table import rdm_variance_table
 from cortexrsa.inference.measure_tables import measures_table, ranks_table
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import read_results
@@ -35,3 +36,6 @@ with job_log(snakemake.log[0]):
     write_table(snakemake.output.measures, table, settings, MEASURES)
     ranks = ranks_table({"rsa": own} | others, dataset, inference)
     write_table(snakemake.output.ranks, ranks, settings, MEASURE_RANKS)
+    # errors over the same stimuli as those of RSA
+    variance = rdm_variance_table(own, dataset, inference)
+    write_table(snakemake.output.variance, variance, settings, RDM_VARIANCE)

@@ -3,6 +3,7 @@
 from cortexrsa.errors import concerning
 from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.rdms import read_rdms
+from cortexrsa.inference.explained import sources_of
 from cortexrsa.inference.measures import Sources, measure_network
 from cortexrsa.inference.settings import Settings
 from cortexrsa.jobs import job_log
@@ -11,13 +12,16 @@ with job_log(snakemake.log[0]):
     settings, given = snakemake.params.settings, snakemake.input
     # of many stimuli they are too large to be in memory together
     network, brain = (read_rdms(path, in_memory=False) for path in (given.network, given.brain))
-    confounds = read_rdms(given.confounds).dissimilarities if given.get("confounds") else None
+    confounds, families = None, ()
+    if given.get("confounds"):
+        read = read_rdms(given.confounds)
+        confounds, families = read.dissimilarities, sources_of(read)
     inference = Settings(**settings["inference"])
     with concerning(given.network):
         distances = None
         if given.get("brain_distances"):
             paths = given.network_distances, given.brain_distances
             distances = tuple(read_rdms(path, in_memory=False) for path in paths)
-        data = Sources(network, brain, settings["comparison"], confounds, distances)
+        data = Sources(network, brain, settings["comparison"], confounds, distances, families)
         scores = measure_network(data, settings["measures"], inference, snakemake.threads)
     write_dataset(snakemake.output.scores, scores, settings)

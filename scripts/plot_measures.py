@@ -1,8 +1,8 @@
 """Figures of all measures."""
 
-from cortexrsa.figures.measures import plot_measure_profiles, plot_measure_ranks
+from cortexrsa.figures.measures import plot_measure_profiles, plot_measure_ranks, plot_rdm_variance
 from cortexrsa.figures.style import draw, marked
-from cortexrsa.formats.columns.measures import MEASURE_RANKS, MEASURES
+from cortexrsa.formats.columns.measures import MEASURE_RANKS, MEASURES, RDM_VARIANCE
 from cortexrsa.formats.tables import read_table
 from cortexrsa.jobs import job_log
 
@@ -13,3 +13,5 @@ with job_log(snakemake.log[0]):
     draw(out.measures_svg, out.measures_png, plot_measure_profiles, profiles, models)
     ranks = read_table(snakemake.input.ranks, MEASURE_RANKS)
     draw(out.measure_ranks_svg, out.measure_ranks_png, plot_measure_ranks, ranks, models)
+    variance = read_table(snakemake.input.variance, RDM_VARIANCE)
+    draw(out.rdm_variance_svg, out.rdm_variance_png, plot_rdm_variance, variance, models)

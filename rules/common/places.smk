@@ -264,8 +264,8 @@ def results_of(study: str, dataset: str) -> list[str]:
         figures += ["encoding", *(["encoding_maps"] if has_space(dataset) else [])]
         tables.append("encoding")
     if measured_in(study):
-        figures += ["measures", "measure_ranks"]
-        tables += ["measures", "measure_ranks"]
+        figures += ["measures", "measure_ranks", "rdm_variance"]
+        tables += ["measures", "measure_ranks", "rdm_variance"]
     if takes_confounds(study):
         tables.append("confounds")
     if CONFIGS[study]["encoding"]["bands"] and has_responses(dataset):

@@ -113,6 +113,11 @@ def _check_statistic(statistic: dict, field: str, file: str) -> set[str]:
         raise InputError(
             f"{field}.roi", "a list", "one ROI, or {mean: [...]}; compare alone joins several", file=file
         )
+    if kind not in SCORES and any(
+        "new_seed" in _keys(own.get("network"))
+        for own in (statistic, statistic.get("of", {}), statistic.get("with", {}))
+    ):
+        raise InputError(f"{field}.network", f"new_seed of a {kind}", f"of {', '.join(SCORES)}", file=file)
     if kind == "correlation" and ("depth" in statistic or "centred" in statistic):
         raise InputError(
             f"{field}.{'depth' if 'depth' in statistic else 'centred'}",

@@ -107,7 +107,7 @@ def sets_in(value: object) -> list[tuple[str, object]]:
             found += sets_in(item)
             continue
         for one in item if isinstance(item, list) else [item]:
-            chosen = one.get("mean", one) if isinstance(one, dict) else one
+            chosen = one.get("mean", one.get("new_seed", one)) if isinstance(one, dict) else one
             # the first or second of a pair is no set
             if not (isinstance(chosen, dict) and "pair" in chosen):
                 found.append(("roi" if key == "roi" else "network", chosen))

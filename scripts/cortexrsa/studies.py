@@ -21,7 +21,7 @@ GLM_SETTINGS = (
     *("slice_time_ref", "smoothing"),
 )
 # those of `geometry.registry.MEASURES` that compare Gram matrices
-GRAM_MEASURES = ("cka", "cka_debiased", "nbs", "procrustes")
+GRAM_MEASURES = ("cka", "cka_debiased", "nbs", "procrustes", "spectral")
 # loaders of raw BOLD, simulated or not
 RAW_BOLD = ("simulated", "bids")
 PUBLISHED = "published"

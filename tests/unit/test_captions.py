@@ -47,6 +47,7 @@ def test_every_interval_has_the_confidence_of_the_run():
         "measures",
         "profiles",
         "ranks",
+        "rdm_variance",
         "rois",
         "verdicts",
     }

@@ -14,6 +14,7 @@ from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.terms import Scope, label_of, terms
 from cortexrsa.inference.claims.values import NoValue, value_of
 from cortexrsa.inference.layer_choice import candidate_layers
+from cortexrsa.inference.study import models_of_seeds
 from support import UNKNOWN, message_of
 
 MENDED = {"original_study": load_claims("original_study", ROOT)}
@@ -94,6 +95,11 @@ BAD = [
         "[{id: A, statement: so, statistic: {score: best, network: vae, roi: V1, measure: rsa}, "
         "expect: {same_sign: {measure: [rsa, encoding]}}}]",
         "A.statistic: found a measure beside same_sign, expected none: those of same_sign take turns",
+    ),
+    (
+        "[{id: A, statement: so, statistic: {profile: centroid, network: {new_seed: vae}, roi: V1}, "
+        "expect: less}]",
+        "A.statistic.network: found new_seed of a centroid, expected of score, slope, curvature",
     ),
 ]
 
@@ -177,6 +183,21 @@ def test_the_mean_of_a_family_generalises_over_lineages():
     of.cast = Cast(cast.families, {}, {}, dict.fromkeys(names[:3], "one") | dict.fromkeys(names[3:], "two"))
     with pytest.raises(NoValue, match="2 independent lineages of networks in a family, of at least 5"):
         value_of(of, terms(family, Scope(of.cast)))
+
+
+def test_a_new_seed_has_the_error_of_a_prediction():
+    networks = {"net": network(EARLY, LATE, seed=1)}
+    networks |= {f"net@{k}": network(EARLY + 0.05 * k, LATE, seed=k) for k in range(2, 5)}
+    of = study(**models_of_seeds(networks))
+    widths = []
+    for chosen in ({"mean": ["net"]}, {"new_seed": "net"}):
+        value = value_of(of, terms({"score": "best", "roi": "V1", "network": chosen}, Scope(of.cast)))
+        assert value.value == pytest.approx(0.5 + 0.05 * 9 / 4)
+        widths.append(np.diff(value.limits(0.95)).item())
+    # of 4 seeds: s^2 (1 + 1/4) in the place of s^2 / 4
+    assert widths[1] == pytest.approx(np.sqrt(5) * widths[0], rel=0.05)
+    with pytest.raises(NoValue, match="vae has one random seed, which does not tell how much others differ"):
+        estimate_of({"score": "best", "roi": "V1", "network": {"new_seed": "vae"}})
 
 
 def test_errors_of_a_contrast_are_those_of_the_shared_replicates():

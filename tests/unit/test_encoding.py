@@ -220,7 +220,13 @@ def test_null_is_that_of_relabelled_stimuli():
     x, y = generator.normal(size=(2, 12, 5))
     orders = generator.permuted(np.tile(np.arange(12), (4, 1)), axis=1)
     expected = [Correlations.of(x, y[order]).r.mean() for order in orders]
-    assert np.allclose(Correlations.of(x, y).null(orders), expected)
+    assert np.allclose(Correlations.of(x, y).null([np.arange(12)], [orders]), expected)
+    # within parts, of which each takes its own responses
+    parts = [np.arange(5), np.arange(5, 12)]
+    inside = [generator.permuted(np.tile(np.arange(len(part)), (4, 1)), axis=1) for part in parts]
+    whole = np.concatenate([inside[0], inside[1] + 5], axis=1)
+    expected = [Correlations.of(x, y[order]).r.mean() for order in whole]
+    assert np.allclose(Correlations.of(x, y).null(parts, inside), expected)
 
 
 def test_p_is_uniform_without_a_relation():
@@ -230,7 +236,7 @@ def test_p_is_uniform_without_a_relation():
         x, y = generator.normal(size=(2, 15, 3))
         found = Correlations.of(x, y)
         orders = generator.permuted(np.tile(np.arange(15), (99, 1)), axis=1)
-        p.append((np.sum(found.null(orders) >= found.r.mean()) + 1) / 100)
+        p.append((np.sum(found.null([np.arange(15)], [orders]) >= found.r.mean()) + 1) / 100)
     assert stats.kstest(p, "uniform").pvalue > 0.01
     assert np.mean(np.array(p) <= 0.05) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
 
@@ -328,7 +334,7 @@ def region_of(test, train, repeats=None, minimum=0.1):
 
 def scored(region, predicted):
     everything = np.arange(len(predicted))
-    return region.score(predicted, [everything], [everything[None]])
+    return region.score(predicted, predicted, [everything], [everything[None]])
 
 
 SOURCES = {

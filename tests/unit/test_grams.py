@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial import procrustes
+from sklearn.linear_model import Ridge
 
 from cortexrsa.formats.rdms import RDMs
-from cortexrsa.geometry import grams
+from cortexrsa.geometry import grams, spectral
 from cortexrsa.geometry.rdm import Rows, rdm
 from cortexrsa.geometry.registry import MEASURES
+from cortexrsa.inference.errors import Replicated
 from cortexrsa.inference.measures import OfGrams, Sources, measure_network
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.settings import Settings
@@ -179,11 +181,46 @@ def test_a_network_under_every_measure(subjects, split):
     np.testing.assert_array_equal(alone["score"][0], found["score"].sel(measure="spearman"))
 
 
+def test_the_spectral_prediction_is_what_ridge_regression_reaches():
+    """On a population of stimuli of which half as many are drawn, by scikit-learn."""
+    random = np.random.default_rng(5)
+    n, alpha = 120, spectral.ALPHAS[5]
+    x = random.standard_normal((n, 60)) * np.arange(1, 61) ** -0.7
+    y = x[:, :20] @ random.standard_normal((20, 3)) + 0.5 * random.standard_normal((n, 3))
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    ridge = alpha * (x**2).sum() / n
+    errors = []
+    for _ in range(150):
+        drawn = random.integers(0, n, n // 2)
+        fitted = Ridge(ridge, fit_intercept=False).fit(x[drawn], y[drawn]).predict(x)
+        errors.append(((fitted - y) ** 2).sum() / (y**2).sum())
+    found = spectral.predicted_r2(x @ x.T, (y @ y.T)[None], np.array([alpha]))[0]
+    assert 0.3 < found < 0.9
+    assert found == pytest.approx(1 - np.mean(errors), abs=0.02)
+    # of all regularisations the best
+    assert spectral.predicted_r2(x @ x.T, (y @ y.T)[None])[0] >= found
+
+
+def test_errors_of_the_spectral_prediction_are_those_of_the_jackknife(monkeypatch):
+    x, y = patterns(n=24)
+    monkeypatch.setattr(spectral, "GROUPS", 24)
+    found, influence = grams.similarities(distances(x)[None], distances(y)[None], "spectral")
+    without = []
+    for left in range(24):
+        kept = np.delete(np.arange(24), left)
+        without.append(grams.similarities(distances(x[kept])[None], distances(y[kept])[None], "spectral")[0])
+    jackknife = 23 * np.var(without)
+    method = OfGrams(24)
+    deviations = influence[:, 0, 0] / 24
+    rows = Replicated(found[0, 0], found[0, 0] + deviations, method.replicates)
+    assert rows.evaluated().variance == pytest.approx(jackknife)
+
+
 def test_a_layer_that_does_not_vary_has_no_score():
     x, y = patterns()
     keep = np.ones(len(x), bool)
     rows = Rows(np.stack([distances(x)]), keep), Rows(np.stack([distances(y), 0 * distances(y)]), keep)
-    for measure in ("cka", "nbs", "procrustes"):
+    for measure in ("cka", "nbs", "procrustes", "spectral"):
         scores, influence = grams.similarities(*rows, measure)
         assert np.isfinite(scores[0, 0])
         assert np.isnan(scores[0, 1])

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cortexrsa.figures.measures import plot_measure_profiles, plot_measure_ranks
-from cortexrsa.formats.columns.measures import MEASURE_RANKS, MEASURES
+from cortexrsa.figures.measures import plot_measure_profiles, plot_measure_ranks, plot_rdm_variance
+from cortexrsa.formats.columns.measures import MEASURE_RANKS, MEASURES, RDM_VARIANCE
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import write_table
 from cortexrsa.geometry.rdm import rdm
+from cortexrsa.inference.explained_table import rdm_variance_table
 from cortexrsa.inference.measure_tables import kendalls_w, measures_table, ranks_table
 from cortexrsa.inference.measures import Sources, measure_network
 from cortexrsa.inference.score_table import score_table
@@ -53,7 +54,9 @@ def results():
     for name, weight in (("net", 3.0), ("other", 1.0), ("other@2", 1.0), ("noise", 0.0)):
         features = [weight * truth + random.standard_normal((n, 4)) for _ in range(2)]
         network = made(features, layers, "correlation"), made(features, layers, "euclidean")
-        data = Sources(network[0], brain[0], "spearman", confound, (network[1], brain[1]))
+        data = Sources(
+            network[0], brain[0], "spearman", confound, (network[1], brain[1]), families=("descriptors",)
+        )
         found[name] = measure_network(data, ["spearman", *NAMES], SETTINGS)
         rsa[name] = score_network(network[0], brain[0], "spearman", SETTINGS)
     by_measure = {
@@ -104,6 +107,26 @@ def test_ranks_under_every_measure_and_their_agreement(results, tmp_path):
     alone = ranks_table({"rsa": {"net": results["spearman"]["net"]}}, "data", SETTINGS)
     assert alone["w"].isna().all()
     assert "need two networks" in plot_measure_ranks(alone, MODELS).axes[0].texts[0].get_text()
+
+
+def test_unique_and_shared_variance(results, tmp_path):
+    table = rdm_variance_table(results["spearman"], "data", SETTINGS)
+    write_table(tmp_path / "rdm_variance.csv", table, {}, RDM_VARIANCE)
+    # networks, one of two seeds; two ROIs; together and two sources
+    assert len(table) == 4 * 2 * 3
+    rows = table.set_index(["model", "seed", "roi", "source"])
+    for place, whole in rows.xs("together", level="source").iterrows():
+        network, others = (rows.loc[(*place, source)] for source in ("network", "descriptors"))
+        assert network["unique"] == pytest.approx(whole["r2"] - others["r2"])
+        assert network["shared"] == pytest.approx(others["shared"])
+        assert whole["shared"] == pytest.approx(network["shared"])
+        assert network["unique_low"] < network["unique"] < network["unique_high"]
+    mean = table.query("source == 'network'").groupby("model")["unique"].mean()
+    assert mean["net"] > 0.2 > mean["noise"] + 0.15
+    assert len(plot_rdm_variance(table, MODELS).axes) == 2
+    nothing = rdm_variance_table({}, "data", SETTINGS)
+    write_table(tmp_path / "rdm_variance.csv", nothing, {}, RDM_VARIANCE)
+    assert "needs confounds" in plot_rdm_variance(nothing, MODELS).axes[0].texts[0].get_text()
 
 
 def test_profiles_under_every_measure(results):

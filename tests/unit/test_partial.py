@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.optimize import nnls
+from scipy.spatial.distance import squareform
 
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
@@ -14,6 +16,7 @@ from cortexrsa.geometry.descriptors import BANDS, DESCRIPTORS, describe, gabor_f
 from cortexrsa.geometry.rdm import Rows, rdm
 from cortexrsa.geometry.registry import partial_comparison
 from cortexrsa.inference.confounds import chosen_confounds, confound_rdms, told
+from cortexrsa.inference.explained import explained
 from cortexrsa.inference.measures import PARTIAL, Sources, measure_network, with_mixtures
 from cortexrsa.inference.partial import (
     Partial,
@@ -23,6 +26,7 @@ from cortexrsa.inference.partial import (
 )
 from cortexrsa.inference.replication import OnePass, Resampling
 from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.splits import halves_of
 from cortexrsa.inference.study import model_scores
 from support import message_of
 
@@ -379,3 +383,36 @@ def test_stimuli_in_another_order_are_refused():
     patterns = data.network.pattern_descriptors[::-1].reset_index(drop=True)
     other = replace(data, network=replace(data.network, pattern_descriptors=patterns))
     assert "stimulus_id: found other stimuli" in message_of(measure_network, other, [PARTIAL], Settings())
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_explained_variance_is_that_of_mixtures_weighted_on_other_stimuli(split):
+    data = study_of(subjects=2, split=split)
+    settings = Settings(halves=1)
+    found = explained(data.network, data.brain, data.confounds, ("descriptors", "mine"), settings)
+    sets = found["sources"]
+    assert sets == ["together", "-network", "-descriptors", "-mine", "network", "descriptors", "mine"]
+    n = len(data.brain.pattern_descriptors)
+    trained = (data.brain.pattern_descriptors["split"] == "train").to_numpy()
+    halves = [trained] if split else [~halves_of(n, settings, None)[0], halves_of(n, settings, None)[0]]
+    expected = np.zeros((2, 2))
+    for fitted in halves:
+        train, test = (np.ix_(keep, keep) for keep in (fitted, ~fitted))
+
+        def pairs(rdms, place):
+            return np.stack([squareform(each)[place][np.triu_indices(place[0].size, 1)] for each in rdms])
+
+        sources = np.concatenate([data.network.dissimilarities, data.confounds])[[0, 1, 2, 4]]
+        brain = [pairs(data.brain.dissimilarities, place) for place in (train, test)]
+        x, y = pairs(sources, train), stats.zscore(brain[0], axis=1).reshape(2, 2, -1).mean(axis=0)
+        for roi in range(2):
+            centred = x - x.mean(axis=1, keepdims=True)
+            weights = nnls(centred.T, y[roi] - y[roi].mean())[0]
+            mixture = weights @ pairs(sources, test)
+            r = [np.corrcoef(mixture, each)[0, 1] for each in brain[1].reshape(2, 2, -1)[:, roi]]
+            expected[:, roi] += np.array(r) / len(halves)
+    np.testing.assert_allclose(found["explained"][1][..., 2], expected, atol=1e-5)
+    # one confound is in the ROIs, the other is not
+    values = dict(zip(sets, np.moveaxis(found["explained"][1], -1, 0), strict=True))
+    assert (values["descriptors"] > values["mine"] + 0.1).all()
+    assert found["explained_deviations"][1].shape[1:] == (2, 2, 7)

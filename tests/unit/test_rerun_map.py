@@ -101,10 +101,13 @@ def test_what_computes_nothing_reruns_nothing(monkeypatch, module):
 
 EDITS = {
     # a claim's text or rule
-    "inference/claims/evaluate.py": {"claims", "power"} | RECOVERY,
-    "inference/claims/verdicts.py": {"claims", "power", "calibrate_bounds"} | RECOVERY,
+    "inference/claims/evaluate.py": {"claims", "power", "calibrate_low_level"} | RECOVERY,
+    "inference/claims/verdicts.py": {"claims", "power", "calibrate_bounds", "calibrate_low_level"} | RECOVERY,
     "inference/profile_table.py": {"claims"},
-    "claim_names.py": {"claims", "power", "calibrate_regions", "calibrate_bounds"} | RECOVERY,
+    "claim_names.py": {
+        *("claims", "power", "calibrate_regions", "calibrate_bounds", "calibrate_low_level"),
+    }
+    | RECOVERY,
     # how files of claims are read, of which jobs see the content
     "claim_files.py": set(),
     "registration.py": set(),
@@ -118,6 +121,7 @@ EDITS = {
         "beta_recovery",
         *("calibration", "calibration_truth", "power", "plot_geometry"),
         *("calibrate_comparisons", "calibrate_designs", "calibrate_regions", "confounds", "measures"),
+        "calibrate_low_level",
     }
     | RECOVERY,
     "formats/activations.py": {"extract", "network_rdms", "encoding", "banded"},
@@ -159,26 +163,44 @@ EDITS = {
     "geometry/ranks.py": {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "power", "plot_geometry"),
         *("calibrate_comparisons", "calibrate_designs", "calibrate_regions", "confounds", "measures"),
-        "calibrate_bounds",
+        *("calibrate_bounds", "calibrate_low_level"),
     }
     | RECOVERY,
     "inference/scores.py": {"rsa", "calibrate_designs", "calibrate_regions"} | RECOVERY,
-    "inference/against_zero.py": {"rsa", "measures", "calibrate_designs", "calibrate_regions"} | RECOVERY,
-    "inference/measures.py": {"measures"},
-    "geometry/grams.py": {"measures"},
+    "inference/against_zero.py": {
+        "rsa",
+        "measures",
+        "calibrate_designs",
+        "calibrate_regions",
+        "calibrate_low_level",
+    }
+    | RECOVERY,
+    "inference/measures.py": {"measures", "calibrate_low_level"},
+    "geometry/grams.py": {"measures", "calibrate_low_level"},
     "inference/measure_tables.py": {"measure_tables"},
+    "inference/explained_table.py": {"measure_tables"},
+    "inference/explained.py": {"measures", "calibrate_low_level"},
     "figures/measures.py": {"plot_measures"},
     "formats/columns/measures.py": {"measure_tables", "plot_measures"},
-    "inference/partial.py": {"measures"},
-    "inference/results.py": {"rsa", "measures", "calibrate_designs", "calibrate_regions"} | RECOVERY,
-    "geometry/descriptors.py": {"confounds"},
+    "inference/partial.py": {"measures", "calibrate_low_level"},
+    "inference/results.py": {
+        "rsa",
+        "measures",
+        "calibrate_designs",
+        "calibrate_regions",
+        "calibrate_low_level",
+    }
+    | RECOVERY,
+    "geometry/descriptors.py": {"confounds", "calibrate_low_level"},
     "inference/score_table.py": {"scores", "measure_tables"},
     "inference/ceilings/table.py": {"ceilings"},
     "inference/ceilings/repeats.py": {"ceilings", "calibrate_bounds"},
     "figures/ceilings.py": {"plot_scores", "plot_comparisons"},
     "validation/bounds.py": {"calibrate_bounds"},
     "validation/folds.py": {"calibrate_folds"},
-    "inference/ceilings/primary.py": {"claims", "power", "comparisons", "plot_comparisons", "plot_scores"}
+    "inference/ceilings/primary.py": {
+        *("claims", "power", "comparisons", "plot_comparisons", "plot_scores", "calibrate_low_level"),
+    }
     | RECOVERY,
     # networks compared with each other: nothing but the tables and their figure
     "inference/comparisons.py": {"comparisons"},

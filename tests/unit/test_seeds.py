@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from cortexrsa import cards
 from cortexrsa.figures.style import over_seeds
-from cortexrsa.inference import profiles
+from cortexrsa.inference import profiles, seeds
 from cortexrsa.inference.errors import Replicated, Replicates
 from cortexrsa.inference.profile_errors import profile_correlations
 from cortexrsa.inference.study import ModelScores, models_of_seeds
@@ -100,6 +101,22 @@ def test_what_is_made_of_a_network_of_several_seeds_holds_their_variance():
     # slopes 0.4 and -0.4: a standard deviation of 0.8 / sqrt(2), over two seeds
     assert slope_error(models) == pytest.approx([0.4, 0.4], rel=0.05)
     assert (slope_error(alone) < 0.05).all()
+
+
+def test_a_new_seed_differs_by_as_much_as_the_seeds_do():
+    """Of six networks that differ by chance alone, one is told from a new seed of the others in 1 of 20."""
+    values = np.random.default_rng(0).normal(size=(6, 4000))
+    exact = Replicates.of_stimuli(50)
+    one, *others = [Replicated(each, np.tile(each, (50, 1)), exact) for each in values]
+    means, _ = seeds.over_seeds({"one": [one], "net": others})
+    spread = values[1:].var(axis=0, ddof=1)
+    for made, share in ((lambda each: each, 1 / 5), (seeds.of_a_new_seed, 6 / 5)):
+        found = means["one"].apply(np.subtract, made(means["net"])).evaluated()
+        assert np.allclose(found.variance, share * spread)
+        assert np.allclose(found.dof, 4)
+    p = found.p_value()
+    assert stats.kstest(p, "uniform").pvalue > 0.01
+    assert np.mean(p < 0.05) == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 4000))
 
 
 def test_figures_show_the_mean_and_the_range_of_the_seeds():

@@ -248,6 +248,7 @@ FIGURES = {
     "encoding": (*NETWORKS, "V1", "LO"),
     "measures": (*NETWORKS, "Pixels", "V1", "LO", "RSA", "partial RSA", "encoding"),
     "measure_ranks": (*NETWORKS, "Pixels", "V1: Kendall's W", "LO: Kendall's W"),
+    "rdm_variance": (*NETWORKS, "Pixels", "V1", "LO", "variance of the RDM explained"),
     "encoding_maps": (*NETWORKS, "(sub-01): depth of the best layer; its r"),
     "reliability": ("test stimuli, 4 repeats", "train stimuli, 2 repeats", "V1 (median", "30 voxels"),
     "learning": (*NETWORKS, "chance", "before training", "images seen"),

@@ -27,9 +27,11 @@ ENCODING_FIGURES = {"tiny/encoding_maps"} | {
     f"tiny/figures/{name}.{suffix}" for name in ("encoding", "encoding_maps") for suffix in ("svg", "png")
 }
 MEASURE_FIGURES = {
-    f"tiny/figures/{name}.{suffix}" for name in ("measures", "measure_ranks") for suffix in ("svg", "png")
+    f"tiny/figures/{name}.{suffix}"
+    for name in ("measures", "measure_ranks", "rdm_variance")
+    for suffix in ("svg", "png")
 }
-MEASURES = {"tiny/measures.csv", "tiny/measure_ranks.csv"} | MEASURE_FIGURES
+MEASURES = {"tiny/measures.csv", "tiny/measure_ranks.csv", "tiny/rdm_variance.csv"} | MEASURE_FIGURES
 AGGREGATES = {"tiny/scores.csv", "tiny/claims.csv", "tiny/profiles.csv", "tiny/encoding.csv"}
 AGGREGATES |= COMPARISONS | FIGURES | ENCODING_FIGURES | MEASURES
 STIMULI = {f"tiny/figures/stimuli.{suffix}" for suffix in ("svg", "png")}

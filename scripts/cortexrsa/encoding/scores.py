@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,17 +66,32 @@ class Correlations:
         without /= np.sqrt((m - c * self.predicted**2) * (m - c * self.measured**2))
         return without
 
-    def null(self, orders: np.ndarray) -> np.ndarray:
-        """Mean of r over the voxels with the measured responses of stimuli relabelled.
+    def of_parts(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """What some of the stimuli make of the mean of r over the voxels: (parts,).
 
         Parameters
         ----------
-        orders : (permutations, m), stimulus whose response each place takes
+        parts : their places; weighted by their numbers, the values of parts that are all stimuli add up to
+            the mean of r
+        """
+        products = (self.predicted * self.measured).mean(axis=1)
+        return np.array([products[part].mean() for part in parts])
+
+    def null(self, parts: Sequence[np.ndarray], orders: Sequence[np.ndarray]) -> np.ndarray:
+        """Mean of r over the voxels with the measured responses of stimuli relabelled within parts.
+
+        Parameters
+        ----------
+        parts : places of the stimuli of each
+        orders : of each, (permutations, its stimuli), which of them gives each place its response
 
         Returns
         -------
         (permutations,)
         """
-        # a mean over voxels is all that a pair of predicted and measured stimuli adds
-        products = self.measured @ self.predicted.T / self.predicted.shape[1]
-        return products[orders, np.arange(orders.shape[1])].mean(axis=1)
+        total = 0.0
+        for part, order in zip(parts, orders, strict=True):
+            # a mean over voxels is all that a pair of predicted and measured stimuli adds
+            products = self.measured[part] @ self.predicted[part].T / self.predicted.shape[1]
+            total = total + products[order, np.arange(order.shape[1])].sum(axis=1)
+        return total / len(self.predicted)

@@ -1,4 +1,4 @@
-"""Figures of all measures: profiles of the layers, and ranks of the networks."""
+"""Figures of all measures: profiles of the layers, ranks of the networks, unique and shared variance."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from cortexrsa.figures.style import (
     say_how_many,
 )
 from cortexrsa.geometry.registry import MEASURES
-from cortexrsa.inference.names import GROUP
+from cortexrsa.inference.names import GROUP, NETWORK, TOGETHER
 
 # ROIs side by side; more are neither legible
 MOST_ROIS = 4
+LIMITS = ["unique", "unique_low", "unique_high"]
 
 
 def label_of(measure: str) -> str:
@@ -104,5 +105,39 @@ def plot_measure_ranks(ranks: pd.DataFrame, models: dict[str, dict]) -> plt.Figu
     grid[-1, 0].set_xticks(range(len(measures)), names, fontsize=6, rotation=30, ha="right")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=6.5, frameon=False)
+    say_how_many(figure, drawn, models)
+    return figure
+
+
+def plot_rdm_variance(table: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
+    """One panel a ROI: what every network explains of its RDM, alone, beyond confounds, and with them.
+
+    Parameters
+    ----------
+    table : with the columns `formats.columns.measures.RDM_VARIANCE`; of several seeds their mean is drawn
+    models : label and family by model name
+    """
+    if table.empty:
+        return placeholder("Unique and shared variance needs confounds: measures: {others: [partial_rsa]}.")
+    rois = ordered_rois(table["roi"])[:MOST_ROIS]
+    drawn = models_to_draw(models, table[table["source"] == NETWORK].set_index("model")["r2"])
+    styles = model_styles(drawn)
+    places = {name: k for k, name in enumerate(reversed(list(styles)))}
+    figure, grid = plt.subplots(
+        1, len(rois), figsize=(WIDTH, 0.25 * len(places) + 1.3), sharex=True, sharey=True, squeeze=False
+    )
+    for axes, roi in zip(grid[0], rois, strict=True):
+        own = table[table["roi"] == roi].groupby(["model", "source"])[["r2", *LIMITS]].mean()
+        for name, place in places.items():
+            alone, color = own.loc[name, NETWORK], styles[name]["color"]
+            axes.barh(place, alone["r2"], height=0.7, color=color, alpha=0.3)
+            unique, low, high = alone[LIMITS]
+            axes.barh(place, unique, height=0.4, color=color)
+            axes.plot([low, high], [place, place], lw=1, color="0.2")
+            axes.plot(own.loc[name, TOGETHER]["r2"], place, "|", ms=9, color="0.2")
+        axes.axvline(0, color="0.6", lw=0.6)
+        axes.set_title(roi, fontsize=8)
+        axes.set_xlabel("variance of the RDM explained, r\u00b2", fontsize=7)
+    grid[0, 0].set_yticks(list(places.values()), [models[name]["label"] for name in places], fontsize=7)
     say_how_many(figure, drawn, models)
     return figure

@@ -15,6 +15,7 @@ import numpy as np
 
 from cortexrsa.geometry.compare import row_sums, usable
 from cortexrsa.geometry.rdm import Rows, n_stimuli, squareform
+from cortexrsa.geometry.spectral import with_influence
 from cortexrsa.geometry.threads import in_threads
 
 # directions of a Gram matrix with less of its largest variance are rounding
@@ -114,7 +115,7 @@ def similarities(
     ----------
     brain : (r, pairs) squared distances
     models : (l, pairs) likewise
-    measure : cka, nbs or procrustes
+    measure : cka, nbs, procrustes or spectral
     threads : over the models; the result does not depend on it
 
     Returns
@@ -125,14 +126,19 @@ def similarities(
     n = n_stimuli(brain.shape[1])
     scores = np.full((len(brain), len(models)), np.nan)
     influence = np.full((n, *scores.shape), np.nan)
-    sides = [(row, gram_of(brain[row])) for row in range(len(brain)) if usable(brain[row])]
-    if measure != "cka":
+    rows = [row for row in range(len(brain)) if usable(brain[row])]
+    regions = [brain[row] for row in rows]
+    sides = [(row, gram_of(region)) for row, region in zip(rows, regions, strict=True)]
+    if measure in ("nbs", "procrustes"):
         sides = [(row, _Factor(gram)) for row, gram in sides]
     of_pair = _kernel_alignment if measure == "cka" else _bures
 
     def against(column: int) -> None:
         distances = models[column]
         if not usable(distances):
+            return
+        if measure == "spectral" and rows:
+            scores[rows, column], influence[:, rows, column] = with_influence(distances, regions, gram_of)
             return
         gram = gram_of(distances)
         for row, side in sides:

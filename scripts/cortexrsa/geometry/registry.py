@@ -154,4 +154,11 @@ MEASURES = {
         _INFLUENCE,
         grams=True,
     ),
+    "spectral": Measure(
+        "R2 of linear readouts, predicted from the spectrum",
+        "predicted R2 of readouts",
+        "up to 1; 0 where nothing can be read out",
+        "one pass: jackknife over groups of stimuli",
+        grams=True,
+    ),
 }

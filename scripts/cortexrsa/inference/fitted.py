@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.optimize import nnls
 
@@ -34,23 +36,58 @@ def layer_weights(brain: np.ndarray, layers: np.ndarray, counts: np.ndarray, thr
     """
     first, second = pair_indices(counts.shape[1])
     values = np.concatenate([layers, brain, np.ones((1, layers.shape[1]))])
-    size = len(layers)
 
     def fit(count: np.ndarray) -> np.ndarray:
+        if (count == 1).all():
+            return weights_of(_centred(values @ values.T), len(layers))
         weights = (count[first] * count[second]).astype(np.float64)
         # of the drawn pairs alone: most of the others have weight 0
         drawn = np.flatnonzero(weights)
         part = values[:, drawn]
-        products = (part * weights[drawn]) @ part.T
-        products -= np.outer(products[:, -1], products[-1]) / products[-1, -1]
-        scale = np.sqrt(np.maximum(np.diag(products)[:size], np.finfo(float).tiny))
-        design = products[:size, :size] / np.outer(scale, scale)
-        # normal equations as a least-squares problem; the ridge only keeps equal layers from being singular
-        root = np.linalg.cholesky(design + 1e-9 * np.eye(size)).T
-        targets = np.linalg.solve(root.T, products[:size, size:-1] / scale[:, None])
-        return np.stack([nnls(root, target)[0] / scale for target in targets.T])
+        return weights_of(_centred((part * weights[drawn]) @ part.T), len(layers))
 
     return np.stack(in_threads(fit, counts, threads))
+
+
+def weights_of_sets(brain: np.ndarray, layers: np.ndarray, sets: Sequence[np.ndarray]) -> np.ndarray:
+    """`layer_weights` on all stimuli once, of several sets of layers.
+
+    Parameters
+    ----------
+    sets : of each, (l,) bool
+
+    Returns
+    -------
+    (r, sets, l), 0 for layers that are not in the set
+    """
+    values = np.concatenate([layers, brain, np.ones((1, layers.shape[1]))])
+    products = _centred(values @ values.T)
+    out = np.zeros((len(brain), len(sets), len(layers)))
+    for k, own in enumerate(sets):
+        if own.any():
+            kept = np.concatenate([own, np.ones(len(brain), bool)])
+            out[:, k, own] = weights_of(products[np.ix_(kept, kept)], int(own.sum()))
+    return out
+
+
+def _centred(products: np.ndarray) -> np.ndarray:
+    """Products of RDMs about their means, from those of the RDMs and, last, a constant."""
+    return products[:-1, :-1] - np.outer(products[:-1, -1], products[-1, :-1]) / products[-1, -1]
+
+
+def weights_of(products: np.ndarray, size: int) -> np.ndarray:
+    """Weights (r, l) from the centred products (l + r, l + r) of layers and brain RDMs.
+
+    Parameters
+    ----------
+    size : l
+    """
+    scale = np.sqrt(np.maximum(np.diag(products)[:size], np.finfo(float).tiny))
+    design = products[:size, :size] / np.outer(scale, scale)
+    # normal equations as a least-squares problem; the ridge only keeps equal layers from being singular
+    root = np.linalg.cholesky(design + 1e-9 * np.eye(size)).T
+    targets = np.linalg.solve(root.T, products[:size, size:] / scale[:, None])
+    return np.stack([nnls(root, target)[0] / scale for target in targets.T])
 
 
 def mixtures(

@@ -16,6 +16,7 @@ from cortexrsa.geometry.registry import MEASURES, partial_comparison
 from cortexrsa.inference import splits
 from cortexrsa.inference.against_zero import MOST_PERMUTED
 from cortexrsa.inference.errors import Replicates
+from cortexrsa.inference.explained import explained
 from cortexrsa.inference.fitted import group_target, layer_weights
 from cortexrsa.inference.layer_choice import candidate_layers, choose_layers, scores_of_chosen
 from cortexrsa.inference.names import CANDIDATES, PRIMARY, SELECTION
@@ -46,6 +47,7 @@ class Sources:
     comparison : of RDMs, of the study
     confounds : (k, pairs) RDMs that partial RSA takes out
     distances : squared distances of the layers' and of the ROIs' patterns, for measures of Gram matrices
+    families : of each confound, the source that it is a part of in `explained.explained`; empty: without that
     """
 
     network: RDMs
@@ -53,6 +55,7 @@ class Sources:
     comparison: str
     confounds: np.ndarray | None = None
     distances: tuple[RDMs, RDMs] | None = None
+    families: tuple[str, ...] = ()
 
 
 class OfGrams:
@@ -117,7 +120,7 @@ def measure_network(
     -------
     xarray.Dataset with the variables of `scores.score_network` for every `measure`, in the one split test, so
     that what is made of similarities is made of these scores too; p and null_maximum are NaN where a measure
-    has no test
+    has no test; with families of confounds also the variables of `explained.explained`
 
     Raises
     ------
@@ -142,7 +145,12 @@ def measure_network(
             own = replace(own, distances=(data.distances[0], distances))
         found = [_scores(own, measure, settings, threads) for measure in measures]
         made = xarray.concat(found, dim="measure", join="outer").assign_coords(measure=list(measures))
-        return made if own.distances is None else made.assign(_dimensions(own))
+        if own.distances is not None:
+            made = made.assign(_dimensions(own))
+        if not data.families:
+            return made
+        shared = explained(data.network, brain, data.confounds, data.families, settings, threads)
+        return made.assign_coords(sources=shared.pop("sources")).assign(shared)
 
     return over_parts(data.brain, of_part)
 

@@ -10,6 +10,8 @@ OF_THE_MEAN = ("score", "deviations", "heldout", "heldout_deviations")
 # (where the configuration wants it)
 CANDIDATES = ("all", "middle", "last", "first third", "middle third", "last third")
 FITTED = "fitted"
+# sources of RDMs whose variance is shared out: a network, all descriptors of the images, and all sources
+NETWORK, DESCRIPTORS, TOGETHER = "network", "descriptors", "together"
 
 
 def of_the_group(scores):

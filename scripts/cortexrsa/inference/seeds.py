@@ -37,6 +37,25 @@ def over_seeds(
     return means, single
 
 
+def of_a_new_seed(scores: Replicated) -> Replicated:
+    """Mean over the seeds of a network, with the error that it has as a prediction for a further seed.
+
+    Seeds differ from their mean by s^2 / seeds for that mean, and by s^2 for the further one: the rows of
+    `over_seeds`, whose squares make the first, are stretched by the root of seeds + 1. A network that was
+    trained may be compared with it: were training of no effect, the network would be one more such seed.
+
+    Parameters
+    ----------
+    scores : of `over_seeds`
+    """
+    rows, end = scores.rows.copy(), len(scores.rows)
+    for size in reversed(scores.seeds):
+        block = slice(end - size, end)
+        rows[block] = scores.estimate + np.sqrt(size + 1) * (rows[block] - scores.estimate)
+        end -= size
+    return replace(scores, rows=rows)
+
+
 def _with_rows(scores: Replicated, sizes: dict[str, int], moved: dict[str, np.ndarray]) -> Replicated:
     """Scores with a row for each seed of each network that has several: as they are, or moved."""
     blocks = [

@@ -68,7 +68,7 @@ def parts_of(result: xarray.Dataset) -> list[xarray.Dataset]:
 def group_scores(
     part: xarray.Dataset, seed: int, which: str = "score", subject: int | None = None
 ) -> Replicated:
-    """Scores of the group, or of one subject: of all layers, or which="heldout".
+    """Scores of the group, or of one subject: of all layers, or which="heldout", "explained".
 
     The group's is the mean over subjects, or the score against their mean RDM where the result has it.
 
@@ -77,7 +77,7 @@ def group_scores(
     part : one split of `scores.score_network`
     seed : of draws of subjects, shared by all models
     """
-    names = [which, "deviations" if which == "score" else "heldout_deviations"]
+    names = [which, "deviations" if which == "score" else f"{which}_deviations"]
     if subject is None and f"group_{which}" in part:
         names = [f"group_{name}" for name in names]
     scores, deviations = (part[name].to_numpy() for name in names)

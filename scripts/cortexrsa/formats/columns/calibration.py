@@ -89,6 +89,20 @@ BOUNDS = Table(
     file="calibration/bounds-{stimuli}-stimuli.csv",
     row="a property of noise ceilings, over simulated studies",
 )
+LOW_LEVEL = Table(
+    {
+        "truth": Column("text", "what regions and trained networks share"),
+        "claim": Column("text", "as it is, or without its tests against random weights"),
+        "statistic": Column("text", "of a part of the claim, or overall"),
+        "roi": Column("text", "of the part"),
+        "rate": Column("number", "share of the worlds in which it is supported", unit="0 to 1"),
+        **MC_ERROR,
+        "stimuli": STUDY["stimuli"],
+        "worlds": Column("integer", "simulated worlds"),
+    },
+    file="calibration/low-level-{stimuli}-stimuli.csv",
+    row="a claim beyond low-level descriptors, or a part of it, over simulated worlds",
+)
 FOLDS = Table(
     {
         "folds": Column("text", "what crossnobis multiplies: repeats by their order, or runs"),

@@ -1,4 +1,4 @@
-"""Columns of `measures.csv` and `measure_ranks.csv`."""
+"""Columns of `measures.csv`, `measure_ranks.csv` and `rdm_variance.csv`."""
 
 from cortexrsa.formats.tables import Column, Table
 
@@ -63,4 +63,38 @@ MEASURE_RANKS = Table(
     },
     file="{dataset}/measure_ranks.csv",
     row="a ROI, measure and network",
+)
+
+RDM_VARIANCE = Table(
+    {
+        "dataset": Column("text", "name of the data set's card"),
+        "subject": Column("text", "name of the subject; group: of the mean correlation over the subjects"),
+        "roi": Column("text", "region of interest"),
+        "model": Column("text", "name of the network's card"),
+        "seed": Column("integer", "which of the card's random seeds, from 1"),
+        "source": Column(
+            "text",
+            "network (all its layers), descriptors (of the images), a confound of the user; or together",
+        ),
+        "r2": Column(
+            "number",
+            "r |r| of the ROI's RDM with the source's RDMs, weighted (>= 0) on other stimuli",
+            unit="-1 to 1",
+        ),
+        "r2_low": Column("number", "lower limit of its confidence interval", unit="as r2"),
+        "r2_high": Column("number", "upper limit of its confidence interval", unit="as r2"),
+        "unique": Column(
+            "number", "of all sources less that of all others; missing for together", unit="as r2"
+        ),
+        "unique_low": Column("number", "lower limit of its confidence interval", unit="as r2"),
+        "unique_high": Column("number", "upper limit of its confidence interval", unit="as r2"),
+        "shared": Column(
+            "number",
+            "r2 less unique (together: less the sum of all unique parts): what other sources explain too",
+            unit="as r2",
+        ),
+        "n_stimuli": Column("integer", "number of test stimuli", unit="stimuli"),
+    },
+    file="{dataset}/rdm_variance.csv",
+    row="a ROI, network (of one of its seeds) and source, of the group or the one subject; needs confounds",
 )

@@ -42,6 +42,7 @@ class Reading:
     depth : relative or stage: how the layers of two profiles are matched
     centred : whether each profile is taken about its mean
     family : of which the network is a member by chance, where the claim is about the family's mean
+    new_seed : whether the network is taken with a random seed of which its own are a sample
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Reading:
     depth: str = "relative"
     centred: bool = False
     family: str = ""
+    new_seed: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class Scope:
             return [self.pair[chosen["pair"] == "second"]]
         if isinstance(chosen, dict) and "mean" in chosen:
             return self.cast.members(chosen["mean"])
+        if isinstance(chosen, dict) and "new_seed" in chosen:
+            return self.cast.members(chosen["new_seed"])
         return _alone(self.cast.members(chosen), chosen, "network")
 
     def places(self, chosen: object) -> list[tuple[str, ...]]:
@@ -174,6 +178,7 @@ def terms(statistic: dict, scope: Scope) -> list[tuple[float, Reading]]:
             options["layer"] = layer if isinstance(layer, str) else ("layer", layer["layer"])
         options |= {key: node[key] for key in ("depth", "centred") if key in node}
         options["family"] = next(filter(None, (_family(network) for network, _ in _sides(node, inner))), "")
+        options["new_seed"] = isinstance(inner.network, dict) and "new_seed" in inner.network
         sides = [(inner.networks(network), inner.places(roi)) for network, roi in _sides(node, inner)]
         made = [{}]
         for (networks, places), names in zip(

@@ -15,6 +15,7 @@ from cortexrsa.inference.errors import UNDEFINED, Estimate, Replicated
 from cortexrsa.inference.lineages import family_contrast, lineage_weights
 from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.profile_errors import largest_difference, profile_correlations
+from cortexrsa.inference.seeds import of_a_new_seed
 from cortexrsa.inference.study import ModelScores, heldout_scores, profile_scores
 from cortexrsa.inference.tails import student_tail
 
@@ -102,7 +103,13 @@ def of_limits(value: float, limits: Callable[[float], tuple[float, float]]) -> V
 
 
 def _model(study: Study, reading: Reading, network: str) -> ModelScores:
-    return study.scores_of(reading.measure, reading.split)[network]
+    found = study.scores_of(reading.measure, reading.split)[network]
+    if not reading.new_seed:
+        return found
+    if len(study.seeds.get(network, [])) < 2:
+        raise NoValue(f"{network} has one random seed, which does not tell how much others differ")
+    heldout = found.heldout and of_a_new_seed(found.heldout)
+    return replace(found, scores=of_a_new_seed(found.scores), heldout=heldout)
 
 
 def _profile(study: Study, reading: Reading, network: str, roi: str) -> Replicated:
