@@ -22,7 +22,7 @@ STAGES = {path.stem for path in (ROOT / "scripts").glob("*.py")} - {
     *("archive", "plan", "report", "run_time", "studies", "doctor", "register"),
     *("new_model_card", "new_dataset_card", "document_claims"),
     *("calibration", "calibration_truth", "plot_calibration", "calibrate_comparisons"),
-    "calibrate_encoding",
+    *("calibrate_encoding", "calibrate_low_level"),
     *("calibrate_designs", "calibrate_regions", "calibrate_bounds", "calibrate_folds"),
     *("recovery", "plot_recovery", "power", "plot_power"),
     *("fetch", "read_kay", "read_rdm_dataset", "read_responses", "read_responses_stimuli", "index_corpus"),
