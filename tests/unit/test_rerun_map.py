@@ -149,7 +149,7 @@ EDITS = {
     "brain/loaders/bids_stimuli.py": {"read_bids_stimuli"},
     "formats/images.py": {"read_bids_stimuli", "read_rdm_dataset", "read_responses_stimuli", "train"},
     # networks
-    "formats/padding.py": {"train", "extract", "network_inputs", "confounds"},
+    "formats/padding.py": {"train", "extract", "network_inputs", "confounds", "calibrate_low_level"},
     "networks/augmentation.py": {"train"},
     "networks/objectives.py": {"train"},
     "networks/extraction.py": {"extract"},
