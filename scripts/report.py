@@ -16,6 +16,7 @@ from cortexrsa.dryrun import jobs_of, pending
 from cortexrsa.errors import InputError, concerning
 from cortexrsa.formats.columns.claims import CLAIMS
 from cortexrsa.formats.tables import read_table
+from cortexrsa.report.explorer import write_explorer
 from cortexrsa.report.page import write_page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,6 +57,7 @@ def write_reports(configfiles: list[str]) -> list[str]:
                     f"Snakemake cannot make the report: {' '.join(run.stderr.splitlines()[-3:])}"
                 )
         os.replace(temporary, f"{folder}/workflow.html")
+        write_explorer(config, dataset, ROOT, Path("results"))
         page = write_page(config, dataset, ROOT, Path("results"))
         told.append(f"Results of {study}: {page}, and the tables and figures beside it")
         told += verdicts(f"{folder}/claims.csv")

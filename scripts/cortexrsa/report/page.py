@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
 from cortexrsa.cards import cards_of, claims_of, generalises, load_card, trained_on
@@ -21,6 +20,7 @@ from cortexrsa.report import answer
 from cortexrsa.report.answer import listed
 from cortexrsa.report.figures import figure
 from cortexrsa.report.methods import bibtex, methods, references
+from cortexrsa.report.templates import rendered
 from cortexrsa.storage import atomic_path
 
 # the headline stands on the first screen; the table of verdicts there replaces its drawing
@@ -129,15 +129,10 @@ def page(config: dict, dataset: str, root: Path, results: Path) -> str:
     if claims:
         sentences = [answer.of_the_claims(claims), answer.of_the_first(claims), *sentences]
     files, _ = claims_of(config, root)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(root / "resources/report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     headline = folder / "figures" / f"{HEADLINE}.svg"
-    return environment.get_template("page.html").render(
+    return rendered(
+        "page.html",
+        root,
         study=config["study"],
         dataset=dataset,
         card=datasets[dataset],
