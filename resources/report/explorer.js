@@ -50,7 +50,7 @@ if (content.rows.some((row) => row.dimensionality !== null)) {
 }
 for (const row of content.rows) {
   row.interval = `${row.score.toFixed(3)} [${row.ci_low.toFixed(3)}, ${row.ci_high.toFixed(3)}]`;
-  row.attained = row.share === null ? "not known" : `${Math.round(100 * row.share)} %`;
+  row.attained = row.attainable === null ? "not known" : `${Math.round((100 * row.score) / row.attainable)} %`;
 }
 
 const profiles = {
@@ -61,7 +61,7 @@ const profiles = {
     { mark: { type: "line", strokeWidth: 1.6 }, encoding: { y: { field: "score", type: "quantitative" } } },
     { mark: { type: "point", filled: true, size: 55, cursor: "pointer" }, encoding: { y: { field: "score", type: "quantitative" }, tooltip } },
     {
-      transform: [{ filter: "datum.share != null" }, { aggregate: [{ op: "max", field: "attainable", as: "attainable" }] }],
+      transform: [{ filter: "datum.attainable != null" }, { aggregate: [{ op: "max", field: "attainable", as: "attainable" }] }],
       mark: { type: "rule", strokeDash: [5, 4], color: "#555" },
       encoding: { y: { field: "attainable", type: "quantitative" }, color: { value: "#555" }, x: null },
     },
@@ -83,8 +83,7 @@ const scatter = {
 const views = {};
 function rowsNow() {
   const networks = new Set(chosenNetworks());
-  return content.rows.filter((row) => row.measure === byId("measure").value && row.roi === byId("roi").value && networks.has(row.model))
-    .map((row) => ({ ...row, attainable: row.share ? row.score / row.share : null }));
+  return content.rows.filter((row) => row.measure === byId("measure").value && row.roi === byId("roi").value && networks.has(row.model));
 }
 function pairsNow() {
   const two = new Set([byId("first").value, byId("second").value]);

@@ -106,6 +106,10 @@ def test_the_explorer_holds_the_scores_of_the_tables(finished):
     scores = pd.read_csv(at(finished, "tiny/scores.csv")).query("split == 'test'").set_index(place)["score"]
     np.testing.assert_allclose(shown, scores.dropna().loc[shown.index], atol=1e-4)
     assert len(shown) == len(scores.dropna())
+    ceilings = pd.read_csv(at(finished, "tiny/ceilings.csv")).query("split == 'test'").set_index("roi")
+    for row in content["rows"]:
+        attainable = ceilings["attainable"][row["roi"]] if row["measure"] == "rsa" else None
+        assert row["attainable"] == pytest.approx(attainable, abs=1e-4)
     assert content["shown"] == [len(content["stimuli"])] * 2
     assert all(sorted(order) == list(range(len(content["stimuli"]))) for order in content["orders"].values())
     assert {"V1", "LO"} <= set(content["rdms"])

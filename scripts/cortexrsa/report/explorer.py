@@ -70,7 +70,7 @@ def rows(folder: Path, shapes: dict[tuple[str, str], str], models: dict[str, dic
                 **{name: getattr(row, name) for name in (*place, "depth")},
                 **{name: round(getattr(row, name), 4) for name in ("score", "ci_low", "ci_high")},
                 "label": models[row.model]["label"],
-                "share": None if not best > 0 else round(row.score / best, 3),
+                "attainable": None if not best > 0 else round(best, 4),
                 "shape": shapes.get((row.model, row.layer), ""),
                 "dimensionality": None if not row.dimensionality > 0 else round(row.dimensionality, 1),
             }
