@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
+import os
 from pathlib import Path
 
 import matplotlib
@@ -154,6 +156,20 @@ def geometry(config: dict, dataset: str, card: dict, models: dict, results: Path
     }
 
 
+def _library() -> str:
+    """Vega as one script, kept in the user's cache: it takes seconds to put together."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    path = cache / "cortexrsa" / f"vega-{vl_convert.__version__}.js"
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    # the end of a script element ends it wherever it stands
+    text = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
+    # without a cache it is made anew each time
+    with contextlib.suppress(OSError), atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return text
+
+
 def explorer(config: dict, dataset: str, root: Path, results: Path) -> str:
     """The page as one HTML file; see `page.page` for the parameters."""
     folder = results / "studies" / config["study"] / dataset
@@ -183,11 +199,8 @@ def explorer(config: dict, dataset: str, root: Path, results: Path) -> str:
         root,
         study=config["study"],
         dataset=dataset,
-        # the end of a script element ends it wherever it stands
         content=json.dumps(content, allow_nan=False).replace("</", "<\\/"),
-        library=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace(
-            "</script", "<\\/script"
-        ),
+        library=_library(),
         chart=(root / "resources/report/explorer.js").read_text(),
         maps=figure(maps, root) if maps.is_file() else None,
     )
