@@ -72,6 +72,14 @@ def test_a_claim_of_two_measures_names_them():
     assert claim.measures == "RSA and encoding"
 
 
+def test_a_contradicted_claim_shows_what_contradicts_it():
+    table = claims(verdict="contradicted")
+    against = table.iloc[1].to_dict() | {"statistic": "slope", "verdict": "contradicted", "ci_high": 0.25}
+    (claim,) = answer.claims_of(pd.concat([table, pd.DataFrame([against])]), MODELS)
+    told = "H1 (A wins) is contradicted. Its slope: 0.20 [0.10, 0.25] for Net A / Net B in V1."
+    assert answer.of_the_first([claim]) == told
+
+
 def test_what_is_not_known_is_not_said():
     best = answer.best_layers(profiles(np.nan), ceilings(np.nan), MODELS)
     assert [(each.model, each.score != "", each.share) for each in best] == [

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cortexrsa.formats.columns.claims import OTHER_MEASURES
+from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.claims.words import evidence, place, with_interval
-from cortexrsa.inference.names import of_the_group
 
 MEASURES = {"rsa": "RSA", "encoding": "encoding", "partial_rsa": "partial RSA"}
 ORDER = ("supported", "contradicted", "inconclusive", "untestable")
@@ -107,11 +107,12 @@ def of_the_claims(claims: list[Claim]) -> str:
 
 
 def of_the_first(claims: list[Claim]) -> str:
-    """The first claim, its verdict, and the numbers of its first statistic."""
+    """The first claim, its verdict, and the numbers of the first statistic that comes to this verdict."""
     first = claims[0]
     verdict = next(iter(first.verdicts.values()))
     told = f"{first.name} ({first.statement}) is {verdict}"
-    shown = [part for part in first.parts if part.statistic == first.parts[0].statistic][:4]
+    telling = next((part.statistic for part in first.parts if part.verdict == verdict), None)
+    shown = [part for part in first.parts if part.statistic == telling][:4]
     if not shown or verdict == "untestable":
         return f"{told}: {first.reason}."
     numbers = [f"{part.evidence} for {part.place}" if part.place else part.evidence for part in shown]
@@ -147,8 +148,7 @@ def best_layers(profiles: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
     profiles, ceilings : tables of the data set
     models : label and family by model name
     """
-    group = of_the_group(ceilings)
-    tested = group[group["split"] == "test"].groupby("roi")["attainable"].first()
+    bounds = primary_ceilings(ceilings)
     centroids = profiles[profiles["statistic"] == "depth centroid"].set_index(["model", "roi"])
     found = []
     for _, row in profiles[profiles["statistic"] == "held-out best layer"].iterrows():
@@ -156,7 +156,7 @@ def best_layers(profiles: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
         limits = ["estimate", "ci_low", "ci_high"]
         centroid = with_interval(*centroids.loc[key, limits]) if key in centroids.index else ""
         score = with_interval(*row[limits]) if np.isfinite(row["estimate"]) else ""
-        attainable = tested.get(row["roi"], np.nan)
+        attainable = bounds.get(row["roi"], {}).get("attainable", np.nan)
         share = f"{100 * row['estimate'] / attainable:.0f} %" if score and attainable > 0 else ""
         label = models[row["model"]]["label"] if row["model"] in models else row["model"]
         found.append(Best(label, row["roi"], score, centroid, row["estimate"], share))

@@ -27,6 +27,7 @@ from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.stimuli import read_stimuli
 from cortexrsa.formats.tables import read_table
 from cortexrsa.geometry.rdm import select_stimuli
+from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.names import GROUP, of_the_group
 from cortexrsa.report.figures import figure
 from cortexrsa.report.templates import rendered
@@ -59,14 +60,13 @@ def rows(folder: Path, shapes: dict[tuple[str, str], str], models: dict[str, dic
     shapes : of a layer's output by network and layer
     models : label and family by name, in their order
     """
-    ceilings = of_the_group(read_table(folder / "ceilings.csv", CEILINGS))
-    attainable = ceilings[ceilings["split"] == "test"].groupby("roi")["attainable"].first()
+    bounds = primary_ceilings(read_table(folder / "ceilings.csv", CEILINGS))
     place = ("measure", "model", "roi", "layer")
     table = over_seeds(_scores(folder), place=place)
     table = table[table["model"].isin(models) & np.isfinite(table["score"])]
     found = []
     for row in table.itertuples():
-        best = attainable.get(row.roi, np.nan) if row.measure == "rsa" else np.nan
+        best = bounds.get(row.roi, {}).get("attainable", np.nan) if row.measure == "rsa" else np.nan
         found.append(
             {
                 **{name: getattr(row, name) for name in (*place, "depth")},

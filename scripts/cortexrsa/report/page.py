@@ -13,9 +13,11 @@ from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.claims import CLAIMS, PROFILES
 from cortexrsa.formats.columns.learning import LEARNING
 from cortexrsa.formats.columns.reliability import RELIABILITY
+from cortexrsa.formats.columns.scores import SCORES
 from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.columns.warnings import WARNINGS
 from cortexrsa.formats.tables import Table, read_table
+from cortexrsa.inference.names import GROUP
 from cortexrsa.report import answer
 from cortexrsa.report.answer import listed
 from cortexrsa.report.figures import figure
@@ -29,7 +31,7 @@ HEADLINE, INSTEAD = "rois", ("verdicts",)
 MOST = 6
 SECTIONS = {
     "Networks compared": ("comparisons",),
-    "Measures side by side": ("measures", "measure_ranks", "encoding", "encoding_maps"),
+    "Measures side by side": ("measures", "measure_ranks", "encoding", "encoding_maps", "rdm_variance"),
     "Layers": ("profiles", "heatmap", "centroids"),
     "Geometry": ("rdms", "mds"),
     "Data quality": ("reliability", "stimuli", "inputs", "masks", "tsnr", "design", "beta_recovery"),
@@ -56,8 +58,7 @@ def facts(folder: Path, stimuli: Path, rois: list[str]) -> dict:
         RDMs), reliability (median over voxels by ROI, of the test stimuli)
     """
     splits = read_table(stimuli, STIMULI)["split"].value_counts()
-    ceilings = read_table(folder / "ceilings.csv", CEILINGS)
-    people = sorted(set(ceilings["subject"]) - {"group"})
+    people = set(read_table(folder / "scores.csv", SCORES)["subject"]) - {GROUP}
     found = {"stimuli": splits.to_dict(), "subjects": len(people), "voxels": {}, "reliability": {}}
     voxels = _table(folder / "reliability.csv", RELIABILITY)
     if voxels is not None:
