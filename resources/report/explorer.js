@@ -49,7 +49,8 @@ if (content.rows.some((row) => row.dimensionality !== null)) {
   tooltip.push({ field: "dimensionality", title: "effective dimensions" });
 }
 for (const row of content.rows) {
-  row.interval = `${row.score.toFixed(3)} [${row.ci_low.toFixed(3)}, ${row.ci_high.toFixed(3)}]`;
+  row.interval = row.ci_low === null || row.ci_high === null ? `${row.score.toFixed(3)}, without an interval`
+    : `${row.score.toFixed(3)} [${row.ci_low.toFixed(3)}, ${row.ci_high.toFixed(3)}]`;
   row.attained = row.attainable === null ? "not known" : `${Math.round((100 * row.score) / row.attainable)} %`;
 }
 

@@ -70,14 +70,19 @@ def rows(folder: Path, shapes: dict[tuple[str, str], str], models: dict[str, dic
         found.append(
             {
                 **{name: getattr(row, name) for name in (*place, "depth")},
-                **{name: round(getattr(row, name), 4) for name in ("score", "ci_low", "ci_high")},
+                **{name: _known(getattr(row, name)) for name in ("score", "ci_low", "ci_high")},
                 "label": models[row.model]["label"],
-                "attainable": None if not best > 0 else round(best, 4),
+                "attainable": _known(best),
                 "shape": shapes.get((row.model, row.layer), ""),
                 "dimensionality": None if not row.dimensionality > 0 else round(row.dimensionality, 1),
             }
         )
     return found
+
+
+def _known(value: float) -> float | None:
+    """A number as JSON has it, which knows none that is not finite."""
+    return round(value, 4) if np.isfinite(value) else None
 
 
 def shapes_of(config: dict, dataset: str, models: dict, results: Path) -> dict[tuple[str, str], str]:

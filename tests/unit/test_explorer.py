@@ -1,0 +1,56 @@
+"""What the explorer shows, as JSON: rows of the charts, RDMs, thumbnails."""
+
+import base64
+import json
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from cortexrsa.figures.geometry import _shrunk
+from cortexrsa.formats.columns.ceilings import CEILINGS
+from cortexrsa.formats.columns.scores import SCORES
+from cortexrsa.formats.tables import write_table
+from cortexrsa.report.explorer import _bytes, _sprite, rows
+
+MODELS = {"a": {"label": "Net <A>", "family": "task-optimised"}}
+
+
+def test_a_score_without_an_interval_is_no_fault(tmp_path):
+    """Neither is a missing score, nor a ceiling that is not known."""
+    blank = dict.fromkeys(SCORES.columns, np.nan) | {
+        "note": "",
+        "dataset": "d",
+        "subject": "s",
+        "split": "test",
+    }
+    blank |= {"model": "a", "roi": "V1", "measure": "spearman", "seed": 1, "layer_index": 0, "n_stimuli": 9}
+    found = [{"layer": "x", "depth": 0, "score": 0.25}, {"layer": "y", "depth": 1, "score": np.nan}]
+    write_table(tmp_path / "scores.csv", pd.DataFrame([blank | row for row in found]), {}, SCORES)
+    ceiling = dict.fromkeys(CEILINGS.columns, np.nan) | {"dataset": "d", "subject": "s", "roi": "V1"}
+    ceiling |= {"split": "test", "measure": "spearman", "kind": "unknown", "assumes": ""}
+    write_table(tmp_path / "ceilings.csv", pd.DataFrame([ceiling]), {}, CEILINGS)
+    (row,) = rows(tmp_path, {("a", "x"): "8x4x4"}, MODELS)
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
+    assert (row["score"], row["ci_low"], row["attainable"], row["shape"]) == (0.25, None, None, "8x4x4")
+
+
+def test_an_rdm_is_a_byte_a_pair_in_the_order_of_its_ranks():
+    rdm = np.random.default_rng(0).random(45)
+    shown = np.frombuffer(base64.b64decode(_bytes(rdm, np.ones(10, bool))), np.uint8)
+    np.testing.assert_array_equal(shown, np.round(255 * (rankdata(rdm) - 1) / 44))
+    some = np.arange(10) < 4
+    assert len(base64.b64decode(_bytes(rdm, some))) == 6
+    assert _bytes(np.full(45, np.nan), some) == ""
+
+
+def test_thumbnails_of_images_of_any_shape():
+    assert _sprite(np.zeros((3, 40, 20, 3), np.uint8)).startswith("data:image/webp;base64,")
+
+
+def test_a_large_rdm_is_drawn_as_means_of_neighbours():
+    matrix = np.add.outer(np.arange(1000.0), np.zeros(1000))
+    shrunk = _shrunk(matrix)
+    assert shrunk.shape == (200, 200)
+    np.testing.assert_allclose(shrunk[:, 0], np.arange(200) * 5 + 2)
+    np.testing.assert_array_equal(_shrunk(matrix[:150, :150]), matrix[:150, :150])
