@@ -215,6 +215,27 @@ def test_influences_are_what_deletion_does():
     assert np.allclose(found.influences(), 24 * (np.mean(without) - without))
 
 
+def test_folds_have_means_of_their_own_and_one_variance():
+    """As the partial correlation given which fold a stimulus is in; by deletion."""
+    generator = np.random.default_rng(0)
+    x, codes = generator.normal(size=25), np.arange(25) % 3
+    y = x + generator.normal(size=25)
+
+    def partial(kept):
+        left = [
+            each[kept] - np.array([each[kept][codes[kept] == c].mean() for c in codes[kept]])
+            for each in (x, y)
+        ]
+        return np.corrcoef(*left)[0, 1]
+
+    folds = [np.flatnonzero(codes == c) for c in range(3)]
+    found = Correlations.of(x[:, None] + 5 * codes[:, None], y[:, None] - 3 * codes[:, None], folds)
+    assert found.r[0] == pytest.approx(partial(np.arange(25)))
+    assert found.of_parts(folds) @ [len(fold) / 25 for fold in folds] == pytest.approx(found.r[0])
+    without = [partial(np.delete(np.arange(25), i)) for i in range(25)]
+    assert np.allclose(found.influences(), 24 * (np.mean(without) - without))
+
+
 def test_null_is_that_of_relabelled_stimuli():
     generator = np.random.default_rng(0)
     x, y = generator.normal(size=(2, 12, 5))

@@ -25,31 +25,27 @@ class Fit:
     predicted : (m, v) float64, responses to the test stimuli
     cv : (v,) R2 in the folds of the training stimuli: by it layers are chosen
     alpha : (v,) regularisation of each voxel on the kernel's scale; NaN where the method has none
-    mean, size : (v,) mean response to the training stimuli, and root mean square of what is fitted to them
-        about it
+    size : (v,) root mean square of what is fitted to the training stimuli, about their mean
     """
 
     predicted: np.ndarray
     cv: np.ndarray
     alpha: np.ndarray
-    mean: np.ndarray
     size: np.ndarray
 
     @property
     def comparable(self) -> np.ndarray:
-        """Predictions (m, v) that can be put beside those of fits to other training stimuli.
+        """Predictions (m, v) on the scale of those of fits to other training stimuli, but for their means.
 
-        The mean over all other stimuli is the lower, the higher the responses to those that are predicted;
-        and fits that regularise more predict less.
+        Fits that regularise more predict less.
         """
-        centred = self.predicted - self.mean
-        return np.divide(centred, self.size, out=np.zeros_like(centred), where=self.size != 0)
+        return np.divide(self.predicted, self.size, out=0 * self.predicted, where=self.size != 0)
 
 
 def nothing(kernel: Kernel, responses: np.ndarray) -> Fit:
     """The fit of a constant layer: correlations with what it predicts are not defined."""
     m, v = len(kernel.test), responses.shape[1]
-    return Fit(np.full((m, v), np.nan), *(np.full(v, np.nan) for _ in range(4)))
+    return Fit(np.full((m, v), np.nan), *(np.full(v, np.nan) for _ in range(3)))
 
 
 def ridge(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: EncodingSettings) -> Fit:
@@ -74,7 +70,7 @@ def ridge(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: En
     # rounding leaves eigenvalues a little below zero
     weights = (vectors.T @ centred) / (np.maximum(values, 0)[:, None] + alpha)
     size = np.sqrt(((values[:, None] * weights) ** 2).mean(axis=0))
-    return Fit((kernel.test @ vectors) @ weights + mean, cv, alpha, mean, size)
+    return Fit((kernel.test @ vectors) @ weights + mean, cv, alpha, size)
 
 
 def search_alpha(
@@ -141,7 +137,7 @@ def pls(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: Enco
     predicted = _pls(train, responses, np.concatenate([test, train]), settings.components)
     mean, none = responses.mean(axis=0), np.full(responses.shape[1], np.nan)
     size = np.sqrt(((predicted[len(test) :] - mean) ** 2).mean(axis=0))
-    return Fit(predicted[: len(test)], 1 - errors / responses.var(axis=0), none, mean, size)
+    return Fit(predicted[: len(test)], 1 - errors / responses.var(axis=0), none, size)
 
 
 def coordinates(kernel: Kernel) -> tuple[np.ndarray, np.ndarray]:

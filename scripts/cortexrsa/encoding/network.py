@@ -199,7 +199,7 @@ def _fit(method: str, kernel, responses: np.ndarray, folds: np.ndarray, job: Job
     found = fits.nothing(kernel, responses)
     for region in job.regions:
         own = fits.FITS[method](kernel, responses[:, region.voxels], folds, job.settings)
-        for name in ("predicted", "cv", "mean", "size"):
+        for name in ("predicted", "cv", "size"):
             getattr(found, name)[..., region.voxels] = getattr(own, name)
     return found
 

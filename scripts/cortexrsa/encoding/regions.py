@@ -116,8 +116,8 @@ class Region:
     ) -> Score:
         """Score predictions of the test stimuli.
 
-        Correlations are over all of them: r of the few stimuli of a fold is too small by about
-        r (1 - r^2) / 2n.
+        Means are of each fold, variances and covariances of all together: r of the few stimuli of a fold is
+        too small by about r (1 - r^2) / 2n, and means of folds depend on the fits to one another.
 
         Parameters
         ----------
@@ -126,10 +126,10 @@ class Region:
         folds : places of the test stimuli that one fit each predicted
         orders : of each, (permutations, its stimuli): see `Correlations.null`
         """
-        found = Correlations.of(comparable, self.targets.measured)
+        found = Correlations.of(comparable, self.targets.measured, folds)
         r, r2 = found.r, r_squared(predicted, self.targets.measured)
         corrected, corrected_median, corrected_r2, corrected_influence, left_out = self._corrected(
-            comparable, predicted
+            comparable, predicted, folds
         )
         voxels, corrected_voxels = self._over_voxels(found, corrected, left_out)
         return Score(
@@ -164,7 +164,7 @@ class Region:
         )
 
     def _corrected(
-        self, comparable: np.ndarray, predicted: np.ndarray
+        self, comparable: np.ndarray, predicted: np.ndarray, folds: list[np.ndarray]
     ) -> tuple[float, float, float, np.ndarray, np.ndarray]:
         """corrected, corrected_median, corrected_r2 and corrected_influence of `Score`; and corrected without
         each group of voxels.
@@ -172,7 +172,7 @@ class Region:
         values, influences, left_out = [], [], []
         for part in self.parts:
             measured, kept = part.scored.measured, part.kept
-            found = Correlations.of(comparable[:, kept], measured[:, kept])
+            found = Correlations.of(comparable[:, kept], measured[:, kept], folds)
             r = found.r
             mean = r.mean() if kept.any() else np.nan
             r2, reliability = r_squared(predicted, measured), part.scored.reliability

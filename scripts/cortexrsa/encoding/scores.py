@@ -8,11 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 
-def standardised(values: np.ndarray) -> np.ndarray:
-    """Columns of (m, v) less their mean, divided by their standard deviation; NaN where there is none."""
-    values = values - values.mean(axis=0)
-    scale = np.sqrt((values**2).mean(axis=0))
-    return np.divide(values, scale, out=np.full(values.shape, np.nan), where=scale > 0)
+def standardised(values: np.ndarray, folds: Sequence[np.ndarray] | None = None) -> np.ndarray:
+    """Columns of (m, v) less their mean, divided by their standard deviation; NaN where there is none.
+
+    `folds` are places of rows that have means of their own (and one standard deviation together).
+    """
+    centred = np.empty(values.shape)
+    for fold in [slice(None)] if folds is None else folds:
+        centred[fold] = values[fold] - values[fold].mean(axis=0)
+    scale = np.sqrt((centred**2).mean(axis=0))
+    return np.divide(centred, scale, out=np.full(values.shape, np.nan), where=scale > 0)
 
 
 def r_squared(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
@@ -28,14 +33,23 @@ class Correlations:
     Attributes
     ----------
     predicted, measured : (m, v), standardised over the stimuli
+    lost : (m, 1) n / (n - 1) of every stimulus, with n those that share its mean
     """
 
     predicted: np.ndarray
     measured: np.ndarray
+    lost: np.ndarray
 
     @classmethod
-    def of(cls, predicted: np.ndarray, measured: np.ndarray) -> Correlations:
-        return cls(standardised(predicted), standardised(measured))
+    def of(
+        cls, predicted: np.ndarray, measured: np.ndarray, folds: Sequence[np.ndarray] | None = None
+    ) -> Correlations:
+        """Of all stimuli together, or about the means of each of `folds` (places), which are all of them."""
+        folds = [np.arange(len(predicted))] if folds is None else folds
+        lost = np.empty((len(predicted), 1))
+        for fold in folds:
+            lost[fold] = len(fold) / (len(fold) - 1)
+        return cls(standardised(predicted, folds), standardised(measured, folds), lost)
 
     @property
     def r(self) -> np.ndarray:
@@ -58,10 +72,10 @@ class Correlations:
     def _without(self) -> np.ndarray:
         """r without each stimulus, (m, v).
 
-        Of standardised responses it is (m r - c x y) / sqrt((m - c x^2) (m - c y^2)) with c = m / (m - 1).
+        Of standardised responses it is (m r - c x y) / sqrt((m - c x^2) (m - c y^2)) with c = n / (n - 1) and
+        n the stimuli whose mean changes.
         """
-        m = len(self.predicted)
-        c = m / (m - 1)
+        m, c = len(self.predicted), self.lost
         without = m * self.r - c * self.predicted * self.measured
         without /= np.sqrt((m - c * self.predicted**2) * (m - c * self.measured**2))
         return without
