@@ -19,6 +19,12 @@ def _checked(dataset) -> dict:
     }
 
 
+def _variable(stored) -> tuple:
+    """Dimensions, values and attributes, at once: xarray's own reader asks the file for them many times."""
+    values = stored[...]
+    return stored.dimensions, values.astype(str) if values.dtype == object else values, dict(stored.attrs)
+
+
 def read_dataset(path: str | Path, variables: Iterable[str] = ()):
     """The xarray.Dataset of `write_dataset`, in memory.
 
@@ -26,11 +32,13 @@ def read_dataset(path: str | Path, variables: Iterable[str] = ()):
     ------
     InputError : the file is damaged, no netCDF, or lacks one of `variables` (coordinates included).
     """
+    import h5netcdf
     import xarray
 
     try:
-        with xarray.open_dataset(path, engine="h5netcdf") as dataset:
-            dataset.load()
+        with h5netcdf.File(path, "r", decode_vlen_strings=True) as file:
+            read = {name: _variable(each) for name, each in file.variables.items()}
+            dataset = xarray.decode_cf(xarray.Dataset(read, attrs=dict(file.attrs))).load()
     except (OSError, KeyError, ValueError) as error:
         raise InputError("netCDF", error, "a file as written by this workflow", file=path) from error
     missing = [name for name in variables if name not in dataset.variables]
