@@ -32,8 +32,13 @@ ROLES = {"task_optimised": "net", "generative": "vae", "self_supervised": "ssl",
 # cycles an image and grid of the layers, from fine to coarse; how much of the early code each trained one has
 DEPTHS, EARLY = ((13, 11), (9, 7), (6, 5), (4, 3)), (1.0, 0.7, 0.3, 0.0)
 MEASURES = ("spearman", "partial_rsa")
-# share of the variance of trained networks and regions that is beyond low-level drive
-TRUTHS = {"low-level drive alone": 0.0, "half is beyond": 0.5}
+# share of the variance of trained networks and regions that is beyond low-level drive, and whether random weights
+# compress what they compute (else they are as the trained ones are, by other draws)
+TRUTHS = {
+    "low-level drive alone": (0.0, True),
+    "low-level drive alone, random weights alike": (0.0, False),
+    "half is beyond": (0.5, True),
+}
 
 
 # ---- what regions and networks compute -------------------------------------------------------------------
@@ -93,14 +98,15 @@ class World:
     layers: dict[str, list[np.ndarray]]
 
     @classmethod
-    def drawn(cls, n: int, share: float, random: np.random.Generator) -> World:
+    def drawn(cls, n: int, truth: str, random: np.random.Generator) -> World:
         """Images, filters and codes are drawn anew.
 
         Parameters
         ----------
         n : stimuli
-        share : of the variance of regions, and of trained networks, that is a code beyond low-level drive
+        truth : of `TRUTHS`
         """
+        share, compressed = TRUTHS[truth]
         images = np.repeat(make_images(n, 64, int(random.integers(1 << 31)))[0][..., None], 3, axis=-1)
         seen = grey(images)
 
@@ -122,7 +128,7 @@ class World:
         layers = {"net": network(), "ssl": network()}
         for k in range(SEEDS):
             name = "untrained" if not k else f"untrained@{k + 1}"
-            layers[name] = [np.tanh(3 * each) for each in network()]
+            layers[name] = [np.tanh(3 * each) if compressed else each for each in network()]
         layers["vae"] = [_pooled(seen, grid) for grid in (24, 12, 6, 3)]
         if share:
             codes = random.standard_normal((2, n, CODE))
@@ -217,7 +223,7 @@ def supported(truth: str, stimuli: int, simulations: int, claims: dict, seed: in
     with progress(simulations, "worlds") as bar:
         for number in range(simulations):
             random = np.random.default_rng([seed, number])
-            world = World.drawn(2 * stimuli, TRUTHS[truth], random)
+            world = World.drawn(2 * stimuli, truth, random)
             found = evaluate([study_of(world, stimuli, random, number)], {"claims": claims})
             rows.append(found[["claim", "statistic", "roi", "verdict"]].fillna(""))
             bar.update(1)
