@@ -25,27 +25,17 @@ class Fit:
     predicted : (m, v) float64, responses to the test stimuli
     cv : (v,) R2 in the folds of the training stimuli: by it layers are chosen
     alpha : (v,) regularisation of each voxel on the kernel's scale; NaN where the method has none
-    size : (v,) root mean square of what is fitted to the training stimuli, about their mean
     """
 
     predicted: np.ndarray
     cv: np.ndarray
     alpha: np.ndarray
-    size: np.ndarray
-
-    @property
-    def comparable(self) -> np.ndarray:
-        """Predictions (m, v) on the scale of those of fits to other training stimuli, but for their means.
-
-        Fits that regularise more predict less.
-        """
-        return np.divide(self.predicted, self.size, out=0 * self.predicted, where=self.size != 0)
 
 
 def nothing(kernel: Kernel, responses: np.ndarray) -> Fit:
     """The fit of a constant layer: correlations with what it predicts are not defined."""
     m, v = len(kernel.test), responses.shape[1]
-    return Fit(np.full((m, v), np.nan), *(np.full(v, np.nan) for _ in range(3)))
+    return Fit(np.full((m, v), np.nan), np.full(v, np.nan), np.full(v, np.nan))
 
 
 def ridge(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: EncodingSettings) -> Fit:
@@ -69,8 +59,7 @@ def ridge(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: En
     values, vectors = eigh(kernel.train)
     # rounding leaves eigenvalues a little below zero
     weights = (vectors.T @ centred) / (np.maximum(values, 0)[:, None] + alpha)
-    size = np.sqrt(((values[:, None] * weights) ** 2).mean(axis=0))
-    return Fit((kernel.test @ vectors) @ weights + mean, cv, alpha, size)
+    return Fit((kernel.test @ vectors) @ weights + mean, cv, alpha)
 
 
 def search_alpha(
@@ -134,10 +123,8 @@ def pls(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: Enco
         kept = folds != fold
         predicted = _pls(train[kept], responses[kept], train[~kept], settings.components)
         errors += ((responses[~kept] - predicted) ** 2).mean(axis=0) / len(np.unique(folds))
-    predicted = _pls(train, responses, np.concatenate([test, train]), settings.components)
-    mean, none = responses.mean(axis=0), np.full(responses.shape[1], np.nan)
-    size = np.sqrt(((predicted[len(test) :] - mean) ** 2).mean(axis=0))
-    return Fit(predicted[: len(test)], 1 - errors / responses.var(axis=0), none, size)
+    predicted = _pls(train, responses, test, settings.components)
+    return Fit(predicted, 1 - errors / responses.var(axis=0), np.full(responses.shape[1], np.nan))
 
 
 def coordinates(kernel: Kernel) -> tuple[np.ndarray, np.ndarray]:

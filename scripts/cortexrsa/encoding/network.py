@@ -162,7 +162,7 @@ def _fit_layer(name: str, features: np.ndarray, job: Job) -> dict[str, LayerResu
         found = f"{len(features)} rows"
         raise InputError(f"activations of {name}", found, f"{len(job.means)}, the stimuli of the responses")
     m, v = sum(len(part.test) for part in job.parts), job.means.shape[1]
-    predicted, comparable = ({method: np.empty((m, v)) for method in job.settings.methods} for _ in range(2))
+    predicted = {method: np.empty((m, v)) for method in job.settings.methods}
     cv, alpha = ({method: np.empty((len(job.parts), v)) for method in job.settings.methods} for _ in range(2))
     for k, (part, places) in enumerate(zip(job.parts, job.places, strict=True)):
         kernel = layer_kernel(features, part.train, part.test, job.settings.units)
@@ -170,17 +170,11 @@ def _fit_layer(name: str, features: np.ndarray, job: Job) -> dict[str, LayerResu
             raise InputError(f"activations of {name}", "NaN or infinite values", "finite values")
         for method in job.settings.methods:
             fit = _fit(method, kernel, job.means[part.train], part.folds, job)
-            predicted[method][places], comparable[method][places] = fit.predicted, fit.comparable
-            cv[method][k], alpha[method][k] = fit.cv, fit.alpha
+            predicted[method][places], cv[method][k], alpha[method][k] = fit.predicted, fit.cv, fit.alpha
     return {
         method: LayerResult(
             [
-                region.score(
-                    predicted[method][:, region.voxels],
-                    comparable[method][:, region.voxels],
-                    job.places,
-                    job.orders,
-                )
+                region.score(predicted[method][:, region.voxels], job.places, job.orders)
                 for region in job.regions
             ],
             cv[method],
@@ -199,8 +193,7 @@ def _fit(method: str, kernel, responses: np.ndarray, folds: np.ndarray, job: Job
     found = fits.nothing(kernel, responses)
     for region in job.regions:
         own = fits.FITS[method](kernel, responses[:, region.voxels], folds, job.settings)
-        for name in ("predicted", "cv", "size"):
-            getattr(found, name)[..., region.voxels] = getattr(own, name)
+        found.predicted[:, region.voxels], found.cv[region.voxels] = own.predicted, own.cv
     return found
 
 

@@ -61,7 +61,7 @@ class Score:
     corrected_influence : (m + n,) of every test and training stimulus on corrected, likewise
     voxels, corrected_voxels : likewise of groups of voxels on either; of no groups where voxels are fixed
     null : (permutations,) score with the responses relabelled
-    folds : (partitions,) what the stimuli of each make of it: `score`, weighted by their numbers
+    folds : (partitions,) score in each, which `score` weights by their stimuli
     """
 
     r: np.ndarray
@@ -107,56 +107,58 @@ class Region:
         """Voxels of too little reliability, a mean over the parts; NaN if it is unknown."""
         return float(np.mean([(~part.kept).sum() for part in self.parts])) if self.parts else np.nan
 
-    def score(
-        self,
-        predicted: np.ndarray,
-        comparable: np.ndarray,
-        folds: list[np.ndarray],
-        orders: list[np.ndarray],
-    ) -> Score:
+    def score(self, predicted: np.ndarray, folds: list[np.ndarray], orders: list[np.ndarray]) -> Score:
         """Score predictions of the test stimuli.
-
-        Means are of each fold, variances and covariances of all together: r of the few stimuli of a fold is
-        too small by about r (1 - r^2) / 2n, and means of folds depend on the fits to one another.
 
         Parameters
         ----------
         predicted : (m, v)
-        comparable : (m, v), the same as `fits.Fit.comparable`
-        folds : places of the test stimuli that one fit each predicted
+        folds : places of the test stimuli that one fit each predicted; correlations are made within them,
+            and corrected where these are several (all together have means and scales of several fits)
         orders : of each, (permutations, its stimuli): see `Correlations.null`
         """
-        found = Correlations.of(comparable, self.targets.measured, folds)
-        r, r2 = found.r, r_squared(predicted, self.targets.measured)
+        weights = np.array([len(fold) for fold in folds]) / len(predicted)
+        few = len(folds) > 1
+        found = [Correlations.of(predicted[fold], self.targets.measured[fold], few) for fold in folds]
+        r = weights @ [each.r for each in found]
+        squared = [r_squared(predicted[fold], self.targets.measured[fold]) for fold in folds]
+        by_fold = np.array([each.r.mean() for each in found])
+        null = [each.null(order) for each, order in zip(found, orders, strict=True)]
+        r2 = weights @ squared
         corrected, corrected_median, corrected_r2, corrected_influence, left_out = self._corrected(
-            comparable, predicted, folds
+            predicted, folds, weights
         )
-        voxels, corrected_voxels = self._over_voxels(found, corrected, left_out)
+        voxels, corrected_voxels = self._over_voxels(found, folds, r, corrected, left_out)
         return Score(
             r=r,
             r2=r2,
-            score=float(r.mean()),
+            score=float(weights @ by_fold),
             median=float(np.median(r)),
             r2_mean=float(r2.mean()),
             corrected=corrected,
             corrected_median=corrected_median,
             corrected_r2=corrected_r2,
-            influence=scaled(found.influences()),
+            influence=jackknifed([each.influences() for each in found], folds, len(predicted)),
             corrected_influence=corrected_influence,
             voxels=voxels,
             corrected_voxels=corrected_voxels,
-            null=found.null(folds, orders),
-            folds=found.of_parts(folds),
+            null=weights @ null,
+            folds=by_fold,
         )
 
     def _over_voxels(
-        self, found: Correlations, corrected: float, left_out: np.ndarray
+        self,
+        found: list[Correlations],
+        folds: list[np.ndarray],
+        r: np.ndarray,
+        corrected: float,
+        left_out: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         """voxels and corrected_voxels of `Score`."""
         if self.groups is None:
             return np.empty(0), np.empty(0)
-        r = found.r
-        shrunk = without_stimuli(r, scaled(found.influences_on_voxels()))
+        m = sum(map(len, folds))
+        shrunk = without_stimuli(r, jackknifed([each.influences_on_voxels() for each in found], folds, m))
         means = self.groups.left_out(r) / self.groups.left_out(np.ones(len(r)))
         return (
             self.groups.deviations(means, r.mean(), shrunk),
@@ -164,7 +166,7 @@ class Region:
         )
 
     def _corrected(
-        self, comparable: np.ndarray, predicted: np.ndarray, folds: list[np.ndarray]
+        self, predicted: np.ndarray, folds: list[np.ndarray], weights: np.ndarray
     ) -> tuple[float, float, float, np.ndarray, np.ndarray]:
         """corrected, corrected_median, corrected_r2 and corrected_influence of `Score`; and corrected without
         each group of voxels.
@@ -172,10 +174,14 @@ class Region:
         values, influences, left_out = [], [], []
         for part in self.parts:
             measured, kept = part.scored.measured, part.kept
-            found = Correlations.of(comparable[:, kept], measured[:, kept], folds)
-            r = found.r
+            found = [
+                Correlations.of(predicted[fold][:, kept], measured[fold][:, kept], len(folds) > 1)
+                for fold in folds
+            ]
+            r = weights @ [each.r for each in found]
             mean = r.mean() if kept.any() else np.nan
-            r2, reliability = r_squared(predicted, measured), part.scored.reliability
+            r2 = weights @ [r_squared(predicted[fold], measured[fold]) for fold in folds]
+            reliability = part.scored.reliability
             values.append(
                 (
                     mean / part.ceiling,
@@ -183,8 +189,9 @@ class Region:
                     r2.mean() / reliability.mean(),
                 )
             )
-            own = np.concatenate([scaled(part.test), scaled(part.train)])
-            test = scaled(found.influences()) if kept.any() else np.zeros(len(measured))
+            own = np.concatenate([_in_folds(part.test, folds), _scaled(part.train)])
+            test = [each.influences() if kept.any() else np.zeros(len(each.measured)) for each in found]
+            test = jackknifed(test, folds, len(predicted))
             test = np.concatenate([test, np.zeros(self.n_train)])
             influences.append(test / part.ceiling - mean / part.ceiling**2 * own)
             left_out.append(self._ratio_left_out(r, np.sqrt(reliability[kept]), kept))
@@ -203,10 +210,25 @@ class Region:
             return np.divide(*self.groups.left_out(values).T)
 
 
-def scaled(influence: np.ndarray) -> np.ndarray:
-    """Influences (n, ...) on a mean over n stimuli, such that their sum of squares is its variance."""
+def _scaled(influence: np.ndarray) -> np.ndarray:
+    """Influences on a mean over n stimuli, such that their sum of squares is its variance."""
     n = len(influence)
     return influence / np.sqrt(n * (n - 1)) if n > 1 else influence
+
+
+def jackknifed(influences: list[np.ndarray], folds: list[np.ndarray], m: int) -> np.ndarray:
+    """Influences within folds, in the order of the stimuli, such that their sum of squares is the variance of
+    the mean over the folds, each weighed by its stimuli.
+    """
+    joined = np.empty((m, *influences[0].shape[1:]))
+    for fold, influence in zip(folds, influences, strict=True):
+        joined[fold] = _scaled(influence) * len(fold) / m
+    return joined
+
+
+def _in_folds(influence: np.ndarray, folds: list[np.ndarray]) -> np.ndarray:
+    """Influences on a mean over all stimuli, scaled as those of the folds are."""
+    return jackknifed([influence[fold] for fold in folds], folds, len(influence))
 
 
 def regions_of(

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 
-def standardised(values: np.ndarray, folds: Sequence[np.ndarray] | None = None) -> np.ndarray:
-    """Columns of (m, v) less their mean, divided by their standard deviation; NaN where there is none.
-
-    `folds` are places of rows that have means of their own (and one standard deviation together).
-    """
-    centred = np.empty(values.shape)
-    for fold in [slice(None)] if folds is None else folds:
-        centred[fold] = values[fold] - values[fold].mean(axis=0)
-    scale = np.sqrt((centred**2).mean(axis=0))
-    return np.divide(centred, scale, out=np.full(values.shape, np.nan), where=scale > 0)
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Columns of (m, v) less their mean, divided by their standard deviation; NaN where there is none."""
+    values = values - values.mean(axis=0)
+    scale = np.sqrt((values**2).mean(axis=0))
+    return np.divide(values, scale, out=np.full(values.shape, np.nan), where=scale > 0)
 
 
 def r_squared(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
@@ -33,28 +27,29 @@ class Correlations:
     Attributes
     ----------
     predicted, measured : (m, v), standardised over the stimuli
-    lost : (m, 1) n / (n - 1) of every stimulus, with n those that share its mean
+    few : 1 / 2m where r is corrected for the stimuli being few, else 0
     """
 
     predicted: np.ndarray
     measured: np.ndarray
-    lost: np.ndarray
+    few: float = 0.0
 
     @classmethod
-    def of(
-        cls, predicted: np.ndarray, measured: np.ndarray, folds: Sequence[np.ndarray] | None = None
-    ) -> Correlations:
-        """Of all stimuli together, or about the means of each of `folds` (places), which are all of them."""
-        folds = [np.arange(len(predicted))] if folds is None else folds
-        lost = np.empty((len(predicted), 1))
-        for fold in folds:
-            lost[fold] = len(fold) / (len(fold) - 1)
-        return cls(standardised(predicted, folds), standardised(measured, folds), lost)
+    def of(cls, predicted: np.ndarray, measured: np.ndarray, few: bool = False) -> Correlations:
+        """Of predicted and measured responses (m, v), corrected for the stimuli being few or not."""
+        return cls(standardised(predicted), standardised(measured), 0.5 / len(predicted) if few else 0.0)
 
     @property
     def r(self) -> np.ndarray:
         """(v,)"""
-        return (self.predicted * self.measured).mean(axis=0)
+        return self._less_biased((self.predicted * self.measured).mean(axis=0))
+
+    def _less_biased(self, r: np.ndarray) -> np.ndarray:
+        """r (1 + (1 - r^2) / 2m): that of m stimuli is too small by about r (1 - r^2) / 2m.
+
+        Fisher 1915, doi:10.2307/2331838; Olkin & Pratt 1958, doi:10.1214/aoms/1177706717
+        """
+        return r * (1 + self.few * (1 - r**2))
 
     def influences(self) -> np.ndarray:
         """Influence of every stimulus on the mean of r over the voxels: (m,), of mean 0.
@@ -72,40 +67,27 @@ class Correlations:
     def _without(self) -> np.ndarray:
         """r without each stimulus, (m, v).
 
-        Of standardised responses it is (m r - c x y) / sqrt((m - c x^2) (m - c y^2)) with c = n / (n - 1) and
-        n the stimuli whose mean changes.
+        Of standardised responses it is (m r - c x y) / sqrt((m - c x^2) (m - c y^2)) with c = m / (m - 1).
         """
-        m, c = len(self.predicted), self.lost
-        without = m * self.r - c * self.predicted * self.measured
+        m = len(self.predicted)
+        c = m / (m - 1)
+        products = self.predicted * self.measured
+        without = products.sum(axis=0) - c * products
         without /= np.sqrt((m - c * self.predicted**2) * (m - c * self.measured**2))
-        return without
+        return self._less_biased(without)
 
-    def of_parts(self, parts: Sequence[np.ndarray]) -> np.ndarray:
-        """What some of the stimuli make of the mean of r over the voxels: (parts,).
-
-        Parameters
-        ----------
-        parts : their places; weighted by their numbers, the values of parts that are all stimuli add up to
-            the mean of r
-        """
-        products = (self.predicted * self.measured).mean(axis=1)
-        return np.array([products[part].mean() for part in parts])
-
-    def null(self, parts: Sequence[np.ndarray], orders: Sequence[np.ndarray]) -> np.ndarray:
-        """Mean of r over the voxels with the measured responses of stimuli relabelled within parts.
+    def null(self, orders: np.ndarray) -> np.ndarray:
+        """Mean of r over the voxels with the measured responses of stimuli relabelled.
 
         Parameters
         ----------
-        parts : places of the stimuli of each
-        orders : of each, (permutations, its stimuli), which of them gives each place its response
+        orders : (permutations, m), stimulus whose response each place takes
 
         Returns
         -------
         (permutations,)
         """
-        total = 0.0
-        for part, order in zip(parts, orders, strict=True):
-            # a mean over voxels is all that a pair of predicted and measured stimuli adds
-            products = self.measured[part] @ self.predicted[part].T / self.predicted.shape[1]
-            total = total + products[order, np.arange(order.shape[1])].sum(axis=1)
-        return total / len(self.predicted)
+        # a mean over voxels is all that a pair of predicted and measured stimuli adds
+        products = self.measured @ self.predicted.T / self.predicted.shape[1]
+        # a relabelled r is small: what its square does to the correction is left out, and p none too small
+        return (1 + self.few) * products[orders, np.arange(orders.shape[1])].mean(axis=1)

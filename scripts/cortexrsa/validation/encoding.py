@@ -77,10 +77,10 @@ def _kernel(features: np.ndarray, train: np.ndarray, others: np.ndarray) -> Kern
 def _fitted(
     features: np.ndarray, responses: np.ndarray, part: Partition, n: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`Fit.comparable` of the test stimuli, and of the population (the stimuli from `n` on)."""
+    """Predictions of the test stimuli of a fit, and of the population (the stimuli from `n` on)."""
     everyone = np.arange(n, len(features))
     kernel = _kernel(features, part.train, np.concatenate([part.test, everyone]))
-    predicted = ridge(kernel, responses[part.train], part.folds, SETTINGS).comparable
+    predicted = ridge(kernel, responses[part.train], part.folds, SETTINGS).predicted
     return predicted[: len(part.test)], predicted[len(part.test) :]
 
 
@@ -122,7 +122,7 @@ def _study(world: World, scheme: str, m: int, seed: list[int]) -> tuple[list[Sco
             true = true + weight * Correlations.of(of_everyone, whole).r
             chosen = of_everyone[:, voxels]
             halves += weight * Correlations.of(chosen, half[:, voxels]).r.mean()
-        scores.append(region.score(predicted[:, voxels], predicted[:, voxels], places, orders))
+        scores.append(region.score(predicted[:, voxels], places, orders))
         truth.append(true)
         of_halves.append(halves / world.mean_root(voxels))
     truth = np.array(truth)

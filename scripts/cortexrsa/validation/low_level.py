@@ -32,8 +32,8 @@ ROLES = {"task_optimised": "net", "generative": "vae", "self_supervised": "ssl",
 # cycles an image and grid of the layers, from fine to coarse; how much of the early code each trained one has
 DEPTHS, EARLY = ((13, 11), (9, 7), (6, 5), (4, 3)), (1.0, 0.7, 0.3, 0.0)
 MEASURES = ("spearman", "partial_rsa")
-# share of the variance of trained networks and regions that is beyond low-level drive, and whether random weights
-# compress what they compute (else they are as the trained ones are, by other draws)
+# share of the variance of trained networks and regions that is beyond low-level drive, and whether random
+# weights compress what they compute (else they are as the trained ones are, by other draws)
 TRUTHS = {
     "low-level drive alone": (0.0, True),
     "low-level drive alone, random weights alike": (0.0, False),
