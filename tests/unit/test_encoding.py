@@ -489,6 +489,7 @@ def test_a_sample_of_voxels_adds_its_variance_to_the_same_scores(split):
         assert (own**2).sum(axis=0)[0] > 0.2 * spread[0]
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_the_number_of_threads():
     one, several = study_of(methods=("ridge", "pls"))[0], study_of(methods=("ridge", "pls"), threads=3)[0]
     xarray.testing.assert_identical(one, several)
@@ -546,6 +547,7 @@ def test_features_of_other_stimuli_are_refused():
     assert message == "activations of true: found 7 rows, expected 130, the stimuli of the responses"
 
 
+@pytest.mark.slow
 def test_the_table_has_the_group_and_its_columns(tmp_path):
     found, _, _ = study_of(subjects=("sub-01", "sub-02", "sub-03"), methods=("ridge", "pls"))
     table = encoding_table({"net": found, "other": found}, "data", Settings(), {"net": ["coco"]})
