@@ -278,7 +278,7 @@ def test_figures_are_drawn_with_their_words(finished):
 
 
 def test_the_report_opens_with_the_answer_and_shows_every_figure(finished):
-    folder = at(finished, "tiny")
+    folder = at(finished, "tiny/report.html").parent
     page = (folder / "report.html").read_text()
     claims = table(finished, "tiny/claims.csv").query("statistic == 'overall'")
     words = " ".join(html.unescape(re.sub("<[^>]*>", " ", page)).split())
