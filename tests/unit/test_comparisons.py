@@ -120,7 +120,7 @@ def test_one_network_has_no_pairs():
 
 def test_controls_are_of_the_same_architecture_where_there_is_one():
     def card(family, architecture):
-        return {"family": family, "network": {"name": architecture}}
+        return {"family": family, "network": {"name": architecture}, "preprocessing": {"size": 224}}
 
     models = {
         "a18": card("untrained", "resnet18"),
