@@ -11,6 +11,7 @@ import pandas as pd
 
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
+from cortexrsa.geometry.mean_rdm import mean_rdm
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.design import Design
 from cortexrsa.inference.errors import over_subjects
@@ -20,7 +21,6 @@ from cortexrsa.inference.permutation import permutation_null
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import GROUPS, MEAN_RDM, Settings
-from cortexrsa.inference.shared import mean_rdms
 from cortexrsa.inference.study import group_scores
 from cortexrsa.jobs import progress
 
@@ -129,26 +129,30 @@ def rejections(
     ]
 
 
-def _seen_by(tunings: list[np.ndarray], random: np.random.Generator) -> tuple[RDMs, RDMs]:
-    """RDMs of people with these tunings, and of a network, to new stimuli."""
+def _seen_by(tunings: list[np.ndarray], random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """RDMs of people with these tunings, and of a network (1, pairs), to new stimuli."""
     weights = np.random.default_rng(99).normal(size=(CODE, VOXELS))
     codes = random.normal(size=(STIMULI, CODE))
-    patterns = pd.DataFrame({"stimulus_id": [f"{k}" for k in range(STIMULI)], "split": PRIMARY})
     noise = 4 * random.normal(size=(len(tunings), STIMULI, VOXELS))
     own = np.stack([rdm(codes @ tuning + each) for tuning, each in zip(tunings, noise, strict=True)])
+    return own, rdm(codes @ weights)[None]
+
+
+def _as_read(own: np.ndarray, layer: np.ndarray) -> tuple[RDMs, RDMs]:
+    """The same as a study has them."""
+    patterns = pd.DataFrame({"stimulus_id": [f"{k}" for k in range(STIMULI)], "split": PRIMARY})
     table = pd.DataFrame({"subject": [f"{k}" for k in range(len(own))], "roi": "ROI"})
-    layer = pd.DataFrame({"layer": ["layer"], "layer_index": [0], "depth": [0.0]})
-    network = RDMs(rdm(codes @ weights)[None], layer, patterns, "correlation")
-    return RDMs(own, table, patterns, "correlation"), network
+    layers = pd.DataFrame({"layer": ["layer"], "layer_index": [0], "depth": [0.0]})
+    return tuple(RDMs(*each, patterns, "correlation") for each in ((own, table), (layer, layers)))
 
 
 def _expected(tunings: list[np.ndarray], random: np.random.Generator) -> dict[str, float]:
     """Scores that these people have on average over other stimuli."""
     found = {group: [] for group in GROUPS}
     for _ in range(OTHER_STIMULI):
-        brain, network = _seen_by(tunings, random)
-        for group, rdms in ((GROUPS[0], brain), (MEAN_RDM, mean_rdms(brain, "spearman")[0])):
-            found[group].append(compare(rdms.dissimilarities, network.dissimilarities).mean())
+        own, layer = _seen_by(tunings, random)
+        for group, rdms in ((GROUPS[0], own), (MEAN_RDM, mean_rdm(own, "spearman")[None])):
+            found[group].append(compare(rdms, layer).mean())
     return {group: float(np.mean(values)) for group, values in found.items()}
 
 
@@ -165,7 +169,7 @@ def people(subjects: int, simulations: int, seed: int = 0) -> list[dict]:
             random = np.random.default_rng([seed, study])
             gains = random.uniform(0.2, 1.8, size=subjects)
             tunings = [gain * random.normal(size=(CODE, VOXELS)) for gain in gains]
-            brain, network = _seen_by(tunings, random)
+            brain, network = _as_read(*_seen_by(tunings, random))
             expected = _expected(tunings, random)
             for group, effect in found:
                 settings = Settings(permutations=1, halves=1, group=group, subject_effect=effect, seed=study)
