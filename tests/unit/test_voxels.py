@@ -227,6 +227,14 @@ def test_two_people_as_they_are_have_half_the_variance_each(result):
     assert both.voxels.dof == 2 * alone.voxels.dof
 
 
+def test_voxels_of_one_person_are_a_sample_whatever_the_group_is(result):
+    shared = replace(QUICK, group="mean-rdm")
+    found = scored(*World("same layer, unequal noise").sample(50, np.random.default_rng(4)), shared)
+    own = [name for name in found if not name.startswith("group_")]
+    xarray.testing.assert_equal(found[own], result)
+    np.testing.assert_array_equal(found["group_score"], result["score"])
+
+
 def test_what_compares_rois():
     late = Reading("score", "resnet18", ("LO",), layer="best")
     early = replace(late, rois=("V1",))

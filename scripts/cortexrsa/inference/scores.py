@@ -78,11 +78,16 @@ def score_network(
     def of_part(part: RDMs) -> xarray.Dataset:
         scores = _scores_of_part(network, part, comparison, settings, threads, design)
         subjects = scores.sizes["subject"]
-        if settings.group == MEAN_RDM:
+        if settings.group == MEAN_RDM and subjects > 1:
             return _with_shared(scores, network, part, comparison, settings, threads, design)
         alone = subjects == 1 or settings.fixed_subjects(subjects)
         if without is not None and alone and scores.sizes["roi"] > 1:
-            return scores.merge(scores_without(network, part, without, comparison, settings, threads, design))
+            scores = scores.merge(
+                scores_without(network, part, without, comparison, settings, threads, design)
+            )
+        if settings.group == MEAN_RDM:
+            # the mean RDM of one person is that person's own
+            scores = scores.assign({f"group_{name}": scores[name] for name in OF_THE_MEAN})
         return scores
 
     return over_parts(brain, of_part)
@@ -99,8 +104,6 @@ def _with_shared(
 ) -> xarray.Dataset:
     """Scores of single people, and of the group those against its mean RDM: see `shared.as_people`."""
     subjects = [str(subject) for subject in scores["subject"].to_numpy()]
-    if len(subjects) == 1:
-        return scores.assign({f"group_{name}": scores[name] for name in OF_THE_MEAN})
     fixed = settings.fixed_subjects(len(subjects))
     mean, others = mean_rdms(brain, comparison)
     found = _scores_of_part(network, mean, comparison, settings, threads, design)
