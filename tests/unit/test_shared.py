@@ -15,6 +15,7 @@ from cortexrsa.inference.score_table import score_table
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import group_scores, model_scores, one_person
+from support import message_of
 
 N, PEOPLE = 30, 6
 SHARED = Settings(permutations=199, halves=2, group="mean-rdm", confidence=0.9)
@@ -87,6 +88,16 @@ def test_people_who_are_taken_as_they_are_leave_the_errors_of_one_rdm():
     np.testing.assert_array_equal(result["p"].sel(unit="group"), plain["p"].sel(unit="m"))
     np.testing.assert_array_equal(
         result["null_maximum"].sel(unit="group"), plain["null_maximum"].sel(unit="m")
+    )
+
+
+def test_an_rdm_that_does_not_vary_has_no_part_in_a_mean():
+    brain, network, _ = a_study(people=3)
+    brain.dissimilarities[2] = 1.0
+    message = message_of(score_network, network, brain, "spearman", SHARED)
+    assert message == (
+        "brain RDM of subject p1 in A: found one dissimilarity of all pairs (test stimuli), expected RDMs "
+        "that vary, or inference.group: mean-score"
     )
 
 

@@ -7,11 +7,15 @@ predicts what is left.
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import xarray
 
+from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
+from cortexrsa.geometry.compare import usable
 from cortexrsa.geometry.mean_rdm import on_scale
 from cortexrsa.geometry.rdm import kept_pairs
 from cortexrsa.inference.names import GROUP, OF_THE_MEAN
@@ -30,6 +34,10 @@ def mean_rdms(brain: RDMs, comparison: str) -> tuple[RDMs, RDMs]:
     -------
     mean, without : RDMs with the columns subject (group, or the one who is left out) and roi. Pairs of
         stimuli of two splits are 0: nothing is made of them.
+
+    Raises
+    ------
+    InputError : an RDM whose dissimilarities are all the same has no part in a mean; see also `brain_rows`.
     """
     _, subjects, rois = brain_rows(brain, splits_of(brain)[0])
     m, pairs = len(subjects), brain.dissimilarities.shape[1]
@@ -37,6 +45,11 @@ def mean_rdms(brain: RDMs, comparison: str) -> tuple[RDMs, RDMs]:
     for split in splits_of(brain):
         within = kept_pairs((brain.pattern_descriptors["split"] == split).to_numpy())
         rows = brain_rows(brain, split)[0]
+        for (subject, roi), row in zip(product(subjects, rois), rows, strict=True):
+            if not usable(row):
+                found = f"one dissimilarity of all pairs ({split} stimuli)"
+                expected = "RDMs that vary, or inference.group: mean-score"
+                raise InputError(f"brain RDM of subject {subject} in {roi}", found, expected)
         own = np.stack([on_scale(each, comparison) for each in rows]).reshape(m, len(rois), -1)
         total = own.sum(axis=0)
         mean[..., within] = total / m
