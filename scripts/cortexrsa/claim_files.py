@@ -79,6 +79,10 @@ def _check_test(test: dict, claim: dict, field: str, file: str) -> None:
             f"{field}.statistic", " with ".join(sorted(units)), "readings in one unit", file=file
         )
     kind = sorted(kinds)[0]
+    # wherever the network is named: readings inside a sum, and the steps of an order, take it from there
+    if kind not in SCORES and _names_new_seed([statistic, expect]):
+        found = f"new_seed of a {kind}"
+        raise InputError(f"{field}.statistic.network", found, f"of {', '.join(SCORES)}", file=file)
     if sense not in EXPECTED[kind]:
         raise InputError(
             f"{field}.expect", f"{sense} of a {kind}", suggestion(sense, EXPECTED[kind]), file=file
@@ -97,6 +101,12 @@ def _names_measure(statistic: dict) -> bool:
     return "measure" in statistic or any(map(_names_measure, parts))
 
 
+def _names_new_seed(value: object) -> bool:
+    """Whether a network of any part is one of a new seed."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return "new_seed" in _keys(value) or any(map(_names_new_seed, parts))
+
+
 def _check_statistic(statistic: dict, field: str, file: str) -> set[str]:
     """Kinds of the readings of a statistic; keys of comparisons stand at comparisons alone."""
     for key in ("difference", "mean"):
@@ -113,11 +123,6 @@ def _check_statistic(statistic: dict, field: str, file: str) -> set[str]:
         raise InputError(
             f"{field}.roi", "a list", "one ROI, or {mean: [...]}; compare alone joins several", file=file
         )
-    if kind not in SCORES and any(
-        "new_seed" in _keys(own.get("network"))
-        for own in (statistic, statistic.get("of", {}), statistic.get("with", {}))
-    ):
-        raise InputError(f"{field}.network", f"new_seed of a {kind}", f"of {', '.join(SCORES)}", file=file)
     if kind == "correlation" and ("depth" in statistic or "centred" in statistic):
         raise InputError(
             f"{field}.{'depth' if 'depth' in statistic else 'centred'}",

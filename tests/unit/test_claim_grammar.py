@@ -101,6 +101,16 @@ BAD = [
         "expect: less}]",
         "A.statistic.network: found new_seed of a centroid, expected of score, slope, curvature",
     ),
+    (
+        "[{id: A, statement: so, statistic: {network: {new_seed: vae}, roi: V1, difference: "
+        "[{profile: centroid, network: resnet18}, {profile: centroid}]}, expect: less}]",
+        "A.statistic.network: found new_seed of a centroid, expected of score, slope, curvature",
+    ),
+    (
+        "[{id: A, statement: so, statistic: {profile: centroid, roi: V1}, "
+        "expect: {ordered: {network: [resnet18, {new_seed: vae}]}}}]",
+        "A.statistic.network: found new_seed of a centroid, expected of score, slope, curvature",
+    ),
 ]
 
 
