@@ -288,7 +288,7 @@ def settings_of_score_figures(wildcards) -> dict:
 def controls_of_models(wildcards) -> dict:
     """The untrained control of every network of a study, or None."""
     models = {model: MODELS[model] for model in cards_of(wildcards.study)}
-    return {model: cards.untrained_control(model, models) for model in models}
+    return cards.untrained_controls(models, wildcards.dataset, DATASETS[wildcards.dataset])
 
 
 # simulated studies of a cell by the number of stimuli: what more of them would take

@@ -215,6 +215,18 @@ def untrained_control(name: str, models: dict[str, dict]) -> str | None:
     return next(iter(alike or same or untrained), None)
 
 
+def untrained_controls(models: dict[str, dict], of: str, dataset: dict) -> dict[str, str | None]:
+    """`untrained_control` of every network of a study, by the sizes that images of a data set have for them.
+
+    Parameters
+    ----------
+    models : cards of the study's networks by name
+    of, dataset : of the data set, as of `seen_by`
+    """
+    seen = {name: card | {"preprocessing": seen_by(name, card, of, dataset)} for name, card in models.items()}
+    return {name: untrained_control(name, seen) for name in seen}
+
+
 def generalises(card: dict, group: str = "mean-score") -> str:
     """What the intervals of a data set's results are about, in words; and what simulated data cannot show.
 

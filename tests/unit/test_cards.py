@@ -728,6 +728,11 @@ def test_the_control_of_a_variant_has_its_size(root):
         "random": network | {"family": "untrained", "preprocessing": large},
     }
     assert cards.untrained_control("net", models) == "random"
+    # pixels a degree are that size too, for images of 20 degrees
+    models["net"] |= {"preprocessing": {"pixels_per_degree": 16}}
+    found = cards.untrained_controls(models, "world", {"degrees": 20})
+    assert found == {"net": "random", "other": None, "random": None}
+    models["net"] |= {"preprocessing": large}
     models.pop("random")
     assert cards.untrained_control("net", models) == "other"
 
