@@ -74,7 +74,7 @@ with job_log(snakemake.log[0]):
             seed=inference.seed,
             caveat=part.attrs["caveat"],
             smallest_p=smallest_p(read_table(snakemake.input.table, SCORES)),
-            unlearned=unlearned(read_table(learning, LEARNING))
+            unlearned=unlearned(read_table(learning, LEARNING), settings["variants"])
             if (learning := snakemake.input.get("learning"))
             else {},
             others={

@@ -199,8 +199,16 @@ def learning_settings(wildcards) -> dict:
 
 
 def labels_of(models) -> dict:
-    """Label, family and number of seeds of networks, by card: what figures show of them."""
-    return {model: {key: MODELS[model][key] for key in ("label", "family", "seeds")} for model in models}
+    """Label, family and number of seeds of networks, by card, and whose weights they have: what figures show of them."""
+    keys = ("label", "family", "seeds", "variant_of")
+    return {model: {key: MODELS[model][key] for key in keys if key in MODELS[model]} for model in models}
+
+
+def variants_in(study: str) -> dict:
+    """The network whose weights each variant of a study has."""
+    return {
+        model: MODELS[model]["variant_of"] for model in cards_of(study) if "variant_of" in MODELS[model]
+    }
 
 
 def labels_of_models(wildcards) -> dict:
@@ -240,6 +248,7 @@ def settings_of_claims(wildcards) -> dict:
             model: MODELS[model].get("lineage") or MODELS[model]["network"]["name"]
             for model in cards_of(wildcards.study)
         },
+        "variants": variants_in(wildcards.study),
         # of several methods of encoding the first
         "encoding": next(iter(CONFIGS[wildcards.study]["encoding"]["methods"]), None),
         # those that a claim is about, and that every claim is evaluated by

@@ -34,14 +34,15 @@ def verdict(objective, **values):
 def test_the_bar_decides(objective, values, learned):
     row = verdict(objective, **values)
     assert row["learned"] == learned
-    assert (row["model"] in unlearned(row.to_frame().T)) == (learned == "no")
+    assert (row["model"] in unlearned(row.to_frame().T, {})) == (learned == "no")
 
 
 def test_a_network_that_did_not_learn_is_marked(tmp_path):
     row = verdict("supervised", accuracy=0.35, chance=0.3)
     assert row["reason"] == "accuracy 0.35 is below the bar of 0.40"
     row.to_frame().T.to_csv(tmp_path / "learning.csv", index=False)
-    models = {name: {"label": name, "family": "task-optimised"} for name in ("net", "other")}
+    models = {name: {"label": name, "family": "task-optimised"} for name in ("net", "other", "large")}
+    models["large"] |= {"variant_of": "net"}
     labels = {name: model["label"] for name, model in marked(models, tmp_path / "learning.csv").items()}
-    assert labels == {"net": "net (did not learn)", "other": "other"}
+    assert labels == {"net": "net (did not learn)", "other": "other", "large": "large (did not learn)"}
     assert marked(models, None) == models

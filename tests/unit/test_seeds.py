@@ -139,7 +139,11 @@ def test_a_network_did_not_learn_where_one_seed_did_not():
             "reason": ["", "too low", "lower"],
         }
     )
-    assert unlearned(table) == {"net": "seed 2: too low", "alone": "lower"}
+    found = {"net": "seed 2: too low", "alone": "lower"}
+    assert unlearned(table, {}) == found
+    # a variant has the weights of its network
+    variants = {"net_large": "net", "vae_large": "vae"}
+    assert unlearned(table, variants) == found | {"net_large": "seed 2: too low"}
 
 
 def test_lines_of_several_seeds_keep_their_layers():

@@ -81,12 +81,13 @@ def marked(models: dict[str, dict], learning: str | None) -> dict[str, dict]:
 
     Parameters
     ----------
-    models : label and family by model name
+    models : label and family by model name, and variant_of where it has the weights of another
     learning : path of `learning.csv`; None where no network was trained
     """
     if not learning:
         return models
-    failed = unlearned(read_table(learning, LEARNING))
+    variants = {name: model["variant_of"] for name, model in models.items() if "variant_of" in model}
+    failed = unlearned(read_table(learning, LEARNING), variants)
     return {
         name: model | {"label": f"{model['label']} (did not learn)"} if name in failed else model
         for name, model in models.items()

@@ -61,10 +61,18 @@ def learning_table(metrics: dict[str, pd.DataFrame], settings: dict[str, dict]) 
     return pd.DataFrame(rows, columns=list(LEARNING.columns))
 
 
-def unlearned(table: pd.DataFrame) -> dict[str, str]:
-    """Reason by name of each network that did not learn, in one of its seeds."""
+def unlearned(table: pd.DataFrame, variants: dict[str, str]) -> dict[str, str]:
+    """Reason by name of each network that did not learn, in one of its seeds; of its variants too.
+
+    Parameters
+    ----------
+    table : with the columns `LEARNING`
+    variants : name of the network whose weights each variant has
+    """
     found = {}
     for row in table[table["learned"] == "no"].itertuples():
         which = f"seed {row.seed}: " if (table["model"] == row.model).sum() > 1 else ""
         found.setdefault(row.model, []).append(which + row.reason)
-    return {model: "; ".join(reasons) for model, reasons in found.items()}
+    joined = {model: "; ".join(reasons) for model, reasons in found.items()}
+    of_variants = {name: joined[base] for name, base in variants.items() if base in joined}
+    return joined | of_variants
