@@ -54,7 +54,8 @@ with job_log(snakemake.log[0]):
     def models_of(k: int, voxels: bool, place: int | None = None) -> dict:
         chosen = {name: own[k] if place is None else one_person(own[k], place) for name, own in parts.items()}
         return models_of_seeds(
-            {name: model_scores(own, inference.seed, voxels) for name, own in chosen.items()}
+            {name: model_scores(own, inference.seed, voxels) for name, own in chosen.items()},
+            settings["variants"],
         )
 
     def of_person(k: int, place: int, person: str) -> Study:
@@ -79,7 +80,7 @@ with job_log(snakemake.log[0]):
             else {},
             others={
                 (measure, PRIMARY): models_of_seeds(
-                    of_rois(found, list(part["roi"].to_numpy()), inference.seed)
+                    of_rois(found, list(part["roi"].to_numpy()), inference.seed), settings["variants"]
                 )["models"]
                 for measure, found in others.items()
             },

@@ -17,7 +17,7 @@ with job_log(snakemake.log[0]):
     if len(settings["controls"]) < 2:
         warn("a study of one network: there are no pairs of networks to compare")
     comparisons, ranks = compare_networks(
-        read_parts(paths, inference.seed),
+        read_parts(paths, inference.seed, settings["variants"]),
         primary_ceilings(read_table(snakemake.input.ceilings, CEILINGS)),
         settings["controls"],
         snakemake.wildcards.dataset,

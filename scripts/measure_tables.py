@@ -34,7 +34,7 @@ with job_log(snakemake.log[0]):
     rsa = read_results(snakemake.input.scores)
     table = measures_table({"rsa": rsa} | others, dataset, comparison, inference)
     write_table(snakemake.output.measures, table, settings, MEASURES)
-    ranks = ranks_table({"rsa": own} | others, dataset, inference)
+    ranks = ranks_table({"rsa": own} | others, dataset, inference, settings["variants"])
     write_table(snakemake.output.ranks, ranks, settings, MEASURE_RANKS)
     # errors over the same stimuli as those of RSA
     variance = rdm_variance_table(own, dataset, inference)

@@ -103,6 +103,26 @@ def test_what_is_made_of_a_network_of_several_seeds_holds_their_variance():
     assert (slope_error(alone) < 0.05).all()
 
 
+def test_seeds_of_a_variant_are_those_of_its_network():
+    """What is made of both has the variance of one draw of seeds, as the same made of each seed has."""
+    random, exact = np.random.default_rng(1), Replicates.of_stimuli(50)
+    own = random.normal(size=(5, 3))
+    other = 2 * own + 0.1 * random.normal(size=own.shape)
+    networks = {
+        name: [Replicated(each, np.tile(each, (50, 1)), exact) for each in values]
+        for name, values in (("net", own), ("large", other))
+    }
+    means, single = seeds.over_seeds(networks, {"large": "net"})
+    assert means["net"].seeds == means["large"].seeds == single["large"][0].seeds == (5,)
+    for made in (np.subtract, np.add):
+        found = means["large"].apply(made, means["net"]).evaluated()
+        assert np.allclose(found.variance, made(other, own).var(axis=0, ddof=1) / 5)
+        assert np.allclose(found.dof, 4)
+    # a study of the variant alone
+    (alone,) = seeds.over_seeds({"large": networks["large"]}, {"large": "net"})[0].values()
+    assert np.allclose(alone.evaluated().variance, other.var(axis=0, ddof=1) / 5)
+
+
 def test_a_new_seed_differs_by_as_much_as_the_seeds_do():
     """Of six networks that differ by chance alone, one is told from a new seed of the others in 1 of 20."""
     values = np.random.default_rng(0).normal(size=(6, 4000))

@@ -47,20 +47,27 @@ class Part:
     seeds: dict[str, np.ndarray]
 
     @classmethod
-    def of(cls, rois: list[str], statistics: list[str], networks: dict[str, Replicated]) -> Part:
+    def of(
+        cls,
+        rois: list[str],
+        statistics: list[str],
+        networks: dict[str, Replicated],
+        variants: dict[str, str] | None = None,
+    ) -> Part:
         """Of single networks, see `cortexrsa.seeds`: those of one card count as one."""
         groups = by_card(networks)
         seeds = {name: np.stack([each.estimate for each in own]) for name, own in groups.items()}
-        return cls(rois, statistics, over_seeds(groups)[0], seeds)
+        return cls(rois, statistics, over_seeds(groups, variants)[0], seeds)
 
 
-def read_parts(paths: dict[str, str], seed: int) -> list[Part]:
+def read_parts(paths: dict[str, str], seed: int, variants: dict[str, str] | None = None) -> list[Part]:
     """Held-out scores of all networks, read one network at a time.
 
     Parameters
     ----------
     paths : files of `scores.score_network` by network, each seed for itself
     seed : of draws of subjects, shared by all networks
+    variants : see `over_seeds`
     """
     # labels of ROIs, of statistics, scores by network
     parts: list[tuple[list[str], list[str], dict[str, Replicated]]] = []
@@ -74,7 +81,7 @@ def read_parts(paths: dict[str, str], seed: int) -> list[Part]:
                 parts.append(([str(roi) for roi in part["roi"].to_numpy()], labels, {}))
             heldout = group_scores(part.sel(split=PRIMARY), seed, "heldout")
             parts[k][2][name] = heldout.apply(lambda values, kept=kept: values[..., kept])
-    return [Part.of(*part) for part in parts]
+    return [Part.of(*part, variants) for part in parts]
 
 
 def compare_networks(

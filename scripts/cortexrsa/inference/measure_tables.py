@@ -115,12 +115,18 @@ def kendalls_w(scores: np.ndarray) -> np.ndarray:
         return spread / (measures * own)
 
 
-def ranks_table(results: Results, dataset: str, settings: Settings) -> pd.DataFrame:
+def ranks_table(
+    results: Results,
+    dataset: str,
+    settings: Settings,
+    variants: dict[str, str] | None = None,
+) -> pd.DataFrame:
     """Ranks of the networks by the score of the held-out best layer, under every measure, and how they agree.
 
     Parameters
     ----------
     results : by measure and network, with errors over the same stimuli
+    variants : see `seeds.over_seeds`
 
     Returns
     -------
@@ -130,9 +136,9 @@ def ranks_table(results: Results, dataset: str, settings: Settings) -> pd.DataFr
     for part, rois in _same_rois(results):
         n = int(next(iter(next(iter(part.values())).values()))["n_stimuli"][0])
         scored = {
-            measure: models_of_seeds({name: model_scores(one, settings.seed) for name, one in own.items()})[
-                "models"
-            ]
+            measure: models_of_seeds(
+                {name: model_scores(one, settings.seed) for name, one in own.items()}, variants
+            )["models"]
             for measure, own in part.items()
         }
         for roi, label in enumerate(rois):

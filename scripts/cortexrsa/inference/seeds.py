@@ -10,7 +10,7 @@ from cortexrsa.inference.errors import Replicated
 
 
 def over_seeds(
-    networks: dict[str, list[Replicated]],
+    networks: dict[str, list[Replicated]], variants: dict[str, str] | None = None
 ) -> tuple[dict[str, Replicated], dict[str, list[Replicated]]]:
     """Mean over the seeds of each network, whose error holds that other seeds would have been drawn.
 
@@ -21,18 +21,22 @@ def over_seeds(
     Parameters
     ----------
     networks : the seeds of each network, Replicated alike (...)
+    variants : name of the network whose weights each variant has: their seeds are the same draws, so that one
+        seed is left out of both at once
 
     Returns
     -------
     means : by network Replicated of (...); one of a single seed has no variance of seeds
     single : the seeds as they are; all have the same rows as the means
     """
-    sizes = {name: len(own) for name, own in networks.items() if len(own) > 1}
+    variants = variants or {}
+    sizes = {variants.get(name, name): len(own) for name, own in networks.items() if len(own) > 1}
     means, single = {}, {}
     for name, own in networks.items():
         single[name] = [_with_rows(each, sizes, {}) for each in own]
         mean = own[0].apply(lambda *values: sum(values) / len(values), *own[1:]) if len(own) > 1 else own[0]
-        left_out = {name: -_deviations(mean, own) / (len(own) - 1)} if len(own) > 1 else {}
+        drawn = variants.get(name, name)
+        left_out = {drawn: -_deviations(mean, own) / (len(own) - 1)} if len(own) > 1 else {}
         means[name] = _with_rows(mean, sizes, left_out)
     return means, single
 

@@ -147,12 +147,15 @@ def reliability_ceilings(result: xarray.Dataset, rois: list[str]) -> dict[str, d
     }
 
 
-def models_of_seeds(networks: dict[str, ModelScores]) -> dict[str, dict]:
+def models_of_seeds(
+    networks: dict[str, ModelScores], variants: dict[str, str] | None = None
+) -> dict[str, dict]:
     """What a `Study` knows of networks of several seeds: models by card, and the single seeds.
 
     Parameters
     ----------
     networks : by name of the network, see `cortexrsa.seeds`
+    variants : see `over_seeds`
 
     Returns
     -------
@@ -160,7 +163,7 @@ def models_of_seeds(networks: dict[str, ModelScores]) -> dict[str, dict]:
     (in their order, of each card that has several; their errors are of stimuli and subjects alone)
     """
     groups = by_card(networks)
-    found = {kind: over_seeds(_parts(groups, kind)) for kind in ("scores", "heldout")}
+    found = {kind: over_seeds(_parts(groups, kind), variants) for kind in ("scores", "heldout")}
     models = {
         name: replace(own[0], **{kind: means[name] for kind, (means, _) in found.items()})
         for name, own in groups.items()
