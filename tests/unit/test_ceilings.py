@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 from cortexrsa.brain.reliability import spearman_brown
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
+from cortexrsa.geometry.mean_rdm import mean_rdm
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference.ceilings.bounds import Ceiling
@@ -159,3 +160,27 @@ def test_two_repeats_can_be_split_in_one_way_only():
     trials = noisy_trials(np.random.default_rng(5).normal(size=(15, 20)), 2, 1.0, np.random.default_rng(6))
     one, many = (split_half(trials, ceiling_splits=splits, seed=0) for splits in (1, 9))
     assert one == many
+
+
+@pytest.mark.parametrize("comparison", ["spearman", "tau-a"])
+def test_what_is_attainable_is_on_the_scale_of_the_comparison(comparison):
+    """The root is that of a correlation: of Kendall's tau itself it would be too large by a tenth."""
+    inference = replace(INFERENCE, group="mean-rdm", subject_effect="random", ceiling_splits=2)
+    found, reached = [], []
+    for seed in range(8):
+        random = np.random.default_rng(seed)
+        code = random.normal(size=(40, 8))
+        trials = code[:, None] + 1.4 * random.normal(size=(5, 40, 4, 8))
+        own = np.stack([rdm(each.mean(axis=1)) for each in trials])
+        table = pd.DataFrame({"subject": list("abcde"), "roi": "A"})
+        patterns = pd.DataFrame({"stimulus_id": [f"{k}" for k in range(40)], "split": "test"})
+        brain = RDMs(own, table, patterns, "correlation")
+        rows = ceiling_table(brain, None, "sim", comparison, inference).set_index("kind")["attainable"]
+        repeats = split_half_ceiling(
+            trials[0], replication(40, inference), "correlation", comparison, inference
+        )
+        found.append([rows["mean-rdm"], rows["subjects"], repeats.attainable])
+        scores = [compare(each[None], rdm(code)[None], comparison).item() for each in own]
+        mean = compare(mean_rdm(own, comparison)[None], rdm(code)[None], comparison).item()
+        reached.append([mean, np.mean(scores), scores[0]])
+    assert np.mean(found, axis=0) == pytest.approx(np.mean(reached, axis=0), abs=0.025)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
+from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference.errors import Estimate, Replicated
 
 
@@ -45,9 +46,44 @@ class Ceiling:
         return {name: value for name, value in asdict(self).items() if not np.isnan(value)}
 
 
-def of_people(lower: Replicated, upper: Replicated, people: int, confidence: float) -> Ceiling:
+def as_correlations(similarity: np.ndarray, comparison: str) -> np.ndarray:
+    """Similarities as product-moment correlations, which reliabilities and their roots are made of.
+
+    Kendall's tau of normal variables of correlation r is 2 / pi arcsin r (Greiner 1909; Kruskal 1958,
+    doi:10.1080/01621459.1958.10501481); other comparisons are correlations themselves.
+
+    Parameters
+    ----------
+    similarity : (...)
+    comparison : of `registry.COMPARISONS`
+
+    Examples
+    --------
+    >>> round(float(as_correlations(1 / 3, "tau-a")), 12), as_correlations(0.5, "spearman")
+    (0.5, 0.5)
+    """
+    if COMPARISONS[comparison].kernel != "concordances":
+        return similarity
+    return np.sin(np.pi / 2 * np.clip(similarity, -1, 1))
+
+
+def of_correlations(r: np.ndarray, comparison: str) -> np.ndarray:
+    """The similarities that are these correlations: undoes `as_correlations`."""
+    if COMPARISONS[comparison].kernel != "concordances":
+        return r
+    return 2 / np.pi * np.arcsin(np.clip(r, -1, 1))
+
+
+def of_people(
+    lower: Replicated, upper: Replicated, people: int, confidence: float, comparison: str
+) -> Ceiling:
     """Ceiling of two bounds of several people."""
-    found = lower.apply(lambda values: attainable_of_people(values, people)).evaluated()
+
+    def attainable(values: np.ndarray) -> np.ndarray:
+        found = attainable_of_people(as_correlations(values, comparison), people)
+        return of_correlations(found, comparison)
+
+    found = lower.apply(attainable).evaluated()
     _, low, _ = lower.evaluated().interval(confidence)
     _, _, high = upper.evaluated().interval(confidence)
     return Ceiling(
@@ -69,7 +105,7 @@ def of_repeats(reliability: Estimate, attainable: Estimate, confidence: float) -
     )
 
 
-def of_mean_rdm(lower: Replicated, people: int, confidence: float) -> Ceiling:
+def of_mean_rdm(lower: Replicated, people: int, confidence: float, comparison: str) -> Ceiling:
     """Ceiling of scores against the mean RDM of several people, from the lower bound of theirs.
 
     Of people whose RDMs have the pairwise similarity r, the mean RDM of m has the reliability
@@ -78,12 +114,17 @@ def of_mean_rdm(lower: Replicated, people: int, confidence: float) -> Ceiling:
     """
 
     def reliability(values: np.ndarray) -> np.ndarray:
-        r = attainable_of_people(values, people) ** 2
+        r = attainable_of_people(as_correlations(values, comparison), people) ** 2
         return people * r / (1 + (people - 1) * r)
 
-    found = lower.apply(reliability).evaluated()
-    attainable = lower.apply(lambda values: np.sqrt(reliability(values))).evaluated()
-    return of_repeats(found, attainable, confidence)
+    return of_reliability(lower.apply(reliability), confidence, comparison)
+
+
+def of_reliability(reliability: Replicated, confidence: float, comparison: str) -> Ceiling:
+    """Ceiling of a reliability on the scale of `as_correlations`, and of its root."""
+    found = reliability.apply(lambda values: of_correlations(values, comparison))
+    root = reliability.apply(lambda values: of_correlations(np.sqrt(np.maximum(values, 0)), comparison))
+    return of_repeats(found.evaluated(), root.evaluated(), confidence)
 
 
 def _attainable(found: Estimate, confidence: float) -> dict[str, float]:

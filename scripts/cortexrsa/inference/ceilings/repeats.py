@@ -9,7 +9,7 @@ import numpy as np
 from cortexrsa.brain.reliability import spearman_brown
 from cortexrsa.geometry.crossnobis import rdm_of_trials
 from cortexrsa.geometry.rdm import rdm
-from cortexrsa.inference.ceilings.bounds import Ceiling, of_repeats
+from cortexrsa.inference.ceilings.bounds import Ceiling, as_correlations, of_reliability
 from cortexrsa.inference.errors import Replicated
 from cortexrsa.inference.replication import Replication
 from cortexrsa.inference.settings import Settings
@@ -97,6 +97,5 @@ def _stepped_up(
     score = np.mean([similarity[0, 0] for similarity, _ in found])
     deviations = np.mean([deviation[:, 0, 0] for _, deviation in found], axis=0)
     half = Replicated(np.asarray(score), score + deviations, replication.replicates)
-    whole = half.apply(lambda similarity: spearman_brown(similarity, factor))
-    root = whole.apply(lambda reliability: np.sqrt(np.maximum(reliability, 0)))
-    return of_repeats(whole.evaluated(), root.evaluated(), settings.confidence)
+    whole = half.apply(lambda values: spearman_brown(as_correlations(values, comparison), factor))
+    return of_reliability(whole, settings.confidence, comparison)

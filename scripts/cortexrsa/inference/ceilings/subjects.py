@@ -63,7 +63,7 @@ def subject_ceiling(
 ) -> Ceiling:
     """Ceiling of the mean score of several subjects; see `bounds_of_people`."""
     bounds = bounds_of_people(brain, replication, comparison, settings, threads)
-    return of_people(*bounds, len(brain), settings.confidence)
+    return of_people(*bounds, len(brain), settings.confidence, comparison)
 
 
 def published_ceilings(brain: np.ndarray | Rows, comparison: str) -> list[dict]:

@@ -152,10 +152,11 @@ def ceiling_table(
             if len(subjects) > 1 and (shared or not fixed or responses is None):
                 own = targets.take(range(r, len(targets), len(rois)))
                 lower, upper = bounds_of_people(own, methods[split], comparison, settings, threads)
-                bounds = {"subjects": of_people(lower, upper, len(subjects), settings.confidence)}
+                size = len(subjects), settings.confidence, comparison
+                bounds = {"subjects": of_people(lower, upper, *size)}
                 # the first row of the group is the primary one
                 if shared:
-                    bounds = {MEAN_RDM: of_mean_rdm(lower, len(subjects), settings.confidence)} | bounds
+                    bounds = {MEAN_RDM: of_mean_rdm(lower, *size)} | bounds
                 found += [{"subject": GROUP, "kind": kind} | own.known() for kind, own in bounds.items()]
                 found += [{"subject": GROUP} | row for row in published_ceilings(own, comparison)]
             if responses is not None:
