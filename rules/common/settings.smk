@@ -274,13 +274,17 @@ def power_settings(wildcards) -> dict:
             f"power needs the reliability of the mean responses in {', '.join(lacking)}, as of a pilot "
             f"(reliability.csv): write power: {{reliability: {{{lacking[0]}: 0.4}}}}"
         )
+    try:
+        people = studies.people_of_power(content, card)
+    except InputError as error:
+        raise WorkflowError(str(error)) from error
     roles = content["roles"]["rois"]
     # from early to late; in between in the order of the card
     order = sorted(card["rois"], key=lambda roi: (roi != roles.get("early"), roi == roles.get("late")))
     settings = settings_of_claims(wildcards)
     return {key: settings[key] for key in ("claims", "roles", "families", "lineages", "inference")} | {
         "reliability": {roi: known[roi] for roi in order},
-        "subjects": wanted["subjects"] or card["options"].get("subjects") or 1,
+        "subjects": people,
         "studies": wanted["studies"],
     }
 

@@ -133,6 +133,20 @@ def _subjects(card: dict) -> int:
     return subjects if isinstance(subjects, int) else len(subjects)
 
 
+def people_of_power(config: dict, card: dict) -> int:
+    """Number of people in the studies that `power` simulates for a data set.
+
+    Raises
+    ------
+    InputError : several people whose scores are those of their mean RDM, which are not simulated.
+    """
+    people = config["power"]["subjects"] or _subjects(card)
+    if people > 1 and config["inference"]["group"] == MEAN_RDM:
+        found = f"{MEAN_RDM}, with {people} people"
+        raise InputError("inference.group", found, "mean-score: power simulates means of people's scores")
+    return people
+
+
 def network_rdms(config: dict, dataset: str, model: str, dissimilarity: str | None = None) -> str:
     """Path of the RDMs of a network's layers, by the study's dissimilarity or another."""
     measures = config["measures"]

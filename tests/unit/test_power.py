@@ -9,8 +9,9 @@ from cortexrsa.claim_names import Cast
 from cortexrsa.figures.power import as_text, plot_power
 from cortexrsa.inference.ceilings.primary import signal_of
 from cortexrsa.inference.settings import Settings
+from cortexrsa.studies import people_of_power
 from cortexrsa.validation.power import VERDICTS, Design, power, simulated
-from support import ROOT
+from support import ROOT, message_of
 
 FAMILIES = {"net": "task-optimised", "ssl": "self-supervised", "vae": "generative", "raw": "untrained"}
 CAST = Cast(
@@ -62,3 +63,16 @@ def test_shares_of_verdicts_and_their_figure():
     figure = plot_power(table)
     assert [panel.get_title() for panel in figure.axes if panel.get_visible()][:2] == ["H1", "H2"]
     plt.close(figure)
+
+
+def test_people_of_simulated_studies():
+    config = {"power": {"subjects": None}, "inference": {"group": "mean-rdm"}}
+    for options, people in (({}, 1), ({"subjects": 1}, 1), ({"subjects": ["01"]}, 1)):
+        assert people_of_power(config, {"options": options}) == people
+    card = {"options": {"subjects": ["S1", "S2"]}}
+    assert message_of(people_of_power, config, card) == (
+        "inference.group: found mean-rdm, with 2 people, expected mean-score: power simulates means of "
+        "people's scores"
+    )
+    assert people_of_power(config | {"inference": {"group": "mean-score"}}, card) == 2
+    assert people_of_power(config | {"power": {"subjects": 1}}, card) == 1
