@@ -87,7 +87,7 @@ def test_influences_on_explained_variance_are_what_deletion_does():
     measured = generator.normal(size=(80, 3))
     predicted = measured + generator.normal(size=(80, 3))
     region = Region("sub-01", "V1", np.arange(3), Targets(measured, "unknown"), [], 0)
-    value, influence = explained_variance(predicted, region, [np.arange(80)])
+    value, influence = explained_variance(predicted, region)
     assert value == pytest.approx(
         (1 - ((measured - predicted) ** 2).mean(axis=0) / measured.var(axis=0)).mean()
     )

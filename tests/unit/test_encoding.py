@@ -10,6 +10,7 @@ from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.preprocessing import StandardScaler
 
 from cortexrsa.encoding import fits
+from cortexrsa.encoding.banded import explained_variance
 from cortexrsa.encoding.folds import partitions, random_folds, units_of
 from cortexrsa.encoding.kernels import layer_kernel
 from cortexrsa.encoding.network import encode_network
@@ -20,6 +21,7 @@ from cortexrsa.encoding.reliability import (
     TRAINING_REPEATS,
     UNKNOWN,
     VARIANCES,
+    Targets,
     components,
     of_mean,
     targets,
@@ -387,6 +389,19 @@ def test_corrected_scores_and_their_intervals_cover_the_truth(source):
     assert found[:, 2].mean() == pytest.approx(truth, abs=0.01)
     # the score itself is far from it
     assert found[:, 0].mean() < truth - 0.05
+
+
+def test_scores_of_folds_are_those_of_many_stimuli():
+    """r within folds of 12 stimuli is corrected for them; R2 is over all, since that of 12 would be .17."""
+    random, explained = np.random.default_rng(0), 0.3
+    signal = np.sqrt(explained) * random.normal(size=(60, 4000))
+    test = signal + np.sqrt(1 - explained) * random.normal(size=signal.shape)
+    folds = np.array_split(np.arange(60), 5)
+    region = Region("sub-01", "V1", np.arange(4000), Targets(test, "unknown"), [], 0)
+    score = region.score(signal, folds, [np.arange(12)[None]] * 5)
+    assert score.score == pytest.approx(np.sqrt(explained), abs=0.01)
+    assert score.r2_mean == pytest.approx(explained, abs=0.025)
+    assert explained_variance(signal, region)[0] == pytest.approx(score.r2_mean)
 
 
 def test_nothing_is_clipped_and_what_is_left_out_is_counted():

@@ -16,7 +16,7 @@ from cortexrsa.encoding.backend import backend
 from cortexrsa.encoding.fits import batches
 from cortexrsa.encoding.folds import Partition, conditional, partitions
 from cortexrsa.encoding.kernels import Kernel
-from cortexrsa.encoding.regions import Region, jackknifed, places_of, regions_of
+from cortexrsa.encoding.regions import Region, places_of, regions_of, scaled
 from cortexrsa.encoding.settings import EncodingSettings
 from cortexrsa.errors import InputError
 from cortexrsa.inference.errors import Replicates, over_subjects
@@ -82,23 +82,18 @@ def sets_of(bands: int) -> list[frozenset]:
     return list(dict.fromkeys(found))
 
 
-def explained_variance(
-    predicted: np.ndarray, region: Region, places: list[np.ndarray]
-) -> tuple[float, np.ndarray]:
+def explained_variance(predicted: np.ndarray, region: Region) -> tuple[float, np.ndarray]:
     """R2 of predictions (m, v), mean over the voxels, and the influence of every test stimulus on it.
 
     R2 = 1 - E / T of one voxel has the influence (E d^2 / T - e^2) / T, with e and d the residual and the
     deviation of a stimulus, E and T the means of their squares.
     """
-    m, total, influences = len(predicted), 0.0, []
-    for fold in places:
-        measured = region.targets.measured[fold]
-        residual = (measured - predicted[fold]) ** 2
-        deviation = (measured - measured.mean(axis=0)) ** 2
-        error, variance = residual.mean(axis=0), deviation.mean(axis=0)
-        total += len(fold) / m * (1 - error / variance).mean()
-        influences.append(((error * deviation / variance - residual) / variance).mean(axis=1))
-    return total, jackknifed(influences, places, m)
+    measured = region.targets.measured
+    residual = (measured - predicted) ** 2
+    deviation = (measured - measured.mean(axis=0)) ** 2
+    error, variance = residual.mean(axis=0), deviation.mean(axis=0)
+    influence = ((error * deviation / variance - residual) / variance).mean(axis=1)
+    return (1 - error / variance).mean(), scaled(influence)
 
 
 def encode_bands(
@@ -151,7 +146,7 @@ def encode_bands(
     for region in regions:
         r2, influence = {}, {}
         for each in sets:
-            r2[each], influence[each] = explained_variance(predicted[each][:, region.voxels], region, places)
+            r2[each], influence[each] = explained_variance(predicted[each][:, region.voxels], region)
         found.append(Explained(r2, influence))
     return _table(names, regions, found, inference, conditional(parts))
 

@@ -121,10 +121,10 @@ class Region:
         few = len(folds) > 1
         found = [Correlations.of(predicted[fold], self.targets.measured[fold], few) for fold in folds]
         r = weights @ [each.r for each in found]
-        squared = [r_squared(predicted[fold], self.targets.measured[fold]) for fold in folds]
         by_fold = np.array([each.r.mean() for each in found])
         null = [each.null(order) for each, order in zip(found, orders, strict=True)]
-        r2 = weights @ squared
+        # over all stimuli: the variance of the few of a fold is too small, and R2 with it
+        r2 = r_squared(predicted, self.targets.measured)
         corrected, corrected_median, corrected_r2, corrected_influence, left_out = self._corrected(
             predicted, folds, weights
         )
@@ -180,8 +180,7 @@ class Region:
             ]
             r = weights @ [each.r for each in found]
             mean = r.mean() if kept.any() else np.nan
-            r2 = weights @ [r_squared(predicted[fold], measured[fold]) for fold in folds]
-            reliability = part.scored.reliability
+            r2, reliability = r_squared(predicted, measured), part.scored.reliability
             values.append(
                 (
                     mean / part.ceiling,
@@ -189,7 +188,7 @@ class Region:
                     r2.mean() / reliability.mean(),
                 )
             )
-            own = np.concatenate([_in_folds(part.test, folds), _scaled(part.train)])
+            own = np.concatenate([_in_folds(part.test, folds), scaled(part.train)])
             test = [each.influences() if kept.any() else np.zeros(len(each.measured)) for each in found]
             test = jackknifed(test, folds, len(predicted))
             test = np.concatenate([test, np.zeros(self.n_train)])
@@ -210,8 +209,8 @@ class Region:
             return np.divide(*self.groups.left_out(values).T)
 
 
-def _scaled(influence: np.ndarray) -> np.ndarray:
-    """Influences on a mean over n stimuli, such that their sum of squares is its variance."""
+def scaled(influence: np.ndarray) -> np.ndarray:
+    """Influences (n, ...) on a mean over n stimuli, such that their sum of squares is its variance."""
     n = len(influence)
     return influence / np.sqrt(n * (n - 1)) if n > 1 else influence
 
@@ -222,7 +221,7 @@ def jackknifed(influences: list[np.ndarray], folds: list[np.ndarray], m: int) ->
     """
     joined = np.empty((m, *influences[0].shape[1:]))
     for fold, influence in zip(folds, influences, strict=True):
-        joined[fold] = _scaled(influence) * len(fold) / m
+        joined[fold] = scaled(influence) * len(fold) / m
     return joined
 
 
