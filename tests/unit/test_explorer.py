@@ -11,7 +11,7 @@ from cortexrsa.figures.geometry import _shrunk
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.scores import SCORES
 from cortexrsa.formats.tables import write_table
-from cortexrsa.report.explorer import _bytes, _sprite, rows
+from cortexrsa.report.explorer import MOST_STIMULI, _bytes, _chosen, _embedded, _order, _sprite, rows
 
 MODELS = {"a": {"label": "Net <A>", "family": "task-optimised"}}
 
@@ -46,6 +46,26 @@ def test_an_rdm_is_a_byte_a_pair_in_the_order_of_its_ranks():
 
 def test_thumbnails_of_images_of_any_shape():
     assert _sprite(np.zeros((3, 40, 20, 3), np.uint8)).startswith("data:image/webp;base64,")
+
+
+def test_many_stimuli_are_evenly_sampled_and_have_thumbnails():
+    assert _chosen(20, 1000).all()
+    np.testing.assert_array_equal(np.flatnonzero(_chosen(20, 5)), [0, 4, 9, 14, 19])
+    chosen = _chosen(2000, 1000)
+    assert chosen.sum() == MOST_STIMULI
+    assert _sprite(np.zeros((MOST_STIMULI, 4, 4, 3), np.uint8)).startswith("data:image/webp;base64,")
+
+
+def test_stimuli_are_sorted_by_labels_as_numbers_or_text():
+    assert _order(pd.Series([10, 9.5, np.nan, 2], index=[7, 5, 3, 1])) == [3, 1, 0, 2]
+    assert _order(pd.Series(["b", None, "a", "b"])) == [2, 0, 3, 1]
+
+
+def test_no_label_ends_or_hides_the_content():
+    content = {"a": "</script>", "b": "<!--<script>"}
+    text = _embedded(content)
+    assert "<" not in text
+    assert json.loads(text) == content
 
 
 def test_a_large_rdm_is_drawn_as_means_of_neighbours():

@@ -37,6 +37,8 @@ from cortexrsa.studies import brain_rdms, features_key, network_rdms
 # bytes of all RDMs in the page, so that it stays under 5 MB: of many layers fewer stimuli are shown
 RDM_BYTES = 2_500_000
 THUMBNAIL = 32  # pixels
+# stimuli at most: a WebP image has at most 16383 pixels to a side
+MOST_STIMULI = 16383 // THUMBNAIL
 
 
 def _scores(folder: Path) -> pd.DataFrame:
@@ -105,6 +107,25 @@ def _bytes(rdm: np.ndarray, chosen: np.ndarray) -> str:
     return base64.b64encode(ranks.tobytes()).decode()
 
 
+def _chosen(count: int, room: int) -> np.ndarray:
+    """Mask (count,) of the stimuli to show: all, or as many as there is room for, evenly spaced."""
+    shown = min(count, room, MOST_STIMULI)
+    chosen = np.zeros(count, bool)
+    chosen[np.linspace(0, count - 1, shown).astype(int)] = True
+    return chosen
+
+
+def _order(labels: pd.Series) -> list[int]:
+    """Places of stimuli sorted by a label: numbers by their size, text by letters, missing labels last."""
+    values = labels if pd.api.types.is_numeric_dtype(labels) else labels.astype(str).where(labels.notna())
+    return values.reset_index(drop=True).sort_values(kind="stable").index.tolist()
+
+
+def _embedded(content: dict) -> str:
+    """JSON to stand in a script element, which no text in it can end or comment out."""
+    return json.dumps(content, allow_nan=False).replace("<", "\\u003c")
+
+
 def _sprite(images: np.ndarray) -> str:
     """Thumbnails of images (k, height, width, 3) uint8 in a row, as a data address."""
     row = Image.new("RGB", (THUMBNAIL * len(images), THUMBNAIL), "white")
@@ -133,9 +154,7 @@ def geometry(config: dict, dataset: str, card: dict, models: dict, results: Path
     layers = sum(len(each.rdm_descriptors) for each in networks.values()) + len(regions)
     ids = brain.pattern_descriptors["stimulus_id"].to_numpy()
     # base64 makes four bytes of three
-    room = int(np.sqrt(2 * RDM_BYTES * 0.75 / layers))
-    chosen = np.zeros(len(ids), bool)
-    chosen[np.unique(np.linspace(0, len(ids) - 1, min(room, len(ids))).astype(int))] = True
+    chosen = _chosen(len(ids), int(np.sqrt(2 * RDM_BYTES * 0.75 / layers)))
     rdms = {roi: _bytes(rdm, chosen) for roi, rdm in regions.items()}
     for model, each in networks.items():
         tested = of_test_stimuli(each)
@@ -148,12 +167,13 @@ def geometry(config: dict, dataset: str, card: dict, models: dict, results: Path
     labels = [name for name in table.columns if name not in ("stimulus_id", "split", "repeats")]
     for name in labels:
         if 1 < table[name].nunique() < len(table):
-            orders[name] = np.argsort(table[name].astype(str).to_numpy(), kind="stable").tolist()
+            orders[name] = _order(table[name])
     for roi, rdm in regions.items():
-        orders[f"cluster of {roi}"] = stimulus_order(select_stimuli(rdm[None], chosen)[0]).tolist()
+        if rdms[roi]:
+            orders[f"cluster of {roi}"] = stimulus_order(select_stimuli(rdm[None], chosen)[0]).tolist()
     return {
         "stimuli": ids[chosen].tolist(),
-        "labels": {name: table[name].astype(str).tolist() for name in labels},
+        "labels": {name: table[name].astype(str).where(table[name].notna(), "").tolist() for name in labels},
         "shown": [int(chosen.sum()), len(ids)],
         "rdms": rdms,
         "orders": orders,
@@ -204,7 +224,7 @@ def explorer(config: dict, dataset: str, root: Path, results: Path) -> str:
         root,
         study=config["study"],
         dataset=dataset,
-        content=json.dumps(content, allow_nan=False).replace("</", "<\\/"),
+        content=_embedded(content),
         library=_library(),
         chart=(root / "resources/report/explorer.js").read_text(),
         maps=figure(maps, root) if maps.is_file() else None,
