@@ -140,6 +140,8 @@ function rank(i, j) {
   return ranks.charCodeAt(a * count - (a * (a + 1)) / 2 + b - a - 1);
 }
 function draw() {
+  // no layer or region may have one
+  if (!named.length) return;
   ranks = atob(content.rdms[byId("rdm").value]);
   order = content.orders[byId("order").value];
   const canvas = byId("matrix");
@@ -158,6 +160,7 @@ function draw() {
   tell();
 }
 function tell() {
+  if (!order) return;
   const [i, j] = at.map((place) => order[Math.max(0, Math.min(count - 1, place))]);
   const told = byId("told");
   told.replaceChildren();

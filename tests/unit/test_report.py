@@ -10,6 +10,7 @@ import yaml
 
 from cortexrsa.cards import load_card, merged_config
 from cortexrsa.figures.style import draw
+from cortexrsa.inference.claims.words import with_interval
 from cortexrsa.report import answer, methods, page
 from cortexrsa.report.figures import figure, inline
 
@@ -78,6 +79,27 @@ def test_a_contradicted_claim_shows_what_contradicts_it():
     (claim,) = answer.claims_of(pd.concat([table, pd.DataFrame([against])]), MODELS)
     told = "H1 (A wins) is contradicted. Its slope: 0.20 [0.10, 0.25] for Net A / Net B in V1."
     assert answer.of_the_first([claim]) == told
+
+
+def test_only_parts_that_come_to_the_verdict_speak_for_it():
+    table = claims(verdict="contradicted")
+    parts = [table.iloc[1].to_dict() | {"roi": f"V{k}", "verdict": "supported"} for k in range(1, 6)]
+    parts += [parts[0] | {"roi": roi, "verdict": "contradicted", "estimate": -0.2} for roi in "ABCDE"]
+    (claim,) = answer.claims_of(pd.concat([table.iloc[:1], pd.DataFrame(parts)]), MODELS)
+    told = answer.of_the_first([claim])
+    assert " in A; " in told and " in V1" not in told
+    assert told.endswith(" in D (1 more in the table).")
+
+
+def test_a_centroid_that_is_not_known_is_no_number():
+    table = profiles()
+    table.loc[2, ["estimate", "ci_low", "ci_high"]] = np.nan
+    best = answer.best_layers(table, ceilings(), MODELS)
+    assert [each.centroid for each in best] == ["no score above 0", ""]
+    table.loc[2, "estimate"] = 0.5
+    best = answer.best_layers(table, ceilings(), MODELS)
+    assert best[0].centroid == "0.50, without an interval"
+    assert with_interval(-0.003, -0.024, 0.018) == "0.00 [-0.02, 0.02]"
 
 
 def test_what_is_not_known_is_not_said():

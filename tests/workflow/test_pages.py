@@ -98,6 +98,16 @@ def test_every_control_of_the_explorer_works(opened):
     assert told() == []
 
 
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("report.html", "<td>{}</td>"), ("report.html", "that of {} in V1"), ("explorer.html", '"label": "{}"')],
+)
+def test_a_network_that_did_not_learn_is_marked(finished, name, place):
+    learning = pd.read_csv(at(finished, "tiny/learning.csv"))
+    assert "tiny_simclr" in set(learning.query("learned == 'no'")["model"])
+    assert place.format("SimCLR (did not learn)") in at(finished, f"tiny/{name}").read_text()
+
+
 def test_the_explorer_holds_the_scores_of_the_tables(finished):
     text = at(finished, "tiny/explorer.html").read_text()
     (found,) = re.findall(r'id="content">(.*?)</script>', text, re.DOTALL)

@@ -13,6 +13,8 @@ from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.claims.words import evidence, place, with_interval
 
 MEASURES = {"rsa": "RSA", "encoding": "encoding", "partial_rsa": "partial RSA"}
+# numbers in a sentence
+MOST = 4
 ORDER = ("supported", "contradicted", "inconclusive", "untestable")
 
 
@@ -107,16 +109,21 @@ def of_the_claims(claims: list[Claim]) -> str:
 
 
 def of_the_first(claims: list[Claim]) -> str:
-    """The first claim, its verdict, and the numbers of the first statistic that comes to this verdict."""
+    """The first claim, its verdict, and the numbers of the first statistic that comes to this verdict.
+
+    Parts of this statistic that come to another verdict are left out: they do not speak for it.
+    """
     first = claims[0]
     verdict = next(iter(first.verdicts.values()))
     told = f"{first.name} ({first.statement}) is {verdict}"
     telling = next((part.statistic for part in first.parts if part.verdict == verdict), None)
-    shown = [part for part in first.parts if part.statistic == telling][:4]
-    if not shown or verdict == "untestable":
+    own = [part for part in first.parts if part.statistic == telling and part.verdict == verdict]
+    if not own or verdict == "untestable":
         return f"{told}: {first.reason}."
+    shown = own[:MOST]
     numbers = [f"{part.evidence} for {part.place}" if part.place else part.evidence for part in shown]
-    return f"{told}. Its {shown[0].statistic}: {'; '.join(numbers)}."
+    more = f" ({len(own) - MOST} more in the table)" if len(own) > MOST else ""
+    return f"{told}. Its {telling}: {'; '.join(numbers)}{more}."
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,8 @@ class Best:
     ----------
     model : its label
     roi : region of interest
-    score, centroid : in words, with their intervals
+    score, centroid : in words, with their intervals; empty where there is none, the centroid of a network
+        of one layer
     value : of the score
     share : of the attainable score, in words; empty where it is not known
     """
@@ -154,7 +162,10 @@ def best_layers(profiles: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
     for _, row in profiles[profiles["statistic"] == "held-out best layer"].iterrows():
         key = row["model"], row["roi"]
         limits = ["estimate", "ci_low", "ci_high"]
-        centroid = with_interval(*centroids.loc[key, limits]) if key in centroids.index else ""
+        centroid = ""
+        if key in centroids.index:
+            numbers = centroids.loc[key, limits]
+            centroid = with_interval(*numbers) if np.isfinite(numbers["estimate"]) else "no score above 0"
         score = with_interval(*row[limits]) if np.isfinite(row["estimate"]) else ""
         attainable = bounds.get(row["roi"], {}).get("attainable", np.nan)
         share = f"{100 * row['estimate'] / attainable:.0f} %" if score and attainable > 0 else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cortexrsa.cards import cards_of, claims_of, generalises, load_card, trained_on
-from cortexrsa.figures.style import ordered_rois
+from cortexrsa.figures.style import marked, ordered_rois
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.claims import CLAIMS, PROFILES
 from cortexrsa.formats.columns.learning import LEARNING
@@ -121,8 +121,10 @@ def page(config: dict, dataset: str, root: Path, results: Path) -> str:
     table = read_table(folder / "claims.csv", CLAIMS)
     profiles = read_table(folder / "profiles.csv", PROFILES)
     ceilings = read_table(folder / "ceilings.csv", CEILINGS)
-    claims = answer.claims_of(table, seeds)
-    best = answer.best_layers(profiles, ceilings, models)
+    learning = folder / "learning.csv"
+    trained = str(learning) if learning.is_file() else None
+    claims = answer.claims_of(table, marked(seeds, trained))
+    best = answer.best_layers(profiles, ceilings, marked(models, trained))
     rois = ordered_rois(each.roi for each in best)
     known = facts(folder, results / dataset / "stimuli.tsv", rois)
     versions = json.loads((folder / "claims.csv.json").read_text())["versions"]
@@ -151,7 +153,7 @@ def page(config: dict, dataset: str, root: Path, results: Path) -> str:
         generalises=generalises(datasets[dataset], config["inference"]["group"]),
         warnings=_warnings(folder),
         sections=_sections(folder, root),
-        networks=_networks(models, _table(folder / "learning.csv", LEARNING)),
+        networks=_networks(models, _table(learning, LEARNING)),
         methods=methods(config, datasets[dataset], models, known, versions),
         bibtex=bibtex(dataset, datasets[dataset], models, references(config, datasets[dataset]), root),
         tables=sorted(path.name for path in folder.glob("*.csv")),

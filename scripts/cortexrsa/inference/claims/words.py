@@ -15,10 +15,16 @@ def with_interval(estimate: float, low: float, high: float) -> str:
     '0.15 [0.10, 0.20]'
     >>> with_interval(-0.028, -0.054, -0.001)
     '-0.028 [-0.054, -0.001]'
+    >>> with_interval(0.15, float("nan"), float("nan"))
+    '0.15, without an interval'
     """
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return f"{estimate:.2f}, without an interval"
     decimals = 2
     while decimals < 6 and any(end != 0 and round(end, decimals) == 0 for end in (low, high)):
         decimals += 1
+    # 0 has no sign
+    estimate = round(estimate, decimals) + 0.0
     return f"{estimate:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
