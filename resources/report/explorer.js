@@ -1,5 +1,9 @@
 "use strict";
 const content = JSON.parse(document.getElementById("content").textContent);
+// rows come column by column: the values of a column, and for every row which of them it has
+const columns = Object.entries(content.rows);
+content.rows = (columns.length ? columns[0][1].codes : []).map((_, k) =>
+  Object.fromEntries(columns.map(([name, column]) => [name, column.values[column.codes[k]]])));
 const byId = (id) => document.getElementById(id);
 const labels = Object.fromEntries(content.networks.map((each) => [each.name, each.label]));
 const words = { rsa: "RSA", partial_rsa: "partial RSA", encoding: "encoding", cka: "CKA", nbs: "NBS" };

@@ -11,7 +11,7 @@ from cortexrsa.figures.geometry import _shrunk
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.scores import SCORES
 from cortexrsa.formats.tables import write_table
-from cortexrsa.report.explorer import MOST_STIMULI, _bytes, _chosen, _embedded, _order, _sprite, rows
+from cortexrsa.report.explorer import MOST_STIMULI, _bytes, _chosen, _embedded, _order, _sprite, packed, rows
 
 MODELS = {"a": {"label": "Net <A>", "family": "task-optimised"}}
 
@@ -59,6 +59,23 @@ def test_many_stimuli_are_evenly_sampled_and_have_thumbnails():
 def test_stimuli_are_sorted_by_labels_as_numbers_or_text():
     assert _order(pd.Series([10, 9.5, np.nan, 2], index=[7, 5, 3, 1])) == [3, 1, 0, 2]
     assert _order(pd.Series(["b", None, "a", "b"])) == [2, 0, 3, 1]
+
+
+def test_rows_of_a_large_study_leave_room_for_the_rdms():
+    """Twenty networks of twenty layers in ten regions by three measures; the page has 5 MB."""
+    generator = np.random.default_rng(0)
+    place = {"measure": ("rsa", "encoding", "partial_rsa"), "roi": range(10), "model": range(20)}
+    table = pd.MultiIndex.from_product([*place.values(), range(20)], names=[*place, "layer"]).to_frame()
+    table = table.assign(layer="blocks." + table["layer"].astype(str), label="Network of a label")
+    table[["score", "ci_low", "ci_high"]] = generator.uniform(-0.2, 0.6, (len(table), 3)).round(4)
+    found = table.assign(depth=0.1053, attainable=0.7, shape="512x7x7", dimensionality=12.5).to_dict(
+        "records"
+    )
+    columns = packed(found)
+    for name, column in columns.items():
+        assert [column["values"][code] for code in column["codes"]] == [row[name] for row in found]
+    assert len(_embedded(columns)) < 1_100_000
+    assert packed([]) == {}
 
 
 def test_no_label_ends_or_hides_the_content():

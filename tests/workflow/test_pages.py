@@ -100,7 +100,7 @@ def test_every_control_of_the_explorer_works(opened):
 
 @pytest.mark.parametrize(
     ("name", "place"),
-    [("report.html", "<td>{}</td>"), ("report.html", "that of {} in V1"), ("explorer.html", '"label": "{}"')],
+    [("report.html", "<td>{}</td>"), ("report.html", "that of {} in V1"), ("explorer.html", '"label":"{}"')],
 )
 def test_a_network_that_did_not_learn_is_marked(finished, name, place):
     learning = pd.read_csv(at(finished, "tiny/learning.csv"))
@@ -112,8 +112,12 @@ def test_the_explorer_holds_the_scores_of_the_tables(finished):
     text = at(finished, "tiny/explorer.html").read_text()
     (found,) = re.findall(r'id="content">(.*?)</script>', text, re.DOTALL)
     content = json.loads(found)
+    columns = content["rows"].items()
+    content["rows"] = pd.DataFrame(
+        {name: np.array(column["values"], object)[column["codes"]] for name, column in columns}
+    ).to_dict("records")
     place = ["model", "roi", "layer"]
-    shown = pd.DataFrame(content["rows"]).query("measure == 'rsa'").set_index(place)["score"]
+    shown = pd.DataFrame(content["rows"]).query("measure == 'rsa'").set_index(place)["score"].astype(float)
     scores = pd.read_csv(at(finished, "tiny/scores.csv")).query("split == 'test'").set_index(place)["score"]
     np.testing.assert_allclose(shown, scores.dropna().loc[shown.index], atol=1e-4)
     assert len(shown) == len(scores.dropna())

@@ -71,8 +71,8 @@ def rows(folder: Path, shapes: dict[tuple[str, str], str], models: dict[str, dic
         best = bounds.get(row.roi, {}).get("attainable", np.nan) if row.measure == "rsa" else np.nan
         found.append(
             {
-                **{name: getattr(row, name) for name in (*place, "depth")},
-                **{name: _known(getattr(row, name)) for name in ("score", "ci_low", "ci_high")},
+                **{name: getattr(row, name) for name in place},
+                **{name: _known(getattr(row, name)) for name in ("depth", "score", "ci_low", "ci_high")},
                 "label": models[row.model]["label"],
                 "attainable": _known(best),
                 "shape": shapes.get((row.model, row.layer), ""),
@@ -80,6 +80,22 @@ def rows(folder: Path, shapes: dict[tuple[str, str], str], models: dict[str, dic
             }
         )
     return found
+
+
+def packed(found: list[dict]) -> dict[str, dict]:
+    """Rows column by column, each value once, so that many of them take little room.
+
+    Examples
+    --------
+    >>> packed([{"roi": "V1", "score": 0.5}, {"roi": "V1", "score": None}])
+    {'roi': {'values': ['V1'], 'codes': [0, 0]}, 'score': {'values': [0.5, None], 'codes': [0, 1]}}
+    """
+    columns = {}
+    for name in found[0] if found else ():
+        values = dict.fromkeys(row[name] for row in found)
+        code = {value: k for k, value in enumerate(values)}
+        columns[name] = {"values": list(values), "codes": [code[row[name]] for row in found]}
+    return columns
 
 
 def _known(value: float) -> float | None:
@@ -123,7 +139,7 @@ def _order(labels: pd.Series) -> list[int]:
 
 def _embedded(content: dict) -> str:
     """JSON to stand in a script element, which no text in it can end or comment out."""
-    return json.dumps(content, allow_nan=False).replace("<", "\\u003c")
+    return json.dumps(content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _sprite(images: np.ndarray) -> str:
@@ -208,7 +224,7 @@ def explorer(config: dict, dataset: str, root: Path, results: Path) -> str:
     values = rows(folder, shapes, models)
     maps = folder / "figures/encoding_maps.svg"
     content = {
-        "rows": values,
+        "rows": packed(values),
         "rois": ordered_rois(row["roi"] for row in values),
         "measures": list(dict.fromkeys(row["measure"] for row in values)),
         "networks": [
