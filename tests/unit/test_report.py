@@ -10,6 +10,7 @@ import yaml
 
 from cortexrsa.cards import load_card, merged_config
 from cortexrsa.figures.style import draw
+from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference.claims.words import with_interval
 from cortexrsa.report import answer, methods, page
 from cortexrsa.report.figures import figure, inline
@@ -155,14 +156,52 @@ def test_methods_and_references_of_every_kind_of_data(name):
     sizes = {card["preprocessing"]["size"] for card in models.values()}
     assert all(f"{size} x {size} pixels (" in text for size in sizes)
     assert "a square of grey 128" in text
-    pair = methods.methods(config, card, models, facts | {"subjects": 2}, {})[3]
-    assert pair.endswith("The score of several subjects is the mean of their scores.")
+    pair = methods.methods(config, card, models, facts | {"subjects": 2}, {})
+    assert pair[3].endswith("The score of several subjects is the mean of their scores.")
+    assert ("300 voxels on average" in pair[0]) == bool(voxels)
+    assert ("general linear model" in text) == (name == "simulated")
+    assert ("Encoding models" in text) == (name != "algonauts92")
+    # a label that holds a comma is one
+    assert "ResNet-18, untrained;" in text
     wanted = methods.references(config, card)
     entries = methods.bibtex(name, card, models, wanted, ROOT)
     keys = re.findall(r"^@\w+\{([^,]+),$", entries, re.MULTILINE)
     assert keys[0] == name
     assert wanted <= set(keys)
     assert entries.count("{") == entries.count("}")
+
+
+def told_of(name, **measures):
+    config = merged_config(ROOT, [])
+    config = config | {"measures": config["measures"] | measures}
+    card = load_card("datasets", name, ROOT)
+    facts = {"stimuli": {"train": 9, "test": 8, "art": 8}, "subjects": 1, "voxels": {}, "reliability": {}}
+    models = {"pixels": load_card("models", "pixels", ROOT)}
+    return " ".join(methods.methods(config, card, models, facts, {}))
+
+
+def test_methods_tell_dissimilarities_of_regions_from_those_of_layers():
+    text = told_of("simulated", dissimilarity="crossnobis")
+    assert "9 train, 8 test and 8 art stimuli" in text
+    assert "for regions the product of whitened differences of two runs; for layers" in text
+    assert "noise nor repeats, the squared distance / number of features." in text
+    text = told_of("algonauts92", dissimilarity="euclidean")
+    assert "Those of the regions are taken as published (1 - Pearson r across features)" in text
+    assert "those of the layers are made here (squared distance / number of features)" in text
+
+
+def test_methods_name_every_comparison_and_measure():
+    for name, record in COMPARISONS.items():
+        assert f"by {record.meaning} ({name})" in told_of("simulated", comparison=name)
+        assert "the same" not in record.meaning
+    assert "by linear CKA and normalised Bures similarity, too" in told_of("simulated", others=["cka", "nbs"])
+    assert "CKA" not in told_of("algonauts92", others=["cka", "nbs"])
+
+
+def test_a_citation_leaves_bibtex_whole():
+    assert "note = {100\\% of a\\_b \\& c, doi:10.1000/a\\_b}" in methods.entry(
+        "x", "100% of {a_b & c, doi:10.1000/a_b"
+    )
 
 
 def test_the_library_holds_no_reference_that_nothing_uses():

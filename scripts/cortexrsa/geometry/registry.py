@@ -74,7 +74,10 @@ class Comparison:
 COMPARISONS = {
     "spearman": Comparison("Spearman's rank correlation", "Spearman's $\\rho$", "ranks"),
     "rho-a": Comparison(
-        "the same, expected over random tie-breaking (Schütt et al. 2023)", "$\\rho_a$", "ranks", ties=True
+        "Spearman's rank correlation, expected over random tie-breaking (Schütt et al. 2023)",
+        "$\\rho_a$",
+        "ranks",
+        ties=True,
     ),
     "tau-a": Comparison("Kendall's rank correlation", "Kendall's $\\tau_a$", "concordances", ties=True),
     "pearson": Comparison("Pearson's correlation", "Pearson's $r$", "products", centred=True),
