@@ -10,6 +10,10 @@ import yaml
 
 from cortexrsa.cards import load_card, merged_config
 from cortexrsa.figures.style import draw
+from cortexrsa.formats.columns.reliability import RELIABILITY
+from cortexrsa.formats.columns.scores import SCORES
+from cortexrsa.formats.columns.stimuli import STIMULI
+from cortexrsa.formats.tables import write_table
 from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference.claims.words import with_interval
 from cortexrsa.report import answer, methods, page
@@ -114,6 +118,35 @@ def test_what_is_not_known_is_not_said():
     assert answer.of_the_best([], ["V1"]).startswith("No network has a score")
     (claim,) = answer.claims_of(claims(verdict="untestable", reason="no network").iloc[:1], MODELS)
     assert answer.of_the_first([claim]) == "H1 (A wins) is untestable: no network."
+
+
+def written(path, table, rows):
+    """A table with these rows, whose other columns are filled with something."""
+    blank = {name: "" if column.kind == "text" else 1 for name, column in table.columns.items()}
+    write_table(path, pd.DataFrame([blank | row for row in rows]), {}, table)
+
+
+def test_people_and_voxels_are_counted_where_they_are(tmp_path):
+    """Two people, of whom one lacks LO, and no test stimulus of LO was repeated."""
+    people = [("a", "V1"), ("b", "V1"), ("group", "V1"), ("a", "LO")]
+    scores = [{"subject": subject, "roi": roi, "split": "test"} for subject, roi in people]
+    written(tmp_path / "scores.csv", SCORES, scores)
+    found = [(subject, "V1", k, "test") for subject, voxels in (("a", 3), ("b", 6)) for k in range(voxels)]
+    found += [("a", roi, k, "train") for roi in ("V1", "LO") for k in range(3)]
+    voxels = [dict(zip(("subject", "roi", "voxel", "split"), each, strict=True)) for each in found]
+    for k, voxel in enumerate(voxels):
+        voxel["reliability"] = np.nan if k == 0 else k / 10
+    written(tmp_path / "reliability.csv", RELIABILITY, voxels)
+    stimuli = [{"stimulus_id": f"s{k}", "split": "test"} for k in range(8)]
+    written(tmp_path / "stimuli.tsv", STIMULI, stimuli)
+    told = page.facts(tmp_path, tmp_path / "stimuli.tsv", ["V1", "LO"])
+    assert told == {
+        "stimuli": {"test": 8},
+        "subjects": 2,
+        "fewer": {"LO": 1},
+        "voxels": {"V1": 4, "LO": 3},
+        "reliability": {"V1": 0.45},
+    }
 
 
 def test_every_figure_of_the_workflow_has_its_section():

@@ -54,20 +54,26 @@ def facts(folder: Path, stimuli: Path, rois: list[str]) -> dict:
 
     Returns
     -------
-    facts : stimuli (count by split), subjects (count), voxels (mean count by ROI; empty for data sets of
-        RDMs), reliability (median over voxels by ROI, of the test stimuli)
+    facts : stimuli (count by split), subjects (count), fewer (count by ROI that some subjects lack), voxels
+        (mean count by ROI; empty for data sets of RDMs), reliability (median over voxels by ROI, of the test
+        stimuli; without those where it is not known)
     """
     splits = read_table(stimuli, STIMULI)["split"].value_counts()
-    people = set(read_table(folder / "scores.csv", SCORES)["subject"]) - {GROUP}
-    found = {"stimuli": splits.to_dict(), "subjects": len(people), "voxels": {}, "reliability": {}}
+    scores = read_table(folder / "scores.csv", SCORES)
+    people = scores[scores["subject"] != GROUP].groupby("roi")["subject"].nunique()
+    total = scores.loc[scores["subject"] != GROUP, "subject"].nunique()
+    fewer = {roi: int(people[roi]) for roi in rois if people.get(roi, total) < total}
+    found = {"stimuli": splits.to_dict(), "subjects": total, "fewer": fewer, "voxels": {}, "reliability": {}}
     voxels = _table(folder / "reliability.csv", RELIABILITY)
     if voxels is not None:
-        tested = voxels[voxels["split"] == "test"]
         for roi in rois:
-            own = tested[tested["roi"] == roi]
+            own = voxels[voxels["roi"] == roi]
             if len(own):
-                found["voxels"][roi] = round(len(own) / own["subject"].nunique())
-                found["reliability"][roi] = own["reliability"].median()
+                one_split = own.drop_duplicates(["subject", "voxel"])
+                found["voxels"][roi] = round(len(one_split) / own["subject"].nunique())
+            known = own.loc[own["split"] == "test", "reliability"].dropna()
+            if len(known):
+                found["reliability"][roi] = known.median()
     return found
 
 
