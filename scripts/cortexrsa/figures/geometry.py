@@ -26,8 +26,8 @@ from cortexrsa.geometry.mean_rdm import mean_rdm
 from cortexrsa.geometry.rdm import select_stimuli, squareform
 from cortexrsa.inference.names import of_the_group
 
-# of an RDM in a figure, in rows and in columns
-PIXELS = 200
+# of an RDM in a figure, in rows and in columns, and of all its RDMs: a file takes about four bytes for each
+PIXELS, ALL_PIXELS = 200, 800_000
 
 
 def of_test_stimuli(rdms: RDMs) -> RDMs:
@@ -63,11 +63,12 @@ def _shown_layers(scores: pd.DataFrame, layers: list[str], rois: list[str]) -> d
     return dict(sorted(shown.items()))
 
 
-def _shrunk(matrix: np.ndarray) -> np.ndarray:
-    """A matrix of at most PIXELS rows and columns: means of neighbours."""
-    if len(matrix) <= PIXELS:
+def _shrunk(matrix: np.ndarray, number: int) -> np.ndarray:
+    """A matrix of at most PIXELS rows and columns, fewer in a figure of many: means of neighbours."""
+    pixels = min(PIXELS, int(np.sqrt(ALL_PIXELS / number)))
+    if len(matrix) <= pixels:
         return matrix
-    starts = np.linspace(0, len(matrix), PIXELS, endpoint=False).astype(int)
+    starts = np.linspace(0, len(matrix), pixels, endpoint=False).astype(int)
     sizes = np.diff(np.r_[starts, len(matrix)])
     sums = np.add.reduceat(np.add.reduceat(matrix, starts, axis=0), starts, axis=1)
     return sums / np.outer(sizes, sizes)
@@ -103,6 +104,7 @@ def plot_rdms(
         rows.insert(0, ("Baselines", baselines))
     rows.insert(0, ("Brain", list(regions.items())))
     columns = max(len(cells) for _, cells in rows)
+    number = sum(len(cells) for _, cells in rows)
     figure, grid = plt.subplots(
         len(rows), columns, figsize=(WIDTH, (WIDTH / columns + 0.15) * len(rows)), squeeze=False
     )
@@ -114,7 +116,7 @@ def plot_rdms(
                 if np.isfinite(rdm).all()
                 else np.nan * np.eye(len(order))
             )
-            shown = _shrunk(ranks[np.ix_(order, order)])
+            shown = _shrunk(ranks[np.ix_(order, order)], number)
             # the SVG file holds a pixel for each, and not as many as the figure has
             image = axes.imshow(shown, cmap="viridis", vmin=0, vmax=1, interpolation="none")
             axes.set_title("\n".join(textwrap.wrap(title, 24)), fontsize=6)

@@ -184,4 +184,4 @@ def of_the_best(best: list[Best], rois: list[str]) -> str:
             said.append(f"that of {own[0].model} in {roi} ({own[0].score}{share})")
     if not said:
         return "No network has a score on stimuli that were not used to choose its layer."
-    return f"The best layers, scored on held-out stimuli, with the highest scores: {listed(said)}."
+    return f"On held-out stimuli, the highest score of a network's best layer is {listed(said)}."
