@@ -102,6 +102,7 @@ function update() {
   if (byId("other").value === byId("roi").value && content.rois.length > 1) {
     byId("other").value = content.rois.find((roi) => roi !== byId("roi").value);
   }
+  describe();
   if (views.profiles) views.profiles.data("rows", rowsNow()).runAsync();
   if (views.scatter) views.scatter.data("rows", pairsNow()).runAsync();
 }
@@ -146,6 +147,7 @@ function rank(i, j) {
 function draw() {
   // no layer or region may have one
   if (!named.length) return;
+  describe();
   ranks = atob(content.rdms[byId("rdm").value]);
   order = content.orders[byId("order").value];
   const canvas = byId("matrix");
@@ -162,6 +164,14 @@ function draw() {
     }
   }
   tell();
+}
+// the numbers of the layer whose RDM is shown, for those who do not point
+function describe() {
+  const row = content.rows.find((each) => `${each.model}/${each.layer}` === byId("rdm").value
+    && each.measure === byId("measure").value && each.roi === byId("roi").value);
+  byId("numbers").textContent = row ? `${words[row.measure] || row.measure} in ${row.roi}: ${tooltip
+    .filter((each) => each.title && each.field !== "label" && row[each.field])
+    .map((each) => `${each.title} ${row[each.field]}`).join("; ")}.` : "";
 }
 function tell() {
   if (!order) return;

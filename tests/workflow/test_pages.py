@@ -84,6 +84,8 @@ def test_every_control_of_the_explorer_works(opened):
     points.last.click()
     chosen = page.input_value("#rdm")
     assert "/" in chosen
+    told_score = re.search(r"score (\S+ \[.*?\])", page.inner_text("#numbers"))[1]
+    assert told_score in said
     for control in ("measure", "roi", "other", "first", "second", "rdm", "order"):
         values = page.eval_on_selector_all(f"#{control} option", "options => options.map(x => x.value)")
         page.select_option(f"#{control}", values[-1])
