@@ -42,8 +42,9 @@ for (const each of content.networks) {
 
 const chosenNetworks = () => [...byId("networks").querySelectorAll("input:checked")].map((box) => box.value);
 const colour = {
-  field: "label", type: "nominal", legend: null,
-  scale: { domain: content.networks.map((each) => each.label), range: content.networks.map((each) => each.color) },
+  // by name: two networks may have one label
+  field: "model", type: "nominal", legend: null,
+  scale: { domain: content.networks.map((each) => each.name), range: content.networks.map((each) => each.color) },
 };
 const tooltip = [
   { field: "label", title: "network" }, { field: "layer" }, { field: "shape", title: "output" },

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from cortexrsa.figures.geometry import _shrunk
+from cortexrsa.figures.style import told_apart
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.scores import SCORES
 from cortexrsa.formats.tables import write_table
@@ -83,6 +84,16 @@ def test_no_label_ends_or_hides_the_content():
     text = _embedded(content)
     assert "<" not in text
     assert json.loads(text) == content
+
+
+def test_networks_of_one_label_are_told_apart():
+    models = {
+        "a": {"label": "ResNet", "family": "untrained"},
+        "b": {"label": "VAE"},
+        "c": {"label": "ResNet"},
+    }
+    labels = [model["label"] for model in told_apart(models).values()]
+    assert labels == ["ResNet (a)", "VAE", "ResNet (c)"]
 
 
 def test_a_large_rdm_is_drawn_as_means_of_neighbours():

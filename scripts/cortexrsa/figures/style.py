@@ -94,6 +94,15 @@ def marked(models: dict[str, dict], learning: str | None) -> dict[str, dict]:
     }
 
 
+def told_apart(models: dict[str, dict]) -> dict[str, dict]:
+    """The models, with the name in the label of each whose label another has too."""
+    labels = [model["label"] for model in models.values()]
+    return {
+        name: model | {"label": f"{model['label']} ({name})"} if labels.count(model["label"]) > 1 else model
+        for name, model in models.items()
+    }
+
+
 def ordered(models: dict[str, dict]) -> list[str]:
     """Model names by family, then by label: an order that does not depend on the configuration."""
     return sorted(models, key=lambda name: (FAMILIES.index(models[name]["family"]), models[name]["label"]))

@@ -18,7 +18,7 @@ from scipy.stats import rankdata
 
 from cortexrsa.cards import load_card
 from cortexrsa.figures.geometry import mean_rdms, of_test_stimuli, stimulus_order
-from cortexrsa.figures.style import marked, model_styles, ordered, ordered_rois, over_seeds
+from cortexrsa.figures.style import marked, model_styles, ordered, ordered_rois, over_seeds, told_apart
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.layers import LAYERS
 from cortexrsa.formats.columns.measures import MEASURES
@@ -215,7 +215,7 @@ def explorer(config: dict, dataset: str, root: Path, results: Path) -> str:
     """The page as one HTML file; see `page.page` for the parameters."""
     folder = results / "studies" / config["study"] / dataset
     learning = folder / "learning.csv"
-    models = {name: load_card("models", name, root) for name in config["models"]}
+    models = told_apart({name: load_card("models", name, root) for name in config["models"]})
     models = marked(models, str(learning) if learning.is_file() else None)
     models = {name: models[name] for name in ordered(models)}
     styles = model_styles(models)

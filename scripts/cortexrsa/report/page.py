@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cortexrsa.cards import cards_of, claims_of, generalises, load_card, trained_on
-from cortexrsa.figures.style import marked, ordered_rois
+from cortexrsa.figures.style import marked, ordered_rois, told_apart
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.claims import CLAIMS, PROFILES
 from cortexrsa.formats.columns.learning import LEARNING
@@ -23,6 +23,7 @@ from cortexrsa.report.answer import listed
 from cortexrsa.report.figures import figure
 from cortexrsa.report.methods import bibtex, methods, references
 from cortexrsa.report.templates import rendered
+from cortexrsa.seeds import card_of
 from cortexrsa.storage import atomic_path
 
 # the headline stands on the first screen; the table of verdicts there replaces its drawing
@@ -123,7 +124,8 @@ def page(config: dict, dataset: str, root: Path, results: Path) -> str:
     """
     folder = results / "studies" / config["study"] / dataset
     datasets, seeds = cards_of(config, root)
-    models = {name: load_card("models", name, root) for name in config["models"]}
+    models = told_apart({name: load_card("models", name, root) for name in config["models"]})
+    seeds = {name: card | {"label": models[card_of(name)]["label"]} for name, card in seeds.items()}
     table = read_table(folder / "claims.csv", CLAIMS)
     profiles = read_table(folder / "profiles.csv", PROFILES)
     ceilings = read_table(folder / "ceilings.csv", CEILINGS)
