@@ -1,17 +1,22 @@
 """What the explorer shows, as JSON: rows of the charts, RDMs, thumbnails."""
 
 import base64
+import io
 import json
 
 import numpy as np
 import pandas as pd
+from PIL import Image
+from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
 from cortexrsa.figures.geometry import _shrunk
 from cortexrsa.figures.style import told_apart
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.scores import SCORES
+from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import write_table
+from cortexrsa.report import explorer
 from cortexrsa.report.explorer import MOST_STIMULI, _bytes, _chosen, _embedded, _order, _sprite, packed, rows
 
 MODELS = {"a": {"label": "Net <A>", "family": "task-optimised"}}
@@ -84,6 +89,39 @@ def test_no_label_ends_or_hides_the_content():
     text = _embedded(content)
     assert "<" not in text
     assert json.loads(text) == content
+
+
+def test_cells_labels_and_thumbnails_are_those_of_the_stimuli(tmp_path, monkeypatch):
+    """The RDMs have the stimuli in an order of their own, and a training stimulus; one layer has no RDM."""
+    generator = np.random.default_rng(0)
+    ids = generator.permutation([f"s{k}" for k in range(10)])
+    patterns = pd.DataFrame({"stimulus_id": ids, "split": ["train"] + ["test"] * 9})
+    brain = RDMs(generator.random((1, 45)), pd.DataFrame({"roi": ["V1"], "subject": "a"}), patterns, "x")
+    values = generator.random((2, 45))
+    values[1, 20] = np.nan
+    network = RDMs(values, pd.DataFrame({"layer": ["first", "dead"]}), patterns, "x")
+    monkeypatch.setattr(explorer, "brain_rdms", lambda *_: "brain")
+    monkeypatch.setattr(explorer, "network_rdms", lambda *_: "network")
+    monkeypatch.setattr(explorer, "read_rdms", lambda path: brain if path.name == "brain" else network)
+    table = pd.DataFrame({"stimulus_id": [f"s{k}" for k in range(10)], "split": "test", "repeats": 1})
+    table = table.assign(kind=[f"kind {k % 3}" for k in range(10)])
+    images = np.zeros((10, 40, 20, 3), np.uint8) + 25 * np.arange(10, dtype=np.uint8)[:, None, None, None]
+    monkeypatch.setattr(explorer, "read_stimuli", lambda *_: (images, table))
+    config = {"measures": {"comparison": "spearman"}}
+    found = explorer.geometry(config, "d", {}, {"net": {}}, tmp_path / "results")
+    assert found["stimuli"] == ids[1:].tolist()
+    assert found["rdms"]["net/dead"] == ""
+    assert list(found["orders"]) == ["stimulus", "kind", "cluster of V1"]
+    for name, rdm in (("V1", brain.dissimilarities[0]), ("net/first", values[0])):
+        shown = np.frombuffer(base64.b64decode(found["rdms"][name]), np.uint8)
+        own = squareform(rdm)[1:, 1:]
+        expected = np.round(255 * (rankdata(own[np.triu_indices(9, 1)]) - 1) / 35)
+        np.testing.assert_array_equal(shown, expected)
+    numbers = [int(name[1:]) for name in found["stimuli"]]
+    assert found["labels"]["kind"] == [f"kind {k % 3}" for k in numbers]
+    row = Image.open(io.BytesIO(base64.b64decode(found["sprite"].split(",")[1]))).convert("L")
+    middles = [row.getpixel((32 * k + 16, 16)) for k in range(9)]
+    np.testing.assert_allclose(middles, [25 * k for k in numbers], atol=8)
 
 
 def test_networks_of_one_label_are_told_apart():

@@ -185,8 +185,7 @@ def geometry(config: dict, dataset: str, card: dict, models: dict, results: Path
         if 1 < table[name].nunique() < len(table):
             orders[name] = _order(table[name])
     for roi, rdm in regions.items():
-        if rdms[roi]:
-            orders[f"cluster of {roi}"] = stimulus_order(select_stimuli(rdm[None], chosen)[0]).tolist()
+        orders[f"cluster of {roi}"] = stimulus_order(select_stimuli(rdm[None], chosen)[0]).tolist()
     return {
         "stimuli": ids[chosen].tolist(),
         "labels": {name: table[name].astype(str).where(table[name].notna(), "").tolist() for name in labels},
