@@ -45,11 +45,7 @@ def write_reports(configfiles: list[str]) -> list[str]:
         folder = f"results/studies/{study}/{dataset}"
         targets = [path for job in jobs for path in job.outputs if path.startswith(f"{folder}/")]
         temporary = f"{folder}/.workflow.html"
-        command = [sys.executable, "-m", "snakemake", "--quiet", "rules", "progress", "--nolock"]
-        command += ["--snakefile", str(ROOT / "Snakefile"), "--configfile", *configfiles]
-        run = subprocess.run(
-            [*command, "--report", temporary, "--", *targets], capture_output=True, text=True
-        )
+        run = subprocess.run(workflow_report(configfiles, temporary, targets), capture_output=True, text=True)
         if run.returncode:
             Path(temporary).unlink(missing_ok=True)
             with concerning(f"{folder}/workflow.html"):
@@ -62,6 +58,15 @@ def write_reports(configfiles: list[str]) -> list[str]:
         told.append(f"Results of {study}: {page}, and the tables and figures beside it")
         told += verdicts(f"{folder}/claims.csv")
     return told
+
+
+def workflow_report(configfiles: list[str], path: str, targets: list[str]) -> list[str]:
+    """Command that writes Snakemake's own report of some results."""
+    command = [sys.executable, "-m", "snakemake", "--quiet", "rules", "progress", "--nolock"]
+    command += ["--snakefile", str(ROOT / "Snakefile")]
+    # the option wants a file at least; the embedded study has none beside config.yaml
+    command += ["--configfile", *configfiles] if configfiles else []
+    return [*command, "--report", path, "--", *targets]
 
 
 def verdicts(claims: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The page of the report: its sentences, its places for figures, its references."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from snakemake.cli import parse_args
 
 from cortexrsa.cards import load_card, merged_config
 from cortexrsa.figures.style import draw
@@ -241,6 +243,18 @@ def test_the_library_holds_no_reference_that_nothing_uses():
     library = re.findall(r"@\w+\{([^,]+),", (ROOT / "resources/report/references.bib").read_text())
     source = (ROOT / "scripts/cortexrsa/report/methods.py").read_text()
     assert all(f'"{key}"' in source for key in library)
+
+
+@pytest.mark.parametrize("configfiles", [[], ["studies/algonauts92.yaml"]])
+def test_snakemake_understands_the_command_of_its_report(configfiles, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    command = importlib.import_module("report").workflow_report(configfiles, "x.html", ["results/a.csv"])
+    # in process: the parser alone
+    _, arguments = parse_args(command[3:])
+    assert [Path(path).name for path in arguments.configfile or []] == [
+        Path(path).name for path in configfiles
+    ]
+    assert (str(arguments.report), arguments.targets) == ("x.html", ["results/a.csv"])
 
 
 def test_cards_say_whom_to_cite():
