@@ -151,6 +151,17 @@ def test_people_and_voxels_are_counted_where_they_are(tmp_path):
     }
 
 
+def test_what_limits_the_answer_is_a_warning():
+    learning = pd.DataFrame(
+        {"model": ["a", "b"], "seed": 1, "learned": ["yes", "no"], "reason": "0.1 is below"}
+    )
+    told = page.shortfalls(MODELS, learning, ceilings(), ["V1"])
+    assert told == ["Net B did not learn: 0.1 is below."]
+    told = page.shortfalls(MODELS, None, ceilings(np.nan), ["V1", "LO"])
+    assert told == ["What a perfect model would attain is not known in V1 and LO."]
+    assert page.shortfalls(MODELS, None, ceilings(), ["V1"]) == []
+
+
 def test_every_figure_of_the_workflow_has_its_section():
     rules = (ROOT / "rules/figures.smk").read_text()
     drawn = set(re.findall(r'figure\("(\w+)"', rules))

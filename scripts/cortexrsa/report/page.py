@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cortexrsa.cards import cards_of, claims_of, generalises, load_card, trained_on
@@ -17,7 +18,9 @@ from cortexrsa.formats.columns.scores import SCORES
 from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.columns.warnings import WARNINGS
 from cortexrsa.formats.tables import Table, read_table
+from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.names import GROUP
+from cortexrsa.networks.learning import unlearned
 from cortexrsa.report import answer
 from cortexrsa.report.answer import listed
 from cortexrsa.report.figures import figure
@@ -101,6 +104,27 @@ def _warnings(folder: Path) -> list[tuple[str, int]]:
     return [] if table is None else list(table["warning"].value_counts(sort=False).items())
 
 
+def shortfalls(
+    models: dict[str, dict], learning: pd.DataFrame | None, ceilings: pd.DataFrame, rois: list[str]
+) -> list[str]:
+    """What limits the answer itself: networks that did not learn, and regions whose ceiling is not known.
+
+    Parameters
+    ----------
+    models : label by name
+    learning : table of the networks that were trained, if any
+    ceilings : table of the data set
+    rois : in their order
+    """
+    failed = {} if learning is None else unlearned(learning)
+    told = [f"{models[name]['label']} did not learn: {failed[name]}." for name in models if name in failed]
+    bounds = primary_ceilings(ceilings)
+    unknown = [roi for roi in rois if not np.isfinite(bounds.get(roi, {}).get("attainable", np.nan))]
+    if unknown:
+        told.append(f"What a perfect model would attain is not known in {listed(unknown)}.")
+    return told
+
+
 def _sections(folder: Path, root: Path) -> dict[str, list]:
     """Figures by section, those without a section of their own last."""
     files = {path.stem: path for path in sorted((folder / "figures").glob("*.svg"))}
@@ -139,6 +163,8 @@ def page(config: dict, dataset: str, root: Path, results: Path) -> str:
     sentences = [answer.of_the_best(best, rois)]
     if claims:
         sentences = [answer.of_the_claims(claims), answer.of_the_first(claims), *sentences]
+    learned = _table(learning, LEARNING)
+    limits = shortfalls(models, learned, ceilings, rois)
     files, _ = claims_of(config, root)
     headline = folder / "figures" / f"{HEADLINE}.svg"
     return rendered(
@@ -159,9 +185,9 @@ def page(config: dict, dataset: str, root: Path, results: Path) -> str:
         headline=figure(headline, root) if headline.is_file() else None,
         facts=known,
         generalises=generalises(datasets[dataset], config["inference"]["group"]),
-        warnings=_warnings(folder),
+        warnings=[(text, 1) for text in limits] + _warnings(folder),
         sections=_sections(folder, root),
-        networks=_networks(models, _table(learning, LEARNING)),
+        networks=_networks(models, learned),
         methods=methods(config, datasets[dataset], models, known, versions),
         bibtex=bibtex(dataset, datasets[dataset], models, references(config, datasets[dataset]), root),
         tables=sorted(path.name for path in folder.glob("*.csv")),
