@@ -86,5 +86,7 @@ if __name__ == "__main__":
     parser.add_argument("study", nargs="*", help="overlays of config.yaml, as after --configfile")
     try:
         print("\n".join(write_reports(parser.parse_args().study)))
-    except (InputError, OSError) as error:
+    except InputError as error:
         sys.exit(f"Error: {error}")
+    except OSError as error:
+        sys.exit(f"Error: {error.filename or 'results'}: {error.strerror}")
