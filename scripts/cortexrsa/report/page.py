@@ -111,12 +111,13 @@ def shortfalls(
 
     Parameters
     ----------
-    models : label by name
+    models : label by name, and variant_of where one has the weights of another
     learning : table of the networks that were trained, if any
     ceilings : table of the data set
     rois : in their order
     """
-    failed = {} if learning is None else unlearned(learning)
+    variants = {name: model["variant_of"] for name, model in models.items() if "variant_of" in model}
+    failed = {} if learning is None else unlearned(learning, variants)
     told = [f"{models[name]['label']} did not learn: {failed[name]}." for name in models if name in failed]
     bounds = primary_ceilings(ceilings)
     unknown = [roi for roi in rois if not np.isfinite(bounds.get(roi, {}).get("attainable", np.nan))]
