@@ -6,13 +6,12 @@ content.rows = (columns.length ? columns[0][1].codes : []).map((_, k) =>
   Object.fromEntries(columns.map(([name, column]) => [name, column.values[column.codes[k]]])));
 const byId = (id) => document.getElementById(id);
 const labels = Object.fromEntries(content.networks.map((each) => [each.name, each.label]));
-const words = { rsa: "RSA", partial_rsa: "partial RSA", encoding: "encoding", cka: "CKA", nbs: "NBS" };
 
 function fill(select, options, chosen) {
   for (const [value, text] of options) select.add(new Option(text, value, false, value === chosen));
 }
 
-fill(byId("measure"), content.measures.map((each) => [each, words[each] || each]), content.measures[0]);
+fill(byId("measure"), Object.entries(content.measures), Object.keys(content.measures)[0]);
 fill(byId("roi"), content.rois.map((each) => [each, each]), content.rois[0]);
 fill(byId("other"), content.rois.map((each) => [each, each]), content.rois[content.rois.length - 1]);
 const drawn = content.networks.filter((each) => content.rows.some((row) => row.model === each.name));
@@ -136,7 +135,7 @@ const count = content.stimuli.length;
 const pitch = Math.max(6, Math.min(24, Math.floor(860 / (count + 2))));
 const margin = pitch > 15 ? pitch : 16;
 const sprite = new Image();
-const size = 32;
+const size = content.thumbnail;
 const colours = content.colours.map((each) => [1, 3, 5].map((k) => parseInt(each.slice(k, k + 2), 16)));
 let ranks, order, at = [0, 1];
 
@@ -170,7 +169,7 @@ function draw() {
 function describe() {
   const row = content.rows.find((each) => `${each.model}/${each.layer}` === byId("rdm").value
     && each.measure === byId("measure").value && each.roi === byId("roi").value);
-  byId("numbers").textContent = row ? `${words[row.measure] || row.measure} in ${row.roi}: ${tooltip
+  byId("numbers").textContent = row ? `${content.measures[row.measure]} in ${row.roi}: ${tooltip
     .filter((each) => each.title && each.field !== "label" && row[each.field])
     .map((each) => `${each.title} ${row[each.field]}`).join("; ")}.` : "";
 }

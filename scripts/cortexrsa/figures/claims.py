@@ -19,10 +19,9 @@ from cortexrsa.figures.style import (
     roi_colours,
     say_how_many,
 )
-from cortexrsa.inference.claims.words import evidence, place
+from cortexrsa.formats.columns.claims import OTHER_MEASURES
+from cortexrsa.inference.claims.words import MEASURES, evidence, place
 
-# of measures, in the heading of their verdicts
-MEASURES = {"encoding": "encoding", "partial_rsa": "partial RSA"}
 # from the colour-blind safe palette; the verdict is written out too
 VERDICTS = {
     "supported": PALETTE[2],
@@ -60,9 +59,9 @@ def plot_centroids(profiles: pd.DataFrame, models: dict[str, dict]) -> plt.Figur
 
 def _verdict_columns(claims: pd.DataFrame) -> dict[str, str]:
     """Columns of verdicts that have any, with their headings: of the claim's own measure, and of others."""
-    others = {f"verdict_{measure}": name for measure, name in MEASURES.items()}
+    others = {f"verdict_{measure}": MEASURES[measure] for measure in OTHER_MEASURES}
     found = {column: name for column, name in others.items() if (claims[column] != "").any()}
-    return {"verdict": "RSA" if found else "verdict"} | found
+    return {"verdict": MEASURES["rsa"] if found else "verdict"} | found
 
 
 def plot_verdicts(claims: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:

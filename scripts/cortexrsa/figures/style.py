@@ -19,7 +19,7 @@ from cortexrsa.errors import reason
 from cortexrsa.formats.columns.learning import LEARNING
 from cortexrsa.formats.tables import read_table
 from cortexrsa.jobs import warn
-from cortexrsa.networks.learning import unlearned
+from cortexrsa.networks.learning import unlearned, variants_of
 from cortexrsa.storage import atomic_path, provenance
 
 matplotlib.use("Agg")
@@ -86,8 +86,7 @@ def marked(models: dict[str, dict], learning: str | None) -> dict[str, dict]:
     """
     if not learning:
         return models
-    variants = {name: model["variant_of"] for name, model in models.items() if "variant_of" in model}
-    failed = unlearned(read_table(learning, LEARNING), variants)
+    failed = unlearned(read_table(learning, LEARNING), variants_of(models))
     return {
         name: model | {"label": f"{model['label']} (did not learn)"} if name in failed else model
         for name, model in models.items()

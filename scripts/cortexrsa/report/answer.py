@@ -10,9 +10,8 @@ import pandas as pd
 
 from cortexrsa.formats.columns.claims import OTHER_MEASURES
 from cortexrsa.inference.ceilings.primary import primary_ceilings
-from cortexrsa.inference.claims.words import evidence, place, with_interval
+from cortexrsa.inference.claims.words import MEASURES, evidence, place, with_interval
 
-MEASURES = {"rsa": "RSA", "encoding": "encoding", "partial_rsa": "partial RSA"}
 # numbers in a sentence
 MOST = 4
 ORDER = ("supported", "contradicted", "inconclusive", "untestable")

@@ -18,6 +18,7 @@ from scipy.stats import rankdata
 
 from cortexrsa.cards import load_card
 from cortexrsa.figures.geometry import mean_rdms, of_test_stimuli, stimulus_order
+from cortexrsa.figures.measures import label_of
 from cortexrsa.figures.style import marked, model_styles, ordered, ordered_rois, over_seeds, told_apart
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.layers import LAYERS
@@ -225,7 +226,8 @@ def explorer(config: dict, dataset: str, root: Path, results: Path) -> str:
     content = {
         "rows": packed(values),
         "rois": ordered_rois(row["roi"] for row in values),
-        "measures": list(dict.fromkeys(row["measure"] for row in values)),
+        "measures": {row["measure"]: label_of(row["measure"]) for row in values},
+        "thumbnail": THUMBNAIL,
         "networks": [
             {"name": name, "label": card["label"], "family": card["family"]}
             | {"color": matplotlib.colors.to_hex(styles[name]["color"])}

@@ -20,7 +20,7 @@ from cortexrsa.formats.columns.warnings import WARNINGS
 from cortexrsa.formats.tables import Table, read_table
 from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.names import GROUP
-from cortexrsa.networks.learning import unlearned
+from cortexrsa.networks.learning import unlearned, variants_of
 from cortexrsa.report import answer
 from cortexrsa.report.answer import listed
 from cortexrsa.report.figures import figure
@@ -116,8 +116,7 @@ def shortfalls(
     ceilings : table of the data set
     rois : in their order
     """
-    variants = {name: model["variant_of"] for name, model in models.items() if "variant_of" in model}
-    failed = {} if learning is None else unlearned(learning, variants)
+    failed = {} if learning is None else unlearned(learning, variants_of(models))
     told = [f"{models[name]['label']} did not learn: {failed[name]}." for name in models if name in failed]
     bounds = primary_ceilings(ceilings)
     unknown = [roi for roi in rois if not np.isfinite(bounds.get(roi, {}).get("attainable", np.nan))]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+# of the measures that claims are about
+MEASURES = {"rsa": "RSA", "encoding": "encoding", "partial_rsa": "partial RSA"}
+
 
 def with_interval(estimate: float, low: float, high: float) -> str:
     """An estimate and its interval, with so many decimals that an end near 0 keeps its sign.
