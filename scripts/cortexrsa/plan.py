@@ -43,6 +43,10 @@ def count_stimuli(name: str, card: dict, results: Path) -> int | None:
 def count_features(card: dict) -> list[int]:
     """Features of each layer of a network, by a forward pass without numbers (PyTorch's meta device).
 
+    Parameters
+    ----------
+    card : of a network, its preprocessing as of `cards.seen_by`
+
     Raises
     ------
     InputError : a network or layer that does not exist.
