@@ -184,12 +184,12 @@ def test_gpu_jobs_get_their_gpu_and_partition_and_cpu_jobs_none(submitted):
 
 
 def test_each_job_is_submitted_once_with_its_memory_and_time(submitted):
-    # downloads stay local; RDMs and RSA have a job for each network; the killed extraction was tried again
-    single = {"read_rdm_dataset", "corpus", "train", "learning", "scores", "ceilings", "claims"}
-    once = {*single, "extract_baseline"}
+    # downloads stay local; RDMs, RSA and measures have a job for each network; the killed extraction was tried again
+    prepared = {"read_rdm_dataset", "corpus", "train", "extract_baseline"}
+    evaluated = {"learning", "confounds", "scores", "ceilings", "claims"}
     assert Counter(job.rule for job in submitted) == {
-        **dict.fromkeys(once, 1),
-        **{"extract": 2, "network_rdms": 2, "rsa": 2},
+        **dict.fromkeys(prepared | evaluated, 1),
+        **{"extract": 2, "network_rdms": 2, "rsa": 2, "measures": 2},
     }
     asked = {job.rule: (job.memory, job.limit) for job in reversed(submitted)}
     # training and extraction: config.yaml
