@@ -23,10 +23,11 @@ from cortexrsa import cards, registration, studies
 from cortexrsa.brain.loaders import responses_files
 from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.claim_names import Cast, Unplayed
-from cortexrsa.code import fingerprint
+from cortexrsa.code import fingerprint, python_files
 from cortexrsa.errors import InputError
 from cortexrsa.geometry.registry import DISSIMILARITIES, UNITS
 from cortexrsa.jobs import errors_in
+from cortexrsa.parsed_before import remember_parsed
 from cortexrsa.seeds import card_of, holder_of_weights, networks_of
 from cortexrsa.storage import atomic_path
 
@@ -211,11 +212,15 @@ def trained_in(study: str) -> list[str]:
     return [model for model in holders if model in TRAINED]
 
 
+MODULES = python_files(ROOT / "scripts")
+remember_parsed()
+
+
 @functools.cache
 def code(script: str) -> str:
     """Fingerprint of a script and of the library modules it imports: a change reruns its rule."""
     try:
-        return fingerprint(ROOT / "scripts" / script, ROOT)
+        return fingerprint(ROOT / "scripts" / script, ROOT, MODULES)
     except InputError as error:
         sys.exit(f"Error: {error}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import functools
 import hashlib
 import os
 from pathlib import Path
@@ -86,9 +85,19 @@ def _write(node: object, parts: list[str], imports: list[ast.stmt]) -> None:
         parts.append(repr(node))
 
 
-@functools.cache
-def _parse(path: Path, source: bytes) -> tuple[str, tuple[tuple[int, str, tuple[str, ...]], ...]]:
+# what was found in sources, by their hash; see parsed_before.py
+PARSED: dict[str, list] = {}
+
+
+def _parse(path: Path, source: bytes) -> list:
     """Hash and imports (level, module, names) of a Python file."""
+    key = hashlib.sha256(source).hexdigest()
+    if key not in PARSED:
+        PARSED[key] = _parsed(path, source)
+    return PARSED[key]
+
+
+def _parsed(path: Path, source: bytes) -> list:
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
@@ -101,13 +110,13 @@ def _parse(path: Path, source: bytes) -> tuple[str, tuple[tuple[int, str, tuple[
     imports = []
     for node in statements:
         if isinstance(node, ast.Import):
-            imports += [(0, alias.name, ()) for alias in node.names]
+            imports += [[0, alias.name, []] for alias in node.names]
         else:
-            imports.append((node.level, node.module or "", tuple(alias.name for alias in node.names)))
-    return hashlib.sha256("".join(parts).encode()).hexdigest(), tuple(imports)
+            imports.append([node.level, node.module or "", [alias.name for alias in node.names]])
+    return [hashlib.sha256("".join(parts).encode()).hexdigest(), imports]
 
 
-def _python_files(folder: Path) -> set[str]:
+def python_files(folder: Path) -> set[str]:
     """Paths below a folder of its Python files, and (ending in /) of the folders that hold any."""
     found = set()
     for place, _, names in os.walk(folder):
@@ -134,7 +143,7 @@ def _files_of(module: str, there: set[str]) -> list[str]:
     return found
 
 
-def _imported(name: str, there: set[str], imports: tuple) -> list[str]:
+def _imported(name: str, there: set[str], imports: list) -> list[str]:
     """Local files that a file (its path below the folder) imports directly."""
     package = name.split("/")[:-1]
     found = []
@@ -146,13 +155,14 @@ def _imported(name: str, there: set[str], imports: tuple) -> list[str]:
     return found
 
 
-def local_files(script: str | Path, root: str | Path) -> dict[str, str]:
+def local_files(script: str | Path, root: str | Path, there: set[str] | None = None) -> dict[str, str]:
     """The script and the local modules that it imports, transitively, with the hash of each one's code.
 
     Parameters
     ----------
     script : path of the script, relative to `root` or absolute, below `root`/scripts
     root : project folder
+    there : `python_files` of `root`/scripts, where they are known already
 
     Returns
     -------
@@ -168,7 +178,7 @@ def local_files(script: str | Path, root: str | Path) -> dict[str, str]:
     script = (root / script).resolve()
     if not script.is_file():
         raise InputError("script", "no such file", "a Python script", file=script)
-    there = _python_files(folder)
+    there = python_files(folder) if there is None else there
     hashes: dict[str, str] = {}
     todo = [script.relative_to(folder).as_posix()]
     while todo:
@@ -184,7 +194,7 @@ def local_files(script: str | Path, root: str | Path) -> dict[str, str]:
     }
 
 
-def fingerprint(script: str | Path, root: str | Path) -> str:
+def fingerprint(script: str | Path, root: str | Path, there: set[str] | None = None) -> str:
     """Hash of what a script does: its syntax tree and those of the local modules it imports, transitively.
 
     Comments, formatting, docstrings and the words of errors and tables (see `COUNTED`) do not count; imports
@@ -193,7 +203,7 @@ def fingerprint(script: str | Path, root: str | Path) -> str:
 
     Parameters
     ----------
-    script, root : see `local_files`
+    script, root, there : see `local_files`
 
     Returns
     -------
@@ -204,6 +214,6 @@ def fingerprint(script: str | Path, root: str | Path) -> str:
     InputError : a file is missing or is not valid Python (with the line).
     """
     digest = hashlib.sha256()
-    for name, code in local_files(script, root).items():
+    for name, code in local_files(script, root, there).items():
         digest.update(f"{name}\0{code}\0".encode())
     return digest.hexdigest()[:16]

@@ -184,7 +184,7 @@ def test_gpu_jobs_get_their_gpu_and_partition_and_cpu_jobs_none(submitted):
 
 
 def test_each_job_is_submitted_once_with_its_memory_and_time(submitted):
-    # downloads stay local; RDMs, RSA and measures have a job for each network; the killed extraction was tried again
+    # downloads stay local; RDMs, RSA and measures have a job a network; the killed extraction was tried again
     prepared = {"read_rdm_dataset", "corpus", "train", "extract_baseline"}
     evaluated = {"learning", "confounds", "scores", "ceilings", "claims"}
     assert Counter(job.rule for job in submitted) == {

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cortexrsa import code, parsed_before
 from cortexrsa.code import fingerprint
 from cortexrsa.errors import InputError
 
@@ -282,3 +283,55 @@ def test_a_small_change_of_any_syntax_is_seen(tmp_path, name, old, new):
 )
 def test_another_spelling_of_the_same_code(tmp_path, name, old, new):
     assert after_edit(tmp_path, name, old, new) == STORED[name]
+
+
+# ---- what was parsed before --------------------------------------------------------------------------------
+
+
+def next_process(monkeypatch, cache: Path) -> None:
+    """What a process begins with: nothing but the user's cache."""
+    monkeypatch.setattr(code, "PARSED", {})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    parsed_before.remember_parsed()
+
+
+def ends(monkeypatch) -> list:
+    """What processes would do at their end, in their order; filled as they begin."""
+    registered = []
+    monkeypatch.setattr(
+        parsed_before.atexit, "register", lambda call, *given: registered.append((call, given))
+    )
+    return registered
+
+
+def test_what_was_parsed_is_kept_for_the_next_process(project, tmp_path, monkeypatch):
+    registered = ends(monkeypatch)
+    next_process(monkeypatch, tmp_path)
+    found = fingerprint("scripts/rdm.py", project)
+    call, given = registered.pop()
+    call(*given)
+    monkeypatch.setattr(code, "_parsed", None)
+    next_process(monkeypatch, tmp_path)
+    assert fingerprint("scripts/rdm.py", project) == found
+    # code that was edited since is not in it
+    (project / "scripts/rdm.py").write_text("changed = 1\n")
+    with pytest.raises(TypeError):
+        fingerprint("scripts/rdm.py", project)
+
+
+@pytest.mark.parametrize("content", ["", "{", None])
+def test_without_a_sound_cache_sources_are_parsed(content, project, tmp_path, monkeypatch):
+    registered = ends(monkeypatch)
+    found = fingerprint("scripts/rdm.py", project)
+    if content is None:
+        # a file where the folder should be
+        (tmp_path / "cortexrsa").write_text("")
+    else:
+        next_process(monkeypatch, tmp_path)
+        path = registered.pop()[1][0]
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+    next_process(monkeypatch, tmp_path)
+    assert fingerprint("scripts/rdm.py", project) == found
+    call, given = registered.pop()
+    call(*given)

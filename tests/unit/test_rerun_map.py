@@ -45,7 +45,7 @@ def reworded(source: str) -> str:
     return ast.unparse(_Reword().visit(tree))
 
 
-python_files = functools.cache(code._python_files)
+python_files = functools.cache(code.python_files)
 
 
 @functools.cache
@@ -67,7 +67,7 @@ def rerun_by(monkeypatch, module: str, change) -> set[str]:
 
     monkeypatch.setattr(code, "_parse", parse_overlay)
     # no file comes or goes
-    monkeypatch.setattr(code, "_python_files", python_files)
+    monkeypatch.setattr(code, "python_files", python_files)
     after = {script: code.fingerprint(f"scripts/{script}.py", ROOT) for script in SCRIPTS}
     return {script for script in SCRIPTS if before[script] != after[script]}
 

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import io
 import json
-import os
 from pathlib import Path
 
 import matplotlib
@@ -34,6 +33,7 @@ from cortexrsa.report.figures import figure
 from cortexrsa.report.templates import rendered
 from cortexrsa.storage import atomic_path
 from cortexrsa.studies import brain_rdms, features_key, network_rdms
+from cortexrsa.user_cache import user_cache
 
 # bytes of all RDMs in the page, so that it stays under 5 MB: of many layers fewer stimuli are shown
 RDM_BYTES = 2_500_000
@@ -199,8 +199,7 @@ def geometry(config: dict, dataset: str, card: dict, models: dict, results: Path
 
 def _library() -> str:
     """Vega as one script, kept in the user's cache: it takes seconds to put together."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    path = cache / "cortexrsa" / f"vega-{vl_convert.__version__}.js"
+    path = user_cache() / f"vega-{vl_convert.__version__}.js"
     if path.is_file():
         return path.read_text(encoding="utf-8")
     # the end of a script element ends it wherever it stands
