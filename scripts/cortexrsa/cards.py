@@ -143,8 +143,8 @@ def _of_variant(own: dict, names: list[str], root: str | Path, file: str) -> dic
             expected = f"what a variant may have of its own: {suggestion(key, OF_VARIANTS)}"
             raise InputError(str(key), "an unknown key", expected, file=file)
     for key in ("label", "preprocessing"):
-        if key not in own:
-            raise InputError(key, "nothing", "this key, which tells a variant apart", file=file)
+        if own.get(key) in (None, "", {}):
+            raise InputError(key, "nothing", "what tells the variant apart", file=file)
     if not isinstance(own["preprocessing"], dict):
         return content | own
     given = own["preprocessing"]

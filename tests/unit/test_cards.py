@@ -755,14 +755,20 @@ def test_the_control_of_a_variant_has_its_size(root):
         (
             "label: A network, large\n",
             "",
-            "label: found nothing, expected this key, which tells a variant apart",
+            "label: found nothing, expected what tells the variant apart",
         ),
+        ("{size: 320}", "{}", "preprocessing: found nothing, expected what tells the variant apart"),
         ("{size: 320}", "{size: 320, pixels_per_degree: 2}", "preprocessing: found a mapping with"),
         ("{size: 320}", "{pixels_per_degre: 2}", "preprocessing"),
         (
             "{size: 320}",
             "{pixels_per_degree: 0}",
-            "preprocessing.pixels_per_degree: found 0, expected a number > 0",
+            "preprocessing.pixels_per_degree: found 0, expected a number >= 0.5",
+        ),
+        (
+            "{size: 320}",
+            "{pixels_per_degree: 1.0e+30}",
+            "preprocessing.pixels_per_degree: found 1e+30, expected a number >= 0.5 and <= 1000",
         ),
         ("{size: 320}", "320", "preprocessing: found 320, expected a mapping of keys to values"),
     ],
