@@ -1,4 +1,4 @@
-# Encoding models: how well layers predict the responses of voxels.
+# Encoding models: how well layers predict the responses of voxels; and soft matching of features with voxels.
 
 
 rule encoding:
@@ -91,6 +91,41 @@ rule banded:
         "Unique and shared variance of the bands in {wildcards.dataset}"
     script:
         "../scripts/banded.py"
+
+
+rule soft_matching:
+    input:
+        activations=lambda wildcards: activations_of(
+            wildcards.dataset, studies.features_key(CONFIGS[wildcards.study]), wildcards.model
+        ),
+        stimuli="results/{dataset}/stimuli.tsv",
+        responses=path_of_responses,
+    output:
+        scores=f"{RESULTS}/soft_matching/{{model}}.nc",
+    log:
+        f"{LOGS}/soft_matching/{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/soft_matching/{{model}}.tsv"
+    wildcard_constraints:
+        dataset=either(filter(has_responses, DATASETS)),
+    priority: 5
+    conda:
+        "../envs/analysis.yaml"
+    threads: threads_of_study
+    resources:
+        mem_mb=memory_of_matching,
+        runtime=scaled(240),
+    params:
+        settings=lambda wildcards: {
+            "inference": part_of_study("permutations", "halves", "seed")(wildcards)
+            | design_settings(wildcards)
+        },
+        recipe=recipe_of_activations,
+        code=code("soft_matching.py"),
+    message:
+        "Soft matching of {wildcards.model} with {wildcards.dataset}"
+    script:
+        "../scripts/soft_matching.py"
 
 
 rule plot_encoding:

@@ -88,6 +88,7 @@ rule measures:
 rule measure_tables:
     input:
         unpack(claimed_encodings),
+        unpack(matchings_of),
         scores=similarities_of,
         measures=measures_of,
     output:
@@ -152,6 +153,7 @@ rule claims:
     input:
         unpack(learning_of),
         unpack(claimed_encodings),
+        unpack(claimed_matchings),
         measures=measures_of,
         scores=similarities_of,
         table=f"{RESULTS}/scores.csv",

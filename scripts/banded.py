@@ -3,8 +3,9 @@
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.encoding.banded import encode_bands
 from cortexrsa.encoding.folds import units_of
-from cortexrsa.encoding.layers import bands_in_files, checked_stimuli
+from cortexrsa.encoding.layers import bands_in_files
 from cortexrsa.encoding.settings import EncodingSettings
+from cortexrsa.encoding.stimuli import checked_stimuli
 from cortexrsa.errors import concerning
 from cortexrsa.formats.columns.banded import BANDED
 from cortexrsa.formats.responses import read_responses

@@ -44,9 +44,10 @@ with job_log(snakemake.log[0]):
         Path(path).stem: read_dataset(path).sel(estimator=settings["encoding"])
         for path in snakemake.input.get("encoding", [])
     }
+    matched = {Path(path).stem: read_dataset(path) for path in snakemake.input.get("soft_matching", [])}
     measured = {Path(path).stem: read_dataset(path) for path in snakemake.input.measures}
     # by measure, and by network
-    others = {"encoding": encoded} | {
+    others = {"encoding": encoded, "soft_matching": matched} | {
         measure: {name: result.sel(measure=measure) for name, result in measured.items()}
         for measure in settings["measures"]
     }

@@ -28,7 +28,10 @@ with job_log(snakemake.log[0]):
         "encoding": {
             Path(path).stem: read_dataset(path).sel(estimator=settings["encoding"])
             for path in snakemake.input.get("encoding", [])
-        }
+        },
+        "soft_matching": {
+            Path(path).stem: read_dataset(path) for path in snakemake.input.get("soft_matching", [])
+        },
     }
     others = {measure: found for measure, found in others.items() if found}
     rsa = read_results(snakemake.input.scores)

@@ -58,9 +58,28 @@ def measures_of(wildcards) -> list[str]:
 
 
 def measured_in(study: str) -> list[str]:
-    """Measures beside RSA, and RSA itself with errors over the same stimuli: none where none is asked for."""
+    """Measures of RDMs beside RSA, and RSA itself with errors over the same stimuli: none where none is asked for."""
     measures = CONFIGS[study]["measures"]
-    return list(dict.fromkeys([measures["comparison"], *measures["others"]])) if measures["others"] else []
+    others = [name for name in measures["others"] if not MEASURES[name].responses]
+    return list(dict.fromkeys([measures["comparison"], *others])) if measures["others"] else []
+
+
+def matches(study: str, dataset: str) -> bool:
+    """Whether a study has soft matching of a data set: RDMs alone have no voxels to match."""
+    return "soft_matching" in CONFIGS[study]["measures"]["others"] and has_responses(dataset)
+
+
+def matchings_of(wildcards) -> dict:
+    """Soft matching of all networks of a study, where it is asked for."""
+    if not matches(wildcards.study, wildcards.dataset):
+        return {}
+    path = f"{RESULTS}/soft_matching/{{model}}.nc"
+    return {"soft_matching": expand(path, **wildcards, model=models_of(wildcards.study))}
+
+
+def claimed_matchings(wildcards) -> dict:
+    """The same, where a claim is about it."""
+    return matchings_of(wildcards) if "soft_matching" in json.dumps(CLAIMS[wildcards.study]) else {}
 
 
 def distances_of(wildcards) -> dict:
@@ -302,6 +321,8 @@ def intermediates(study: str, dataset: str) -> list[str]:
         files += [f"{own}/encoding/{model}.nc" for model in models_of(study)]
     if measured_in(study):
         files += [f"{own}/measures/{model}.nc" for model in models_of(study)]
+    if matches(study, dataset):
+        files += [f"{own}/soft_matching/{model}.nc" for model in models_of(study)]
     if takes_confounds(study):
         files.append(f"{own}/confounds.h5")
     if has_responses(dataset):

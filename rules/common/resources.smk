@@ -42,6 +42,12 @@ def memory_of_encoding(wildcards, input, attempt, threads) -> int:
     return attempt * int(2000 + 10 * responses + threads * (600 + 100 * n**2 / 1e6))
 
 
+def memory_of_matching(wildcards, input, attempt, threads) -> int:
+    """MB: the responses a few times over, and for each thread a plan of 2,000 features and the voxels of a ROI."""
+    responses = os.path.getsize(input.responses) / 1e6
+    return attempt * int(2000 + 10 * responses + threads * 2000)
+
+
 def memory_of_rdms(wildcards, input, attempt) -> int:
     """MB: all layers' RDMs and the Gram matrix of one."""
     with open(input.stimuli) as table:

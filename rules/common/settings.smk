@@ -253,7 +253,8 @@ def settings_of_claims(wildcards) -> dict:
         "measures": [
             name
             for name in CONFIGS[wildcards.study]["measures"]["others"]
-            if name == "partial_rsa" or json.dumps(name) in json.dumps(CLAIMS[wildcards.study])
+            if name == "partial_rsa"
+            or (not MEASURES[name].responses and json.dumps(name) in json.dumps(CLAIMS[wildcards.study]))
         ],
         "registered": registered(wildcards.study),
         "registration": registration.summary(registered(wildcards.study)),

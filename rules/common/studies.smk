@@ -25,7 +25,7 @@ from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.claim_names import Cast, Unplayed
 from cortexrsa.code import fingerprint, python_files
 from cortexrsa.errors import InputError
-from cortexrsa.geometry.registry import DISSIMILARITIES, UNITS
+from cortexrsa.geometry.registry import DISSIMILARITIES, MEASURES, UNITS
 from cortexrsa.jobs import errors_in
 from cortexrsa.parsed_before import remember_parsed
 from cortexrsa.seeds import card_of, holder_of_weights, networks_of

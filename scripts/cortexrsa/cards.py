@@ -570,7 +570,7 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
     Raises
     ------
     InputError : a fault in the configuration or in the card of one of its data sets; a name without a card;
-        a name that cannot be one; z-scores of projected features; measures that
+        a name that cannot be one; z-scores or soft matching of projected features; measures that
         are means of scores beside scores against mean RDMs; bands of networks that are
         not in the study; a fault in a file of claims, or a name in
         it that there is not.
@@ -598,6 +598,10 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
         found = f"z, with a projection to {config['projection']} features"
         expected = "raw or centred, or projection: null: a projected feature has another standard deviation"
         raise InputError("measures.units", found, expected, file=file)
+    if config["projection"] and "soft_matching" in config["measures"]["others"]:
+        found = f"soft_matching, with a projection to {config['projection']} features"
+        expected = "others, or projection: null: a projected feature is a mixture of all units of a layer"
+        raise InputError("measures.others", found, expected, file=file)
     if config["inference"]["group"] == "mean-rdm" and config["measures"]["others"]:
         found = f"{', '.join(config['measures']['others'])}, beside inference.group: mean-rdm"
         expected = "none ([]): other measures are means of people's scores"

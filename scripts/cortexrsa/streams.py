@@ -25,6 +25,8 @@ class Stream(IntEnum):
     BANDS = 21  # weights of bands that are tried
     LABELS = 22  # relabelled test stimuli of encoding models
     VOXEL_GROUPS = 23  # groups of voxels left out, of encoding models
+    MATCHING = 24  # halves of the stimuli that soft matching is fitted on
+    MATCHED_FEATURES = 25  # features of a large layer that are matched
 
 
 def generator(seed: int, *streams: int) -> np.random.Generator:

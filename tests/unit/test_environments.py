@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 # import name -> name in requirements.txt, where they differ
-DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+DISTRIBUTIONS = {"PIL": "pillow", "ot": "POT", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 
 
 def requirements(path: Path) -> dict[str, str]:
@@ -38,6 +38,12 @@ def rules() -> dict[str, str]:
 def test_same_pins(environment):
     pinned = requirements(ROOT / "requirements.txt")
     assert pins(environment).items() <= pinned.items()
+
+
+def test_extras_that_are_tested_have_the_same_pins():
+    tested = requirements(ROOT / "requirements-dev.txt")
+    extras = requirements(ROOT / "requirements-extra.txt")
+    assert {name: extras[name] for name in tested.keys() & extras.keys()} == {"POT": tested["POT"]}
 
 
 @functools.cache

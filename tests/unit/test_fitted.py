@@ -9,6 +9,7 @@ from cortexrsa.geometry.rdm import rdm, select_stimuli
 from cortexrsa.inference import layer_choice, splits
 from cortexrsa.inference.draws import draw_counts
 from cortexrsa.inference.fitted import group_target, layer_weights, mixtures
+from cortexrsa.inference.halves import random_halves
 
 N = 20
 
@@ -70,7 +71,7 @@ def test_fitted_in_halves_is_not_optimistic():
         brain = rdm(generator.normal(size=(24, 10)))[None, None]
         models = np.stack([rdm(generator.normal(size=(24, 10))) for _ in range(6)])
         once = np.ones((1, 24), int)
-        halves = splits.random_halves(24, 3, trial)
+        halves = random_halves(24, 3, trial)
         candidates = layer_choice.candidate_layers(np.linspace(0, 1, 6))
         scores = splits.heldout_in_halves(brain, models, once, halves, candidates, "spearman", fitted=True)
         assert scores.shape == (1, 1, 1, len(candidates) + 1)

@@ -17,6 +17,7 @@ from cortexrsa.geometry.rdm import Rows, rdm
 from cortexrsa.geometry.registry import partial_comparison
 from cortexrsa.inference.confounds import chosen_confounds, confound_rdms, told
 from cortexrsa.inference.explained import explained
+from cortexrsa.inference.halves import halves_of
 from cortexrsa.inference.measures import PARTIAL, Sources, measure_network, with_mixtures
 from cortexrsa.inference.partial import (
     Partial,
@@ -26,7 +27,6 @@ from cortexrsa.inference.partial import (
 )
 from cortexrsa.inference.replication import OnePass, Resampling
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.splits import halves_of
 from cortexrsa.inference.study import model_scores
 from support import message_of
 

@@ -7,6 +7,7 @@ from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference import layer_choice, profiles, splits
 from cortexrsa.inference.draws import draw_counts
+from cortexrsa.inference.halves import random_halves
 
 DEPTH = np.linspace(0, 1, 6)
 
@@ -82,7 +83,7 @@ def test_choosing_on_other_stimuli_is_not_optimistic():
     for trial in range(40):
         brain = rdm(generator.normal(size=(24, 10)))[None]
         models = np.stack([rdm(generator.normal(size=(24, 10))) for _ in range(8)])
-        halves = splits.random_halves(24, 4, trial)
+        halves = random_halves(24, 4, trial)
         once = np.ones((1, 24), int)
         candidates = layer_choice.candidate_layers(np.linspace(0, 1, 8))
         scores = splits.heldout_in_halves(brain[None], models, once, halves, candidates, "spearman")
@@ -97,7 +98,7 @@ def test_halves_share_no_stimulus_in_any_resample():
     brain = generator.random((2, 3, 190))
     models = generator.random((4, 190))
     counts = draw_counts(20, 6, 0)
-    half = splits.random_halves(20, 1, 0)
+    half = random_halves(20, 1, 0)
     candidates = {"all": np.arange(4)}
     scores = splits.heldout_in_halves(brain, models, counts, half, candidates, "spearman")
     first, second = np.triu_indices(20, 1)

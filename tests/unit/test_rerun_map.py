@@ -124,7 +124,7 @@ EDITS = {
         "calibrate_low_level",
     }
     | RECOVERY,
-    "formats/activations.py": {"extract", "network_rdms", "encoding", "banded"},
+    "formats/activations.py": {"extract", "network_rdms", "encoding", "banded", "soft_matching"},
     # the columns of a table
     "formats/columns/scores.py": {"scores", "claims", "plot_scores", "plot_geometry"},
     "formats/columns/corpus.py": {"corpus", "index_corpus", "train"},
@@ -160,6 +160,8 @@ EDITS = {
     "encoding/fits.py": {"encoding", "banded", "calibrate_encoding"},
     "encoding/table.py": {"encoding_table", "encoding_maps"},
     "encoding/voxels.py": {"encoding", "banded", "calibrate_encoding"},
+    "encoding/matching.py": {"soft_matching"},
+    "encoding/matching_network.py": {"soft_matching"},
     "geometry/ranks.py": {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "power", "plot_geometry"),
         *("calibrate_comparisons", "calibrate_designs", "calibrate_regions", "confounds", "measures"),
@@ -186,6 +188,7 @@ EDITS = {
     "inference/results.py": {
         "rsa",
         "measures",
+        "soft_matching",
         "calibrate_designs",
         "calibrate_regions",
         "calibrate_low_level",

@@ -16,7 +16,8 @@ from cortexrsa.encoding.backend import backend
 from cortexrsa.encoding.fits import batches
 from cortexrsa.encoding.folds import Partition, conditional, partitions
 from cortexrsa.encoding.kernels import Kernel
-from cortexrsa.encoding.regions import Region, places_of, regions_of, scaled
+from cortexrsa.encoding.regions import Region, places_of, regions_of
+from cortexrsa.encoding.scores import scaled
 from cortexrsa.encoding.settings import EncodingSettings
 from cortexrsa.errors import InputError
 from cortexrsa.inference.errors import Replicates, over_subjects

@@ -6,17 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import xarray
 
 from cortexrsa.encoding.folds import Partition, units_of
 from cortexrsa.encoding.kernels import Kernel, layer_kernel, mean_kernel
 from cortexrsa.encoding.network import encode_network
 from cortexrsa.encoding.settings import EncodingSettings
+from cortexrsa.encoding.stimuli import checked_stimuli
 from cortexrsa.errors import InputError, concerning, suggestion
 from cortexrsa.formats.activations import Activations, read_layers
-from cortexrsa.formats.columns.stimuli import STIMULI
-from cortexrsa.formats.tables import read_table
 from cortexrsa.inference.design import design_of
 from cortexrsa.inference.settings import Settings
 from cortexrsa.jobs import warn
@@ -53,20 +51,6 @@ def bands_in_files(
 
         bands[name] = kernel
     return bands
-
-
-def checked_stimuli(stimuli: str | Path, responses: xarray.DataArray) -> pd.DataFrame:
-    """The table of the stimuli, which are those of the responses.
-
-    Raises
-    ------
-    InputError : they are not, or in another order.
-    """
-    table = read_table(stimuli, STIMULI)
-    for column in ("stimulus_id", "split"):
-        if list(responses[column].to_numpy()) != list(table[column]):
-            raise InputError(column, "other stimuli or another order", f"those of {stimuli}")
-    return table
 
 
 def encode(

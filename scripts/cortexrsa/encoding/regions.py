@@ -11,7 +11,7 @@ import xarray
 from cortexrsa.brain.reliability import repeats_of
 from cortexrsa.encoding.folds import Partition
 from cortexrsa.encoding.reliability import Scored, Targets, targets
-from cortexrsa.encoding.scores import Correlations, r_squared
+from cortexrsa.encoding.scores import Correlations, r_squared, scaled
 from cortexrsa.encoding.voxels import VoxelGroups, without_stimuli
 from cortexrsa.inference.names import PRIMARY, SELECTION
 
@@ -207,12 +207,6 @@ class Region:
         values[:, kept] = r, root
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.divide(*self.groups.left_out(values).T)
-
-
-def scaled(influence: np.ndarray) -> np.ndarray:
-    """Influences (n, ...) on a mean over n stimuli, such that their sum of squares is its variance."""
-    n = len(influence)
-    return influence / np.sqrt(n * (n - 1)) if n > 1 else influence
 
 
 def jackknifed(influences: list[np.ndarray], folds: list[np.ndarray], m: int) -> np.ndarray:

@@ -6,12 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# of the variance of standardised responses, which float32 leaves where nothing varies
+ROUNDING = 1e-12
+
 
 def standardised(values: np.ndarray) -> np.ndarray:
     """Columns of (m, v) less their mean, divided by their standard deviation; NaN where there is none."""
     values = values - values.mean(axis=0)
     scale = np.sqrt((values**2).mean(axis=0))
     return np.divide(values, scale, out=np.full(values.shape, np.nan), where=scale > 0)
+
+
+def scaled(influence: np.ndarray) -> np.ndarray:
+    """Influences (n, ...) on a mean over n stimuli, such that their sum of squares is its variance."""
+    n = len(influence)
+    return influence / np.sqrt(n * (n - 1)) if n > 1 else influence
 
 
 def r_squared(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
@@ -28,11 +37,13 @@ class Correlations:
     ----------
     predicted, measured : (m, v), standardised over the stimuli
     few : 1 / 2m where r is corrected for the stimuli being few, else 0
+    weights : (v,) of the columns in their mean, of sum 1; None: all the same
     """
 
     predicted: np.ndarray
     measured: np.ndarray
     few: float = 0.0
+    weights: np.ndarray | None = None
 
     @classmethod
     def of(cls, predicted: np.ndarray, measured: np.ndarray, few: bool = False) -> Correlations:
@@ -51,12 +62,16 @@ class Correlations:
         """
         return r * (1 + self.few * (1 - r**2))
 
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """Mean over the voxels: (..., v) -> (...)."""
+        return values.mean(axis=-1) if self.weights is None else values @ self.weights
+
     def influences(self) -> np.ndarray:
         """Influence of every stimulus on the mean of r over the voxels: (m,), of mean 0.
 
         m - 1 times what the mean of r is above that without the stimulus (the jackknife).
         """
-        without = self._without().mean(axis=1)
+        without = self.mean(self._without())
         return (len(without) - 1) * (without.mean() - without)
 
     def influences_on_voxels(self) -> np.ndarray:
@@ -68,13 +83,17 @@ class Correlations:
         """r without each stimulus, (m, v).
 
         Of standardised responses it is (m r - c x y) / sqrt((m - c x^2) (m - c y^2)) with c = m / (m - 1).
+        What varies by one stimulus alone correlates with nothing without it: 0.
         """
         m = len(self.predicted)
         c = m / (m - 1)
         products = self.predicted * self.measured
         without = products.sum(axis=0) - c * products
-        without /= np.sqrt((m - c * self.predicted**2) * (m - c * self.measured**2))
-        return self._less_biased(without)
+        left = (m - c * self.predicted**2) * (m - c * self.measured**2)
+        # 0, but NaN stays NaN
+        out = 0 * left
+        np.divide(without, np.sqrt(np.abs(left)), out=out, where=left > ROUNDING * m**2)
+        return self._less_biased(out)
 
     def null(self, orders: np.ndarray) -> np.ndarray:
         """Mean of r over the voxels with the measured responses of stimuli relabelled.
@@ -88,6 +107,9 @@ class Correlations:
         (permutations,)
         """
         # a mean over voxels is all that a pair of predicted and measured stimuli adds
-        products = self.measured @ self.predicted.T / self.predicted.shape[1]
+        if self.weights is None:
+            products = self.measured @ self.predicted.T / self.predicted.shape[1]
+        else:
+            products = (self.measured * self.weights) @ self.predicted.T
         # a relabelled r is small: what its square does to the correction is left out, and p none too small
         return (1 + self.few) * products[orders, np.arange(orders.shape[1])].mean(axis=1)

@@ -114,6 +114,7 @@ class Measure:
     scale : of its values, in words
     errors : how its sampling variance over stimuli is made
     grams : whether it compares Gram matrices (of patterns as they are), not RDMs by the study's dissimilarity
+    responses : whether it compares features with voxels one by one, not RDMs; made by a job of its own
     """
 
     meaning: str
@@ -121,6 +122,7 @@ class Measure:
     scale: str
     errors: str
     grams: bool = False
+    responses: bool = False
 
 
 _ONE_PASS = "one pass: influence of stimuli and pairs"
@@ -163,5 +165,12 @@ MEASURES = {
         "up to 1; 0 where nothing can be read out",
         "one pass: jackknife over groups of stimuli",
         grams=True,
+    ),
+    "soft_matching": Measure(
+        "soft matching of at most 2,000 features of a layer with voxels",
+        "soft matching",
+        "mean correlation of matched features and voxels, -1 to 1; 0 by chance",
+        "one pass: influence of stimuli, conditional on the matching (made on other stimuli)",
+        responses=True,
     ),
 }

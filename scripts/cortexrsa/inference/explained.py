@@ -12,6 +12,7 @@ from cortexrsa.geometry.compare import usable
 from cortexrsa.geometry.rdm import Rows, subset
 from cortexrsa.inference import splits
 from cortexrsa.inference.fitted import group_target, weights_of_sets
+from cortexrsa.inference.halves import halves_of
 from cortexrsa.inference.names import DESCRIPTORS, NETWORK, PRIMARY, SELECTION, TOGETHER
 from cortexrsa.inference.partial import Chained
 from cortexrsa.inference.replication import OnePass
@@ -111,7 +112,7 @@ def explained(
     else:
         # stimuli of the halves among all of them: there is one split
         parts = []
-        for half in splits.halves_of(n, settings, None):
+        for half in halves_of(n, settings, None):
             for keep in (half, ~half):
                 weights = _weights(test, sources, sets, shape, _among(test.keep, ~keep))
                 parts.append(_scored(test, sources, weights, shape, method, keep, threads))

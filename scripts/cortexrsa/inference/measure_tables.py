@@ -11,7 +11,7 @@ from cortexrsa.formats.columns.measures import MEASURE_RANKS, MEASURES
 from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.geometry.registry import MEASURES as REGISTERED
 from cortexrsa.inference.errors import Replicated
-from cortexrsa.inference.names import PRIMARY
+from cortexrsa.inference.names import GROUP, PRIMARY
 from cortexrsa.inference.score_table import score_table
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import heldout_scores, model_scores, models_of_seeds, parts_of
@@ -59,6 +59,7 @@ def measures_table(results: Results, dataset: str, comparison: str, settings: Se
         # a measure without a test has no corrected p either
         table.loc[table["p"].isna(), ["p_fwe", "q_fdr"]] = np.nan
         table["scale"], table["errors"] = scale_and_errors(measure, comparison, settings.standard_error)
+        table["note"] = _counts(table, own) + table["note"]
         tables.append(table)
     table = pd.concat(tables, ignore_index=True)
     dimensions = _dimensions(results)
@@ -69,6 +70,26 @@ def measures_table(results: Results, dataset: str, comparison: str, settings: Se
         found = dimensions[column]
         table[column] = [found.get(key, np.nan) for key in zip(*(table[name] for name in keys), strict=True)]
     return table[list(MEASURES.columns)]
+
+
+def _counts(table: pd.DataFrame, own: dict[str, xarray.Dataset]) -> list[str]:
+    """What soft matching took of layers and ROIs, before the note of each row; of other measures nothing."""
+    said = []
+    networks = {(card_of(name), seed_of(name)): result for name, result in own.items()}
+    for row in table.itertuples():
+        result = networks[row.model, row.seed]
+        if "n_matched" not in result:
+            said.append("")
+            continue
+        names = "n_matched", "n_features", "n_constant"
+        taken, features, constant = (int(result[name].sel(layer=row.layer)) for name in names)
+        people = slice(None) if row.subject == GROUP else [row.subject]
+        voxels, lost = (
+            int(result[name].sel(roi=row.roi, subject=people).sum()) for name in ("n_voxels", "n_left_out")
+        )
+        text = f"{taken} of {features} features ({constant} do not vary), {voxels} voxels ({lost} left out)"
+        said.append(f"{text}; " if row.note else text)
+    return said
 
 
 def _dimensions(results: Results) -> dict[str, dict[tuple, float]]:

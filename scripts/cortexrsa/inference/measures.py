@@ -23,12 +23,10 @@ from cortexrsa.inference.names import CANDIDATES, PRIMARY, SELECTION
 from cortexrsa.inference.partial import Partial, partial_correlations, partial_p_and_null, with_confounds
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.results import (
-    check_stimuli,
     labelled,
     of_heldout,
     of_split,
     of_test,
-    over_parts,
     shapes_of,
     with_group,
 )
@@ -126,9 +124,9 @@ def measure_network(
     ------
     InputError : the stimuli of network and brain differ.
     """
-    check_stimuli(data.network, data.brain)
+    splits.check_stimuli(data.network, data.brain)
     if data.distances is not None:
-        check_stimuli(data.distances[0], data.brain)
+        splits.check_stimuli(data.distances[0], data.brain)
 
     def of_part(brain: RDMs) -> xarray.Dataset:
         own = replace(data, brain=brain)
@@ -152,7 +150,7 @@ def measure_network(
         shared = explained(data.network, brain, data.confounds, data.families, settings, threads)
         return made.assign_coords(sources=shared.pop("sources")).assign(shared)
 
-    return over_parts(data.brain, of_part)
+    return splits.over_parts(data.brain, of_part)
 
 
 def with_mixtures(brain: RDMs, confounds: np.ndarray, threads: int = 1) -> np.ndarray:

@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import xarray
 
-from cortexrsa.errors import InputError
-from cortexrsa.formats.rdms import RDMs
-from cortexrsa.inference import splits
 from cortexrsa.inference.errors import QUANTITIES
 from cortexrsa.inference.names import GROUP
-
-
-def check_stimuli(network: RDMs, brain: RDMs) -> None:
-    """Refuse RDMs of a network over other stimuli than those of the brain, or in another order."""
-    for column in ("stimulus_id", "split"):
-        if list(network.pattern_descriptors[column]) != list(brain.pattern_descriptors[column]):
-            raise InputError(column, "other stimuli or another order", "those of the brain RDMs")
-
-
-def over_parts(brain: RDMs, function: Callable[[RDMs], xarray.Dataset]) -> xarray.Dataset:
-    """Results of each set of ROIs that have the same subjects (see `splits.parts_of`), in one data set."""
-    parts = [function(part) for part in splits.parts_of(brain)]
-    if len(parts) == 1:
-        return parts[0]
-    subjects, rois = (list(dict.fromkeys(brain.rdm_descriptors[name])) for name in ("subject", "roi"))
-    for part in parts:
-        shape = part.sizes["subject"], part.sizes["roi"]
-        part["measured"] = (("subject", "roi"), np.ones(shape))
-    merged = xarray.merge(parts, join="outer", compat="no_conflicts", combine_attrs="override")
-    return merged.sel(subject=subjects, roi=rois)
 
 
 def of_split(scores: np.ndarray, deviations: np.ndarray, method) -> xarray.Dataset:

@@ -16,12 +16,10 @@ from cortexrsa.inference.layer_choice import candidate_layers
 from cortexrsa.inference.names import CANDIDATES, FITTED, OF_THE_MEAN, PRIMARY, SELECTION
 from cortexrsa.inference.replication import OnePass, replication
 from cortexrsa.inference.results import (
-    check_stimuli,
     labelled,
     of_heldout,
     of_split,
     of_test,
-    over_parts,
     shapes_of,
     with_group,
 )
@@ -73,7 +71,7 @@ def score_network(
     ------
     InputError : the stimuli of network and brain differ.
     """
-    check_stimuli(network, brain)
+    splits.check_stimuli(network, brain)
 
     def of_part(part: RDMs) -> xarray.Dataset:
         scores = _scores_of_part(network, part, comparison, settings, threads, design)
@@ -90,7 +88,7 @@ def score_network(
             scores = scores.assign({f"group_{name}": scores[name] for name in OF_THE_MEAN})
         return scores
 
-    return over_parts(brain, of_part)
+    return splits.over_parts(brain, of_part)
 
 
 def _with_shared(

@@ -10,12 +10,13 @@ from cortexrsa.geometry.compare import compare
 from cortexrsa.geometry.rdm import Rows, subset
 from cortexrsa.inference.design import Design
 from cortexrsa.inference.fitted import group_target, layer_weights
+from cortexrsa.inference.halves import halves_of
 from cortexrsa.inference.layer_choice import candidate_layers, choose_layers, scores_of_chosen
 from cortexrsa.inference.names import PRIMARY, SELECTION
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.results import shapes_of
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.splits import brain_rows, halves_of, splits_of
+from cortexrsa.inference.splits import brain_rows, splits_of
 from cortexrsa.inference.voxels import NOISE
 from cortexrsa.streams import Stream, generator
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import xarray
 
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
@@ -10,13 +13,13 @@ from cortexrsa.geometry.rdm import Rows, n_stimuli, select_stimuli, subset
 from cortexrsa.inference.design import Design
 from cortexrsa.inference.errors import Replicated, over_subjects
 from cortexrsa.inference.fitted import group_target, layer_weights, mixtures
+from cortexrsa.inference.halves import halves_of
 from cortexrsa.inference.layer_choice import choose_layers, scores_of_chosen
 from cortexrsa.inference.names import PRIMARY, SELECTION
 from cortexrsa.inference.replication import Replication
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.similarity import resampled_similarity
 from cortexrsa.inference.smallest import HALVES
-from cortexrsa.streams import Stream, generator
 
 # draws of the scores that layers are chosen by
 CHOICES = 1000
@@ -48,6 +51,26 @@ def parts_of(brain: RDMs) -> list[RDMs]:
     return parts
 
 
+def check_stimuli(network: RDMs, brain: RDMs) -> None:
+    """Refuse RDMs of a network over other stimuli than those of the brain, or in another order."""
+    for column in ("stimulus_id", "split"):
+        if list(network.pattern_descriptors[column]) != list(brain.pattern_descriptors[column]):
+            raise InputError(column, "other stimuli or another order", "those of the brain RDMs")
+
+
+def over_parts(brain: RDMs, function: Callable[[RDMs], xarray.Dataset]) -> xarray.Dataset:
+    """Results of each set of ROIs that have the same subjects (see `parts_of`), in one data set."""
+    parts = [function(part) for part in parts_of(brain)]
+    if len(parts) == 1:
+        return parts[0]
+    subjects, rois = (list(dict.fromkeys(brain.rdm_descriptors[name])) for name in ("subject", "roi"))
+    for part in parts:
+        shape = part.sizes["subject"], part.sizes["roi"]
+        part["measured"] = (("subject", "roi"), np.ones(shape))
+    merged = xarray.merge(parts, join="outer", compat="no_conflicts", combine_attrs="override")
+    return merged.sel(subject=subjects, roi=rois)
+
+
 def brain_rows(brain: RDMs, split: str) -> tuple[Rows, list[str], list[str]]:
     """Brain RDMs of one split, by subjects and within them by ROIs, with the names of either.
 
@@ -67,17 +90,6 @@ def brain_rows(brain: RDMs, split: str) -> tuple[Rows, list[str], list[str]]:
     keep = (brain.pattern_descriptors["split"] == split).to_numpy()
     rows = rows.loc[subjects, rois].to_numpy().ravel().tolist()
     return Rows(brain.dissimilarities, keep, rows), subjects, rois
-
-
-def random_halves(n: int, number: int, random: int | np.random.Generator) -> np.ndarray:
-    """Random halves of n stimuli: (number, n) bool."""
-    return np.random.default_rng(random).permuted(np.tile(np.arange(n) < n // 2, (number, 1)), axis=1)
-
-
-def halves_of(n: int, settings: Settings, design: Design | None) -> np.ndarray:
-    """The halves (number, n) bool of a study's n stimuli, or of their units, that all networks share."""
-    random = generator(settings.seed, Stream.HALVES)
-    return design.halves(settings.halves, random) if design else random_halves(n, settings.halves, random)
 
 
 def chosen_in_halves(

@@ -122,7 +122,8 @@ def _other_measures(config: dict, dataset: dict) -> str:
         )
     patterns = dataset["loader"] != "rdms"
     others = [MEASURES[name] for name in measures["others"] if name != "partial_rsa"]
-    if meanings := [measure.meaning for measure in others if patterns or not measure.grams]:
+    others = [measure for measure in others if patterns or not (measure.grams or measure.responses)]
+    if meanings := [measure.meaning for measure in others]:
         told.append(f"Layers and regions are compared by {listed(meanings)}, too.")
     if encoding["methods"] and patterns:
         regressions = {"ridge": "ridge regression", "pls": "partial least squares"}

@@ -37,7 +37,9 @@ MEASURES = Table(
         "roi_dimensionality": Column(
             "number", "the same of the ROI's patterns, noise included", unit="dimensions"
         ),
-        "note": Column("text", "why a score is missing; empty otherwise"),
+        "note": Column(
+            "text", "why a score is missing; of soft matching also what is matched; empty otherwise"
+        ),
     },
     file="{dataset}/measures.csv",
     row="a subject or the group, ROI, layer of a network (of one of its seeds), and measure; test stimuli",
