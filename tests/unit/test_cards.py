@@ -227,6 +227,11 @@ def test_projected_features_have_no_z_scores(root):
     )
     given["measures"] = {"units": "centred"}
     assert cards.load_config_checked(given, root)["measures"]["units"] == "centred"
+    # and no units that could be matched with voxels
+    given["measures"] = {"others": ["cka", "soft_matching"]}
+    assert "measures.others: found soft_matching, with a projection to 128" in message_of(
+        cards.load_config_checked, given, root
+    )
 
 
 @pytest.mark.parametrize("kind", ["models", "datasets", "corpora"])
