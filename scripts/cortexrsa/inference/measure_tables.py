@@ -74,22 +74,26 @@ def measures_table(results: Results, dataset: str, comparison: str, settings: Se
 
 def _counts(table: pd.DataFrame, own: dict[str, xarray.Dataset]) -> list[str]:
     """What soft matching took of layers and ROIs, before the note of each row; of other measures nothing."""
-    said = []
-    networks = {(card_of(name), seed_of(name)): result for name, result in own.items()}
+    first = next(iter(own.values()))
+    if "n_matched" not in first:
+        return [""] * len(table)
+    features = {}
+    for name, result in own.items():
+        numbers = (result[column].to_numpy() for column in ("n_matched", "n_features", "n_constant"))
+        for layer, taken, every, constant in zip(result["layer"].to_numpy(), *numbers, strict=True):
+            said = f"{taken} of {every} features ({constant} do not vary)"
+            features[card_of(name), seed_of(name), layer] = said
+    # the same for all networks
+    people = first[["n_voxels", "n_left_out"]].to_dataframe().groupby(["subject", "roi"])
+    voxels = people[["n_voxels", "n_left_out"]].sum()
+    groups = voxels.groupby("roi").sum()
+    notes = []
     for row in table.itertuples():
-        result = networks[row.model, row.seed]
-        if "n_matched" not in result:
-            said.append("")
-            continue
-        names = "n_matched", "n_features", "n_constant"
-        taken, features, constant = (int(result[name].sel(layer=row.layer)) for name in names)
-        people = slice(None) if row.subject == GROUP else [row.subject]
-        voxels, lost = (
-            int(result[name].sel(roi=row.roi, subject=people).sum()) for name in ("n_voxels", "n_left_out")
-        )
-        text = f"{taken} of {features} features ({constant} do not vary), {voxels} voxels ({lost} left out)"
-        said.append(f"{text}; " if row.note else text)
-    return said
+        here = groups.loc[row.roi] if row.subject == GROUP else voxels.loc[(row.subject, row.roi)]
+        of_layer = features[row.model, row.seed, row.layer]
+        text = f"{of_layer}, {here['n_voxels']:.0f} voxels ({here['n_left_out']:.0f} left out)"
+        notes.append(f"{text}; " if row.note else text)
+    return notes
 
 
 def _dimensions(results: Results) -> dict[str, dict[tuple, float]]:
