@@ -15,15 +15,15 @@ from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.people import with_people
-from cortexrsa.inference.claims.study import Study
+from cortexrsa.inference.claims.study import Guidance, Study
 from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.profile_table import summarise
-from cortexrsa.inference.settings import Settings, taken_as_fixed
+from cortexrsa.inference.settings import Settings, few_people, taken_as_fixed
 from cortexrsa.inference.study import (
     model_scores,
     models_of_seeds,
     of_rois,
-    one_person,
+    of_people,
     parts_of,
     read_results,
     reliability_ceilings,
@@ -52,24 +52,58 @@ with job_log(snakemake.log[0]):
         for measure in settings["measures"]
     }
 
-    def models_of(k: int, voxels: bool, place: int | None = None) -> dict:
-        chosen = {name: own[k] if place is None else one_person(own[k], place) for name, own in parts.items()}
+    guided = settings.get("guided", {})
+    # the seeds of controls are the same draws as those of the network that they control for
+    paired = settings["variants"] | {
+        control: name for name, own in guided.items() for control in own["controls"]
+    }
+
+    def models_of(k: int, voxels: bool, people: list[str] | None = None) -> dict:
+        chosen = {name: own[k] if people is None else of_people(own[k], people) for name, own in parts.items()}
         return models_of_seeds(
-            {name: model_scores(own, inference.seed, voxels) for name, own in chosen.items()},
-            settings["variants"],
+            {name: model_scores(own, inference.seed, voxels) for name, own in chosen.items()}, paired
         )
 
-    def of_person(k: int, place: int, person: str) -> Study:
+    def of_others(k: int, people: list[str] | None = None) -> dict:
+        chosen = {
+            measure: {name: own if people is None else of_people(own, people) for name, own in found.items()}
+            for measure, found in others.items()
+        }
+        return {
+            (measure, PRIMARY): models_of_seeds(of_rois(found, rois[k], inference.seed), paired)["models"]
+            for measure, found in chosen.items()
+        }
+
+    def of_person(k: int, person: str) -> Study:
         own = primary_ceilings(ceilings[ceilings["subject"] == person])
         unknown = {roi: {"kind": "unknown"} for roi in studies[k].rois}
-        models = models_of(k, voxels=False, place=place)
+        models = models_of(k, voxels=False, people=[person])
         return replace(studies[k], **models, ceilings=unknown | own, caveat="", others={}, over_voxels=None)
+
+    def of_unseen(k: int, trained: list[str] | None) -> Study | None:
+        """The study of the people whom a network was not trained with; None without any, or with these alone."""
+        part = next(iter(parts.values()))[k]
+        people = [str(name) for name in part["subject"].to_numpy()]
+        unseen = [name for name in people if trained is not None and name not in trained]
+        if not unseen or unseen == people:
+            return None
+        few = few_people(part.attrs["subject_effect"], len(unseen))
+        caveat = "; ".join(filter(None, [f"on people that it was not trained with: {', '.join(unseen)}", few]))
+        return replace(
+            studies[k],
+            **models_of(k, voxels=False, people=unseen),
+            others=of_others(k, unseen),
+            caveat=caveat,
+            over_voxels=None,
+        )
+
+    rois = [[str(roi) for roi in part["roi"].to_numpy()] for part in next(iter(parts.values()))]
 
     # ROIs of other subjects cannot be compared with these: a study for each set of subjects
     studies = [
         Study(
             **models_of(k, voxels=False),
-            rois=[str(roi) for roi in part["roi"].to_numpy()],
+            rois=rois[k],
             ceilings=primary_ceilings(ceilings),
             cast=Cast(settings["families"], roles["networks"], roles["rois"], settings["lineages"]),
             confidence=inference.confidence,
@@ -79,13 +113,8 @@ with job_log(snakemake.log[0]):
             unlearned=unlearned(read_table(learning, LEARNING), settings["variants"])
             if (learning := snakemake.input.get("learning"))
             else {},
-            others={
-                (measure, PRIMARY): models_of_seeds(
-                    of_rois(found, list(part["roi"].to_numpy()), inference.seed), settings["variants"]
-                )["models"]
-                for measure, found in others.items()
-            },
-            other_ceilings={"encoding": reliability_ceilings(one, list(part["roi"].to_numpy()))}
+            others=of_others(k),
+            other_ceilings={"encoding": reliability_ceilings(one, rois[k])}
             if (one := next(iter(encoded.values()), None)) is not None
             else {},
         )
@@ -94,15 +123,20 @@ with job_log(snakemake.log[0]):
     for k, (study, part) in enumerate(zip(studies, next(iter(parts.values())), strict=True)):
         if samples_voxels(part):
             study.over_voxels = replace(study, **models_of(k, voxels=True), noise=noise_said(part))
+    for name, own in guided.items():
+        unseen = [of_unseen(k, own["subjects"]) for k in range(len(studies))]
+        unseen = unseen if all(unseen) else []
+        for study in studies:
+            study.guided[name] = Guidance(own["controls"], own["rois"], unseen)
     claims = evaluate(studies, settings["claims"], settings["registered"])
     first = next(iter(parts.values()))[0]
     people = [str(person) for person in first["subject"].to_numpy()]
     if len(people) > 1 and taken_as_fixed(first.attrs["subject_effect"], len(people)):
         alone = {
-            person: evaluate([of_person(0, place, person), *studies[1:]], settings["claims"])
-            for place, person in enumerate(people)
+            person: evaluate([of_person(0, person), *studies[1:]], settings["claims"]) for person in people
         }
-        claims = with_people(claims, alone, inference.confidence)
+        unseen = tuple(name for name, own in studies[0].guided.items() if own.studies)
+        claims = with_people(claims, alone, inference.confidence, unseen)
     write_table(snakemake.output.claims, claims, settings, CLAIMS)
     profiles = pd.concat([summarise(study) for study in studies], ignore_index=True)
     write_table(snakemake.output.profiles, profiles, settings, PROFILES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cortexrsa.claim_names import Cast, Unplayed, sets_in
+from cortexrsa.claim_names import CONTROLS, GUIDED, Cast, Unplayed, sets_in
 from cortexrsa.errors import InputError, suggestion
 from cortexrsa.formats.yaml_files import read_yaml
 from cortexrsa.schemas import definition, validate
@@ -214,11 +214,20 @@ def check_claims(files: dict[str, dict], roles: dict, known: Known, file: str | 
     for name, content in files.items():
         source = f"{FOLDER}/{name}.yaml"
         for claim in content["claims"]:
+            own = _roles_in(claim, roles)
             for kind, chosen in sets_in(claim):
                 for one in _flat(chosen):
-                    _check_name(one, kind, roles, known, claim["id"], source)
+                    _check_name(one, kind, own, known, claim["id"], source)
                     told += _absent([one], kind, known, f"{source}: {claim['id']}")
     return list(dict.fromkeys(told))
+
+
+def _roles_in(claim: dict, roles: dict) -> dict:
+    """The roles that a claim may name: one about guided networks brings its own."""
+    if "guided" not in claim:
+        return roles
+    own = {"networks": {GUIDED: None, CONTROLS: None}, "rois": {GUIDED: None}}
+    return {place: roles[place] | more for place, more in own.items()}
 
 
 def _flat(value: object) -> list:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
+# roles that a claim about guided networks has by itself: such a network and its ROIs, and its controls
+GUIDED, CONTROLS = "guided", "controls"
+
+
 class Unplayed(ValueError):
     """A role that nobody plays, or a family without a network in the study; its text is the reason."""
 
@@ -91,6 +95,8 @@ class Cast:
     @staticmethod
     def nobody(role: str, kind: str) -> str:
         """What to say of a role that nobody plays."""
+        if role in (GUIDED, CONTROLS):
+            return "the study has no network that is trained with a brain"
         noun, place = ("network", "networks") if kind == "network" else ("ROI", "rois")
         return f"the study has no {words(role)} {noun} (roles.{place})"
 

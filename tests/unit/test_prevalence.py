@@ -28,7 +28,7 @@ def test_prevalence_is_that_of_its_posterior(found, people, level):
 
 def test_reasons_tell_each_person():
     def table(verdict):
-        rows = {"statistic": ["overall", "score"], "verdict": verdict, "reason": "so it is"}
+        rows = {"claim": "A", "statistic": ["overall", "score"], "verdict": verdict, "reason": "so it is"}
         return pd.DataFrame(rows)
 
     alone = {"p1": table("supported"), "p2": table("inconclusive"), "p3": table("supported")}

@@ -14,7 +14,7 @@ from cortexrsa.inference.ceilings.table import ceiling_table
 from cortexrsa.inference.score_table import score_table
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.study import group_scores, model_scores, one_person
+from cortexrsa.inference.study import group_scores, model_scores, of_people
 from support import message_of
 
 N, PEOPLE = 30, 6
@@ -57,7 +57,7 @@ def test_score_and_jackknife_of_the_mean_rdm():
     plain = score_network(network, brain, "spearman", replace(SHARED, group="mean-score"))
     one = table.query("subject == 'p2' and split == 'test'")["score"].to_numpy().reshape(2, 2)
     np.testing.assert_allclose(one, plain["score"].sel(split="test", subject="p2"))
-    alone = model_scores(one_person(result, 2), 0).scores.estimate
+    alone = model_scores(of_people(result, ["p2"]), 0).scores.estimate
     np.testing.assert_allclose(alone, plain["score"].sel(split="test", subject="p2"))
     # rows without one person each are those of the jackknife
     left_out = [

@@ -92,10 +92,10 @@ def group_scores(
     )
 
 
-def one_person(result: xarray.Dataset, place: int) -> xarray.Dataset:
-    """The result of one of the people alone."""
+def of_people(result: xarray.Dataset, people: list[str]) -> xarray.Dataset:
+    """The result of some of the people alone, by name."""
     own = result.drop_vars([f"group_{name}" for name in OF_THE_MEAN], errors="ignore")
-    return own.isel(subject=slice(place, place + 1))
+    return own.sel(subject=[name for name in own["subject"].to_numpy() if name in people])
 
 
 def model_scores(result: xarray.Dataset, seed: int, voxels: bool = False) -> ModelScores:

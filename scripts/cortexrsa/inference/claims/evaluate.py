@@ -12,6 +12,7 @@ import pandas as pd
 from cortexrsa.claim_names import Unplayed, words
 from cortexrsa.formats.columns import claims as tables
 from cortexrsa.inference.ceilings.primary import signal_of
+from cortexrsa.inference.claims.guided import Asked, asked_of
 from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.claims.terms import Scope, label_of, measures_of, networks_of, place_of, terms
 from cortexrsa.inference.claims.values import NoValue, Terms, value_of
@@ -136,6 +137,15 @@ def _obstacle(study: Study, of: Terms, bounded: bool) -> str | None:
     return None
 
 
+def _few_seeds(study: Study, of: Terms, needed: int) -> str | None:
+    """Which network of the terms has fewer random seeds than a claim needs, or None."""
+    for network in dict.fromkeys(reading.network for _, reading in of):
+        found = len(study.seeds.get(network, [network]))
+        if found < needed:
+            return f"{network} has {found} random seed{'s' * (found > 1)}, of at least {needed}"
+    return None
+
+
 def _rois(of: Terms) -> list[str]:
     return list(dict.fromkeys(roi for _, reading in of for roi in (*reading.rois, *reading.other_rois)))
 
@@ -195,6 +205,7 @@ def _evaluated(studies: Sequence[Study], part: Part) -> dict:
         rois = set(_rois(of + against))
         study = next((one for one in studies if rois <= set(one.rois)), studies[0])
         obstacle = _obstacle(study, of + against, bounded and not against) or _same(of)
+        obstacle = obstacle or _few_seeds(study, of + against, part.scope.seeds)
         if obstacle:
             raise NoValue(obstacle)
         if against:
@@ -291,7 +302,9 @@ def _relative(study: Study, of: Terms, against: Terms, sense: str, share: float)
 def _claim_rows(studies: Sequence[Study], content: dict, claim: dict) -> list[dict]:
     """The claim as a whole, and its parts."""
     study = studies[0]
-    scope = Scope(study.cast, measure=claim["measure"], split=claim["split"])
+    scope = Scope(
+        study.cast, measure=claim["measure"], split=claim["split"], seeds=claim.get("seeds", 1)
+    )
     parts, required = [], []
     for inner, obstacle in _scopes(scope, claim["each"]):
         needed = _rows_of_tests(studies, claim["requires"], inner, obstacle)
@@ -318,22 +331,22 @@ def _rows_of_tests(
     return [row for test in tests for part in _parts(test, scope, obstacle) for row in _rows(studies, part)]
 
 
-def _of_other_measures(studies: Sequence[Study], content: dict, rows: list[dict]) -> None:
+def _of_other_measures(all_asked: Sequence[Asked], content: dict, rows: list[dict]) -> None:
     """Verdicts on the scores of the other measures that a study has, in place.
 
     They are those of the same claims, corrected over the claims of the file in the same way.
     """
-    asked = [claim for claim in content["claims"] if not _names_measure(claim)]
-    names = {claim["id"] for claim in asked}
+    asked = [one for one in all_asked if not _names_measure(one.claim)]
+    names = {one.claim["id"] for one in asked}
     for measure in tables.OTHER_MEASURES:
-        if not any(study.scores_of(measure, PRIMARY) for study in studies):
+        if not any(study.scores_of(measure, PRIMARY) for one in asked for study in one.studies):
             continue
         found = [
-            {"claim": claim["id"]} | row
-            for claim in asked
-            for row in _claim_rows(studies, content, claim | {"measure": measure})
+            {"claim": one.claim["id"]} | row
+            for one in asked
+            for row in _claim_rows(one.studies, content, one.claim | {"measure": measure})
         ]
-        _correct_family(found, content["family"], studies[0].confidence)
+        _correct_family(found, content["family"], asked[0].studies[0].confidence)
         own = [row for row in rows if row["claim"] in names]
         for row, other in zip(own, found, strict=True):
             row[f"verdict_{measure}"] = other["verdict"]
@@ -392,20 +405,19 @@ def evaluate(
     """
     rows = []
     for name, content in files.items():
-        found = []
-        for claim in content["claims"]:
-            said = {
-                "file": name,
-                "claim": claim["id"],
-                "statement": _statement(studies[0], claim["statement"]),
-            }
-            found += [said | row for row in _claim_rows(studies, content, claim)]
+        asked, found = asked_of(studies, content["claims"]), []
+        for one in asked:
+            said = {"file": name, "claim": one.claim["id"]}
+            said["statement"] = _statement(one.studies[0], one.claim["statement"])
+            own = [said | row for row in _claim_rows(one.studies, content, one.claim)]
+            own[0]["registered"] = (registered or {}).get(name, {}).get(one.source, "")
+            found += own
         _correct_family(found, content["family"], studies[0].confidence)
-        _of_other_measures(studies, content, found)
+        _of_other_measures(asked, content, found)
+        caveats = {one.claim["id"]: one.studies[0].caveat for one in asked}
         for row in found:
-            own = (registered or {}).get(name, {}).get(row["claim"], "")
-            row["registered"] = own if row["statistic"] == "overall" else ""
-            if studies[0].caveat and row["statistic"] == "overall" and row["verdict"] != "untestable":
-                row["reason"] += f"; {studies[0].caveat}"
-        rows += found
+            caveat = caveats[row["claim"]]
+            if caveat and row["statistic"] == "overall" and row["verdict"] != "untestable":
+                row["reason"] += f"; {caveat}"
+        rows += [{"registered": ""} | row for row in found]
     return pd.DataFrame(rows, columns=list(tables.CLAIMS.columns))

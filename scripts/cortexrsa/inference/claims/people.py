@@ -7,7 +7,9 @@ import pandas as pd
 from cortexrsa.inference.prevalence import prevalence
 
 
-def with_people(claims: pd.DataFrame, alone: dict[str, pd.DataFrame], confidence: float) -> pd.DataFrame:
+def with_people(
+    claims: pd.DataFrame, alone: dict[str, pd.DataFrame], confidence: float, unseen: tuple[str, ...] = ()
+) -> pd.DataFrame:
     """Claims whose reasons tell the verdict in each person, and in how many of a population they may hold.
 
     Parameters
@@ -15,9 +17,11 @@ def with_people(claims: pd.DataFrame, alone: dict[str, pd.DataFrame], confidence
     claims : table of `evaluate.evaluate`, of the mean over people
     alone : the same of each person, by name
     confidence : of the intervals, whose tail is the level of a person's test
+    unseen : networks whose claims are about people that these were not trained with: they stay as they are
     """
     claims = claims.copy()
-    for row in claims.index[claims["statistic"] == "overall"]:
+    about_unseen = claims["claim"].map(lambda claim: claim.endswith(tuple(f" {name}" for name in unseen)))
+    for row in claims.index[(claims["statistic"] == "overall") & ~about_unseen.astype(bool)]:
         verdicts = {person: table.at[row, "verdict"] for person, table in alone.items()}
         if set(verdicts.values()) == {"untestable"}:
             continue

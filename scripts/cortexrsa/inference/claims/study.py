@@ -9,6 +9,22 @@ from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.study import ModelScores
 
 
+@dataclass(frozen=True)
+class Guidance:
+    """Whom a claim about a network that is trained with a brain is about.
+
+    Attributes
+    ----------
+    controls : networks that were trained alike, but for what they were told of the brain
+    rois : by which it was guided
+    studies : scores of the people that it was not trained with, for each set of ROIs; none: of all people
+    """
+
+    controls: list[str]
+    rois: list[str]
+    studies: list[Study] = field(default_factory=list)
+
+
 @dataclass
 class Study:
     """What the claims are evaluated on.
@@ -29,6 +45,7 @@ class Study:
     noise : what was done about unequal noise of the ROIs, in words
     others : scores of other measures, or on the training stimuli, as `models`, by (measure, split)
     other_ceilings : of other measures, as `ceilings`; without them claims have no bound there
+    guided : networks that are trained with a brain, by name
     """
 
     models: dict[str, ModelScores]
@@ -45,6 +62,7 @@ class Study:
     other_ceilings: dict[str, dict[str, dict]] = field(default_factory=dict)
     over_voxels: Study | None = None
     noise: str = ""
+    guided: dict[str, Guidance] = field(default_factory=dict)
 
     def scores_of(self, measure: str, split: str) -> dict[str, ModelScores]:
         """Scores by model name; of a measure or split that the study does not have, none."""

@@ -69,6 +69,7 @@ class Scope:
     network, roi : of the part, or None
     pair : two networks, or None
     measure, split : of the claim
+    seeds : as many random seeds as each network of the claim needs
     """
 
     cast: Cast
@@ -77,6 +78,7 @@ class Scope:
     pair: tuple[str, str] | None = None
     measure: str = "rsa"
     split: str = "test"
+    seeds: int = 1
 
     def within(self, node: dict) -> Scope:
         """The scope inside a part of a statistic that says more."""

@@ -1,0 +1,58 @@
+"""Claims about networks that are trained with a brain: one for each of them, on people whom it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cortexrsa.claim_names import CONTROLS, GUIDED
+from cortexrsa.inference.claims.study import Study
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A claim as it is evaluated.
+
+    Attributes
+    ----------
+    claim : its content, whose id names the network where the claim is about a guided one
+    studies : that it is evaluated on
+    source : id of the claim in its file
+    """
+
+    claim: dict
+    studies: Sequence[Study]
+    source: str
+
+
+def asked_of(studies: Sequence[Study], claims: Sequence[dict]) -> list[Asked]:
+    """All claims, and in the place of one about guided networks one for each of them.
+
+    Parameters
+    ----------
+    studies : see `evaluate.evaluate`
+    claims : of one file
+    """
+    found = []
+    for claim in claims:
+        name = claim["id"]
+        if "guided" not in claim:
+            found.append(Asked(claim, studies, name))
+        elif not studies[0].guided:
+            found.append(Asked(claim, [_playing(study, None, [], []) for study in studies], name))
+        else:
+            for network, own in studies[0].guided.items():
+                there = own.studies or studies
+                played = [_playing(study, network, own.controls, own.rois) for study in there]
+                found.append(Asked(claim | {"id": f"{name} {network}"}, played, name))
+    return found
+
+
+def _playing(study: Study, network: str | None, controls: list[str], rois: list[str]) -> Study:
+    """The study, in which a guided network, its controls and its ROIs play their roles."""
+    cast = replace(
+        study.cast,
+        networks=study.cast.networks | {GUIDED: network, CONTROLS: controls},
+        rois=study.cast.rois | {GUIDED: rois},
+    )
+    return replace(study, cast=cast)
