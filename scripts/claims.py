@@ -22,8 +22,8 @@ from cortexrsa.inference.settings import Settings, few_people, taken_as_fixed
 from cortexrsa.inference.study import (
     model_scores,
     models_of_seeds,
-    of_rois,
     of_people,
+    of_rois,
     parts_of,
     read_results,
     reliability_ceilings,
@@ -59,7 +59,9 @@ with job_log(snakemake.log[0]):
     }
 
     def models_of(k: int, voxels: bool, people: list[str] | None = None) -> dict:
-        chosen = {name: own[k] if people is None else of_people(own[k], people) for name, own in parts.items()}
+        chosen = {
+            name: own[k] if people is None else of_people(own[k], people) for name, own in parts.items()
+        }
         return models_of_seeds(
             {name: model_scores(own, inference.seed, voxels) for name, own in chosen.items()}, paired
         )
@@ -81,14 +83,16 @@ with job_log(snakemake.log[0]):
         return replace(studies[k], **models, ceilings=unknown | own, caveat="", others={}, over_voxels=None)
 
     def of_unseen(k: int, trained: list[str] | None) -> Study | None:
-        """The study of the people whom a network was not trained with; None without any, or with these alone."""
+        """The study of people that a network was not trained with; None if these are none, or all."""
         part = next(iter(parts.values()))[k]
         people = [str(name) for name in part["subject"].to_numpy()]
         unseen = [name for name in people if trained is not None and name not in trained]
         if not unseen or unseen == people:
             return None
         few = few_people(part.attrs["subject_effect"], len(unseen))
-        caveat = "; ".join(filter(None, [f"on people that it was not trained with: {', '.join(unseen)}", few]))
+        caveat = "; ".join(
+            filter(None, [f"on people that it was not trained with: {', '.join(unseen)}", few])
+        )
         return replace(
             studies[k],
             **models_of(k, voxels=False, people=unseen),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
 # roles that a claim about guided networks has by itself: such a network and its ROIs, and its controls
 GUIDED, CONTROLS = "guided", "controls"
 

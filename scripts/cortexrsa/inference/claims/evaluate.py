@@ -302,9 +302,7 @@ def _relative(study: Study, of: Terms, against: Terms, sense: str, share: float)
 def _claim_rows(studies: Sequence[Study], content: dict, claim: dict) -> list[dict]:
     """The claim as a whole, and its parts."""
     study = studies[0]
-    scope = Scope(
-        study.cast, measure=claim["measure"], split=claim["split"], seeds=claim.get("seeds", 1)
-    )
+    scope = Scope(study.cast, measure=claim["measure"], split=claim["split"], seeds=claim.get("seeds", 1))
     parts, required = [], []
     for inner, obstacle in _scopes(scope, claim["each"]):
         needed = _rows_of_tests(studies, claim["requires"], inner, obstacle)

@@ -1,4 +1,4 @@
-"""Claims about networks that are trained with a brain: one for each of them, on people whom it has not seen."""
+"""Claims about networks that are trained with a brain: one for each, on people whom it has not seen."""
 
 from __future__ import annotations
 

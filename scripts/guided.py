@@ -1,0 +1,42 @@
+"""What training with a brain gains over every control, in likeness to the brain, task and robustness."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from cortexrsa.formats.columns.ceilings import CEILINGS
+from cortexrsa.formats.columns.guided import GUIDED
+from cortexrsa.formats.columns.learning import LEARNING
+from cortexrsa.formats.columns.robustness import ROBUSTNESS
+from cortexrsa.formats.netcdf import read_dataset
+from cortexrsa.formats.tables import read_table, write_table
+from cortexrsa.inference.guided import attainable_of, gains_table, tasks_table
+from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.study import read_results
+from cortexrsa.jobs import job_log
+
+with job_log(snakemake.log[0]):
+    settings, given, dataset = snakemake.params.settings, snakemake.input, snakemake.wildcards.dataset
+    inference, guided = Settings(**settings["inference"]), settings["guided"]
+    measured = {Path(path).stem: read_dataset(path) for path in given.get("measures", [])}
+    results = {"rsa": read_results(given.scores)}
+    results |= {
+        measure: {name: result.sel(measure=measure) for name, result in measured.items()}
+        for measure in settings["measures"]
+    }
+    encoded = {
+        Path(path).stem: read_dataset(path).sel(estimator=settings["encoding"])
+        for path in given.get("encoding", [])
+    }
+    if encoded:
+        results["encoding"] = encoded
+    bounds = attainable_of(read_table(given.ceilings, CEILINGS), encoded)
+    tables = [read_table(path, ROBUSTNESS) for path in given.robustness]
+    robustness = pd.concat(tables, ignore_index=True)
+    write_table(snakemake.output.robustness, robustness, settings, ROBUSTNESS)
+    parts = [
+        gains_table(results, guided, bounds, dataset, inference),
+        tasks_table(read_table(given.learning, LEARNING), robustness, guided, dataset, inference.confidence),
+    ]
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    write_table(snakemake.output.gains, table, settings, GUIDED)

@@ -1,0 +1,214 @@
+"""The table of what training with a brain gains: over every control, paired by seed, by people."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from cortexrsa.formats.columns.guided import GUIDED
+from cortexrsa.formats.columns.learning import LEARNING
+from cortexrsa.formats.columns.robustness import ROBUSTNESS
+from cortexrsa.formats.rdms import RDMs
+from cortexrsa.formats.tables import read_table, write_table
+from cortexrsa.geometry.rdm import rdm
+from cortexrsa.inference.errors import Estimate
+from cortexrsa.inference.guided import gains_table, over_best, paired_gains, people_of, tasks_table
+from cortexrsa.inference.scores import score_network
+from cortexrsa.inference.settings import Settings
+
+ROIS, PEOPLE, SEEDS, TEST, TRAIN = ("V1", "LO"), ("s1", "s2", "s3"), 5, 40, 20
+SETTINGS = Settings(permutations=1, seed=1)
+# what the layers of each network have of the code of LO
+SHARES = {"guided": 0.9, "unguided": 0.5, "shuffled": 0.5}
+CARD = {
+    "controls": {"unguided": "net~unguided", "shuffled": "net~shuffled"},
+    "rois": ["LO"],
+    "subjects": ["s1"],
+    "objective": "supervised",
+    "loss": "rdm_pearson",
+    "weight": 1.0,
+}
+GUIDED_CARDS = {"net": CARD}
+
+
+def rdms(patterns, table):
+    n = len(patterns[0])
+    stimuli = pd.DataFrame({"stimulus_id": [f"{k}" for k in range(n)]})
+    stimuli["split"] = np.where(np.arange(n) < TRAIN, "train", "test")
+    return RDMs(np.stack([rdm(each) for each in patterns]), table, stimuli, "correlation")
+
+
+@pytest.fixture(scope="module")
+def world():
+    """RDMs of three people, and of a guided network and two controls with five seeds each."""
+    random = np.random.default_rng(0)
+    codes = {roi: random.standard_normal((TRAIN + TEST, 6)) for roi in ROIS}
+
+    def noisy(code, noise):
+        return code @ random.standard_normal((6, 30)) + noise * random.standard_normal((len(code), 30))
+
+    places = pd.DataFrame([(person, roi) for person in PEOPLE for roi in ROIS], columns=["subject", "roi"])
+    brain = rdms([noisy(codes[roi], 2.0) for roi in places["roi"]], places)
+    layers = pd.DataFrame({"layer": ["a", "b"], "layer_index": [0, 1], "depth": [0.0, 1.0]})
+    networks = {}
+    for kind, share in SHARES.items():
+        for k in range(SEEDS):
+            name = "net" + ("" if kind == "guided" else f"~{kind}") + (f"@{k + 1}" if k else "")
+            mixed = np.hstack([np.sqrt(share) * codes["LO"], np.sqrt(1 - share) * codes["V1"]])
+            own = mixed @ random.standard_normal((12, 40))
+            networks[name] = rdms([noisy(codes["V1"], 1.0), own], layers)
+    return brain, networks
+
+
+@pytest.fixture(scope="module")
+def results(world):
+    brain, networks = world
+    return {name: score_network(own, brain, "spearman", SETTINGS) for name, own in networks.items()}
+
+
+@pytest.fixture(scope="module")
+def table(results):
+    bounds = {"rsa": {(person, "LO"): 0.5 + 0.1 * k for k, person in enumerate(PEOPLE)}}
+    return gains_table({"rsa": results}, GUIDED_CARDS, bounds, "sim", SETTINGS)
+
+
+def rows(table, **where):
+    found = table
+    for column, value in where.items():
+        found = found[found[column] == value]
+    return found
+
+
+def test_scores_and_gains_are_means_over_people_and_seeds(world, table):
+    brain, networks = world
+    test = np.arange(TRAIN + TEST) >= TRAIN
+    chosen = np.outer(test, test)[np.triu_indices(len(test), 1)]
+
+    def score(network, people):
+        places = brain.rdm_descriptors
+        return np.mean(
+            [
+                stats.spearmanr(networks[network].dissimilarities[1][chosen], target[chosen]).statistic
+                for target, person, roi in zip(
+                    brain.dissimilarities, places["subject"], places["roi"], strict=True
+                )
+                if person in people and roi == "LO"
+            ]
+        )
+
+    for people, names in (("not trained with", ["s2", "s3"]), ("trained with", ["s1"])):
+        own = rows(table, people=people, roi="LO")
+        means = {}
+        for kind, base in (("guided", "net"), ("unguided", "net~unguided"), ("shuffled", "net~shuffled")):
+            each = [score(base + (f"@{k + 1}" if k else ""), names) for k in range(SEEDS)]
+            means[kind] = np.mean(each)
+            (row,) = rows(own, network=kind, over="").to_dict("records")
+            assert row["value"] == pytest.approx(means[kind], abs=1e-6)
+            assert (row["subjects"], row["seeds"], row["n_stimuli"]) == (len(names), SEEDS, TEST)
+        for network, over in (("guided", "unguided"), ("shuffled", "unguided"), ("guided", "shuffled")):
+            (row,) = rows(own, network=network, over=over).to_dict("records")
+            assert row["value"] == pytest.approx(means[network] - means[over], abs=1e-6)
+            assert row["ci_low"] < row["value"] < row["ci_high"]
+        (best,) = rows(own, network="guided", over="best control").to_dict("records")
+        gains = rows(own, network="guided").query("over in ('unguided', 'shuffled')")
+        assert best["value"] == pytest.approx(gains["value"].min())
+        assert best["ci_low"] == pytest.approx(gains["ci_low"].min())
+        assert best["p"] == pytest.approx(gains["p"].max())
+        bound = {"s1": 0.5, "s2": 0.6, "s3": 0.7}
+        shares = np.mean([bound[name] for name in names])
+        assert best["share"] == pytest.approx(best["value"] / shares)
+
+
+def test_every_row_is_in_the_table_and_says_about_whom(table, tmp_path):
+    write_table(tmp_path / "guided.csv", table, {}, GUIDED)
+    assert len(read_table(tmp_path / "guided.csv", GUIDED)) == len(table) == 2 * 2 * 7
+    assert (rows(table, roi="LO")["guided_roi"]).all()
+    assert not rows(table, roi="V1")["guided_roi"].any()
+    assert set(rows(table, people="trained with")["note"]) == {"about s1 alone"}
+    assert rows(table, people="not trained with")["note"].str.startswith("about these 2 people alone").all()
+    found = rows(table, roi="LO", people="not trained with", over="best control").iloc[0]
+    assert found["ci_low"] > 0
+
+
+def test_few_seeds_are_said(results):
+    few = {name: own for name, own in results.items() if "@" not in name or name.endswith("@2")}
+    told = gains_table({"rsa": few}, GUIDED_CARDS, {}, "sim", SETTINGS)["note"]
+    assert told.str.startswith("2 seeds, of at least 5").all()
+    one = {name: own for name, own in results.items() if "@" not in name}
+    told = gains_table({"rsa": one}, GUIDED_CARDS, {}, "sim", SETTINGS)["note"]
+    assert told.str.startswith("one seed: the interval is about these weights alone").all()
+
+
+def test_without_the_control_of_weight_0_others_are_compared_all_the_same(results):
+    card = CARD | {"controls": {"shuffled": "net~shuffled"}}
+    found = gains_table({"rsa": results}, {"net": card}, {}, "sim", SETTINGS)
+    pairs = set(zip(found["network"], found["over"], strict=True))
+    assert pairs == {
+        ("guided", ""),
+        ("shuffled", ""),
+        ("guided", "shuffled"),
+        ("guided", "best control"),
+    }
+
+
+def estimates(values, se, dof=30.0):
+    return [Estimate(np.asarray(v), np.asarray(se**2), np.asarray(dof)) for v in values]
+
+
+def test_the_best_control_is_the_smallest_difference_without_a_bias_of_selection():
+    """Where all controls are as good as the guided network, 0 is below the interval in 2.5 % at most."""
+    random = np.random.default_rng(1)
+    draws, se, lows, highs, p = 4000, 0.02, 0, 0, 0
+    for _ in range(draws):
+        # controls share the error of the guided network
+        own = random.normal(0, se, 5)
+        found = over_best(estimates(own[0] - own[1:], se * np.sqrt(2)), 0.95)
+        lows += found.low > 0
+        highs += found.high < 0
+        p += found.p < 0.05
+    assert lows / draws < 0.025 + 0.01
+    assert p / draws < 0.05
+    assert highs / draws < 0.025 + 0.01
+    # one control that is truly best decides
+    found = over_best(estimates([0.3, 0.1, 0.2], 0.01), 0.95)
+    assert found.value == pytest.approx(0.1)
+    assert found.low == pytest.approx(0.1 - stats.t.ppf(0.975, 30) * 0.01)
+    assert over_best(estimates([0.3, -0.1], 0.01), 0.95).p == 1
+
+
+def test_what_networks_do_is_paired_over_seeds():
+    random = np.random.default_rng(2)
+    values = {kind: random.uniform(0.5, 0.9, 5) for kind in ("guided", "unguided", "shuffled")}
+    found = {(network, over): gain for network, over, gain in paired_gains(values, 0.95)}
+    oracle = stats.ttest_rel(values["guided"], values["shuffled"])
+    own = found["guided", "shuffled"]
+    assert own.p == pytest.approx(oracle.pvalue)
+    assert (own.low, own.high) == pytest.approx(tuple(oracle.confidence_interval()))
+    one = [gain for _, _, gain in paired_gains({kind: each[:1] for kind, each in values.items()}, 0.95)]
+    assert np.isnan([(gain.se, gain.low, gain.high) for gain in one]).all()
+    assert one[-1].value == min(values["guided"][0] - values[kind][0] for kind in ("unguided", "shuffled"))
+
+
+def test_task_and_robustness_are_rows_too():
+    names = [f"net{kind}" for kind in ("", "~unguided", "~shuffled")]
+    learning = pd.DataFrame(
+        [[name, seed, "supervised", "accuracy", 0.5 + 0.1 * seed, 0.1, 0.1, 0.2, "yes", ""] for name in names
+         for seed in (1, 2)],
+        columns=list(LEARNING.columns),
+    )  # fmt: skip
+    cells = [("none", 0, 0.8), ("noise", 1, 0.6), ("noise", 2, 0.4)]
+    robust = pd.DataFrame(
+        [[name, seed, "classifier", corruption, strength, 0.1, value, 0.0, 1.0, 0.1, 100] for name in names
+         for seed in (1, 2) for corruption, strength, value in cells],
+        columns=list(ROBUSTNESS.columns),
+    )  # fmt: skip
+    found = tasks_table(learning, robust, GUIDED_CARDS, "sim", 0.95)
+    assert list(found.columns) == list(GUIDED.columns)
+    scores = rows(found, network="guided", over="").set_index("measure")["value"]
+    assert scores.to_dict() == {"accuracy": pytest.approx(0.65), "accuracy under noise": pytest.approx(0.5)}
+    assert (rows(found, over="best control")["value"] == 0).all()
+
+
+def test_people_that_a_network_was_trained_with_are_told_from_others():
+    assert people_of(["a", "b"], []) == {"all": ["a", "b"]}
+    assert people_of(["a", "b"], ["a", "b", "c"]) == {"all": ["a", "b"]}
