@@ -53,6 +53,32 @@ rule index_corpus:
         "../scripts/index_corpus.py"
 
 
+rule hash_corpus:
+    input:
+        unpack(corpus_files_by_name),
+    output:
+        hashes="results/corpora/{corpus}/hashes.npy",
+    log:
+        "results/logs/corpora/{corpus}_hashes.log",
+    benchmark:
+        "results/benchmarks/corpora/{corpus}_hashes.tsv"
+    conda:
+        "../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(2000),
+        runtime=scaled(240),
+    params:
+        settings=lambda wildcards: {
+            "folder": CORPORA[wildcards.corpus]["options"].get("folder"),
+        },
+        code=code("hash_corpus.py"),
+    message:
+        "Perceptual hashes of the images of {wildcards.corpus}"
+    script:
+        "../scripts/hash_corpus.py"
+
+
 rule train:
     input:
         unpack(corpus_files),
@@ -64,7 +90,7 @@ rule train:
     benchmark:
         "results/benchmarks/train/{model}.tsv"
     wildcard_constraints:
-        model=either(TRAINED),
+        model=either(TRAINED.keys() - GUIDED.keys()),
     # the longest jobs first
     priority: 10
     conda:
@@ -84,6 +110,38 @@ rule train:
         "Training {wildcards.model}"
     script:
         "../scripts/train.py"
+
+
+rule train_guided:
+    input:
+        unpack(corpus_files),
+        unpack(guidance_files),
+    output:
+        weights="results/networks/{model}/weights.safetensors",
+        metrics="results/networks/{model}/metrics.csv",
+        guidance="results/networks/{model}/guidance.csv",
+    log:
+        "results/logs/train/{model}.log",
+    benchmark:
+        "results/benchmarks/train/{model}.tsv"
+    wildcard_constraints:
+        model=either(GUIDED),
+    # the longest jobs first
+    priority: 10
+    conda:
+        "../envs/networks.yaml"
+    threads: FIRST["training"]["threads"]
+    resources:
+        gpu=FIRST["training"]["gpu"],
+        mem_mb=scaled_from_card("training", "mem_mb"),
+        runtime=scaled_from_card("training", "runtime"),
+    params:
+        settings=guidance_settings,
+        code=code("train_guided.py"),
+    message:
+        "Training {wildcards.model} with the brain"
+    script:
+        "../scripts/train_guided.py"
 
 
 rule learning:

@@ -21,7 +21,7 @@ with job_log(snakemake.log[0]):
         file = settings["weights"]["file"]
         check(snakemake.input.downloads, {file: {"sha256": settings["weights"].get("sha256")}})
     with (
-        concerning(f"resources/models/{snakemake.wildcards.model.partition('@')[0]}.yaml"),
+        concerning(f"resources/models/{snakemake.wildcards.model.partition('@')[0].partition('~')[0]}.yaml"),
         atomic_folder(snakemake.output.activations) as folder,
     ):
         network = build_with_weights(

@@ -159,7 +159,12 @@ def learning_of(wildcards) -> dict:
 
 def weights_of(wildcards) -> dict:
     """The file with a network's weights, where a job makes or downloads it."""
-    holder = holder_of_weights(wildcards.model, MODELS[wildcards.model])
+    return weights_of_network(wildcards.model)
+
+
+def weights_of_network(model: str) -> dict:
+    """The same by the network's name."""
+    holder = holder_of_weights(model, MODELS[model])
     if holder in TRAINED:
         return {"weights": f"results/networks/{holder}/weights.safetensors"}
     if "url" in MODELS[holder].get("weights", {}):
@@ -173,11 +178,35 @@ def corpus_of(model: str) -> str:
 
 
 def corpus_files(wildcards) -> dict:
-    """Index of the corpus that a network is trained on, and its images where they are one array."""
-    name = corpus_of(wildcards.model)
+    """Files of the corpus that a network is trained on."""
+    return files_of_corpus(corpus_of(wildcards.model))
+
+
+def corpus_files_by_name(wildcards) -> dict:
+    """Files of a corpus."""
+    return files_of_corpus(wildcards.corpus)
+
+
+def files_of_corpus(name: str) -> dict:
+    """Index of a corpus, and its images where they are one array."""
     files = {"index": f"results/corpora/{name}/index.tsv"}
     if CORPORA[name]["kind"] != "imagefolder":
         files["images"] = f"results/corpora/{name}/images.npy"
+    return files
+
+
+def guidance_files(wildcards) -> dict:
+    """Stimuli, responses and hashes that a network is trained with, and the weights of others that it needs."""
+    brain, dataset = brain_of(wildcards.model), brain_of(wildcards.model)["dataset"]
+    key = studies.responses_key(responses_of_guidance(brain), DATASETS[dataset])
+    files = {
+        "stimuli_images": f"results/{dataset}/stimuli.npy",
+        "stimuli": f"results/{dataset}/stimuli.tsv",
+        "responses": f"results/{dataset}/responses/{key}.nc",
+        "hashes": f"results/corpora/{corpus_of(wildcards.model)}/hashes.npy",
+    }
+    for part, name in others_of(GUIDED[wildcards.model]).items():
+        files |= {f"{part}_{kind}": path for kind, path in weights_of_network(name).items()}
     return files
 
 

@@ -2,16 +2,18 @@
 
 import hashlib
 
-# settings by the name of the folder that they made, of all studies of this run
-GLMS = {studies.glm_key(content): studies.glm_settings(content) for content in CONFIGS.values()}
+# which responses are made: those of all studies of this run, and those that networks are trained with
+RESPONDING = [(content, dataset) for content in CONFIGS.values() for dataset in content["datasets"]]
+RESPONDING += [(responses_of_guidance(brain_of(model)), brain_of(model)["dataset"]) for model in GUIDED]
+# settings by the name of the folder that they made
+GLMS = {studies.glm_key(content): studies.glm_settings(content) for content, _ in RESPONDING}
 SELECTIONS = {
     studies.responses_key(content, DATASETS[dataset]): {
         "glm": studies.glm_key(content),
         "betas": content["glm"]["betas"],
     }
     | studies.responses_settings(content)
-    for content in CONFIGS.values()
-    for dataset in content["datasets"]
+    for content, dataset in RESPONDING
 }
 FEATURES = {
     studies.features_key(content): studies.projection_settings(content) for content in CONFIGS.values()
@@ -185,6 +187,30 @@ def trained_on_stimuli(wildcards) -> dict[str, list[str]]:
         for model in models_of(wildcards.study)
     }
     return {model: shared for model, shared in found.items() if shared}
+
+
+def guidance_settings(wildcards) -> dict:
+    """Of the cards, what a network that is trained with the brain depends on."""
+    model = wildcards.model
+    card, dataset = GUIDED[model], brain_of(model)["dataset"]
+    others = {"control": None, "start": None} | others_of(card)
+    parts = {part: name and part_of_card(name) for part, name in others.items()}
+    layers = sorted(
+        brain_of(model)["layers"].items(), key=lambda pair: (card["layers"].index(pair[1]), pair[0])
+    )
+    return {
+        **part_of_card(model),
+        "folder": CORPORA[corpus_of(model)]["options"].get("folder"),
+        "layers": layers,
+        "seen": seen_by(model, dataset),
+        **parts,
+        "control_seen": others["control"] and seen_by(others["control"], dataset),
+    }
+
+
+def part_of_card(model: str) -> dict:
+    """What of a card makes a network and its weights."""
+    return {key: MODELS[model].get(key) for key in ("network", "weights", "preprocessing")}
 
 
 def learning_settings(wildcards) -> dict:

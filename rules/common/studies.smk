@@ -19,7 +19,7 @@ from snakemake.logging import logger
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from cortexrsa import cards, registration, studies
+from cortexrsa import cards, guided_cards, registration, studies
 from cortexrsa.brain.loaders import responses_files
 from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.claim_names import Cast, Unplayed
@@ -113,14 +113,21 @@ try:
         for name in sorted({model for content in CONFIGS.values() for model in content["models"]})
         for network, card in networks_of(name, cards.load_card("models", name, ROOT)).items()
     }
-    # those whose weights variants have, in a study or not
-    for name in sorted({card["variant_of"] for card in MODELS.values() if "variant_of" in card}):
+    # those whose weights others have, begin with or are made like, in a study or not
+    for name in sorted({name for card in MODELS.values() for name in guided_cards.needed(card)}):
         MODELS |= networks_of(name, cards.load_card("models", name, ROOT))
     TRAINED = {
         name: card
         for name, card in MODELS.items()
         if "training" in card.get("weights", {}) and "variant_of" not in card
     }
+    # with the brain
+    GUIDED = {name: card for name, card in TRAINED.items() if guided_cards.guidance_of(card)}
+    # what responses they are trained with, whatever a study says
+    DEFAULTS = cards.merged_config(ROOT, []) if GUIDED else {}
+    for name in sorted({guided_cards.guidance_of(card)["dataset"] for card in GUIDED.values()}):
+        DATASETS[name] = cards.load_card("datasets", name, ROOT)
+        cards.check_folder(name, DATASETS[name])
     # fixed filters: no weights, no GPU
     BASELINES = {name: card for name, card in MODELS.items() if card["family"] == "baseline"}
     CORPORA = {
@@ -204,6 +211,27 @@ def players_of(study: str, role: str) -> list:
 def models_of(study: str) -> list[str]:
     """Networks of a study, each seed of a card for itself."""
     return [network for name in cards_of(study) for network in networks_of(name, MODELS[name])]
+
+
+def others_of(card: dict) -> dict[str, str]:
+    """The networks whose weights a guided training needs: that of a control, and that which it begins with."""
+    training = card["weights"]["training"]
+    other = training["brain"].get("options", {}).get("card")
+    found = {"control": other, "start": training.get("start")}
+    return {part: name for part, name in found.items() if name}
+
+
+def brain_of(model: str) -> dict:
+    """`weights.training.brain` of a network."""
+    return GUIDED[model]["weights"]["training"]["brain"]
+
+
+def responses_of_guidance(brain: dict) -> dict:
+    """The settings that make the responses that a network is trained with: those of config.yaml, or its card's.
+
+    Not a study's: networks are shared by studies.
+    """
+    return {**DEFAULTS, "glm": DEFAULTS["glm"] | brain["glm"]}
 
 
 def trained_in(study: str) -> list[str]:

@@ -7,12 +7,12 @@ import re
 import urllib.parse
 from pathlib import Path
 
-from cortexrsa import claim_files
+from cortexrsa import claim_files, guided_cards
 from cortexrsa.errors import InputError, suggestion
 from cortexrsa.formats import bids_names
 from cortexrsa.formats.yaml_files import read_mapping, read_yaml
 from cortexrsa.schemas import definition, validate
-from cortexrsa.seeds import card_of, networks_of
+from cortexrsa.seeds import CONTROL, file_of, networks_of
 from cortexrsa.storage import atomic_path
 from cortexrsa.weight_names import check_patterns
 
@@ -88,7 +88,7 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
     Parameters
     ----------
     kind : models, datasets or corpora
-    name : name of the card
+    name : name of the card; NAME~CONTROL for a control of a network that is trained with the brain
     root : project folder
 
     Returns
@@ -99,6 +99,7 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
     ------
     InputError : no such card (with the nearest), or a fault in it.
     """
+    own, name = name, file_of(name) if kind == "models" else name
     file = f"resources/{kind}/{name}.yaml"
     names = card_names(kind, root)
     if name not in names:
@@ -124,7 +125,36 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
     if corpus is not None and corpus not in card_names("corpora", root):
         expected = suggestion(corpus, card_names("corpora", root))
         raise InputError("weights.training.corpus", repr(corpus), expected, file=file)
+    if kind == "models":
+        _check_guided(card, root, file)
+        networks = guided_cards.with_controls(name, card)
+        if own not in networks:
+            found = own.partition(CONTROL)[2]
+            controls = [network.partition(CONTROL)[2] for network in networks if CONTROL in network]
+            raise InputError("controls", f"no {found!r}", suggestion(found, controls), file=file)
+        card = networks[own]
     return canonical(card)
+
+
+def _check_guided(card: dict, root: str | Path, file: str) -> None:
+    """What a schema cannot say of a network that is trained with the brain."""
+    brain, dataset = guided_cards.guidance_of(card), None
+    names = {kind: card_names(kind, root) for kind in ("datasets", "models")}
+    if brain is not None and brain["dataset"] in names["datasets"]:
+        dataset = load_card("datasets", brain["dataset"], root)
+    guided_cards.check_guided(card, file, dataset, names)
+
+
+def with_controls(models: list[str], root: str | Path) -> list[str]:
+    """Names of networks, each with those of its controls after it, see `guided_cards.with_controls`."""
+    found = []
+    for name in models:
+        found.append(name)
+        # the others need not be read yet
+        if "controls:" in Path(root, "resources/models", f"{file_of(name)}.yaml").read_text(encoding="utf-8"):
+            for control in load_card("models", name, root)["controls"]:
+                found.append(f"{name}{CONTROL}{guided_cards.named_control(control)[0]}")
+    return list(dict.fromkeys(found))
 
 
 def _of_variant(own: dict, names: list[str], root: str | Path, file: str) -> dict:
@@ -177,7 +207,7 @@ def seen_by(name: str, model: dict, of: str, dataset: dict) -> dict:
     density = found.pop("pixels_per_degree", None)
     if density is not None:
         if "degrees" not in dataset:
-            expected = f"the visual angle of an image, since {card_of(name)} has pixels_per_degree"
+            expected = f"the visual angle of an image, since {file_of(name)} has pixels_per_degree"
             raise InputError("degrees", "nothing", expected, file=f"resources/datasets/{of}.yaml")
         found["size"] = max(1, round(density * dataset["degrees"]))
     return found | ({"background": dataset["background"]} if "background" in dataset else {})
@@ -524,7 +554,10 @@ def claims_of(config: dict, root: str | Path, file: str | Path = "config.yaml") 
     files = {name: claim_files.load_claims(name, root) for name in config["claims"]}
     here = {roi for name in config["datasets"] for roi in load_card("datasets", name, root)["rois"]}
     known = claim_files.Known(
-        card_names("models", root), sorted(here | _rois_of_all(root)), config["models"], sorted(here)
+        list(dict.fromkeys([*card_names("models", root), *config["models"]])),
+        sorted(here | _rois_of_all(root)),
+        config["models"],
+        sorted(here),
     )
     return files, claim_files.check_claims(files, config["roles"], known, file)
 
@@ -581,6 +614,8 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
         names = card_names(kind, root)
         for index, name in enumerate(config[kind]):
             field = f"{kind}[{index}]"
+            # a control is named after its network
+            name = file_of(name) if kind == "models" else name
             if name not in names:
                 raise InputError(
                     field, repr(name), f"a card of resources/{kind}: {suggestion(name, names)}", file=file
@@ -588,6 +623,7 @@ def load_config_checked(config: dict, root: str | Path, file: str | Path = "conf
             check_card_name(kind, name, file, field)
             if kind == "models" and name in config["datasets"]:
                 raise InputError(field, f"{name!r}, also a data set", "names that differ", file=file)
+    config["models"] = with_controls(config["models"], root)
     for name in config["corpora"]:
         if name not in card_names("corpora", root):
             expected = suggestion(name, card_names("corpora", root))

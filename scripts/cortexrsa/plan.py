@@ -13,7 +13,7 @@ from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.cards import card_files
 from cortexrsa.errors import InputError, concerning
 from cortexrsa.formats.image_names import IMAGE_SUFFIXES
-from cortexrsa.seeds import card_of
+from cortexrsa.seeds import file_of
 
 
 def count_stimuli(name: str, card: dict, results: Path) -> int | None:
@@ -82,7 +82,7 @@ def traced(models: dict[str, dict], projection: int | None = None) -> dict[str, 
     features = {}
     for name, card in models.items():
         parts = {key: card[key] for key in ("network", "preprocessing", "layers")}
-        with concerning(f"resources/models/{card_of(name)}.yaml"):
+        with concerning(f"resources/models/{file_of(name)}.yaml"):
             counts = _features_of(json.dumps(parts, sort_keys=True))
         features[name] = [min(count, projection or count) for count in counts]
     return features

@@ -1,11 +1,13 @@
-"""Networks of several random seeds: the names and cards of the single ones.
+"""Networks of several random seeds, and the controls of guided training: names and cards of the single ones.
 
+NAME@3 is the third seed of a card, NAME~shuffled one of its controls, NAME~shuffled@3 the third seed of that.
 The first seed is called after its card, so that results stay where they are when seeds are added.
 """
 
 from __future__ import annotations
 
 SIGN = "@"
+CONTROL = "~"
 
 
 def networks_of(name: str, card: dict) -> dict[str, dict]:
@@ -26,13 +28,23 @@ def networks_of(name: str, card: dict) -> dict[str, dict]:
 
 
 def card_of(network: str) -> str:
-    """Name of the card of one of its seeds."""
+    """Name of the card of one of its seeds; a control counts as a card of its own."""
     return network.partition(SIGN)[0]
 
 
 def seed_of(network: str) -> int:
     """Which of its card's seeds a network is, from 1."""
     return int(network.partition(SIGN)[2] or 1)
+
+
+def file_of(network: str) -> str:
+    """Name of the file in resources/models that says what a network is: that of its controls too."""
+    return card_of(network).partition(CONTROL)[0]
+
+
+def control_of(network: str) -> str | None:
+    """Which control of guided training a network is; None: none."""
+    return card_of(network).partition(CONTROL)[2] or None
 
 
 def holder_of_weights(network: str, card: dict) -> str:

@@ -127,8 +127,8 @@ EDITS = {
     "formats/activations.py": {"extract", "network_rdms", "encoding", "banded", "soft_matching"},
     # the columns of a table
     "formats/columns/scores.py": {"scores", "claims", "plot_scores", "plot_geometry"},
-    "formats/columns/corpus.py": {"corpus", "index_corpus", "train"},
-    "formats/columns/metrics.py": {"train", "learning", "plot_learning"},
+    "formats/columns/corpus.py": {"corpus", "index_corpus", "hash_corpus", "train", "train_guided"},
+    "formats/columns/metrics.py": {"train", "train_guided", "learning", "plot_learning"},
     "formats/columns/design.py": {"glm", "plot_bold"},
     # raw data: their readers
     "brain/loaders/kay.py": {"read_kay"},
@@ -147,11 +147,24 @@ EDITS = {
     "brain/loaders/responses_images.py": {"read_responses_stimuli"},
     "brain/loaders/bids_folder.py": {"read_bids_stimuli", "glm"},
     "brain/loaders/bids_stimuli.py": {"read_bids_stimuli"},
-    "formats/images.py": {"read_bids_stimuli", "read_rdm_dataset", "read_responses_stimuli", "train"},
+    "formats/images.py": {
+        *("read_bids_stimuli", "read_rdm_dataset", "read_responses_stimuli"),
+        *("train", "train_guided", "hash_corpus"),
+    },
     # networks
-    "formats/padding.py": {"train", "extract", "network_inputs", "confounds", "calibrate_low_level"},
-    "networks/augmentation.py": {"train"},
-    "networks/objectives.py": {"train"},
+    "formats/padding.py": {
+        *("train", "train_guided", "extract", "network_inputs", "confounds", "calibrate_low_level"),
+    },
+    "networks/augmentation.py": {"train", "train_guided"},
+    "networks/objectives.py": {"train", "train_guided"},
+    # networks that are trained without the brain do not know of it
+    "guidance/training.py": {"train_guided"},
+    "guidance/losses.py": {"train_guided"},
+    "guidance/targets.py": {"train_guided"},
+    "guidance/stimuli.py": {"train_guided"},
+    "guidance/leaks.py": {"train_guided", "hash_corpus"},
+    "formats/columns/guidance.py": {"train_guided"},
+    "guided_cards.py": set(),
     "networks/extraction.py": {"extract"},
     "networks/corpora.py": {"corpus", "index_corpus"},
     "networks/procedural.py": {"corpus"},

@@ -30,10 +30,13 @@ HIERARCHY = ("V1", "EVC", "V2", "V3", "V3A", "V3B", "V4", "LO", "LatOcc", "IT")
 PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc")
 PALETTE += ("#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
 FAMILIES = ("task-optimised", "self-supervised", "generative", "untrained", "baseline")
+FAMILIES += ("brain-guided", "guidance-control")
 # of a family: distinct in print without colour too
 FAMILY_STYLES = {
     family: {"color": colour, "marker": marker}
-    for family, colour, marker in zip(FAMILIES, [PALETTE[k] for k in (0, 1, 2, 7, 3)], "osD^v", strict=True)
+    for family, colour, marker in zip(
+        FAMILIES, [PALETTE[k] for k in (0, 1, 2, 7, 3, 4, 5)], "osD^vPX", strict=True
+    )
 }
 WIDTH = 7.2  # inches, two columns of a journal page
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")

@@ -26,6 +26,15 @@ def runs_of(responses, subject: str) -> np.ndarray | None:
     return responses[name].transpose("stimulus", "repeat").to_numpy()
 
 
+def trials_of(responses, subject: str, roi: str) -> np.ndarray:
+    """Trials (n, repeats, voxels) of one subject and ROI; one repeat where responses are averages already."""
+    voxels = ((responses["subject"] == subject) & (responses["roi"] == roi)).to_numpy()
+    own = responses.isel(voxel=voxels)
+    if "repeat" not in own.dims:
+        own = own.expand_dims("repeat")
+    return own.transpose("stimulus", "repeat", "voxel").to_numpy()
+
+
 def write_responses(path: str | Path, responses, settings: dict) -> None:
     """Write `responses.nc`.
 

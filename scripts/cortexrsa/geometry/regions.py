@@ -8,18 +8,9 @@ import xarray
 
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
-from cortexrsa.formats.responses import runs_of
+from cortexrsa.formats.responses import runs_of, trials_of
 from cortexrsa.geometry.crossnobis import folds_per_stimulus, prepared, rdm_of_trials
 from cortexrsa.geometry.rdm import squareform
-
-
-def trials_of(responses: xarray.DataArray, subject: str, roi: str) -> np.ndarray:
-    """Trials (n, repeats, voxels) of one subject and ROI; one repeat where responses are averages already."""
-    voxels = ((responses["subject"] == subject) & (responses["roi"] == roi)).to_numpy()
-    own = responses.isel(voxel=voxels)
-    if "repeat" not in own.dims:
-        own = own.expand_dims("repeat")
-    return own.transpose("stimulus", "repeat", "voxel").to_numpy()
 
 
 def regions_of(responses: xarray.DataArray) -> pd.DataFrame:

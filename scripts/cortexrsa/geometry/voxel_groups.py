@@ -8,11 +8,11 @@ import xarray
 
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
-from cortexrsa.formats.responses import runs_of
+from cortexrsa.formats.responses import runs_of, trials_of
 from cortexrsa.geometry.crossnobis import prepared, rdm_of_trials
 from cortexrsa.geometry.matched_noise import LEAST, Noise, draws_of, noisy_averages
 from cortexrsa.geometry.rdm import rdm_of_sums
-from cortexrsa.geometry.regions import regions_of, trials_of
+from cortexrsa.geometry.regions import regions_of
 from cortexrsa.geometry.registry import DISSIMILARITIES
 from cortexrsa.streams import Stream, generator
 

@@ -12,7 +12,7 @@ import pickle
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -106,6 +106,8 @@ class Training(lightning.LightningModule):
         self.recipe, self.preprocessing = objective.recipe, preprocessing
         self.augmentation = Views(self.recipe.augmentation, preprocessing.size)
         self.in_parts = False
+        # further callbacks of the training, whose state is kept in the checkpoints
+        self.followers: list[Callback] = []
 
     def configure_optimizers(self):
         decayed = [p for p in self.objective.parameters() if p.ndim > 1]
@@ -137,6 +139,13 @@ class Training(lightning.LightningModule):
             x = standardise(x.expand(-1, 3, -1, -1), self.preprocessing)
             return x.contiguous(memory_format=torch.channels_last)
 
+    def parts(self, views: torch.Tensor, n: int) -> tuple[torch.Tensor, ...]:
+        """Views of n images in parts over which batch normalisation takes its statistics."""
+        return views.split((self.recipe.norm_batch or n) * self.objective.views)
+
+    def end(self) -> None:
+        """What is left to do when all steps are made: nothing here."""
+
     def _loss(self, outputs, views, labels, done) -> torch.Tensor:
         with torch.autocast(views.device.type, enabled=False):
             outputs = tuple(output.float() for output in outputs)
@@ -144,8 +153,7 @@ class Training(lightning.LightningModule):
 
     def gradients(self, views: torch.Tensor, labels: torch.Tensor, step: int, in_parts: bool) -> torch.Tensor:
         """Loss of the whole batch, with its gradients added to the parameters'."""
-        norm_batch = self.recipe.norm_batch or len(labels)
-        parts = views.split(norm_batch * self.objective.views)
+        parts = self.parts(views, len(labels))
 
         def outputs(part: int) -> tuple[torch.Tensor, ...]:
             self._seed(step, 1 + part)
@@ -160,13 +168,14 @@ class Training(lightning.LightningModule):
             self.manual_backward(loss)
             return loss.detach()
         with torch.no_grad(), _frozen_statistics(self.objective.network):
-            found = joined([outputs(k) for k in range(len(parts))])
+            pieces = [outputs(k) for k in range(len(parts))]
+        found = joined(pieces)
         found = tuple(output.detach().requires_grad_() for output in found)
         loss = self._loss(found, views, labels, done)
         self.manual_backward(loss)
         # the loss need not depend on every output
         used = [k for k, output in enumerate(found) if output.grad is not None]
-        wanted = [found[k].grad.split([len(part) for part in parts]) for k in used]
+        wanted = [found[k].grad.split([len(piece[k]) for piece in pieces]) for k in used]
         for k in range(len(parts)):
             again = outputs(k)
             torch.autograd.backward([again[j] for j in used], [gradient[k] for gradient in wanted])
@@ -345,6 +354,12 @@ def _check(network: dict, recipe: Recipe, corpus: Corpus) -> None:
         raise InputError("network: options: classes", found, f"{wanted} for {objective}")
 
 
+def from_random_weights(network: dict, recipe: Recipe, preprocessing: Preprocessing) -> Training:
+    """The training of a card, at its beginning."""
+    objective = OBJECTIVES[recipe.objective](build(network, recipe.seed), recipe)
+    return Training(objective, preprocessing, recipe.steps)
+
+
 def train(
     network: dict,
     recipe: Recipe,
@@ -354,6 +369,7 @@ def train(
     code: str = "",
     device: torch.device | str | None = None,
     threads: int = 1,
+    begin: Callable[[dict, Recipe, Preprocessing], Training] = from_random_weights,
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train a network from random weights on a corpus, and measure on held-out images what it learned.
 
@@ -371,6 +387,7 @@ def train(
     code : fingerprint of the code, part of a checkpoint's identity
     device : `choose_device()` by default
     threads : of the CPU; with image files, all but one decode ahead
+    begin : makes the training of network, recipe and preprocessing, at its beginning
 
     Returns
     -------
@@ -397,14 +414,14 @@ def train(
         folder = Path(checkpoints) / checkpoint_key(settings, corpus, code)
     with _repeatable(device):
         torch.manual_seed(recipe.seed)
-        objective = OBJECTIVES[recipe.objective](build(network, recipe.seed), recipe)
-        objective = place(objective, device)
+        module = begin(network, recipe, preprocessing)
+        objective = place(module.objective, device)
         layer = probes.EMBEDDINGS[network["source"]]
         before = probes.probe(objective.network, layer, corpus, parts, preprocessing, device)
-        module = Training(objective, preprocessing, recipe.steps)
         curve = LearningCurve(recipe.steps, recipe.batch_size, parts["validation"])
         # with image files, the other threads decode ahead
         _fit(module, curve, parts["train"], folder, workers=threads - 1 if corpus.images is None else 0)
+        module.end()
         model = objective.to(device).network
         found = probes.probe(model, layer, corpus, parts, preprocessing, device)
         found |= probes.objective_metrics(model, recipe.objective, parts, preprocessing, device)
@@ -428,7 +445,7 @@ def _fit(module: Training, curve: LearningCurve, images: Images, folder: Path | 
     """Train to the end; where a folder for checkpoints is given, from its last one on and with new ones."""
     recipe, steps = module.recipe, module.steps
     device = next(module.parameters()).device
-    start, checkpoint, callbacks = 0, None, [curve]
+    start, checkpoint, callbacks = 0, None, [curve, *module.followers]
     if folder is not None:
         _discard_others(folder)
         checkpoint = folder / "last.ckpt"
@@ -442,7 +459,8 @@ def _fit(module: Training, curve: LearningCurve, images: Images, folder: Path | 
     if start == steps:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         module.load_state_dict(state["state_dict"])
-        curve.load_state_dict(state["callbacks"]["LearningCurve"])
+        for callback in callbacks[:-1]:
+            callback.load_state_dict(state["callbacks"][callback.state_key])
         return
     batches = Batches(len(images), recipe.batch_size, steps, recipe.seed, start)
     data = loader(images, batches, workers, pin_memory=device.type == "cuda")

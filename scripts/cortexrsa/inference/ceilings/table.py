@@ -11,9 +11,8 @@ import xarray
 from cortexrsa.brain.reliability import repeats_of
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.rdms import RDMs
-from cortexrsa.formats.responses import runs_of
+from cortexrsa.formats.responses import runs_of, trials_of
 from cortexrsa.geometry.crossnobis import prepared
-from cortexrsa.geometry.regions import trials_of
 from cortexrsa.geometry.registry import DISSIMILARITIES
 from cortexrsa.inference.ceilings.bounds import Ceiling, of_mean_rdm, of_people
 from cortexrsa.inference.ceilings.moments import moment_ceiling

@@ -1,0 +1,154 @@
+"""Cards of networks that are trained with the brain: their controls, and what is refused."""
+
+import pytest
+import yaml
+
+from cortexrsa import cards
+from cortexrsa.guided_cards import FAMILY_OF_CONTROLS, guidance_of, needed
+from cortexrsa.seeds import card_of, control_of, file_of, networks_of, seed_of
+from support import HERE, ROOT, message_of
+
+BRAIN = {"dataset": "tiny", "layers": {"LO": "layer4.1"}, "loss": "rdm_pearson", "weight": 2.0}
+CONTROLS = [
+    *("unguided", "shuffled", "spectrum", "low_level", "labels"),
+    {"other_roi": "V1"},
+    {"network": {"card": "tiny_vae", "layer": "mu"}},
+]
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A folder with the cards of the tests."""
+    for kind in ("models", "datasets", "corpora"):
+        folder = tmp_path / "resources" / kind
+        folder.mkdir(parents=True)
+        for path in (HERE / "cards" / kind).glob("*.yaml"):
+            (folder / path.name).write_text(path.read_text())
+    return tmp_path
+
+
+def write(root, brain=None, controls=CONTROLS, **training):
+    card = yaml.safe_load((root / "resources/models/tiny_resnet18.yaml").read_text())
+    card |= {"label": "Guided", "family": "brain-guided", "seeds": 2, "controls": controls}
+    card["weights"]["training"] |= {"brain": BRAIN | (brain or {})} | training
+    card["weights"]["training"] = {k: v for k, v in card["weights"]["training"].items() if v is not None}
+    (root / "resources/models/guided.yaml").write_text(yaml.safe_dump(card))
+
+
+def test_one_card_stands_for_the_network_and_its_controls(root):
+    write(root)
+    names = cards.with_controls(["guided", "tiny_vae"], root)
+    kinds = ("unguided", "shuffled", "spectrum", "low_level", "labels", "other_roi", "network")
+    assert names == ["guided", *(f"guided~{kind}" for kind in kinds), "tiny_vae"]
+    loaded = {name: cards.load_card("models", name, root) for name in names}
+    guided = loaded["guided"]
+    assert guidance_of(guided)["target"] == "brain"
+    assert loaded["guided~other_roi"]["label"] == "Guided (of V1)"
+    assert guidance_of(loaded["guided~other_roi"])["options"] == {"roi": "V1"}
+    assert guidance_of(loaded["guided~labels"])["options"] == {"column": "category"}
+    assert needed(loaded["guided~network"]) == ["tiny_vae"]
+    unguided = guidance_of(loaded["guided~unguided"])
+    assert (unguided["weight"], unguided["target"]) == (0, "brain")
+    for name, card in loaded.items():
+        if name.startswith("guided~"):
+            assert card["family"] == FAMILY_OF_CONTROLS
+            # all else is equal: weights at the start, images, budget
+            own, other = (dict(each["weights"]["training"]) for each in (card, guided))
+            for training in (own, other):
+                training["brain"] = {
+                    key: value
+                    for key, value in training["brain"].items()
+                    if key not in ("target", "options", "weight")
+                }
+            assert own == other
+            for key in ("network", "preprocessing", "layers", "seeds"):
+                assert card[key] == guided[key]
+            assert not card["controls"]
+    # once expanded, a list of names stays as it is
+    assert cards.with_controls(names, root) == names
+    assert cards.with_controls(["guided~shuffled"], root) == ["guided~shuffled"]
+
+
+def test_names_of_seeds_and_controls(root):
+    write(root)
+    card = cards.load_card("models", "guided~shuffled", root)
+    found = networks_of("guided~shuffled", card)
+    assert list(found) == ["guided~shuffled", "guided~shuffled@2"]
+    name = "guided~shuffled@2"
+    assert (card_of(name), file_of(name), control_of(name), seed_of(name)) == (
+        *("guided~shuffled", "guided", "shuffled"),
+        2,
+    )
+    assert control_of("guided@2") is None
+    # paired by seed
+    guided = networks_of("guided", cards.load_card("models", "guided", root))
+    seeds = [each["weights"]["training"]["seed"] for each in (found[name], guided["guided@2"])]
+    assert seeds == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("brain", "controls", "expected"),
+    [
+        ({"weight": -1}, [], "weights.training.brain.weight: found -1, expected a number >= 0"),
+        ({"batch_size": 4}, [], "weights.training.brain.batch_size: found 4, expected a whole number >= 8"),
+        ({"loss": "rdm_kendall"}, [], "weights.training.brain.loss: found 'rdm_kendall', expected one of"),
+        (
+            {"layers": {"IT": "layer4.1"}},
+            [],
+            "weights.training.brain.layers: found the ROI 'IT', expected one of",
+        ),
+        (
+            {"layers": {"LO": "layer9"}},
+            [],
+            "weights.training.brain.layers.LO: found 'layer9', expected one of",
+        ),
+        ({"dataset": "nowhere"}, [], "weights.training.brain.dataset: found 'nowhere', expected one of"),
+        (
+            {"dataset": "pairs", "loss": "readout"},
+            [],
+            "weights.training.brain.loss: found readout, and pairs has RDMs alone, expected rdm_pearson",
+        ),
+        (
+            {"dataset": "pairs"},
+            [],
+            "weights.training.brain.dataset: found pairs, all of whose stimuli are test stimuli",
+        ),
+        ({"held_out": {"share": 1}}, [], "weights.training.brain.held_out.share: found 1, expected a number"),
+        ({}, ["shufled"], "controls[0]: found 'shufled', expected one of"),
+        ({}, ["shuffled", {"shuffled": {}}], "controls[1]: found shuffled twice, expected each control once"),
+        ({}, ["other_roi"], "controls[0]: found other_roi with nothing, expected {other_roi: {roi: ...}}"),
+        ({}, [{"other_roi": "LO"}], "controls[0]: found 'LO', expected one of V1"),
+        ({}, [{"network": {"card": "vea", "layer": "mu"}}], "controls[0]: found 'vea', expected one of"),
+        ({}, [7], "controls[0]: found 7, expected unguided, shuffled"),
+    ],
+)
+def test_what_cannot_be_is_one_line(root, brain, controls, expected):
+    rdms = yaml.safe_load((ROOT / "resources/datasets/algonauts92.yaml").read_text())
+    rdms["rois"] = {"LO": next(iter(rdms["rois"].values()))}
+    (root / "resources/datasets/pairs.yaml").write_text(yaml.safe_dump(rdms))
+    write(root, brain, controls)
+    message = message_of(cards.load_card, "models", "guided", root)
+    assert message.startswith(f"resources/models/guided.yaml: {expected}")
+
+
+def test_controls_and_a_start_need_a_brain(root):
+    write(root, training=None)
+    path = root / "resources/models/guided.yaml"
+    card = yaml.safe_load(path.read_text())
+    del card["weights"]["training"]["brain"]
+    path.write_text(yaml.safe_dump(card))
+    assert "controls: found no weights.training.brain" in message_of(
+        cards.load_card, "models", "guided", root
+    )
+    card["controls"] = []
+    card["weights"]["training"]["start"] = "tiny_vae"
+    path.write_text(yaml.safe_dump(card))
+    assert "weights.training.start: found no weights.training.brain" in message_of(
+        cards.load_card, "models", "guided", root
+    )
+    write(root, start="nobody")
+    assert "weights.training.start: found 'nobody'" in message_of(cards.load_card, "models", "guided", root)
+    write(root)
+    assert "controls: found no 'shufled', expected one of" in message_of(
+        cards.load_card, "models", "guided~shufled", root
+    )
