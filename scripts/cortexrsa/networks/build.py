@@ -17,6 +17,7 @@ from cortexrsa.networks.architectures.baselines import GaborPyramid, Pixels
 from cortexrsa.networks.architectures.cornet import CORnetS
 from cortexrsa.networks.architectures.resnet import RESNETS, ResNet
 from cortexrsa.networks.architectures.vae import VAE, Autoencoder, AutoencoderKLEncoder, BoltsVAE, BurgessVAE
+from cortexrsa.networks.architectures.vone import VOneBlock, WithFrontEnd
 
 BASELINES = {"pixels": Pixels, "gabor": GaborPyramid}
 PUBLISHED = {"burgess_vae": BurgessVAE, "bolts_vae": BoltsVAE, "autoencoder_kl": AutoencoderKLEncoder}
@@ -106,12 +107,21 @@ def _hub_model(repo: str, name: str, options: dict) -> nn.Module:
     return network
 
 
+def _behind(front_end: dict | None, backbone: nn.Module) -> nn.Module:
+    """The network, behind a front end where the card has one."""
+    if front_end is None:
+        return backbone
+    own = {key: value for key, value in front_end.items() if key not in ("name", "replaces")}
+    return WithFrontEnd(VOneBlock(**own), backbone, front_end["replaces"])
+
+
 def build(network: dict, seed: int = 0) -> nn.Module:
     """Build a network with random weights that depend on `seed` alone.
 
     Parameters
     ----------
-    network : `source` (one of `SOURCES`), `name`, and `options` of that source
+    network : `source` (one of `SOURCES`), `name`, and `options` of that source; `front_end`, if a fixed V1
+        comes before it: options of `VOneBlock`, and the modules that it `replaces`
     seed : of the random weights; the global random state is left as it was
 
     Raises
@@ -131,7 +141,7 @@ def build(network: dict, seed: int = 0) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            return constructor(**options)
+            return _behind(network.get("front_end"), constructor(**options))
         except InputError:
             raise
         # libraries assert, look up and convert what they are given

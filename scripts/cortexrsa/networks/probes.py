@@ -20,6 +20,14 @@ EMBEDDINGS = {
     "autoencoder": "code",
     "vae": "mu",
 }
+
+
+def embedding_of(network: dict) -> str:
+    """Name of the layer that probes read, of a network's card."""
+    layer = EMBEDDINGS[network["source"]]
+    return f"backbone.{layer}" if network.get("front_end") else layer
+
+
 PROBES = ("knn_accuracy", "probe_accuracy")
 PROBE_IMAGES = 4000  # at most, of either split
 NEIGHBOURS = 15

@@ -416,7 +416,7 @@ def train(
         torch.manual_seed(recipe.seed)
         module = begin(network, recipe, preprocessing)
         objective = place(module.objective, device)
-        layer = probes.EMBEDDINGS[network["source"]]
+        layer = probes.embedding_of(network)
         before = probes.probe(objective.network, layer, corpus, parts, preprocessing, device)
         curve = LearningCurve(recipe.steps, recipe.batch_size, parts["validation"])
         # with image files, the other threads decode ahead
