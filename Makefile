@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: help run check test test-slurm test-gpu lint bench doctor plan register report studies prune archive check-archive clean help
+.PHONY: help run check test test-slurm test-gpu lint bench doctor plan register report studies prune archive check-archive docs clean help
 
 # Snakemake cannot run an interpreter whose path has such signs (its issue 2645): said before anything is installed
 ifneq ($(shell pwd | tr -cd '[:space:]()[]{}&;|<>*?!"#$$`\\'"'" | tr -d '\n' | wc -c | tr -d ' '),0)
@@ -80,6 +80,11 @@ archive: .venv/run.stamp
 check-archive: .venv/run.stamp
 	@$(BIN)/python scripts/archive.py check $(ARCHIVE)
 
+# these pages as a site, results/site/docs/index.html; a broken link is an error
+docs: .venv/docs.stamp
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -c docs . results/site
+	@echo "Documentation: results/site/docs/index.html"
+
 # remove all results; downloads are kept: they are checked against their checksums whenever they are used
 clean:
 	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -rf {} +
@@ -94,6 +99,10 @@ help:
 	$(BIN)/pip install --quiet --requirement requirements.txt
 	touch $@
 
-.venv/dev.stamp: requirements-dev.txt .venv/run.stamp
+.venv/docs.stamp: requirements-docs.txt .venv/run.stamp
+	$(BIN)/pip install --quiet --requirement requirements-docs.txt
+	touch $@
+
+.venv/dev.stamp: requirements-dev.txt requirements-docs.txt .venv/run.stamp
 	$(BIN)/pip install --quiet --requirement requirements-dev.txt
 	touch $@

@@ -3,7 +3,7 @@
     python measurements/bench/cost_per_resample.py [--stimuli 120 500 1750 5000 10000] [--draws 10]
 
 For each number a process of its own makes RDMs of 4 layers and 2 ROIs (of 256 features) and scores them in
-a few resamples, by Spearman, in two threads. Prints the table of docs/statistics.md: processor seconds (of
+a few resamples, by Spearman, in two threads. Prints the table of docs/cost.md: processor seconds (of
 all threads together, so that other load on the machine hardly changes them) of one RDM and per resample of
 all layers x ROIs, and the peak of resident memory, the RDMs themselves included.
 """

@@ -1,4 +1,4 @@
-"""Measurements of docs/scale.md.
+"""Measurements of docs/cost.md.
 
     python measurements/scale/measure.py dag FOLDER   300 networks x 4 data sets: until the DAG is built
     python measurements/scale/measure.py run FOLDER   60 networks, run on two cores: overhead of a job

@@ -2,7 +2,7 @@
 
     python measurements/validation/moment_ceilings.py [--worlds 20]
 
-Prints the table of docs/statistics.md. In every world 1,000 training images (2 repeats) and 120 test images
+Prints the table of docs/validation.md. In every world 1,000 training images (2 repeats) and 120 test images
 (13) are shown to 300 voxels. The true bounds are means over measurements of the same test images: the
 similarity of two measured RDMs (lower) and of the noiseless with a measured RDM (upper).
 """

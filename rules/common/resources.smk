@@ -27,7 +27,7 @@ def memory_of_rsa(wildcards, input, attempt) -> int:
 
 
 def runtime_of_rsa(wildcards, input, attempt) -> int:
-    """Minutes: 0.12 for each MB and 1,000 resamples on one core, jackknife groups included (docs/scale.md)."""
+    """Minutes: 0.12 for each MB and 1,000 resamples on one core, jackknife groups included (docs/cost.md)."""
     inference = CONFIGS[wildcards.study]["inference"]
     # one pass takes as long as a few resamples
     resamples = 10 if inference["standard_error"] == "one-pass" else inference["bootstrap"] + 200

@@ -35,6 +35,7 @@ OTHERS = {
     "logs",
     "power",
     "recovery",
+    "site",
     "studies",
 }
 

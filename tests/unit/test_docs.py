@@ -43,7 +43,8 @@ def test_the_dataset_card_of_the_docs_is_valid():
 
 
 def test_the_card_of_raw_bold_in_the_docs_is_valid():
-    card = cards.validate("datasets", example("bids.md"), "docs/bids.md")
+    card, _study = examples("bids.md")
+    card = cards.validate("datasets", card, "docs/bids.md")
     assert card["rois"]["V1"]["threshold"] is None
     assert card["rois"]["LO"]["threshold"] == 0.5
     assert card["options"]["unshown"] == "refuse"
@@ -77,15 +78,31 @@ def test_every_option_of_a_loader_is_explained(loader, page):
         assert re.search(rf"`{key}`|options: {{{key}:", text), key
 
 
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of a page."""
+    headings = re.findall(r"^#+ (.*)", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_named_files_exist(page):
     text = page.read_text()
-    for link in re.findall(r"\]\(([^)#]+)\)", text):
-        assert link.startswith("http") or (page.parent / link).exists(), link
+    for link, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)]+))?\)", text):
+        if not link.startswith("http"):
+            target = page.parent / link if link else page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target), f"{link}#{anchor}"
     folders = "scripts|tests|measurements|resources|rules|docs|studies|envs"
     for path in re.findall(rf"`(?:python )?((?:{folders})/[\w./-]+)", text):
         if "NAME" not in path:
             assert (ROOT / path.split("::")[0]).exists(), path
+
+
+def test_every_page_is_in_the_contents():
+    contents = re.findall(r"```{toctree}\n(.*?)```", "".join(page.read_text() for page in PAGES), re.DOTALL)
+    named = {line for block in contents for line in block.split("\n") if line and line[0] != ":"}
+    pages = {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"}
+    assert named == pages | {"../results/README", "../CHANGELOG"}
 
 
 @pytest.mark.parametrize("study", [None, *sorted(path.name for path in (ROOT / "studies").glob("*.yaml"))])

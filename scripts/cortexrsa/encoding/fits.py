@@ -41,7 +41,7 @@ def nothing(kernel: Kernel, responses: np.ndarray) -> Fit:
 def ridge(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: EncodingSettings) -> Fit:
     """Ridge regression of every voxel in its dual form, with a regularisation of its own.
 
-    min |y - X w|^2 + alpha |w|^2, whose predictions are K_test (K + alpha I)^-1 y (Saunders et al. 1998).
+    `min |y - X w|^2 + alpha |w|^2`, whose predictions are K_test (K + alpha I)^-1 y (Saunders et al. 1998).
     Alpha has the smallest mean squared error in the folds of the training stimuli (by himalaya, Dupré la Tour
     et al. 2022, doi:10.1016/j.neuroimage.2022.119728); the fit to all of them is in closed form, from one
     eigendecomposition for all voxels. Layers and responses are centred over all training stimuli once.

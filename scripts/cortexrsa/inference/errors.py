@@ -184,7 +184,7 @@ class Estimate:
         return 2 * student_tail(t, self.dof)
 
     def equivalence_p(self, bound: float) -> np.ndarray:
-        """Two one-sided tests of |value| < bound (Schuirmann 1987): the larger p of the two."""
+        """Two one-sided tests of `|value| < bound` (Schuirmann 1987): the larger p of the two."""
         with np.errstate(divide="ignore"):
             return student_tail((bound - np.abs(self.value)) / np.sqrt(self.variance), self.dof)
 
