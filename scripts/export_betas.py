@@ -1,4 +1,4 @@
-"""Write single-trial betas as a folder for anybody: `python scripts/export_betas.py results/simulated FOLDER`.
+"""Write single-trial betas as a folder: `python scripts/export_betas.py results/simulated FOLDER`.
 
 The folder has betas.npy (trials, x, y, z), trials.csv, roi.nii.gz with its names in roi.tsv, and images/. It
 is the folder that docs/datasets.md begins with.

@@ -20,7 +20,7 @@ from support import ROOT, TINY, at, killed_twice, place, snakemake, start
 # what runs in the tiny study; those that read other data are killed where their studies run
 STAGES = {path.stem for path in (ROOT / "scripts").glob("*.py")} - {
     *("archive", "plan", "report", "run_time", "studies", "doctor", "register"),
-    *("new_model_card", "new_dataset_card", "document_claims"),
+    *("new_model_card", "new_dataset_card", "export_betas", "document_claims"),
     *("calibration", "calibration_truth", "plot_calibration", "calibrate_comparisons"),
     *("calibrate_encoding", "calibrate_low_level"),
     *("calibrate_designs", "calibrate_regions", "calibrate_bounds", "calibrate_folds"),
