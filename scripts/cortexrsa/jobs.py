@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import re
 import sys
 import traceback
@@ -25,6 +26,8 @@ def job_log(path: str | Path) -> Iterator[None]:
     ------
     SystemExit : with status 1, for any exception of the job; 130 if it was interrupted.
     """
+    # what was imported is no garbage: nilearn has all of it searched for each image that it shows
+    gc.freeze()
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     # closed by hand: on a full disk that may fail, and must not hide the first error
     log = open(path, "w")  # noqa: SIM115
