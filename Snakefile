@@ -35,6 +35,8 @@ rule all:
     default_target: True
     input:
         [everything(study) for study in CONFIGS],
+    message:
+        "All results of the studies"
 
 
 # studies of the methods; every table by name, for the reason that `intermediates` gives

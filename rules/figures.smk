@@ -32,6 +32,8 @@ rule plot_geometry:
         brain=path_of_brain_rdms,
         networks=paths_of_network_rdms,
         scores=f"{RESULTS}/scores.csv",
+        images="results/{dataset}/stimuli.npy",
+        stimuli="results/{dataset}/stimuli.tsv",
     output:
         **figure("rdms", "Geometry", "RDMs"),
         **figure("mds", "Geometry", "map of layers and ROIs"),

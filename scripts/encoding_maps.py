@@ -39,4 +39,4 @@ with job_log(snakemake.log[0]):
     write_provenance(f"{out.maps}/maps", settings, {})
     models = marked(settings["models"], snakemake.input.get("learning"))
     drawn = shown, means.get(first), models, first
-    draw(out.encoding_maps_svg, out.encoding_maps_png, maps.plot_maps, *drawn)
+    draw(out.encoding_maps, maps.plot_maps, *drawn)

@@ -8,4 +8,4 @@ from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     table = read_table(snakemake.input.table, BETA_RECOVERY)
-    draw(snakemake.output.beta_recovery_svg, snakemake.output.beta_recovery_png, plot_beta_recovery, table)
+    draw(snakemake.output.beta_recovery, plot_beta_recovery, table)

@@ -21,6 +21,6 @@ with job_log(snakemake.log[0]):
     out = snakemake.output
     over_mean = {subject: (means[subject], masks[subject]) for subject in subjects}
     over_tsnr = {subject: (tsnrs[subject], masks[subject]) for subject in subjects}
-    draw(out.masks_svg, out.masks_png, plot_masks, over_mean, rois)
-    draw(out.tsnr_svg, out.tsnr_png, plot_tsnr, over_tsnr, rois)
-    draw(out.design_svg, out.design_png, plot_design, designs)
+    draw(out.masks, plot_masks, over_mean, rois)
+    draw(out.tsnr, plot_tsnr, over_tsnr, rois)
+    draw(out.design, plot_design, designs)

@@ -18,4 +18,4 @@ with job_log(snakemake.log[0]):
     write_table(snakemake.output.table, table, snakemake.params.settings, CALIBRATION)
     with atomic_path(snakemake.output.summary) as temporary:
         temporary.write_text(summary(table))
-    draw(snakemake.output.svg, snakemake.output.png, plot_calibration, table)
+    draw([snakemake.output.svg, snakemake.output.png], plot_calibration, table)

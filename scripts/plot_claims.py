@@ -13,5 +13,5 @@ with job_log(snakemake.log[0]):
         read_table(snakemake.input.profiles, PROFILES),
         read_table(snakemake.input.claims, CLAIMS),
     )
-    draw(out.centroids_svg, out.centroids_png, plot_centroids, profiles, models)
-    draw(out.verdicts_svg, out.verdicts_png, plot_verdicts, claims, models)
+    draw(out.centroids, plot_centroids, profiles, models)
+    draw(out.verdicts, plot_verdicts, claims, models)

@@ -16,4 +16,4 @@ with job_log(snakemake.log[0]):
         read_table(snakemake.input.ceilings, CEILINGS),
     )
     models = marked(settings["models"], snakemake.input.get("learning"))
-    draw(out.comparisons_svg, out.comparisons_png, plot_comparisons, *tables, models, settings["confidence"])
+    draw(out.comparisons, plot_comparisons, *tables, models, settings["confidence"])

@@ -10,4 +10,4 @@ with job_log(snakemake.log[0]):
     out = snakemake.output
     models = marked(snakemake.params.settings["models"], snakemake.input.get("learning"))
     table = read_table(snakemake.input.table, ENCODING)
-    draw(out.encoding_svg, out.encoding_png, plot_encoding, table, models)
+    draw(out.encoding, plot_encoding, table, models)

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from cortexrsa.figures.geometry import of_test_stimuli, plot_mds, plot_rdms
 from cortexrsa.figures.style import draw, marked
 from cortexrsa.formats.columns.scores import SCORES
 from cortexrsa.formats.rdms import read_rdms
+from cortexrsa.formats.stimuli import read_stimuli
 from cortexrsa.formats.tables import read_table
 from cortexrsa.jobs import job_log
 
@@ -22,6 +25,8 @@ with job_log(snakemake.log[0]):
     for name, model in models.items():
         if model["seeds"] > 1:
             models[name] = model | {"label": f"{model['label']} (1 of {model['seeds']} seeds)"}
+    images, stimuli = read_stimuli(snakemake.input.images, snakemake.input.stimuli)
+    tested = pd.Index(stimuli["stimulus_id"]).get_indexer(brain.pattern_descriptors["stimulus_id"])
     shown = (brain, networks, scores, models, comparison)
-    draw(out.rdms_svg, out.rdms_png, plot_rdms, *shown)
-    draw(out.mds_svg, out.mds_png, plot_mds, *shown, settings["seed"])
+    draw(out.rdms, plot_rdms, *shown, (images, tested))
+    draw(out.mds, plot_mds, *shown, settings["seed"])

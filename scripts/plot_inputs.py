@@ -8,4 +8,4 @@ from cortexrsa.jobs import job_log
 with job_log(snakemake.log[0]):
     inputs = read_dataset(snakemake.input.inputs)
     out = snakemake.output
-    draw(out.inputs_svg, out.inputs_png, plot_inputs, inputs, snakemake.params.settings)
+    draw(out.inputs, plot_inputs, inputs, snakemake.params.settings)

@@ -19,4 +19,4 @@ with job_log(snakemake.log[0]):
     )
     models = marked(snakemake.params.settings, snakemake.input.learning)
     out, learning = snakemake.output, read_table(snakemake.input.learning, LEARNING)
-    draw(out.learning_svg, out.learning_png, plot_learning, metrics, learning, models)
+    draw(out.learning, plot_learning, metrics, learning, models)

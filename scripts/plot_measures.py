@@ -10,8 +10,8 @@ with job_log(snakemake.log[0]):
     out = snakemake.output
     models = marked(snakemake.params.settings["models"], snakemake.input.get("learning"))
     profiles = read_table(snakemake.input.measures, MEASURES)
-    draw(out.measures_svg, out.measures_png, plot_measure_profiles, profiles, models)
+    draw(out.measures, plot_measure_profiles, profiles, models)
     ranks = read_table(snakemake.input.ranks, MEASURE_RANKS)
-    draw(out.measure_ranks_svg, out.measure_ranks_png, plot_measure_ranks, ranks, models)
+    draw(out.measure_ranks, plot_measure_ranks, ranks, models)
     variance = read_table(snakemake.input.variance, RDM_VARIANCE)
-    draw(out.rdm_variance_svg, out.rdm_variance_png, plot_rdm_variance, variance, models)
+    draw(out.rdm_variance, plot_rdm_variance, variance, models)

@@ -14,4 +14,4 @@ with job_log(snakemake.log[0]):
     write_table(snakemake.output.table, table, snakemake.params.settings, POWER)
     with atomic_path(snakemake.output.summary) as temporary:
         temporary.write_text(as_text(table))
-    draw(snakemake.output.svg, snakemake.output.png, plot_power, table)
+    draw([snakemake.output.svg, snakemake.output.png], plot_power, table)

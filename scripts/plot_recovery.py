@@ -13,4 +13,4 @@ with job_log(snakemake.log[0]):
     results = pd.concat([read_table(path, EXPERIMENTS) for path in snakemake.input.tables], ignore_index=True)
     table = summarise(results)
     write_table(snakemake.output.table, table, snakemake.params.settings, RECOVERY)
-    draw(snakemake.output.svg, snakemake.output.png, plot_recovery, table)
+    draw([snakemake.output.svg, snakemake.output.png], plot_recovery, table)

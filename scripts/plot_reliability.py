@@ -8,4 +8,4 @@ from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     table = read_table(snakemake.input.table, RELIABILITY)
-    draw(snakemake.output.reliability_svg, snakemake.output.reliability_png, plot_reliability, table)
+    draw(snakemake.output.reliability, plot_reliability, table)

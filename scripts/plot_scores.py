@@ -15,7 +15,7 @@ with job_log(snakemake.log[0]):
         read_table(snakemake.input.scores, SCORES),
         read_table(snakemake.input.ceilings, CEILINGS),
     )
-    draw(out.profiles_svg, out.profiles_png, plot_profiles, scores, ceilings, models)
-    draw(out.rois_svg, out.rois_png, plot_rois, scores, ceilings, models)
+    draw(out.profiles, plot_profiles, scores, ceilings, models)
+    draw(out.rois, plot_rois, scores, ceilings, models)
     alpha = round(1 - settings["confidence"], 12)
-    draw(out.heatmap_svg, out.heatmap_png, plot_heatmap, scores, models, alpha)
+    draw(out.heatmap, plot_heatmap, scores, models, alpha)

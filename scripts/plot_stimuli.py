@@ -7,4 +7,4 @@ from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     images, stimuli = read_stimuli(snakemake.input.images, snakemake.input.stimuli)
-    draw(snakemake.output.stimuli_svg, snakemake.output.stimuli_png, plot_stimuli, images, stimuli)
+    draw(snakemake.output.stimuli, plot_stimuli, images, stimuli)

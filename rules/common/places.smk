@@ -4,6 +4,8 @@
 RESULTS = "results/studies/{study}/{dataset}"
 LOGS = "results/logs/studies/{study}/{dataset}"
 BENCHMARKS = "results/benchmarks/studies/{study}/{dataset}"
+# of a figure: for pages, for slides, for papers, and the numbers behind it
+FIGURE_FILES = ("svg", "png", "pdf", "csv")
 
 
 def path_of_brain_rdms(wildcards) -> str:
@@ -327,7 +329,7 @@ def results_of(study: str, dataset: str) -> list[str]:
         tables.append("learning")
     folder = RESULTS.format(study=study, dataset=dataset)
     return [f"{folder}/{table}.csv" for table in tables] + [
-        f"{folder}/figures/{figure}.{suffix}" for figure in figures for suffix in ("svg", "png")
+        f"{folder}/figures/{figure}.{suffix}" for figure in figures for suffix in FIGURE_FILES
     ]
 
 

@@ -1,17 +1,30 @@
-# The report: what stands in it, and when it is written.
+# The report: what stands in it, and when it is written; and what a run says on the terminal.
+
+
+def plan_of_run() -> list[Planned]:
+    """Jobs of this run and those whose results are there, in the order of the rules; a rule's file is its stage."""
+    order = {rule.name: k for k, rule in enumerate(workflow.rules)}
+    jobs = [job for job in workflow.dag.jobs if job.output]
+    return [
+        Planned(
+            Path(str(job.rule.snakefile)).stem, job.rule.name, workflow.dag.needrun(job), seconds_of(job.benchmark)
+        )
+        for job in sorted(jobs, key=lambda job: order[job.rule.name])
+    ]
+
+
+SPEAKER = speak(logger, plan_of_run) if workflow.is_main_process else None
 
 
 def figure(name: str, category: str, content: str) -> dict:
-    """Both files of a figure; the SVG goes into the report with its caption."""
-    return {
-        f"{name}_svg": report(
-            f"{RESULTS}/figures/{name}.svg",
-            caption=f"../resources/captions/{name}.rst",
-            category=category,
-            labels={"study": "{study}", "data set": "{dataset}", "content": content},
-        ),
-        f"{name}_png": f"{RESULTS}/figures/{name}.png",
-    }
+    """Files of a figure by its name, and the numbers behind it; the SVG goes into the report with its caption."""
+    drawing = report(
+        f"{RESULTS}/figures/{name}.svg",
+        caption=f"../resources/captions/{name}.rst",
+        category=category,
+        labels={"study": "{study}", "data set": "{dataset}", "content": content},
+    )
+    return {name: [drawing, *(f"{RESULTS}/figures/{name}.{suffix}" for suffix in FIGURE_FILES[1:])]}
 
 
 def record_studies() -> None:
@@ -47,5 +60,5 @@ def tell_power() -> None:
 
 def repeat_errors() -> None:
     """Print the lines of error of the jobs that failed once more, below all that Snakemake still says."""
-    lines = errors_in("results/logs", STARTED)
+    lines = errors_in("results/logs", STARTED) + (SPEAKER.speechless() if SPEAKER else [])
     atexit.register(print, *lines[:20], sep="\n", file=sys.stderr)

@@ -30,6 +30,7 @@ from cortexrsa.jobs import errors_in
 from cortexrsa.parsed_before import remember_parsed
 from cortexrsa.seeds import card_of, holder_of_weights, networks_of
 from cortexrsa.storage import atomic_path
+from cortexrsa.terminal import Planned, seconds_of, speak
 
 
 def parsed(value):

@@ -133,7 +133,7 @@ def write_archive(path: Path, root: Path, files: list[Path], name: str) -> None:
 
 
 def _record_of_figure(path: Path) -> dict:
-    """What `figures.style.save` wrote as its description; nothing where there is none."""
+    """What `figures.style.draw` wrote as its description; nothing where there is none."""
     if path.suffix == ".png":
         from PIL import Image
 
@@ -156,7 +156,9 @@ def _record_of(path: Path) -> dict | None:
     beside = path.with_name(path.name + ".json")
     if beside.is_file():
         return json.loads(beside.read_text())
-    return _record_of_figure(path) if path.parent.name == "figures" else None
+    # a drawing says it for its PDF and the numbers behind it
+    drawn = path.parent.name == "figures" and path.suffix in (".svg", ".png")
+    return _record_of_figure(path) if drawn else None
 
 
 def _records(folder: Path) -> Iterator[tuple[Path, dict]]:

@@ -62,6 +62,12 @@ def _one_line(error: BaseException) -> tuple[str, int]:
     return (text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"), 1
 
 
+def last_line(log: str | Path) -> str:
+    """The last line of a job's log; nothing of a log that is not there."""
+    path = Path(log)
+    return path.read_text(errors="replace").rstrip().rpartition("\n")[2] if path.is_file() else ""
+
+
 def errors_in(folder: str | Path, since: float) -> list[str]:
     """The lines of error of the jobs that failed, oldest first.
 
@@ -73,7 +79,7 @@ def errors_in(folder: str | Path, since: float) -> list[str]:
     times = {path: path.stat().st_mtime for path in Path(folder).rglob("*.log")}
     found = []
     for path in sorted((path for path in times if times[path] >= since), key=lambda path: times[path]):
-        last = path.read_text(errors="replace").rstrip().rpartition("\n")[2]
+        last = last_line(path)
         found += [last] if last.startswith(ERROR) else []
     return list(dict.fromkeys(found))
 

@@ -100,7 +100,7 @@ def draws_what_cannot_be_saved():
 def test_no_figure_stops_a_study(plot, fault, tmp_path, capsys):
     svg, png, log = tmp_path / "masks.svg", tmp_path / "masks.png", tmp_path / "plot.log"
     with job_log(log):
-        style.draw(str(svg), str(png), plot)
+        style.draw([str(svg), str(png), str(tmp_path / "masks.csv")], plot)
     told = f"The figure masks could not be drawn. {fault}"
     (warning,) = warnings_in(log)
     assert warning.startswith(told)
@@ -123,12 +123,15 @@ def test_every_script_of_figures_draws_so(script):
 
 def test_a_figure_is_the_same_byte_for_byte(tmp_path):
     design = {"01": pd.DataFrame({"time": [0.0, 2.0], "event_00000": [0.0, 1.0]})}
-    paths = [[tmp_path / f"{name}.{kind}" for kind in ("svg", "png")] for name in "ab"]
-    for svg, png in paths:
-        style.draw(str(svg), str(png), plot_design, design)
+    paths = [[tmp_path / f"{name}.{kind}" for kind in ("svg", "png", "pdf", "csv")] for name in "ab"]
+    for files in paths:
+        style.draw(files, plot_design, design)
     for first, second in zip(*paths, strict=True):
         assert first.read_bytes() == second.read_bytes()
     assert not plt.get_fignums()
+    assert paths[0][2].read_bytes().startswith(b"%PDF")
+    shown = pd.read_csv(paths[0][3])
+    pd.testing.assert_frame_equal(shown, design["01"].assign(subject=1), check_dtype=False)
 
 
 def test_planes_are_those_of_the_world_not_of_the_array():

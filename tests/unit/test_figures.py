@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,16 @@ from cortexrsa.figures.comparisons import letters, plot_comparisons
 from cortexrsa.figures.geometry import plot_mds, plot_rdms
 from cortexrsa.figures.quality import plot_reliability, plot_stimuli
 from cortexrsa.figures.scores import plot_heatmap, plot_profiles, plot_rois
+from cortexrsa.figures.style import (
+    COLUMN,
+    FAMILY_STYLES,
+    MOST,
+    PALETTE,
+    label_ends,
+    model_styles,
+    models_to_draw,
+    over_seeds,
+)
 from cortexrsa.formats.rdms import RDMs
 from support import ceiling
 
@@ -137,15 +148,18 @@ def test_text_is_whole_and_apart(name, models):
         for (one, box), (other, box2) in itertools.combinations(shown.items(), 2)
         if box.overlaps(box2)
     ]
-    size = figure.get_size_inches()
+    size, smallest = figure.get_size_inches(), min(text.get_fontsize() for text in shown)
     plt.close(figure)
+    # what journals ask for at the width of a column
+    assert smallest * COLUMN / size[0] >= 5
+    assert len(figure.shown)
     if name == "mds":
         touching = []  # where a ROI lies is what the figure shows
     if models is MANY and name not in ("reliability", "comparisons"):
         assert (
             figure.get_suptitle()
-            == f"20 of {len(MANY) - (name in SEVERAL_LAYERS)} networks: baselines, and "
-            + ("those with the highest scores")
+            == f"20 of {len(MANY) - (name in SEVERAL_LAYERS)} networks: baselines, then the highest scores "
+            "of trained ones"
         )
     assert max(size) < 60
     assert (outside, touching) == ([], [])
@@ -215,8 +229,89 @@ def test_stimuli_of_a_category_stand_in_its_row():
     assert [row[0].texts[0].get_text() for row in rows] == ["cat\n(15)", "dog\n(15)", "few\n(4)"]
     for k, row in enumerate(rows):
         shown = [axes.images[0].get_array()[0, 0, 0] for axes in row[1:] if axes.images]
-        assert len(shown) == min(10, [15, 15, 4][k])
+        assert len(shown) == min(6, [15, 15, 4][k])
         assert (stimuli["category"].to_numpy()[shown] == ["cat", "dog", "few"][k]).all()
     # without categories: the test stimuli
     plain = plot_stimuli(images, stimuli.assign(category=""))
-    assert len(plain.axes) == 48
+    assert len(plain.axes) == 40
+
+
+# ---- who is drawn, and how they are told apart -------------------------------------------------------------
+
+
+def named(**families) -> dict:
+    return {
+        f"{family}{k}": {"label": f"{family} {k}", "family": family.replace("_", "-")}
+        for family, count in families.items()
+        for k in range(count)
+    }
+
+
+def test_untrained_networks_never_push_trained_ones_off_the_page():
+    models = named(untrained=12, task_optimised=18, baseline=2)
+    scores = pd.Series({name: 0.9 if name.startswith("untrained") else 0.1 for name in models})
+    drawn = models_to_draw(models, scores)
+    assert len(drawn) == MOST
+    assert not [name for name in drawn if name.startswith("untrained")]
+    # where there is room: no more of them than of trained ones, or three
+    few = named(untrained=12, task_optimised=1)
+    assert sum(name.startswith("untrained") for name in models_to_draw(few, scores.reindex(few))) == 3
+    alone = named(untrained=12)
+    assert set(models_to_draw(alone, scores.reindex(alone))) == set(alone)
+
+
+def test_seeds_of_a_network_are_one_line_with_their_range():
+    rows = [("net", seed, value) for seed, value in enumerate((0.1, 0.2, 0.6), start=1)]
+    table = pd.DataFrame(rows, columns=["model", "seed", "score"]).assign(roi="V1", layer="a", p_fwe=0.01)
+    table = table.assign(ci_low=table["score"] - 0.05, ci_high=table["score"] + 0.05)
+    (row,) = over_seeds(table).to_dict("records")
+    assert (row["score"], row["ci_low"], row["ci_high"]) == pytest.approx((0.3, 0.1, 0.6))
+
+
+def seen_with_deuteranopia(colours) -> np.ndarray:
+    """CIE L*a*b* of colours as people without M cones see them (Machado et al. 2009, severity 1)."""
+    linear = np.array([matplotlib.colors.to_rgb(colour) for colour in colours])
+    linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
+    without = [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ]
+    linear = np.clip(linear @ np.array(without).T, 0, 1)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    xyz = linear @ np.array(to_xyz).T / [0.9505, 1, 1.089]
+    root = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.stack(
+        [116 * root[:, 1] - 16, *(500 * np.diff(root[:, 1::-1]).T), *(200 * -np.diff(root[:, 1:]).T)], 1
+    )
+
+
+def told_apart(styles: list[dict]) -> float:
+    """Smallest distance (delta E) of two styles with one marker, without M cones."""
+    seen = seen_with_deuteranopia([style["color"] for style in styles])
+    pairs = itertools.combinations(range(len(styles)), 2)
+    return min(
+        (np.linalg.norm(seen[i] - seen[j]) for i, j in pairs if styles[i]["marker"] == styles[j]["marker"]),
+        default=np.inf,
+    )
+
+
+def test_colours_and_markers_are_told_apart_without_m_cones():
+    # a bar of 10, five times what is just noticed side by side
+    assert told_apart([{"color": colour, "marker": "o"} for colour in PALETTE[:5]]) > 10
+    assert told_apart(list(FAMILY_STYLES.values())) > 10
+    assert told_apart(list(model_styles(named(task_optimised=MOST)).values())) > 10
+    # the measure sees what it should: red and green of one brightness are alike
+    assert told_apart([{"color": colour, "marker": "o"} for colour in ("#b05c3b", "#767a3a")]) < 10
+
+
+def test_names_beside_lines_keep_apart_and_inside():
+    figure, axes = plt.subplots(figsize=(3, 2))
+    axes.set_ylim(0, 1)
+    label_ends(axes, [(0.5, "a", "k"), (0.5, "b", "k"), (0.98, "c", "k"), (0.99, "d", "k")], 1.5)
+    heights = [text.xy[1] for text in axes.texts]
+    assert [text.get_text() for text in axes.texts] == ["a", "b", "c", "d"]
+    assert np.diff(heights).min() > 0.05
+    assert min(heights) >= 0
+    assert max(heights) <= 1 + 1e-9
+    plt.close(figure)

@@ -179,7 +179,7 @@ def test_a_drawing_in_a_page_keeps_its_references(tmp_path):
         axes.plot([0, 1], marker="o")
         return shown
 
-    draw(tmp_path / "tsnr.svg", tmp_path / "tsnr.png", plot)
+    draw([tmp_path / "tsnr.svg", tmp_path / "tsnr.png"], plot)
     made = figure(tmp_path / "tsnr.svg", ROOT)
     identifiers = re.findall(r'\bid="([^"]+)"', made.drawing)
     assert 0 < len(identifiers) == len(set(identifiers))

@@ -16,28 +16,29 @@ import numpy as np
 from cortexrsa.formats.rdms import read_rdms
 from support import TINY, at, edit, made, pending, place, refused, snakemake
 
+FILES = ("svg", "png", "pdf", "csv")
 FIGURES = {
     f"tiny/figures/{name}.{suffix}"
     for name in ("profiles", "rois", "heatmap", "rdms", "mds", "centroids", "verdicts", "comparisons")
-    for suffix in ("svg", "png")
+    for suffix in FILES
 }
 COMPARISONS = {"tiny/comparisons.csv", "tiny/ranks.csv"}
 # the maps are a result of the job that draws them
 ENCODING_FIGURES = {"tiny/encoding_maps"} | {
-    f"tiny/figures/{name}.{suffix}" for name in ("encoding", "encoding_maps") for suffix in ("svg", "png")
+    f"tiny/figures/{name}.{suffix}" for name in ("encoding", "encoding_maps") for suffix in FILES
 }
 MEASURE_FIGURES = {
     f"tiny/figures/{name}.{suffix}"
     for name in ("measures", "measure_ranks", "rdm_variance")
-    for suffix in ("svg", "png")
+    for suffix in FILES
 }
 MEASURES = {"tiny/measures.csv", "tiny/measure_ranks.csv", "tiny/rdm_variance.csv"} | MEASURE_FIGURES
 AGGREGATES = {"tiny/scores.csv", "tiny/claims.csv", "tiny/profiles.csv", "tiny/encoding.csv"}
 AGGREGATES |= COMPARISONS | FIGURES | ENCODING_FIGURES | MEASURES
-STIMULI = {f"tiny/figures/stimuli.{suffix}" for suffix in ("svg", "png")}
-INPUTS = {"tiny/inputs.nc", "tiny/figures/inputs.svg", "tiny/figures/inputs.png"}
-LEARNING = {"tiny/learning.csv"} | {f"tiny/figures/learning.{suffix}" for suffix in ("svg", "png")}
-RECOVERY = {"tiny/beta_recovery.csv", "tiny/figures/beta_recovery.svg", "tiny/figures/beta_recovery.png"}
+STIMULI = {f"tiny/figures/stimuli.{suffix}" for suffix in FILES}
+INPUTS = {"tiny/inputs.nc"} | {f"tiny/figures/inputs.{suffix}" for suffix in FILES}
+LEARNING = {"tiny/learning.csv"} | {f"tiny/figures/learning.{suffix}" for suffix in FILES}
+RECOVERY = {"tiny/beta_recovery.csv"} | {f"tiny/figures/beta_recovery.{suffix}" for suffix in FILES}
 
 
 def rerunning(project: Path) -> set[str]:
@@ -183,7 +184,7 @@ def test_an_edit_in_the_gram_matrix_reruns_what_imports_it(rerun):
 
 def test_an_edit_in_a_figure_module_redraws_its_figures(rerun):
     edit(rerun / "scripts/cortexrsa/figures/quality.py", '"reliability of the mean"', '"reliability"')
-    reliability = {f"tiny/figures/reliability.{suffix}" for suffix in ("svg", "png")}
+    reliability = {f"tiny/figures/reliability.{suffix}" for suffix in FILES}
     redrawn = LEARNING - {"tiny/learning.csv"} | STIMULI | INPUTS - {"tiny/inputs.nc"}
     assert rerunning(rerun) == redrawn | reliability
 
@@ -192,13 +193,13 @@ def test_an_edit_in_the_inference_settings(rerun):
     edit(rerun / "tiny.yaml", "ceiling_splits: 4", "ceiling_splits: 5")
     affected = {"tiny/ceilings.csv", "tiny/claims.csv", "tiny/profiles.csv", "tiny/reliability.csv"}
     affected |= {figure for figure in FIGURES if not re.search("rdms|mds", figure)}
-    affected |= {f"tiny/figures/reliability.{suffix}" for suffix in ("svg", "png")}
+    affected |= {f"tiny/figures/reliability.{suffix}" for suffix in FILES}
     assert rerunning(rerun) == affected | COMPARISONS | RECOVERY
 
 
 def test_the_rule_of_a_comparison_makes_nothing_but_comparisons(rerun):
     edit(rerun / "scripts/cortexrsa/inference/contrasts.py", "LEAST_DOF = 20", "LEAST_DOF = 21")
-    redrawn = {f"tiny/figures/comparisons.{suffix}" for suffix in ("svg", "png")}
+    redrawn = {f"tiny/figures/comparisons.{suffix}" for suffix in FILES}
     assert rerunning(rerun) == COMPARISONS | redrawn
 
 

@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.lines import Line2D
 from nilearn import plotting
 
-from cortexrsa.figures.style import PALETTE, WIDTH, histogram, ordered_rois, roi_colours
+from cortexrsa.figures.style import PALETTE, WIDTH, behind, histogram, ordered_rois, roi_colours
 
 MOST_SUBJECTS = 4  # in the figures of volumes: the first of them
 MARGIN = 0.02
@@ -54,7 +54,7 @@ def plot_masks(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois
     """
     subjects = list(volumes)[:MOST_SUBJECTS]
     colours = roi_colours(ordered_rois(rois))
-    figure, places = subject_rows(subjects, 2.5, 0.4)
+    figure, places = subject_rows(subjects, 1.6, 0.35)
     for subject, (bottom, height) in zip(subjects, places, strict=True):
         mean, masks = volumes[subject]
         inside = np.argwhere(masks.get_fdata().any(axis=-1))
@@ -76,8 +76,19 @@ def plot_masks(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois
             mask = nib.Nifti1Image(masks.get_fdata()[..., index], masks.affine)
             display.add_contours(mask, levels=[0.5], colors=[colours[roi]], linewidths=1.2)
     handles = [Line2D([], [], color=colours[roi], label=roi) for roi in ordered_rois(rois)]
-    figure.legend(handles=handles, loc="lower center", ncols=min(len(rois), 8), frameon=False)
-    return figure
+    figure.legend(handles=handles, loc="lower center", ncols=min(len(rois), 6), frameon=False)
+    return behind(figure, _voxels_of({subject: volumes[subject] for subject in subjects}, rois))
+
+
+def _voxels_of(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois: list[str]) -> pd.DataFrame:
+    """Voxels of each subject and ROI, and the median of the image over them."""
+    rows = []
+    for subject, (image, masks) in volumes.items():
+        values, inside = image.get_fdata(), masks.get_fdata() > 0
+        for index, roi in enumerate(rois):
+            own = values[inside[..., index]]
+            rows.append([subject, roi, len(own), np.median(own) if len(own) else np.nan])
+    return pd.DataFrame(rows, columns=["subject", "roi", "voxels", "median"])
 
 
 def plot_tsnr(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois: list[str]) -> plt.Figure:
@@ -89,7 +100,7 @@ def plot_tsnr(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois:
     rois : labels, in the order of the masks
     """
     subjects = list(volumes)[:MOST_SUBJECTS]
-    figure, places = subject_rows(subjects, 2.5, 0.1)
+    figure, places = subject_rows(subjects, 3.0, 0.1)
     colours = roi_colours(ordered_rois(rois))
     for subject, (bottom, height) in zip(subjects, places, strict=True):
         tsnr, masks = volumes[subject]
@@ -108,10 +119,10 @@ def plot_tsnr(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois:
             annotate=False,
             draw_cross=False,
             figure=figure,
-            axes=(MARGIN, bottom, 0.6, height),
+            axes=(MARGIN, bottom + 0.5 * height, 1 - 2 * MARGIN, 0.5 * height),
         )
         display.annotate(size=7)
-        axes = figure.add_axes((0.75, bottom + 0.4 * height, 0.23, 0.58 * height))
+        axes = figure.add_axes((0.12, bottom + 0.16 * height, 0.4, 0.32 * height))
         edges = np.linspace(0, _upper(values[inside.any(axis=-1)], 100) * 1.02, 31)
         for index, roi in enumerate(rois):
             own = values[inside[..., index]]
@@ -119,8 +130,8 @@ def plot_tsnr(volumes: dict[str, tuple[nib.Nifti1Image, nib.Nifti1Image]], rois:
             histogram(axes, own, edges, colours[roi], label)
             axes.axvline(np.median(own), color=colours[roi], ls="--", lw=1)
         axes.set(xlabel="tSNR", ylabel="voxels")
-        axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.45, -0.3))
-    return figure
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return behind(figure, _voxels_of({subject: volumes[subject] for subject in subjects}, rois))
 
 
 def _upper(values: np.ndarray, percentile: float = 99) -> float:
@@ -136,8 +147,12 @@ def plot_design(designs: dict[str, pd.DataFrame]) -> plt.Figure:
     designs : {subject: columns time (seconds) and regressors; see `glm.run_betas`}
     """
     subjects = list(designs)[:MOST_SUBJECTS]
-    figure, grid = plt.subplots(1, len(subjects), figsize=(WIDTH, 4.2), squeeze=False)
-    for axes, subject in zip(grid[0], subjects, strict=True):
+    columns = min(len(subjects), 2)
+    rows = -(-len(subjects) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(WIDTH, 3.4 * rows), squeeze=False)
+    for axes in grid.flat[len(subjects) :]:
+        axes.set_axis_off()
+    for axes, subject in zip(grid.flat, subjects, strict=False):
         design = designs[subject].set_index("time")
         values = design.to_numpy() / np.maximum(np.abs(design.to_numpy()).max(axis=0), 1e-12)
         events = sum(name.startswith("event_") for name in design)
@@ -152,11 +167,12 @@ def plot_design(designs: dict[str, pd.DataFrame]) -> plt.Figure:
         )
         axes.axvline(events, color="tab:red", lw=1)
         axes.set(
-            xlabel=f"{events} regressors of presentations | {len(design.columns) - events} others",
+            xlabel=f"{events} regressors of presentations\n| {len(design.columns) - events} others",
             ylabel="time (s)",
             title=f"sub-{subject}, first run",
         )
-    return figure
+    shown = [designs[subject].assign(subject=subject) for subject in subjects]
+    return behind(figure, pd.concat(shown, ignore_index=True))
 
 
 def plot_beta_recovery(table: pd.DataFrame) -> plt.Figure:
@@ -176,7 +192,7 @@ def plot_beta_recovery(table: pd.DataFrame) -> plt.Figure:
     order = table.groupby(["roi", "split"]).cumcount().to_numpy()
     most = order.max() + 1
     x += (order - (most - 1) / 2) * 0.5 / most
-    figure, panels = plt.subplots(1, 3, figsize=(WIDTH, 2.8), sharex=True)
+    figure, panels = plt.subplots(3, 1, figsize=(WIDTH, 4.6), sharex=True)
     colours = PALETTE
     for axes, title, known, found in (
         (
@@ -202,10 +218,10 @@ def plot_beta_recovery(table: pd.DataFrame) -> plt.Figure:
         axes.plot(x + 0.08, table[found[0]], "s", color=colours[1], ms=5, label=found[1])
         axes.set(title=title, ylim=(min(0, axes.get_ylim()[0]), 1))
         axes.set_xticks(range(len(labels)), labels, fontsize=7)
-        axes.legend(frameon=False, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.22))
     panels[2].plot(
         x + 0.08, table["ceiling_reliability"], "_", color=colours[2], ms=8, mew=2, label="reliability"
     )
-    panels[2].legend(frameon=False, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.22))
-    panels[0].set_ylabel("median over voxels")
-    return figure
+    for axes in panels:
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    figure.supylabel("median over voxels", fontsize=7)
+    return behind(figure, table)

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from cortexrsa.figures.style import MARKERS, PALETTE, WIDTH
+from cortexrsa.figures.style import MARKERS, PALETTE, WIDE
 
 ERRORS = {"one-pass": "one pass", "resampled": "resampled", "bootstrap": "plain bootstrap"}
 
@@ -30,7 +30,7 @@ def plot_calibration(table: pd.DataFrame):
     names = list(dict.fromkeys(tests["statistic"]))
     columns = max(len(signals), len(names))
     rows = len(statistics) + 1
-    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.25 * rows + 0.6), sharex=True, squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDE, 1.25 * rows + 0.6), sharex=True, squeeze=False)
     colours = PALETTE
     methods = {errors: label for errors, label in ERRORS.items() if (intervals["errors"] == errors).any()}
     for panel in axes.flat:

@@ -11,13 +11,16 @@ from matplotlib import pyplot as plt
 from cortexrsa.figures.style import (
     MARKERS,
     PALETTE,
+    SMALL,
     WIDTH,
+    behind,
     models_to_draw,
     ordered,
     ordered_rois,
     placeholder,
     roi_colours,
     say_how_many,
+    wrapped,
 )
 from cortexrsa.formats.columns.claims import OTHER_MEASURES
 from cortexrsa.inference.claims.words import MEASURES, evidence, place
@@ -30,6 +33,9 @@ VERDICTS = {
     "untestable": PALETTE[7],
 }
 
+# of the table: where its text begins, and letters of a line
+EDGE, LETTERS = 0.1, 78
+
 
 def plot_centroids(profiles: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     """Depth centroid of every network in every ROI, with its interval."""
@@ -41,20 +47,20 @@ def plot_centroids(profiles: pd.DataFrame, models: dict[str, dict]) -> plt.Figur
     best = profiles[profiles["statistic"] == "held-out best layer"].set_index("model")["estimate"]
     drawn = models_to_draw(known, best)
     names = ordered(drawn)
-    figure, axes = plt.subplots(figsize=(WIDTH * 0.75, 0.42 * len(names) + 1.2))
-    offsets = np.linspace(-0.14, 0.14, len(rois)) if len(rois) > 1 else [0]
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.3 * len(names) + 1.2))
+    offsets = np.linspace(-0.2, 0.2, len(rois)) if len(rois) > 1 else [0]
     for k, (roi, colour) in enumerate(roi_colours(rois).items()):
         part = centroids[centroids["roi"] == roi].set_index("model").loc[names]
         y = np.arange(len(names)) + offsets[k]
         axes.hlines(y, part["ci_low"], part["ci_high"], color=colour)
         axes.plot(part["estimate"], y, MARKERS[k % len(MARKERS)], color=colour, ms=5, label=roi)
-    axes.set_yticks(range(len(names)), [models[name]["label"] for name in names])
+    axes.set_yticks(range(len(names)), [wrapped(models[name]["label"], 26) for name in names], fontsize=SMALL)
     axes.invert_yaxis()
-    axes.set(xlabel="depth centroid of the profile (input 0, output 1)")
+    axes.set(xlabel="depth centroid (input 0, output 1)")
     axes.xaxis.grid(True, color="0.9")
-    axes.legend(title="ROI", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.legend(loc="outside lower center", ncols=min(len(rois), 4), frameon=False)
     say_how_many(figure, drawn, known)
-    return figure
+    return behind(figure, centroids[centroids["model"].isin(names)])
 
 
 def _verdict_columns(claims: pd.DataFrame) -> dict[str, str]:
@@ -71,51 +77,52 @@ def plot_verdicts(claims: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
     has one.
     """
     columns = _verdict_columns(claims)
-    left = 0.315
-    # of each column of verdicts
-    places = dict(zip(columns, left + 0.14 * np.arange(len(columns)), strict=True))
-    evidence_at = left + 0.14 * len(columns)
-    wrapped = int(66 if len(columns) == 1 else 130 * (1 - evidence_at))
-    rows = []
+    places = dict(zip(columns, EDGE + (1 - EDGE) / 3 * np.arange(len(columns)), strict=True))
     several = claims["file"].nunique() > 1
+    rows = []
     for (file, claim), parts in claims.groupby(["file", "claim"], sort=False):
         overall = parts[parts["statistic"] == "overall"].iloc[0]
-        details = parts[parts["statistic"] != "overall"]
-        named = details["measure"].nunique() > 1
-        lines = []
-        for statistic, members in details.groupby("statistic", sort=False):
-            lines += textwrap.wrap(f"{statistic}:", wrapped)
-            for _, part in members.iterrows():
-                said = ": ".join(filter(None, (place(part, models, named), evidence(part))))
-                lines += textwrap.wrap(said, wrapped, initial_indent="  ", subsequent_indent="    ")
-        statement = textwrap.wrap(overall["statement"], 27) + [f"({file})"] * several
-        rows.append((claim, statement, overall, lines))
-    heights = [max(len(statement), len(lines)) + 0.9 for _, statement, _, lines in rows]
-    total = sum(heights) + 1.6
+        statement = textwrap.wrap(overall["statement"] + f" ({file})" * several, LETTERS)
+        rows.append((claim, statement, overall, _evidence(parts, models)))
+    heights = [len(statement) + len(lines) + 2.4 for _, statement, _, lines in rows]
+    total = sum(heights) + 0.4
     figure = plt.figure(figsize=(WIDTH, 0.135 * total), layout="none")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, 1), ylim=(total, 0))
     axes.set_axis_off()
-    headings = {0.055: "claim"} | {places[column]: name for column, name in columns.items()}
-    for x, heading in (headings | {evidence_at: "estimate [interval]"}).items():
-        axes.text(x, 0.9, heading, weight="bold", va="center", fontsize=7.5)
-    y = 1.6
+    y = 0.2
     for (claim, statement, overall, lines), height in zip(rows, heights, strict=True):
         axes.axhline(y, color="0.8", lw=0.6)
-        axes.text(0.01, y + 0.9, claim, va="center", weight="bold", fontsize=7.5)
+        axes.text(0.01, y + 0.9, claim, va="center", weight="bold", fontsize=7)
+        for k, line in enumerate(statement):
+            axes.text(EDGE, y + 0.9 + k, line, va="center", fontsize=7)
+        below = y + 0.4 + len(statement)
         for column, x in places.items():
             if overall[column]:
-                _draw_verdict(axes, x, y, overall[column])
-        if overall["measure"] != "rsa":
-            axes.text(places["verdict"], y + 2, overall["measure"], va="center", fontsize=6.5)
-        for x, text in ((0.055, statement), (evidence_at, lines)):
-            for k, line in enumerate(text):
-                axes.text(x, y + 0.9 + k, line, va="center", fontsize=6.5)
+                named = "" if len(columns) == 1 else f"{columns[column]}: "
+                if column == "verdict" and overall["measure"] != "rsa":
+                    named = ", ".join(MEASURES[each] for each in overall["measure"].split(", ")) + ": "
+                _draw_verdict(axes, x, below, overall[column], named)
+        for k, line in enumerate(lines):
+            axes.text(EDGE, below + 2 + k, line, va="center", fontsize=SMALL)
         y += height
-    return figure
+    return behind(figure, claims)
 
 
-def _draw_verdict(axes: plt.Axes, x: float, y: float, verdict: str) -> None:
-    box = (x - 0.006, y + 0.25), 0.125, 1.25
+def _evidence(parts: pd.DataFrame, models: dict[str, dict]) -> list[str]:
+    """Lines of the estimates behind a claim, by statistic."""
+    details = parts[parts["statistic"] != "overall"]
+    named, lines = details["measure"].nunique() > 1, []
+    for statistic, members in details.groupby("statistic", sort=False):
+        lines += textwrap.wrap(f"{statistic}:", LETTERS)
+        for _, part in members.iterrows():
+            said = ": ".join(filter(None, (place(part, models, named), evidence(part))))
+            lines += textwrap.wrap(said, LETTERS, initial_indent="  ", subsequent_indent="    ")
+    return lines
+
+
+def _draw_verdict(axes: plt.Axes, x: float, y: float, verdict: str, before: str) -> None:
+    """A verdict in its colour, with the measure that it is about before it."""
+    box = (x - 0.006, y - 0.1), (1 - EDGE) / 3 - 0.015, 1.25
     axes.add_patch(plt.Rectangle(*box, color=VERDICTS[verdict], alpha=0.45, lw=0))
-    axes.text(x, y + 0.9, verdict, va="center", fontsize=7)
+    axes.text(x, y + 0.55, f"{before}{verdict}", va="center", fontsize=SMALL)

@@ -10,7 +10,15 @@ from matplotlib import pyplot as plt
 from matplotlib.patches import Arc
 
 from cortexrsa.figures.ceilings import draw_ceiling, handle_of, label_of
-from cortexrsa.figures.style import FAMILIES, FAMILY_STYLES, WIDTH, ordered_rois, placeholder
+from cortexrsa.figures.style import (
+    FAMILIES,
+    FAMILY_STYLES,
+    SMALL,
+    WIDTH,
+    behind,
+    ordered_rois,
+    placeholder,
+)
 from cortexrsa.formats.columns.comparisons import CEILING, PAIR
 from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference.ceilings.primary import primary_ceilings
@@ -63,7 +71,7 @@ def plot_comparisons(
             _matrix(beside, differ)
         axes.set_title(roi, fontsize=9, loc="left", weight="bold")
     _legend(figure, models, list(dict.fromkeys(filter(None, map(label_of, bounds.values())))))
-    return figure
+    return behind(figure, ranks)
 
 
 def _kind(largest: int, differ: dict[str, np.ndarray]) -> tuple[str, dict[str, list[frozenset]]]:
@@ -132,20 +140,11 @@ def letters(differ: np.ndarray) -> list[frozenset]:
 
 def _grid(kind: str, sizes: list[int]):
     """The figure, and for each ROI its axes and those beside it."""
-    columns = 2 if kind in ("arcs", "letters") and len(sizes) > 1 else 1
-    rows = -(-len(sizes) // columns)
-    height = 2.9 if kind == "curve" else LINE * max(sizes) + 0.75
-    ratios = {"arcs": (4, 1), "letters": (3, 2), "matrix": (1, 1.6), "curve": (1.5, 1)}[kind]
-    figure, grid = plt.subplots(
-        rows,
-        2 * columns,
-        figsize=(WIDTH, height * rows + 0.45),
-        squeeze=False,
-        width_ratios=ratios * columns,
-    )
-    for axes in grid.flat[2 * len(sizes) :]:
-        axes.set_axis_off()
-    return figure, list(grid.reshape(-1, 2)[: len(sizes)])
+    height = 2.4 if kind == "curve" else LINE * max(sizes) + 0.75
+    ratios = {"arcs": (4, 1), "letters": (3, 2), "matrix": (1, 1.2), "curve": (1.5, 1)}[kind]
+    size = (WIDTH, height * len(sizes) + 0.7)
+    figure, grid = plt.subplots(len(sizes), 2, figsize=size, squeeze=False, width_ratios=ratios)
+    return figure, list(grid)
 
 
 def _ceiling(axes, ceiling: dict, along: str) -> None:
@@ -166,7 +165,7 @@ def _lines(axes, rows, models, below, ceiling, label) -> None:
         axes.plot([row["ci_low"], row["ci_high"]], [k, k], color=style["color"], lw=1.3, zorder=1)
         axes.plot(row["score"], k, color=style["color"], ms=4.5, ls="", **_marker(style, below[k]))
     names = [models[name]["label"] for name in rows["model"]]
-    axes.set_yticks(range(len(rows)), names, fontsize=6.5, parse_math=False)
+    axes.set_yticks(range(len(rows)), names, fontsize=SMALL, parse_math=False)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=7)
@@ -191,7 +190,7 @@ def _arcs(axes, differ) -> None:
 
 def _letters(axes, groups, rows) -> None:
     """A column for each group of networks of which no two differ, and the ranks that a network may have."""
-    text = {"fontsize": 6.5, "va": "center", "ha": "center"}
+    text = {"fontsize": SMALL, "va": "center", "ha": "center"}
     for column, group in enumerate(groups):
         for member in group:
             axes.text(column, member, string.ascii_lowercase[column], **text)
@@ -225,7 +224,7 @@ def _curve(axes, rows, models, below, ceiling, label) -> None:
             text,
             transform=axes.transAxes,
             va="top",
-            fontsize=5.5,
+            fontsize=SMALL,
             parse_math=False,
         )
     axes.set_xlim(0, len(rows) + 1)
@@ -275,4 +274,4 @@ def _legend(figure, models, ceilings: bool) -> None:
             )
         )
         handles += map(handle_of, ceilings)
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=6.5, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)

@@ -6,9 +6,14 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from cortexrsa.figures.style import (
+    FEW,
+    LEGEND_COLUMNS,
     WIDTH,
+    behind,
+    legend_height,
     model_styles,
     models_to_draw,
+    name_lines,
     ordered_rois,
     over_seeds,
     say_how_many,
@@ -39,10 +44,12 @@ def plot_encoding(encoding: pd.DataFrame, models: dict[str, dict]) -> plt.Figure
     drawn = models_to_draw(models, encoding.set_index("model")[value])
     styles = model_styles(drawn)
     panels = [(method, roi) for method in methods for roi in rois]
-    columns = min(len(rois), 3)
+    columns = min(len(rois), 2)
     rows = -(-len(panels) // columns)
+    direct = len(drawn) <= FEW
+    height = 2.2 * rows + 0.3 + (0 if direct else legend_height(drawn))
     figure, grid = plt.subplots(
-        rows, columns, figsize=(WIDTH, 2.7 * rows + 1.0), sharex=True, sharey=True, squeeze=False
+        rows, columns, figsize=(WIDTH, height), sharex=True, sharey=True, squeeze=False
     )
     for axes, (method, roi) in zip(grid.flat, panels, strict=False):
         own = encoding[(encoding["roi"] == roi) & (encoding["method"] == method)]
@@ -63,7 +70,12 @@ def plot_encoding(encoding: pd.DataFrame, models: dict[str, dict]) -> plt.Figure
         axes.set_xlabel("relative depth (input 0, output 1)", fontsize=7)
     for axes in grid[:, 0]:
         axes.set_ylabel("noise-corrected r" if corrected else "r (not corrected for noise)", fontsize=8)
-    handles, labels = grid.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=6.5, frameon=False)
+    if direct:
+        for k, method in enumerate(methods):
+            own = encoding[encoding["method"] == method]
+            name_lines(grid.flat[k * len(rois) : (k + 1) * len(rois)], rois, own, styles, 1.6, value)
+    else:
+        handles, labels = grid.flat[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False)
     say_how_many(figure, drawn, models)
-    return figure
+    return behind(figure, encoding[encoding["model"].isin(drawn)])

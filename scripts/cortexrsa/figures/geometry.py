@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from PIL import Image
 from scipy.cluster import hierarchy
 from scipy.stats import rankdata
 from sklearn.manifold import MDS
 
 from cortexrsa.figures.style import (
+    FEW,
+    LEGEND_COLUMNS,
+    SMALL,
     WIDTH,
+    behind,
+    legend_height,
     model_styles,
     models_to_draw,
     ordered,
     ordered_rois,
     roi_colours,
     say_how_many,
+    wrapped,
 )
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.compare import compare
@@ -28,6 +33,9 @@ from cortexrsa.inference.names import of_the_group
 
 # of an RDM in a figure, in rows and in columns, and of all its RDMs: a file takes about four bytes for each
 PIXELS, ALL_PIXELS = 200, 800_000
+COLUMNS = 4  # of RDMs side by side
+# at the margin of an RDM: how many, and their pixels
+THUMBNAILS, THUMBNAIL = 10, 20
 
 
 def of_test_stimuli(rdms: RDMs) -> RDMs:
@@ -74,8 +82,62 @@ def _shrunk(matrix: np.ndarray, number: int) -> np.ndarray:
     return sums / np.outer(sizes, sizes)
 
 
+def _of_figure(
+    brain: dict[str, np.ndarray], networks: dict[str, RDMs], scores: pd.DataFrame, drawn: dict[str, dict]
+) -> list[tuple[str, list[tuple[str, np.ndarray]]]]:
+    """Rows of the figure of RDMs: their name, and title and RDM of each cell."""
+    rois, rows, baselines = list(brain), [], []
+    for name in ordered(drawn):
+        rdms, layers = networks[name].dissimilarities, list(networks[name].rdm_descriptors["layer"])
+        if len(layers) == 1:
+            baselines.append((drawn[name]["label"], rdms[0]))
+            continue
+        chosen = _shown_layers(scores[scores["model"] == name], layers, rois)
+        titles = [f"{layers[layer]} ({', '.join(why)})" for layer, why in chosen.items()]
+        rows.append((drawn[name]["label"], list(zip(titles, rdms[list(chosen)], strict=True))))
+    brain_rows = [("Brain", list(brain.items())[k : k + COLUMNS]) for k in range(0, len(brain), COLUMNS)]
+    parts = range(0, len(baselines), COLUMNS)
+    return brain_rows + [("Baselines", baselines[k : k + COLUMNS]) for k in parts] + rows
+
+
+def _thumbnails(images: np.ndarray, along: str) -> np.ndarray:
+    """Images (k, height, width, 3) uint8 as small squares in a strip, along x or y."""
+    squares = []
+    for image in images:
+        square = Image.fromarray(image)
+        square.thumbnail((THUMBNAIL, THUMBNAIL))
+        whole = Image.new("RGB", (THUMBNAIL, THUMBNAIL), "white")
+        whole.paste(square, ((THUMBNAIL - square.width) // 2, (THUMBNAIL - square.height) // 2))
+        squares.append(np.asarray(whole))
+    return np.concatenate(squares, axis=1 if along == "x" else 0)
+
+
+def _strip(axes, images: np.ndarray, rows: np.ndarray, along: str) -> None:
+    """Thumbnails of some stimuli, evenly spaced in the order of an RDM, at its left or lower margin.
+
+    Parameters
+    ----------
+    images : of the data set, of which few are read
+    rows : place of each stimulus of the RDM among them, in the order of the RDM
+    along : y (left) or x (below)
+    """
+    number = min(len(rows), THUMBNAILS)
+    # in the middle of the part of the stimuli that each stands for
+    places = ((np.arange(number) + 0.5) * len(rows) / number).astype(int)
+    share = 1 / number
+    box = (0, -share - 0.01, 1, share) if along == "x" else (-share - 0.01, 0, share, 1)
+    margin = axes.inset_axes(box)
+    margin.imshow(_thumbnails(images[rows[places]], along), aspect="auto", interpolation="none")
+    margin.set_axis_off()
+
+
 def plot_rdms(
-    brain: RDMs, networks: dict[str, RDMs], scores: pd.DataFrame, models: dict[str, dict], comparison: str
+    brain: RDMs,
+    networks: dict[str, RDMs],
+    scores: pd.DataFrame,
+    models: dict[str, dict],
+    comparison: str,
+    pictures: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> plt.Figure:
     """RDMs as ranks: of the ROIs and single-layer baselines, and of selected layers of each network.
 
@@ -85,50 +147,39 @@ def plot_rdms(
     scores : table of the data set
     models : label and family by model name
     comparison : see `geometry.compare.compare`
+    pictures : images (k, height, width, 3) uint8 of the data set, and the place among them of every stimulus
+        of the RDMs; some stand at the margins
     """
-    scores = of_the_group(scores)
-    regions = mean_rdms(brain, comparison)
-    rois = list(regions)
-    order = stimulus_order(regions[rois[-1]])
-    rows, baselines = [], []
+    scores, regions = of_the_group(scores), mean_rdms(brain, comparison)
+    order = stimulus_order(list(regions.values())[-1])
     drawn = models_to_draw(models, scores.set_index("model")["score"])
-    for name in ordered(drawn):
-        rdms, layers = networks[name].dissimilarities, list(networks[name].rdm_descriptors["layer"])
-        if len(layers) == 1:
-            baselines.append((models[name]["label"], rdms[0]))
-            continue
-        chosen = _shown_layers(scores[scores["model"] == name], layers, rois)
-        titles = [f"{layers[layer]} ({', '.join(why)})" for layer, why in chosen.items()]
-        rows.append((models[name]["label"], list(zip(titles, rdms[list(chosen)], strict=True))))
-    if baselines:
-        rows.insert(0, ("Baselines", baselines))
-    rows.insert(0, ("Brain", list(regions.items())))
+    rows = _of_figure(regions, networks, scores, drawn)
     columns = max(len(cells) for _, cells in rows)
     number = sum(len(cells) for _, cells in rows)
     figure, grid = plt.subplots(
-        len(rows), columns, figsize=(WIDTH, (WIDTH / columns + 0.15) * len(rows)), squeeze=False
+        len(rows), columns, figsize=(WIDTH, (WIDTH / columns + 0.25) * len(rows) + 0.5), squeeze=False
     )
     for axes_row, (label, cells) in zip(grid, rows, strict=True):
-        axes_row[0].set_ylabel("\n".join(textwrap.wrap(label, 16)), fontsize=7)
+        axes_row[0].set_ylabel(wrapped(label, 18), fontsize=SMALL, labelpad=12 if pictures else 4)
         for axes, (title, rdm) in zip(axes_row, cells, strict=False):
-            ranks = (
-                squareform(rankdata(rdm) / len(rdm))
-                if np.isfinite(rdm).all()
-                else np.nan * np.eye(len(order))
-            )
+            known = np.isfinite(rdm).all()
+            ranks = squareform(rankdata(rdm) / len(rdm)) if known else np.nan * np.eye(len(order))
             shown = _shrunk(ranks[np.ix_(order, order)], number)
             # the SVG file holds a pixel for each, and not as many as the figure has
             image = axes.imshow(shown, cmap="viridis", vmin=0, vmax=1, interpolation="none")
-            axes.set_title("\n".join(textwrap.wrap(title, 24)), fontsize=6)
+            axes.set_title(wrapped(title, 60 // columns), fontsize=SMALL)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         for axes in axes_row[len(cells) :]:
             axes.set_axis_off()
-    figure.colorbar(
-        image, ax=grid, label="dissimilarity (rank)", location="bottom", shrink=0.4, aspect=30, pad=0.01
-    )
+        for along in "xy" if pictures else "":
+            _strip(axes_row[0], pictures[0], pictures[1][order], along)
+    bar = {"location": "bottom", "shrink": 0.5, "aspect": 30, "pad": 0.01}
+    figure.colorbar(image, ax=grid, label="dissimilarity (rank)", **bar)
     say_how_many(figure, drawn, models)
-    return figure
+    # the RDMs are in files of their own: what a reader of the figure lacks is the order
+    stimuli = brain.pattern_descriptors["stimulus_id"].to_numpy()[order]
+    return behind(figure, pd.DataFrame({"place": np.arange(1, len(order) + 1), "stimulus_id": stimuli}))
 
 
 def distances(rdms: np.ndarray, comparison: str) -> np.ndarray:
@@ -174,21 +225,33 @@ def plot_mds(
     points = np.full((len(stacked), 2), np.nan)
     points[sound] = scaling.fit_transform(distance)
     stress = np.sqrt(scaling.stress_ * 2 / (distance**2).sum())
-    figure, axes = plt.subplots(figsize=(WIDTH * 0.8, WIDTH * 0.66))
-    start = 0
+    direct = len(drawn) <= FEW
+    height = WIDTH * 0.85 + (0 if direct else legend_height(drawn))
+    figure, axes = plt.subplots(figsize=(WIDTH, height))
+    start, places = 0, []
+    above = {"textcoords": "offset points", "ha": "center", "fontsize": SMALL, "weight": "bold", "zorder": 4}
     for name, style in model_styles(drawn).items():
         path = points[start : start + len(layers[name])]
         start += len(path)
         axes.plot(path[:, 0], path[:, 1], "-", color=style["color"], lw=0.8, alpha=0.6)
-        sizes = np.linspace(12, 45, len(path))
+        sizes = np.linspace(8, 32, len(path))
         axes.scatter(path[:, 0], path[:, 1], s=sizes, zorder=2, **style)
+        if direct:
+            axes.annotate(style["label"], path[-1], xytext=(0, 7), color=style["color"], **above)
+        places.append(_placed(path, name, networks[name].rdm_descriptors["layer"]))
     for roi, point in zip(regions, points[start:], strict=True):
-        axes.scatter(*point, s=90, marker="*", color=roi_colours(list(regions))[roi], ec="black", zorder=3)
-        place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
-        axes.annotate(roi, point, **place, fontsize=7, weight="bold", zorder=4)
+        axes.scatter(*point, s=70, marker="*", color=roi_colours(list(regions))[roi], ec="black", zorder=3)
+        axes.annotate(roi, point, xytext=(0, 6), **above)
+    places.append(_placed(points[start:], "", list(regions)))
     axes.set_aspect("equal", adjustable="datalim")
     axes.set(xlabel="dimension 1 (1 - similarity)", ylabel="dimension 2 (1 - similarity)")
-    axes.set_title(f"stress-1 = {stress:.2f}; markers grow from the first to the last layer", fontsize=8)
-    figure.legend(loc="outside right center", frameon=False)
+    axes.set_title(f"stress-1 = {stress:.2f}; markers grow from the first to the last layer", fontsize=7)
+    if not direct:
+        figure.legend(loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False)
     say_how_many(figure, drawn, models)
-    return figure
+    return behind(figure, pd.concat(places, ignore_index=True))
+
+
+def _placed(points: np.ndarray, model: str, names) -> pd.DataFrame:
+    """Where the layers of a network (or, without a network, the ROIs) lie in the plane."""
+    return pd.DataFrame({"model": model, "name": list(names), "x": points[:, 0], "y": points[:, 1]})

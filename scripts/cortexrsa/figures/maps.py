@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import xarray
 from matplotlib import pyplot as plt
 from matplotlib.cm import ScalarMappable
@@ -14,7 +15,7 @@ from matplotlib.colors import Normalize
 from nilearn import plotting
 
 from cortexrsa.figures.bold import MARGIN, planes_through, subject_rows
-from cortexrsa.figures.style import placeholder
+from cortexrsa.figures.style import behind, placeholder
 from cortexrsa.storage import atomic_path
 
 # networks in the figure, those that predict best
@@ -182,7 +183,7 @@ def plot_maps(
         return placeholder("No network of this study has more than one layer that predicts voxels.")
     strength = {name: np.nanmean(own["r"].get_fdata()) for name, own in deep.items()}
     names = sorted(deep, key=lambda name: -strength[name])[:MOST_NETWORKS]
-    figure, places = subject_rows(names, 2.2, 0.3)
+    figure, places = subject_rows(names, 1.4, 0.2)
     for text, name in zip(list(figure.texts), names, strict=True):
         text.set_text(f"{models[name]['label']} ({subject}): depth of the best layer; its r")
     present = np.isfinite(next(iter(deep.values()))["r"].get_fdata())
@@ -211,5 +212,13 @@ def plot_maps(
             scale = figure.add_axes((left + 0.41, bottom + 0.1 * height, 0.012, 0.8 * height))
             figure.colorbar(ScalarMappable(Normalize(0, limit), "viridis"), cax=scale)
             # beside the bar it would lie under the next map
-            scale.set_title(kind, fontsize="small")
-    return figure
+            scale.set_title(kind, fontsize=7)
+            scale.tick_params(labelsize=7)
+    return behind(figure, pd.DataFrame([_means(name, deep[name]) for name in names]))
+
+
+def _means(name: str, maps: dict[str, nib.Nifti1Image]) -> dict:
+    """Voxels of a network's maps, and the means of its maps over those that have a value."""
+    values = {kind: maps[kind].get_fdata() for kind in ("depth", "r")}
+    means = {f"mean_{kind}": np.nanmean(value) for kind, value in values.items()}
+    return {"model": name, "voxels": int(np.isfinite(values["r"]).sum()), **means}

@@ -8,13 +8,20 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from cortexrsa.figures.style import (
+    FEW,
+    LEGEND_COLUMNS,
+    SMALL,
     WIDTH,
+    behind,
+    label_ends,
+    legend_height,
     model_styles,
     models_to_draw,
     ordered_rois,
     over_seeds,
     placeholder,
     say_how_many,
+    wrapped,
 )
 from cortexrsa.geometry.registry import MEASURES
 from cortexrsa.inference.names import GROUP, NETWORK, TOGETHER
@@ -46,7 +53,7 @@ def plot_measure_profiles(table: pd.DataFrame, models: dict[str, dict]) -> plt.F
     figure, grid = plt.subplots(
         len(measures),
         len(rois),
-        figsize=(WIDTH, 1.5 * len(measures) + 1.2),
+        figsize=(WIDTH, 1.25 * len(measures) + 0.4 + legend_height(drawn)),
         sharex=True,
         sharey="row",
         squeeze=False,
@@ -64,15 +71,14 @@ def plot_measure_profiles(table: pd.DataFrame, models: dict[str, dict]) -> plt.F
                 axes.plot(line["depth"], line["score"], ms=2.5, lw=1, **style)
             if own["ci_low"].min() < 0.1:
                 axes.axhline(0, color="0.6", lw=0.6, zorder=0)
-        row[0].set_ylabel(textwrap.fill(label_of(measure), 20), fontsize=6.5)
+        row[0].set_ylabel(textwrap.fill(label_of(measure), 20), fontsize=SMALL)
     for axes, roi in zip(grid[0], rois, strict=True):
         axes.set_title(roi)
-    for axes in grid[-1]:
-        axes.set_xlabel("relative depth (input 0, output 1)", fontsize=7)
+    figure.supxlabel("relative depth (input 0, output 1)", fontsize=7)
     handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=6.5, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False)
     say_how_many(figure, drawn, models)
-    return figure
+    return behind(figure, table[table["model"].isin(drawn) & table["roi"].isin(rois)])
 
 
 def plot_measure_ranks(ranks: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
@@ -87,10 +93,10 @@ def plot_measure_ranks(ranks: pd.DataFrame, models: dict[str, dict]) -> plt.Figu
     rois, measures = ordered_rois(ranks["roi"]), list(dict.fromkeys(ranks["measure"]))
     drawn = models_to_draw(models, ranks.set_index("model")["score"])
     styles = model_styles(drawn)
-    height = 0.22 * ranks["model"].nunique() + 1.6
-    figure, grid = plt.subplots(
-        len(rois), 1, figsize=(WIDTH, height * len(rois) + 0.6), sharex=True, squeeze=False
-    )
+    direct = len(drawn) <= FEW
+    height = 0.13 * ranks["model"].nunique() + 1.1
+    total = height * len(rois) + 0.6 + (0 if direct else legend_height(drawn))
+    figure, grid = plt.subplots(len(rois), 1, figsize=(WIDTH, total), sharex=True, squeeze=False)
     for axes, roi in zip(grid[:, 0], rois, strict=True):
         own = ranks[ranks["roi"] == roi]
         for name, style in styles.items():
@@ -101,12 +107,19 @@ def plot_measure_ranks(ranks: pd.DataFrame, models: dict[str, dict]) -> plt.Figu
         first = own.iloc[0]
         said = f"{roi}: Kendall's W {first['w']:.2f} [{first['w_low']:.2f}, {first['w_high']:.2f}]"
         axes.set_title(said, fontsize=8)
+        if direct:
+            last = own[own["measure"] == measures[-1]].set_index("model")["rank"].dropna()
+            ends = [
+                (last[name], wrapped(styles[name]["label"], 16), styles[name]["color"]) for name in last.index
+            ]
+            label_ends(axes, ends, 0.7 * height)
     names = [textwrap.fill(label_of(measure), 16) for measure in measures]
-    grid[-1, 0].set_xticks(range(len(measures)), names, fontsize=6, rotation=30, ha="right")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=6.5, frameon=False)
+    grid[-1, 0].set_xticks(range(len(measures)), names, fontsize=SMALL, rotation=30, ha="right")
+    if not direct:
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False)
     say_how_many(figure, drawn, models)
-    return figure
+    return behind(figure, ranks[ranks["model"].isin(drawn)])
 
 
 def plot_rdm_variance(table: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
@@ -123,21 +136,39 @@ def plot_rdm_variance(table: pd.DataFrame, models: dict[str, dict]) -> plt.Figur
     drawn = models_to_draw(models, table[table["source"] == NETWORK].set_index("model")["r2"])
     styles = model_styles(drawn)
     places = {name: k for k, name in enumerate(reversed(list(styles)))}
-    figure, grid = plt.subplots(
-        1, len(rois), figsize=(WIDTH, 0.25 * len(places) + 1.3), sharex=True, sharey=True, squeeze=False
+    table = over_seeds(table, ("unique", "unique_low", "unique_high"), ("model", "source", "roi")).assign(
+        r2=table.groupby(["model", "source", "roi"], sort=False)["r2"].mean().to_numpy()
     )
-    for axes, roi in zip(grid[0], rois, strict=True):
-        own = table[table["roi"] == roi].groupby(["model", "source"])[["r2", *LIMITS]].mean()
+    columns = min(len(rois), 2)
+    rows = -(-len(rois) // columns)
+    height = (0.16 * len(places) + 0.5) * rows + 0.7
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(WIDTH, height), sharex=True, sharey=True, squeeze=False
+    )
+    for axes in grid.flat[len(rois) :]:
+        axes.set_axis_off()
+    for axes, roi in zip(grid.flat, rois, strict=False):
+        own = table[table["roi"] == roi].set_index(["model", "source"])
         for name, place in places.items():
-            alone, color = own.loc[name, NETWORK], styles[name]["color"]
+            alone, color = own.loc[(name, NETWORK)], styles[name]["color"]
             axes.barh(place, alone["r2"], height=0.7, color=color, alpha=0.3)
             unique, low, high = alone[LIMITS]
             axes.barh(place, unique, height=0.4, color=color)
             axes.plot([low, high], [place, place], lw=1, color="0.2")
-            axes.plot(own.loc[name, TOGETHER]["r2"], place, "|", ms=9, color="0.2")
+            axes.plot(own.loc[(name, TOGETHER), "r2"], place, "|", ms=7, color="0.2")
         axes.axvline(0, color="0.6", lw=0.6)
         axes.set_title(roi, fontsize=8)
-        axes.set_xlabel("variance of the RDM explained, r\u00b2", fontsize=7)
-    grid[0, 0].set_yticks(list(places.values()), [models[name]["label"] for name in places], fontsize=7)
+    figure.supxlabel("variance of the RDM explained, r\u00b2", fontsize=7)
+    names = [wrapped(models[name]["label"], 28) for name in places]
+    for row in grid:
+        row[0].set_yticks(list(places.values()), names, fontsize=SMALL)
+    say = {"lw": 1, "color": "0.2"}
+    handles = [
+        plt.Rectangle((0, 0), 1, 1, color="0.3", alpha=0.3, label="network alone"),
+        plt.Rectangle((0, 0), 1, 1, color="0.3", label="its unique part"),
+        plt.Line2D([], [], **say, label="interval of the unique part"),
+        plt.Line2D([], [], marker="|", ms=7, ls="none", color="0.2", label="network and confounds together"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False)
     say_how_many(figure, drawn, models)
-    return figure
+    return behind(figure, table[table["model"].isin(drawn) & table["roi"].isin(rois)])

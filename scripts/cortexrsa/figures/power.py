@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from cortexrsa.figures.style import MARKERS, WIDTH
+from cortexrsa.figures.style import MARKERS, WIDE
 
 COLUMNS = 3
 VERDICTS = ("supported", "contradicted", "inconclusive", "untestable")
@@ -25,7 +25,7 @@ def plot_power(table: pd.DataFrame):
     colours = plt.colormaps["viridis"](np.linspace(0, 0.9, len(effects)))
     rows = -(-len(claims) // COLUMNS)
     figure, axes = plt.subplots(
-        rows, COLUMNS, figsize=(WIDTH, 1.7 * rows + 0.8), sharex=True, sharey=True, squeeze=False
+        rows, COLUMNS, figsize=(WIDE, 1.7 * rows + 0.8), sharex=True, sharey=True, squeeze=False
     )
     several = supported["file"].nunique() > 1
     for panel, ((file, claim), own) in zip(axes.flat, claims, strict=False):

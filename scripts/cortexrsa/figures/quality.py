@@ -11,7 +11,10 @@ from matplotlib import pyplot as plt
 from matplotlib.transforms import ScaledTranslation
 
 from cortexrsa.figures.style import (
+    LEGEND_COLUMNS,
+    SMALL,
     WIDTH,
+    behind,
     histogram,
     model_styles,
     ordered,
@@ -21,6 +24,7 @@ from cortexrsa.figures.style import (
 )
 
 MOST_CATEGORIES = 16  # rows of the contact sheet
+TILE = 110  # pixels of an image in a sheet, from which on it shows every second one
 # metrics that are shown, and what they are called
 SHOWN = {
     "accuracy": "classifier",
@@ -39,7 +43,7 @@ def plot_reliability(reliability: pd.DataFrame) -> plt.Figure:
     rois = ordered_rois(reliability["roi"])
     splits = sorted(set(reliability["split"]), key=lambda split: (split != "test", split))
     # a line of the legend for each ROI
-    size = (WIDTH, 2.3 + 0.15 * len(rois))
+    size = (WIDTH, 1.9 + 0.13 * len(rois))
     figure, grid = plt.subplots(1, len(splits), figsize=size, sharex=True, sharey=True, squeeze=False)
     for axes, split in zip(grid[0], splits, strict=True):
         for roi, colour in roi_colours(rois).items():
@@ -58,11 +62,11 @@ def plot_reliability(reliability: pd.DataFrame) -> plt.Figure:
         # below the axis label, whatever the height of the panel
         below = axes.transAxes + ScaledTranslation(0, -0.4, figure.dpi_scale_trans)
         anchor = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": below}
-        axes.legend(frameon=False, fontsize=7, **anchor)
-    return figure
+        axes.legend(frameon=False, **anchor)
+    return behind(figure, reliability)
 
 
-def plot_stimuli(images: np.ndarray, stimuli: pd.DataFrame, columns: int = 12, rows: int = 4) -> plt.Figure:
+def plot_stimuli(images: np.ndarray, stimuli: pd.DataFrame, columns: int = 8, rows: int = 6) -> plt.Figure:
     """Some of the test stimuli, evenly spaced in their order, as the networks receive them before resizing.
 
     Where stimuli have a category, a row for each of the largest ones instead, of all splits: images that do
@@ -74,7 +78,7 @@ def plot_stimuli(images: np.ndarray, stimuli: pd.DataFrame, columns: int = 12, r
     stimuli : n rows with `split`, maybe category
     """
     if "category" in stimuli and (stimuli["category"] != "").any():
-        return _by_category(images, stimuli["category"].to_numpy(), columns - 2)
+        return _by_category(images, stimuli, columns - 2)
     test = np.flatnonzero(stimuli["split"] == "test")
     shown = test[np.linspace(0, len(test) - 1, min(len(test), columns * rows)).round().astype(int)]
     tile, columns = WIDTH / columns, min(columns, len(shown))
@@ -83,12 +87,19 @@ def plot_stimuli(images: np.ndarray, stimuli: pd.DataFrame, columns: int = 12, r
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, index in zip(grid.flat, shown, strict=False):
-        axes.imshow(images[index])
-    return figure
+        axes.imshow(_small(images[index]))
+    return behind(figure, stimuli.iloc[shown])
 
 
-def _by_category(images: np.ndarray, categories: np.ndarray, columns: int) -> plt.Figure:
+def _small(image: np.ndarray) -> np.ndarray:
+    """An image of no more pixels than a figure shows of it: it stands in the SVG file as it is."""
+    step = max(1, min(image.shape[:2]) // TILE)
+    return image[::step, ::step]
+
+
+def _by_category(images: np.ndarray, stimuli: pd.DataFrame, columns: int) -> plt.Figure:
     """A row of images for each of the largest categories, with its name."""
+    categories, drawn = stimuli["category"].to_numpy(), []
     sizes = pd.Series(categories[categories != ""]).value_counts()
     # among equal sizes in the order of the names
     names = sorted(sizes.index, key=lambda name: (-sizes[name], name))[:MOST_CATEGORIES]
@@ -105,10 +116,11 @@ def _by_category(images: np.ndarray, categories: np.ndarray, columns: int) -> pl
         label = f"{textwrap.shorten(name, 24, placeholder='...')}\n({len(own)})"
         row[0].text(0, 0.5, label, fontsize=7, va="center", transform=row[0].transAxes)
         for axes, index in zip(row[1:], shown, strict=False):
-            axes.imshow(images[index])
+            axes.imshow(_small(images[index]))
+        drawn += list(shown)
     if len(sizes) > len(names):
         figure.text(0, 0, f"The {len(names)} largest of {len(sizes)} categories", fontsize=7, va="bottom")
-    return figure
+    return behind(figure, stimuli.iloc[drawn])
 
 
 def plot_inputs(inputs: xarray.Dataset, models: dict[str, dict]) -> plt.Figure:
@@ -129,7 +141,8 @@ def plot_inputs(inputs: xarray.Dataset, models: dict[str, dict]) -> plt.Figure:
             rows.append((values, labels := []))
         labels.append(models[name]["label"])
     columns = inputs.sizes["stimulus"]
-    figure = plt.figure(figsize=(WIDTH, 1.6 * len(rows)))
+    figure = plt.figure(figsize=(WIDTH, 1.2 * len(rows)))
+    said = []
     parts = figure.subfigures(len(rows), 1, squeeze=False)[:, 0]
     for (values, labels), part in zip(rows, parts, strict=True):
         pixels = values.to_numpy().transpose(0, 2, 3, 1)
@@ -139,11 +152,12 @@ def plot_inputs(inputs: xarray.Dataset, models: dict[str, dict]) -> plt.Figure:
             axes.imshow((image - low) / max(high - low, 1e-9), interpolation="nearest")
             axes.set_axis_off()
         names = textwrap.shorten(
-            ", ".join(dict.fromkeys(labels)), 130, placeholder=f" ... ({len(labels)} in all)"
+            ", ".join(dict.fromkeys(labels)), 80, placeholder=f" ... ({len(labels)} in all)"
         )
         what = f"{values.attrs['resize']}; {values.attrs['scale']}: {low:.2f} to {high:.2f}"
-        part.suptitle(f"{names}\n{what}", x=0.01, ha="left", fontsize=6.5)
-    return figure
+        part.suptitle(f"{names}\n{textwrap.fill(what, 84)}", x=0.01, ha="left", fontsize=SMALL)
+        said += [{"network": label, **values.attrs, "lowest": low, "highest": high} for label in labels]
+    return behind(figure, pd.DataFrame(said))
 
 
 def _over_seeds(metrics: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -165,7 +179,8 @@ def plot_learning(metrics: pd.DataFrame, learning: pd.DataFrame, models: dict[st
     models : label and family by model name
     """
     styles = {name: style for name, style in model_styles(models).items() if name in set(metrics["model"])}
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2), width_ratios=(3, 2))
+    size = (WIDTH, 4.6 + 0.16 * (-(-(len(styles) + 2) // LEGEND_COLUMNS)))
+    figure, (left, right) = plt.subplots(2, 1, figsize=size, height_ratios=(3, 2))
     final = metrics[metrics["metric"].isin(SHOWN) & (metrics["step"] > 0)]
     shown = [metric for metric in SHOWN if metric in set(final["metric"])]
     width = 0.84 / len(styles)
@@ -197,7 +212,9 @@ def plot_learning(metrics: pd.DataFrame, learning: pd.DataFrame, models: dict[st
         for place, value, start in zip(x, values, before.fillna(0), strict=True):
             if np.isfinite(value):
                 height = max(value, start, 0) + 0.02
-                left.text(place, height, f"{value:.2f}", fontsize=5.5, rotation=90, ha="center", va="bottom")
+                left.text(
+                    place, height, f"{value:.2f}", fontsize=SMALL, rotation=90, ha="center", va="bottom"
+                )
         left.plot(x, before, "_", color="black", ms=width * 55, mew=1.2, zorder=3)
         if name in verdicts.index and verdicts.loc[name, "metric"] in shown:
             place = x[shown.index(verdicts.loc[name, "metric"])]
@@ -209,15 +226,15 @@ def plot_learning(metrics: pd.DataFrame, learning: pd.DataFrame, models: dict[st
                 right.plot(loss["step"], loss["value"] / first, line, color=style["color"], lw=1)
     for chance in sorted(set(metrics.loc[metrics["metric"] == "chance", "value"]))[:1]:
         left.axhline(chance, color="0.4", ls=":", lw=1)
-        left.annotate("chance", (0.5, chance), fontsize=6.5, va="bottom", ha="center")
+        left.annotate("chance", (-0.5, chance), fontsize=SMALL, va="bottom", ha="left", zorder=5)
     left.plot([], [], "_", color="black", mew=1.2, ls="none", label="before training")
     left.plot([], [], "v", color="black", ms=3, ls="none", label="bar")
     right.plot([], [], "-", color="0.3", lw=1, label="training images")
     right.plot([], [], ":", color="0.3", lw=1, label="held-out images")
-    right.legend(frameon=False, fontsize=6.5)
+    right.legend(frameon=False, fontsize=SMALL)
     left.set_xticks(range(len(shown)), [SHOWN[metric] for metric in shown])
     left.set(ylabel="accuracy, or $R^2$ (reconstruction)", ylim=(0, 1.12))
     right.set(xlabel="images seen", ylabel="loss (relative to the first)", ylim=(None, 1.6))
     handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    return figure
+    figure.legend(handles, labels, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False)
+    return behind(figure, metrics)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from cortexrsa.figures.style import PALETTE, WIDTH
+from cortexrsa.figures.style import PALETTE, WIDE
 
 EXPECTATIONS = {
     "found": "found",
@@ -24,7 +24,7 @@ def plot_recovery(table: pd.DataFrame) -> plt.Figure:
     ----------
     table : of `validation.recovery.summarise`
     """
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.27 * len(table) + 1.1))
+    figure, axes = plt.subplots(figsize=(WIDE, 0.27 * len(table) + 1.1))
     y = np.arange(len(table))
     for expected, colour in COLOURS.items():
         rows = (table["expected"] == expected).to_numpy()

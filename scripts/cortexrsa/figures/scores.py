@@ -6,24 +6,36 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from cortexrsa.figures.ceilings import draw_ceiling, handle_of, label_of
+from cortexrsa.figures.ceilings import draw_ceiling, handle_of
+from cortexrsa.figures.ceilings import label_of as ceiling_name
 from cortexrsa.figures.style import (
+    FEW,
+    LEGEND_COLUMNS,
     ROI_STYLES,
+    SMALL,
     WIDTH,
+    behind,
+    label_ends,
+    legend_height,
     model_styles,
     models_to_draw,
+    name_lines,
     ordered,
     ordered_rois,
     over_seeds,
     placeholder,
     roi_colours,
     say_how_many,
+    wrapped,
 )
 from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.names import of_the_group
 
-PANEL_COLUMNS = 3
+PANEL_COLUMNS = 2
+PANEL = 1.7  # inches, of a panel
+# names of layers that fit below a heat map
+MOST_TICKS = 24
 
 
 def score_label(scores: pd.DataFrame) -> str:
@@ -34,15 +46,14 @@ def score_label(scores: pd.DataFrame) -> str:
 
 
 def _label_outer(grid: np.ndarray, panels: int, score: str) -> None:
-    """Switch off what is not one of the first `panels`; label the lowest of each column and the left ones."""
+    """Switch off what is not one of the first `panels`; label the lowest of each column, and the scores."""
     for axes in grid.flat[panels:]:
         axes.set_axis_off()
     for column in grid.T:
         for axes in [axes for axes in column if axes.axison][-1:]:
             axes.set_xlabel("relative depth (input 0, output 1)", fontsize=7)
             axes.xaxis.set_tick_params(labelbottom=True)
-    for axes in grid[:, 0]:
-        axes.set_ylabel(score, fontsize=8)
+    grid.flat[0].figure.supylabel(score, fontsize=8)
 
 
 def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
@@ -62,12 +73,12 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
     names = ordered(drawn)
     if not names:
         return placeholder("No network of this study has more than one layer.")
-    # four panels look better in two columns
-    columns = 2 if len(names) in (2, 4) else PANEL_COLUMNS
+    columns = min(len(names), PANEL_COLUMNS)
     rows = -(-len(names) // columns)
     figure, grid = plt.subplots(
-        rows, columns, figsize=(WIDTH, 2.1 * rows + 0.5), sharex=True, sharey=True, squeeze=False
+        rows, columns, figsize=(WIDTH, PANEL * rows + 0.5), sharex=True, sharey=True, squeeze=False
     )
+    direct = len(rois) <= FEW
     for axes, name in zip(grid.flat, names, strict=False):
         for k, roi in enumerate(rois):
             line = scores[(scores["model"] == name) & (scores["roi"] == roi)].sort_values("layer_index")
@@ -85,19 +96,21 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
                 label=roi,
             )
         axes.axhline(0, color="0.6", lw=0.6, zorder=0)
-        axes.set_title(models[name]["label"], fontsize=8)
+        axes.set_title(wrapped(models[name]["label"], 32), fontsize=7)
     _label_outer(grid, len(names), score_label(scores))
     say_how_many(figure, drawn, deep)
-    handles, labels = grid.flat[0].get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=len(rois),
-        frameon=False,
-        title="ROI (band: ceiling)",
-    )
-    return figure
+    if direct:
+        for axes, name in zip(grid.flat, names, strict=False):
+            last = scores[scores["model"] == name].sort_values("layer_index").groupby("roi")["score"].last()
+            label_ends(axes, [(last[roi], roi, colours[roi]) for roi in rois if roi in last], 0.6 * PANEL)
+        known = dict.fromkeys(filter(None, map(ceiling_name, bounds.values())))
+        figure.legend(handles=[handle_of(each) for each in known], loc="outside lower center", frameon=False)
+    else:
+        handles, labels = grid.flat[0].get_legend_handles_labels()
+        title = "ROI (band or hatched line in its colour: noise ceiling)"
+        place = {"loc": "outside lower center", "ncols": min(len(rois), 4), "frameon": False, "title": title}
+        figure.legend(handles, labels, **place)
+    return behind(figure, scores[scores["model"].isin(names)])
 
 
 def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
@@ -108,12 +121,10 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
     styles = model_styles(drawn)
     columns = min(len(rois), PANEL_COLUMNS)
     rows = -(-len(rois) // columns)
-    # long names in fewer columns and smaller, so that none is cut off
-    long = max(len(model["label"]) for model in drawn.values()) > 24
-    entries = 3 if long else 4
-    legend = 0.18 * -(-(len(drawn) + 1) // entries)
+    direct = len(drawn) <= FEW
+    legend = 0.2 if direct else legend_height(drawn)
     figure, grid = plt.subplots(
-        rows, columns, figsize=(WIDTH, 3.0 * rows + 0.3 + legend), sharex=True, sharey=True, squeeze=False
+        rows, columns, figsize=(WIDTH, 2.4 * rows + 0.3 + legend), sharex=True, sharey=True, squeeze=False
     )
     for axes, roi in zip(grid.flat, rois, strict=False):
         draw_ceiling(axes, bounds[roi], "0.3")
@@ -130,17 +141,14 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
         axes.axhline(0, color="0.6", lw=0.6, zorder=0)
         axes.set_title(roi)
     _label_outer(grid, len(rois), score_label(scores))
-    handles, _ = grid.flat[0].get_legend_handles_labels()
-    known = dict.fromkeys(filter(None, map(label_of, bounds.values())))
-    figure.legend(
-        handles=[*map(handle_of, known), *handles],
-        loc="outside lower center",
-        ncols=entries,
-        fontsize=6.5 if long else 8,
-        frameon=False,
-    )
+    handles = [] if direct else grid.flat[0].get_legend_handles_labels()[0]
+    if direct:
+        name_lines(grid.flat[: len(rois)], rois, scores, styles, 1.8)
+    known = dict.fromkeys(filter(None, map(ceiling_name, bounds.values())))
+    handles = [*map(handle_of, known), *handles]
+    figure.legend(handles=handles, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False)
     say_how_many(figure, drawn, models)
-    return figure
+    return behind(figure, scores[scores["model"].isin(drawn)])
 
 
 def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict], alpha: float) -> plt.Figure:
@@ -155,7 +163,8 @@ def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict], alpha: float) ->
     panels = [name for name, size in zip(names, sizes, strict=True) if size > 1]
     single = [name for name in names if name not in panels]
     rows = len(panels) + bool(single)
-    figure, grid = plt.subplots(rows, 1, figsize=(WIDTH, (0.28 * len(rois) + 0.85) * rows), squeeze=False)
+    height = (0.2 * len(rois) + 0.95) * rows + 0.3
+    figure, grid = plt.subplots(rows, 1, figsize=(WIDTH, height), squeeze=False)
     for axes, members in zip(grid[:, 0], [[name] for name in panels] + [single] * bool(single), strict=True):
         part = scores[scores["model"].isin(members)].sort_values(["model", "layer_index"])
         part = part.assign(column=part["layer"] if len(members) == 1 else part["model"])
@@ -166,9 +175,12 @@ def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict], alpha: float) ->
         y, x = np.nonzero((p_fwe < alpha).to_numpy())
         axes.plot(x, y, ".", color="white", ms=4, mec="black", mew=0.4)
         ticks = [models[name]["label"] for name in order] if len(members) > 1 else order
-        axes.set_xticks(range(len(order)), ticks, rotation=45, ha="right", fontsize=6)
+        # of many layers as many names as fit side by side
+        step = -(-len(order) // MOST_TICKS)
+        axes.set_xticks(range(0, len(order), step), ticks[::step], rotation=45, ha="right", fontsize=SMALL)
         axes.set_yticks(range(len(rois)), rois)
-        axes.set_title(models[members[0]]["label"] if len(members) == 1 else "Baselines", fontsize=8)
-    figure.colorbar(image, ax=grid, label=score_label(scores), shrink=min(1, 2 / rows))
+        axes.set_title(models[members[0]]["label"] if len(members) == 1 else "Baselines", fontsize=7)
+    bar = figure.colorbar(image, ax=grid, label=score_label(scores), location="bottom", shrink=0.6, aspect=30)
+    bar.ax.tick_params(labelsize=SMALL)
     say_how_many(figure, drawn, models)
-    return figure
+    return behind(figure, scores[scores["model"].isin(drawn)])

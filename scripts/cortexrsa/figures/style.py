@@ -38,10 +38,18 @@ FAMILY_STYLES = {
         FAMILIES, [PALETTE[k] for k in (0, 1, 2, 7, 3, 4, 5)], "osD^vPX", strict=True
     )
 }
-WIDTH = 7.2  # inches, two columns of a journal page
+# inches: figures of a study are read in one column of a journal, 85 mm wide, where SMALL is 5 points
+WIDTH, COLUMN = 4.4, 85 / 25.4
+SMALL = 6.6
+# of studies of the methods: two columns of a page
+WIDE = 7.2
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 # models in one figure: more are neither legible nor, in the end, an image
 MOST = 20
+# lines up to which each has its name beside it, and no legend
+FEW = 4
+# of the legend below a figure
+LEGEND_COLUMNS = 2
 ROI_STYLES = ("-", "--", "-.", ":")
 
 DARK = "0.15"  # of text and lines
@@ -50,22 +58,24 @@ plt.rcParams.update(
         "axes.axisbelow": True,
         "axes.edgecolor": DARK,
         "axes.labelcolor": DARK,
-        "axes.labelsize": 9.6,
+        "axes.labelsize": 8,
         "axes.prop_cycle": plt.cycler(color=PALETTE),
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "axes.titlesize": 9.6,
+        "axes.titlesize": 8,
         "figure.constrained_layout.use": True,
         "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "sans-serif"],
         "font.size": 8,
         "grid.color": "0.8",
-        "legend.fontsize": 8.8,
-        "legend.title_fontsize": 9.6,
+        "legend.fontsize": SMALL,
+        "legend.title_fontsize": SMALL,
         "lines.linewidth": 1.2,
         "lines.markersize": 4.8,
         "patch.edgecolor": "white",
         "patch.force_edgecolor": True,
         "patch.linewidth": 0.8,
+        # text stays text, as journals ask
+        "pdf.fonttype": 42,
         "savefig.dpi": 200,
         # the same input gives the same file, byte for byte
         "svg.hashsalt": "cortexrsa",
@@ -73,10 +83,10 @@ plt.rcParams.update(
     }
 )
 for axis in ("xtick", "ytick"):
-    plt.rc(axis, color=DARK, labelsize=8.8)
-    plt.rc(f"{axis}.major", size=4.8, width=1.0)
-    plt.rc(f"{axis}.minor", size=3.2, width=0.8)
-plt.rc("axes", linewidth=1.0)
+    plt.rc(axis, color=DARK, labelsize=7)
+    plt.rc(f"{axis}.major", size=3.2, width=0.8)
+    plt.rc(f"{axis}.minor", size=2.4, width=0.6)
+plt.rc("axes", linewidth=0.8)
 
 
 def marked(models: dict[str, dict], learning: str | None) -> dict[str, dict]:
@@ -111,7 +121,9 @@ def ordered(models: dict[str, dict]) -> list[str]:
 
 
 def models_to_draw(models: dict[str, dict], scores: pd.Series) -> dict[str, dict]:
-    """At most `MOST` of the models: baselines, and the networks with the highest scores.
+    """At most `MOST` of the models: baselines, then networks by score, trained ones before untrained ones.
+
+    Beside trained networks there are no more untrained ones than these, or three.
 
     Parameters
     ----------
@@ -119,17 +131,53 @@ def models_to_draw(models: dict[str, dict], scores: pd.Series) -> dict[str, dict
     scores : of models, by name; the highest of each counts
     """
     best = scores.groupby(level=0).max().fillna(-1)
-    ranked = sorted(
-        models, key=lambda name: (models[name]["family"] != "baseline", -best.get(name, -1), name)
-    )
-    return {name: models[name] for name in ranked[:MOST]}
+    places = {"baseline": 0, "untrained": 2}
+
+    def rank(name: str) -> tuple:
+        return places.get(models[name]["family"], 1), -best.get(name, -1), name
+
+    ranked = sorted(models, key=rank)
+    untrained = [name for name in ranked if models[name]["family"] == "untrained"]
+    trained = sum(models[name]["family"] not in places for name in models)
+    left_out = set(untrained[max(trained, 3) :]) if trained else set()
+    return {name: models[name] for name in [name for name in ranked if name not in left_out][:MOST]}
 
 
 def say_how_many(figure, drawn: dict, models: dict) -> None:
     """Title a figure that leaves models out."""
     if len(drawn) < len(models):
-        text = f"{len(drawn)} of {len(models)} networks: baselines, and those with the highest scores"
-        figure.suptitle(text, fontsize=8)
+        text = f"{len(drawn)} of {len(models)} networks: baselines, then the highest scores of trained ones"
+        figure.suptitle(text, fontsize=SMALL)
+
+
+def label_ends(axes, ends: list[tuple[float, str, object]], inches: float) -> None:
+    """Names of lines beside their right ends, in their colours, moved apart where they would touch.
+
+    Parameters
+    ----------
+    axes : whose limits are set
+    ends : height of the end (data), name and colour of each line
+    inches : height of the axes, about
+    """
+    low, high = axes.get_ylim()
+    gap = 1.25 * SMALL / 72 / inches * (high - low)
+    ends = sorted(ends, key=lambda end: end[0])
+    halves = [gap * (name.count("\n") + 1) / 2 for _, name, _ in ends]
+    places: list[float] = []
+    for (height, _, _), half, before in zip(ends, halves, [0.0, *halves], strict=False):
+        places.append(max(height, places[-1] + before + half if places else low + half))
+    above = max(0.0, places[-1] + halves[-1] - high) if places else 0.0
+    for place, (_, name, colour) in zip(places, ends, strict=True):
+        axes.annotate(
+            name,
+            (1.02, place - above),
+            xycoords=("axes fraction", "data"),
+            color=colour,
+            fontsize=SMALL,
+            va="center",
+            weight="bold",
+            annotation_clip=False,
+        )
 
 
 def over_seeds(
@@ -154,8 +202,39 @@ def over_seeds(
         name: scores[name].where(~several, groups[value].transform(end))
         for name, end in zip(limits, ("min", "max"), strict=False)
     }
-    joined |= {value: groups[value].transform("mean"), "p_fwe": groups["p_fwe"].transform("max")}
+    joined |= {value: groups[value].transform("mean")}
+    joined |= {"p_fwe": groups["p_fwe"].transform("max")} if "p_fwe" in scores else {}
     return scores.assign(**joined).drop_duplicates(list(place), ignore_index=True)
+
+
+def wrapped(label: str, width: int) -> str:
+    """A label in lines of at most so many letters."""
+    return "\n".join(textwrap.wrap(label, width))
+
+
+def legend_height(models: dict[str, dict]) -> float:
+    """Inches of a legend of the models below a figure, in `LEGEND_COLUMNS`."""
+    return 0.16 * (-(-len(models) // LEGEND_COLUMNS) + 1)
+
+
+def name_lines(panels, rois, scores: pd.DataFrame, styles: dict, inches: float, value: str = "score") -> None:
+    """The name of each model beside the end of its line, in each panel of a ROI.
+
+    Parameters
+    ----------
+    panels : axes, one for each of the ROIs
+    scores : model, roi, layer_index, and `value`
+    styles : of `model_styles`
+    inches : height of the panels, about
+    """
+    for axes, roi in zip(panels, rois, strict=True):
+        own = scores[scores["roi"] == roi].sort_values("layer_index").groupby("model")[value].last()
+        ends = [
+            (own[name], wrapped(style["label"], 14), style["color"])
+            for name, style in styles.items()
+            if name in own and np.isfinite(own[name])
+        ]
+        label_ends(axes, ends, inches)
 
 
 def ordered_rois(rois) -> list[str]:
@@ -165,17 +244,17 @@ def ordered_rois(rois) -> list[str]:
 
 
 def model_styles(models: dict[str, dict]) -> dict[str, dict]:
-    """Colour, marker and label of every model: distinct in print without colour too."""
-    names = ordered(models)
-    size = len(names)
-    colours = PALETTE if size <= len(PALETTE) else matplotlib.colormaps["turbo"](np.linspace(0, 1, size))
+    """Colour, marker and label of every model: distinct in print without colour too.
+
+    More models than colours have the same colours again, with other markers.
+    """
     return {
         name: {
-            "color": colours[k],
-            "marker": MARKERS[k % len(MARKERS)],
+            "color": PALETTE[k % len(PALETTE)],
+            "marker": MARKERS[(k + k // len(PALETTE)) % len(MARKERS)],
             "label": models[name]["label"],
         }
-        for k, name in enumerate(names)
+        for k, name in enumerate(ordered(models))
     }
 
 
@@ -194,46 +273,65 @@ def histogram(axes, values, edges, colour, label: str, fill: bool = True) -> Non
 
 def placeholder(sentence: str):
     """A figure that says why there is nothing to see."""
-    sentence = textwrap.fill(sentence, 100)
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.8 + 0.2 * len(sentence.splitlines())))
+    told = textwrap.fill(sentence, 64)
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.8 + 0.2 * len(told.splitlines())))
     axes.set_axis_off()
     # as it stands: a $ begins no formula here
-    axes.text(0.5, 0.5, sentence, ha="center", va="center", parse_math=False)
+    axes.text(0.5, 0.5, told, ha="center", va="center", parse_math=False)
+    return behind(figure, pd.DataFrame({"note": [sentence]}))
+
+
+def behind(figure, table: pd.DataFrame):
+    """The figure with the table of what it shows, which `draw` writes beside it."""
+    figure.shown = table
     return figure
 
 
-def draw(svg: str, png: str, plot: Callable, *arguments) -> None:
-    """Draw a figure, write it as SVG and PNG with what made it as their description, and close it.
+def draw(files: list[str], plot: Callable, *arguments) -> None:
+    """Draw a figure, write it and the numbers behind it, with what made it as its description, and close it.
 
     No figure stops a study: where one cannot be drawn, a placeholder names the fault, and so does a warning.
 
     Parameters
     ----------
-    svg, png : files
-    plot : function that returns the figure
+    files : of one name, whose endings say what they hold: svg, png, pdf, and csv for the numbers
+    plot : function that returns the figure, with its table of `behind` where a csv file is asked for
     arguments : of the function
     """
+    paths = [Path(file) for file in files]
     try:
-        contents = _rendered(plot(*arguments))
+        contents = _rendered(plot(*arguments), paths)
     # whatever a library raises: tables, claims and report come all the same
     except Exception as error:
         traceback.print_exc()
-        fault = f"The figure {Path(svg).stem} could not be drawn. {type(error).__name__}: {reason(error)}"
+        fault = f"The figure {paths[0].stem} could not be drawn. {type(error).__name__}: {reason(error)}"
         warn(fault)
         plt.close("all")
-        contents = _rendered(placeholder(fault))
-    for path, content in zip((svg, png), contents, strict=True):
+        contents = _rendered(placeholder(fault), paths)
+    for path, content in contents.items():
         with atomic_path(path) as temporary:
             temporary.write_bytes(content)
 
 
-def _rendered(figure) -> list[bytes]:
-    """Content of the SVG and of the PNG file of a figure, which is closed."""
-    made = {"Description": json.dumps(provenance(None), sort_keys=True)}
-    contents = []
-    for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
+# of a format: what is left out, so that the same input gives the same bytes, and the place of the description
+TIMELESS = {
+    ".svg": ({"Date": None}, "Description"),
+    ".png": ({"Software": None}, "Description"),
+    ".pdf": ({"CreationDate": None}, "Subject"),
+}
+
+
+def _rendered(figure, paths: list[Path]) -> dict[Path, bytes]:
+    """Content of the files of a figure, which is closed."""
+    made = json.dumps(provenance(None), sort_keys=True)
+    contents = {}
+    for path in paths:
+        if path.suffix == ".csv":
+            contents[path] = figure.shown.to_csv(index=False, float_format="%.6g").encode()
+            continue
+        without, described = TIMELESS[path.suffix]
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, metadata=metadata | made)
-        contents.append(buffer.getvalue())
+        figure.savefig(buffer, format=path.suffix[1:], metadata=without | {described: made})
+        contents[path] = buffer.getvalue()
     plt.close(figure)
     return contents

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cortexrsa.formats.columns.claims import OTHER_MEASURES
 from cortexrsa.inference.ceilings.primary import primary_ceilings
-from cortexrsa.inference.claims.words import MEASURES, evidence, place, with_interval
+from cortexrsa.inference.claims.words import MEASURES, evidence, labelled, place, with_interval
 
 # numbers in a sentence
 MOST = 4
@@ -66,7 +66,7 @@ def claims_of(table: pd.DataFrame, models: dict[str, dict]) -> list[Claim]:
         details = rows[rows["statistic"] != "overall"]
         named = details["measure"].nunique() > 1
         parts = [
-            Part(row["statistic"], place(row, models, named), evidence(row), row["verdict"])
+            Part(row["statistic"], place(row, models, named), labelled(evidence(row), models), row["verdict"])
             for _, row in details.iterrows()
         ]
         own = [MEASURES[measure] for measure in whole["measure"].split(", ")]
@@ -74,7 +74,8 @@ def claims_of(table: pd.DataFrame, models: dict[str, dict]) -> list[Claim]:
         verdicts = {own[0]: whole["verdict"]} | {
             other: verdict for other, verdict in others.items() if verdict
         }
-        said = whole["statement"], " and ".join(own), verdicts, whole["reason"], whole["registered"], parts
+        reason = labelled(whole["reason"], models)
+        said = whole["statement"], " and ".join(own), verdicts, reason, whole["registered"], parts
         found.append(Claim(file, f"{file} {claim}" if ambiguous else claim, *said))
     return found
 

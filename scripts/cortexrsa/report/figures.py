@@ -70,5 +70,5 @@ def inline(svg: str, name: str, words: str) -> str:
     (width,) = re.findall(r'<svg[^>]*? width="([\d.]+)pt"', body)
     body = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", body, count=1)
     label = html.escape(words, quote=True)
-    head = f'<svg role="img" aria-label="{label}" style="max-width:{float(width) * 1.45:.0f}px"'
+    head = f'<svg role="img" aria-label="{label}" style="max-width:{float(width) * 2:.0f}px"'
     return body.replace("<svg", head, 1).strip()

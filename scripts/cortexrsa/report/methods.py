@@ -23,6 +23,25 @@ BETAS = {
     "trial-lsa": "one for each presentation, all of a run in one model (least squares all)",
     "stimulus": "one for each stimulus and run, averaged over runs",
 }
+# by the kind of ceiling: what a perfect model attains, and from what it follows
+CEILINGS = {
+    "split-half": "follows from the similarity of random halves of the repeats ({splits} times), stepped up "
+    "by Spearman-Brown to the reliability of all repeats, whose square root it is",
+    "subjects": "is the similarity to the geometry that the subjects share, from the similarity of each "
+    "subject's matrix to the mean matrix of the others (lower bound) and of all (upper bound)",
+    "mean-rdm": "is the square root of the reliability of the mean matrix over the subjects",
+    "moments": "follows from simulated matrices with the moments of signal and noise that averages "
+    "over different numbers of repeats give",
+    "voxel-halves": "follows from the similarity of random halves of the voxels, stepped up likewise",
+}
+OBJECTIVES = {
+    "supervised": "classification",
+    "simclr": "contrastive learning (SimCLR)",
+    "barlow_twins": "redundancy reduction (Barlow Twins)",
+    "autoencoder": "reconstruction (autoencoder)",
+    "vae": "reconstruction (variational autoencoder)",
+}
+FAMILIES = {"confirmatory": "Holm's method", "exploratory": "the false discovery rate (Benjamini-Hochberg)"}
 NOISE = {"ar1": "autoregressive noise of first order", "ols": "ordinary least squares"}
 
 
@@ -30,7 +49,14 @@ def _lower(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
 
 
-def methods(config: dict, dataset: dict, models: dict[str, dict], facts: dict, versions: dict) -> list[str]:
+def methods(
+    config: dict,
+    dataset: dict,
+    models: dict[str, dict],
+    facts: dict,
+    versions: dict,
+    claims: dict[str, dict] | None = None,
+) -> list[str]:
     """Paragraphs that say what was done.
 
     Parameters
@@ -38,8 +64,9 @@ def methods(config: dict, dataset: dict, models: dict[str, dict], facts: dict, v
     config : of the study, checked
     dataset : card of the data set
     models : cards of the networks by name, one for all seeds
-    facts : stimuli by split, subjects, voxels by ROI; see `page.facts`
+    facts : stimuli by split, subjects, voxels by ROI, kinds of ceilings; see `page.facts`
     versions : by package, as recorded
+    claims : content of the files of claims, by name
     """
     measures, inference = config["measures"], config["inference"]
     splits = listed([f"{count} {split}" for split, count in facts["stimuli"].items()])
@@ -71,6 +98,9 @@ def methods(config: dict, dataset: dict, models: dict[str, dict], facts: dict, v
             group = "the score against the mean of their dissimilarity matrices"
         errors += f" The score of several subjects is {group}."
     told = [data, networks, _geometry(measures, dataset), errors]
+    told += [_layers_and_ceilings(config, facts)]
+    told += [_claims(config, dataset, claims)] if claims else []
+    told += [trained] if (trained := _training(models)) else []
     told += [others] if (others := _other_measures(config, dataset)) else []
     software = ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
     return [*told, f"The analysis was run with {software}."]
@@ -109,6 +139,75 @@ def _geometry(measures: dict, dataset: dict) -> str:
         told += _lower(layers.meaning)
     comparison = measures["comparison"]
     return f"{told}. They are compared by {COMPARISONS[comparison].meaning} ({comparison})."
+
+
+def _layers_and_ceilings(config: dict, facts: dict) -> str:
+    """How the best layer of a network is chosen, and what bounds the scores."""
+    inference = config["inference"]
+    if "train" in facts["stimuli"]:
+        told = "The best layer of a network is chosen on the training stimuli and scored on the test stimuli."
+    else:
+        told = (
+            "The best layer of a network is chosen on a random half of the stimuli and scored on the other, "
+        )
+        told += f"in both directions; its score is the mean over {inference['halves']} pairs of halves."
+    told += " The depth centroid of a network is the mean of the relative depths of its layers, weighted by "
+    told += "their scores where these are positive."
+    for kind in facts.get("ceilings", []):
+        if kind in CEILINGS:
+            said = CEILINGS[kind].format(splits=inference["ceiling_splits"])
+            told += f" The noise ceiling, the score of a perfect model, {said}."
+    return told
+
+
+def _claims(config: dict, dataset: dict, claims: dict[str, dict]) -> str:
+    """How claims are tested: what is corrected, and what contrasts of regions take into account."""
+    inference, told = config["inference"], []
+    told.append(
+        f"A claim is supported where the interval of each of its parts ({100 * inference['confidence']:g} %) "
+        "lies where the claim says, contradicted where a part is told to be the opposite, and inconclusive "
+        "otherwise."
+    )
+    if all(content["contradicted_by"] == "corrected test" for content in claims.values()):
+        told.append("What contradicts a claim is corrected by Holm's method over its parts.")
+    for family, method in FAMILIES.items():
+        if files := [name for name, content in claims.items() if content["family"] == family]:
+            named = f"the {family} claims of {listed(files)}"
+            told.append(f"Verdicts that support {named} are corrected by {method} over the claims of a file.")
+    if dataset["loader"] != "rdms":
+        if inference["voxel_groups"]:
+            told.append(
+                "The errors of contrasts of regions include those of the voxels, by a jackknife over "
+                f"{inference['voxel_groups']} groups of neighbouring voxels of each region."
+            )
+        matched = inference["unequal_noise"] == "matched"
+        if matched and config["measures"]["dissimilarity"] != "crossnobis":
+            told.append(
+                "Before regions are compared, noise is added to the responses of the more reliable ones "
+                "until all are as reliable as the least reliable region, where single trials are known."
+            )
+    return " ".join(told)
+
+
+def _training(models: dict[str, dict]) -> str:
+    """How the networks that the workflow trains were trained, those of one recipe together."""
+    recipes: dict[tuple, list[str]] = {}
+    for card in models.values():
+        training = card.get("weights", {}).get("training")
+        if training and "variant_of" not in card:
+            key = ("corpus", "images_seen", "batch_size", "optimizer", "learning_rate", "weight_decay")
+            objective = OBJECTIVES.get(training["objective"], training["objective"])
+            recipes.setdefault(tuple(training[name] for name in key), []).append(
+                f"{card['label']} by {objective}"
+            )
+    told = []
+    for (corpus, seen, batch, optimizer, rate, decay), networks in recipes.items():
+        told.append(
+            f"These networks were trained on {seen:,} images of {corpus} (with repeats) in batches of "
+            f"{batch}, by {optimizer} with a peak learning rate of {rate:g} and a weight decay of {decay:g}: "
+            f"{'; '.join(networks)}."
+        )
+    return " ".join(told)
 
 
 def _other_measures(config: dict, dataset: dict) -> str:

@@ -165,6 +165,7 @@ def page(config: dict, dataset: str, root: Path, results: Path) -> str:
         sentences = [answer.of_the_claims(claims), answer.of_the_first(claims), *sentences]
     learned = _table(learning, LEARNING)
     limits = shortfalls(models, learned, ceilings, rois)
+    kinds = sorted({bound["kind"] for bound in primary_ceilings(ceilings).values()})
     files, _ = claims_of(config, root)
     headline = folder / "figures" / f"{HEADLINE}.svg"
     return rendered(
@@ -188,7 +189,7 @@ def page(config: dict, dataset: str, root: Path, results: Path) -> str:
         warnings=[(text, 1) for text in limits] + _warnings(folder),
         sections=_sections(folder, root),
         networks=_networks(models, learned),
-        methods=methods(config, datasets[dataset], models, known, versions),
+        methods=methods(config, datasets[dataset], models, known | {"ceilings": kinds}, versions, files),
         bibtex=bibtex(dataset, datasets[dataset], models, references(config, datasets[dataset]), root),
         tables=sorted(path.name for path in folder.glob("*.csv")),
         versions=versions,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -47,7 +49,23 @@ def place(part: pd.Series, models: dict[str, dict], measure: bool) -> str:
         names = [name for name, member in zip(names, members, strict=True) if member not in seeds]
         names.append(f"{len(seeds)} untrained networks")
     where = " in ".join(filter(None, (" / ".join(names), part["roi"])))
-    return where + (f" ({part['measure']})" if measure else "")
+    return where + (f" ({MEASURES.get(part['measure'], part['measure'])})" if measure else "")
+
+
+def labelled(text: str, models: dict[str, dict]) -> str:
+    """A text in which networks have their labels in place of their names.
+
+    Examples
+    --------
+    >>> labelled("resnet18 in V1: not told from 0", {"resnet18": {"label": "ResNet-18"}})
+    'ResNet-18 in V1: not told from 0'
+    """
+    names = "|".join(re.escape(name) for name in sorted(models, key=len, reverse=True))
+    return (
+        re.sub(rf"(?<![\w.@-])({names})(?![\w@-])", lambda found: models[found[1]]["label"], text)
+        if names
+        else text
+    )
 
 
 def evidence(part: pd.Series) -> str:
