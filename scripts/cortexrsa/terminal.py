@@ -89,7 +89,7 @@ def overview(planned: list[Planned]) -> str:
     """Table of the stages: jobs to run, and those whose results are there."""
     wanted = [job for job in planned if job.needed]
     stages = list(dict.fromkeys(job.stage for job in planned))
-    lines = [f"{len(wanted)} jobs to run; the results of {len(planned) - len(wanted)} others are there."]
+    lines = [f"{len(wanted)} jobs to run; {len(planned) - len(wanted)} are done already."]
     for stage in stages:
         own = [job for job in planned if job.stage == stage]
         needed = sum(job.needed for job in own)
