@@ -197,15 +197,15 @@ def _training(models: dict[str, dict]) -> str:
         if training and "variant_of" not in card:
             key = ("corpus", "images_seen", "batch_size", "optimizer", "learning_rate", "weight_decay")
             objective = OBJECTIVES.get(training["objective"], training["objective"])
-            recipes.setdefault(tuple(training[name] for name in key), []).append(
+            recipes.setdefault(tuple(training.get(name) for name in key), []).append(
                 f"{card['label']} by {objective}"
             )
     told = []
     for (corpus, seen, batch, optimizer, rate, decay), networks in recipes.items():
+        weight = f" and a weight decay of {decay:g}" if decay else ""
         told.append(
             f"These networks were trained on {seen:,} images of {corpus} (with repeats) in batches of "
-            f"{batch}, by {optimizer} with a peak learning rate of {rate:g} and a weight decay of {decay:g}: "
-            f"{'; '.join(networks)}."
+            f"{batch}, by {optimizer} with a peak learning rate of {rate:g}{weight}: {'; '.join(networks)}."
         )
     return " ".join(told)
 
