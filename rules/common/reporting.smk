@@ -7,7 +7,10 @@ def plan_of_run() -> list[Planned]:
     jobs = [job for job in workflow.dag.jobs if job.output]
     return [
         Planned(
-            Path(str(job.rule.snakefile)).stem, job.rule.name, workflow.dag.needrun(job), seconds_of(job.benchmark)
+            Path(str(job.rule.snakefile)).stem,
+            job.rule.name,
+            workflow.dag.needrun(job),
+            seconds_of(job.benchmark),
         )
         for job in sorted(jobs, key=lambda job: order[job.rule.name])
     ]
