@@ -261,15 +261,15 @@ BAD_CARDS = [
         "models/resnet18",
         "layers:",
         "layer:",
-        "layer: found an unknown key, expected one of lineage, seeds, variant_of, citation, licence, "
-        "trained_on, layers, batch_size, resources; did you mean layers?",
+        "layer: found an unknown key, expected one of lineage, seeds, controls, variant_of, "
+        "citation, licence, trained_on, layers, batch_size, resources; did you mean layers?",
     ),
     (
         "models/resnet18",
         "task-optimised",
         "task-optimized",
         "family: found 'task-optimized', expected one of task-optimised, self-supervised, generative, "
-        "untrained, baseline; did you mean task-optimised?",
+        "untrained, baseline, brain-guided, guidance-control; did you mean task-optimised?",
     ),
     (
         "models/resnet18",
