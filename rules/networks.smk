@@ -120,6 +120,7 @@ rule train_guided:
         weights="results/networks/{model}/weights.safetensors",
         metrics="results/networks/{model}/metrics.csv",
         guidance="results/networks/{model}/guidance.csv",
+        choice="results/networks/{model}/choice.csv",
     log:
         "results/logs/train/{model}.log",
     benchmark:

@@ -1,17 +1,20 @@
 """Train a network on a corpus and to be like the brain, or one of its controls."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from safetensors.torch import save_file
 
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.errors import concerning
+from cortexrsa.formats.columns.choice import CHOICE
 from cortexrsa.formats.columns.guidance import GUIDANCE
 from cortexrsa.formats.columns.metrics import METRICS
 from cortexrsa.formats.responses import read_responses
 from cortexrsa.formats.stimuli import read_stimuli
 from cortexrsa.formats.tables import write_table
+from cortexrsa.guidance.choice import choose, with_layers
 from cortexrsa.guidance.lessons import lesson_of
 from cortexrsa.guidance.settings import Guidance
 from cortexrsa.guidance.training import train_guided
@@ -55,21 +58,34 @@ with job_log(snakemake.log[0]):
             recipe.seed,
             other and (other, Preprocessing(**settings["control_seen"])),
         )
-        network, metrics = train_guided(
-            settings["network"],
-            recipe,
-            corpus,
-            preprocessing,
-            guidance,
-            lesson,
-            start=start and start.state_dict(),
-            checkpoints=checkpoints,
-            code=snakemake.params.code,
-            threads=snakemake.threads,
-        )
+        rois = [roi for roi, _ in settings["layers"]]
+
+        def trained(chosen: Guidance, share: float = 1.0, **options):
+            """The network and its metrics after a share of the training."""
+            return train_guided(
+                settings["network"],
+                replace(recipe, images_seen=round(share * recipe.images_seen)),
+                corpus,
+                preprocessing,
+                chosen,
+                with_layers(lesson, rois, chosen, settings["order"]),
+                start=start and start.state_dict(),
+                threads=snakemake.threads,
+                **options,
+            )
+
+        def tried(candidate: Guidance) -> float:
+            """Similarity on the validation stimuli after a short training."""
+            curve = trained(candidate, candidate.choose["share"])[1]
+            return float(curve.loc[curve["metric"] == "validation_similarity", "value"].iloc[-1])
+
+        guidance, choice = choose(guidance, tried)
+        print(choice.to_string(index=False))
+        network, metrics = trained(guidance, checkpoints=checkpoints, code=snakemake.params.code)
     with atomic_path(snakemake.output.weights) as temporary:
         save_file(network.state_dict(), temporary)
         write_provenance(snakemake.output.weights, settings, {Path(snakemake.output.weights).name: temporary})
+    write_table(snakemake.output.choice, choice, settings, CHOICE)
     write_table(snakemake.output.guidance, seen, settings, GUIDANCE)
     write_table(snakemake.output.metrics, metrics, settings, METRICS)
     shutil.rmtree(checkpoints)

@@ -202,6 +202,7 @@ def guidance_settings(wildcards) -> dict:
         **part_of_card(model),
         "folder": CORPORA[corpus_of(model)]["options"].get("folder"),
         "layers": layers,
+        "order": card["layers"],
         "seen": seen_by(model, dataset),
         **parts,
         "control_seen": others["control"] and seen_by(others["control"], dataset),

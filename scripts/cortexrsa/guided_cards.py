@@ -120,6 +120,14 @@ def check_guided(card: dict, file: str, dataset: dict | None, names: dict[str, l
         if layer not in card["layers"]:
             expected = f"one of the card's layers: {suggestion(layer, card['layers'])}"
             raise InputError(f"{field}.layers.{roi}", repr(layer), expected, file=file)
+    for roi, layers in ((brain.get("choose") or {}).get("layers") or {}).items():
+        if roi not in brain["layers"]:
+            expected = suggestion(roi, list(brain["layers"]))
+            raise InputError(f"{field}.choose.layers", f"the ROI {roi!r}", expected, file=file)
+        for layer in layers:
+            if layer not in card["layers"]:
+                expected = f"one of the card's layers: {suggestion(layer, card['layers'])}"
+                raise InputError(f"{field}.choose.layers.{roi}", repr(layer), expected, file=file)
     if dataset["loader"] == "rdms":
         if brain["loss"] in VOXEL_LOSSES:
             found = f"{brain['loss']}, and {brain['dataset']} has RDMs alone"

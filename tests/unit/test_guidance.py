@@ -12,7 +12,7 @@ from scipy import stats
 from scipy.spatial.distance import pdist, squareform
 
 from cortexrsa.errors import InputError
-from cortexrsa.guidance import leaks, stimuli, targets
+from cortexrsa.guidance import choice, leaks, stimuli, targets
 from cortexrsa.guidance.lessons import lesson_of, targets_of
 from cortexrsa.guidance.settings import TARGETS, Guidance, Lesson
 from cortexrsa.guidance.training import GuidedTraining, begin_with, train_guided
@@ -255,6 +255,35 @@ def test_a_training_may_begin_with_other_weights(data, hashed, capsys):
     torch.testing.assert_close(
         tuned.state_dict()["conv1.weight"], other.state_dict()["conv1.weight"], atol=1e-6, rtol=0
     )
+
+
+def test_layer_and_weight_are_chosen_by_the_similarity_on_validation_stimuli(data, hashed):
+    guidance = replace(
+        GUIDANCE,
+        layers={"V1": "relu", "LO": "layer4.1"},
+        choose={"weights": [1, 3], "layers": {"LO": ["layer3.1", "layer4.1"]}, "share": 0.5},
+    )
+    found = choice.candidates(guidance)
+    assert [(each.weight, each.layers["LO"], each.layers["V1"]) for each in found] == [
+        (1, "layer3.1", "relu"),
+        (3, "layer3.1", "relu"),
+        (1, "layer4.1", "relu"),
+        (3, "layer4.1", "relu"),
+    ]
+    values = iter([0.1, 0.4, 0.2, 0.3])
+    chosen, table = choice.choose(guidance, lambda _: next(values))
+    assert chosen == found[1]
+    assert table["chosen"].tolist() == [False, True, False, False]
+    assert table["layers"][1] == "V1: relu; LO: layer3.1"
+    own = lesson(data, hashed, guidance)[0]
+    moved = choice.with_layers(own, ["LO", "V1"], chosen, ["relu", "layer3.1", "layer4.1"])
+    assert [layer for layer, _ in moved.targets] == ["relu", "layer3.1"]
+    assert moved.targets[1][1] is own.targets[0][1]
+    # nothing to choose, or nothing to learn
+    for settled in (GUIDANCE, replace(guidance, weight=0)):
+        same, table = choice.choose(settled, None)
+        assert same == settled
+        assert table["chosen"].tolist() == [True]
 
 
 # ---- targets ---------------------------------------------------------------------------------------------

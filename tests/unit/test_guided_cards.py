@@ -114,6 +114,16 @@ def test_names_of_seeds_and_controls(root):
             "weights.training.brain.dataset: found pairs, all of whose stimuli are test stimuli",
         ),
         ({"held_out": {"share": 1}}, [], "weights.training.brain.held_out.share: found 1, expected a number"),
+        (
+            {"choose": {"layers": {"LO": ["layer9"]}}},
+            [],
+            "weights.training.brain.choose.layers.LO: found 'layer9', expected one of",
+        ),
+        (
+            {"choose": {"weights": [0]}},
+            [],
+            "weights.training.brain.choose.weights[0]: found 0, expected a number",
+        ),
         ({}, ["shufled"], "controls[0]: found 'shufled', expected one of"),
         ({}, ["shuffled", {"shuffled": {}}], "controls[1]: found shuffled twice, expected each control once"),
         ({}, ["other_roi"], "controls[0]: found other_roi with nothing, expected {other_roi: {roi: ...}}"),

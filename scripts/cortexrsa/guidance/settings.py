@@ -36,6 +36,7 @@ class Guidance:
     temperature, ridge : see `losses.similarity`
     target : brain, or one of `guided_cards.CONTROLS`
     options : of the control: roi, column, or card and layer
+    choose : weights, layers of each ROI, and the share of the budget that each is tried with; None: as above
     glm : how betas are made of raw BOLD, where it is not as config.yaml says
     """
 
@@ -55,6 +56,7 @@ class Guidance:
     ridge: float = 0.1
     target: str = "brain"
     options: dict = field(default_factory=dict)
+    choose: dict | None = None
     glm: dict = field(default_factory=dict)
 
 
