@@ -16,7 +16,7 @@ from cortexrsa.guidance.settings import Guidance, Lesson
 def candidates(guidance: Guidance) -> list[Guidance]:
     """What there is to choose from: every weight with every layer of each ROI.
 
-    The card's own alone, where it leaves no choice, or with a weight of 0: nothing is learned from the target then.
+    The card's own alone, where it leaves no choice or has a weight of 0: then nothing is learned.
     """
     wanted = guidance.choose
     if not wanted or guidance.weight == 0:
