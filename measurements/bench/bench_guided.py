@@ -1,4 +1,4 @@
-"""Images per second of training with the brain, against a bare PyTorch loop with the same loss, and without it."""
+"""Images per second of training with the brain: against a bare PyTorch loop with the same loss."""
 
 from __future__ import annotations
 
