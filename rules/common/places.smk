@@ -198,16 +198,21 @@ def files_of_corpus(name: str) -> dict:
 
 
 def guidance_files(wildcards) -> dict:
+    """What a network is trained with, beside the images of its corpus."""
+    return guidance_files_of(wildcards.model)
+
+
+def guidance_files_of(model: str) -> dict:
     """Stimuli, responses and hashes that a network is trained with, and the weights of others that it needs."""
-    brain, dataset = brain_of(wildcards.model), brain_of(wildcards.model)["dataset"]
+    brain, dataset = brain_of(model), brain_of(model)["dataset"]
     key = studies.responses_key(responses_of_guidance(brain), DATASETS[dataset])
     files = {
         "stimuli_images": f"results/{dataset}/stimuli.npy",
         "stimuli": f"results/{dataset}/stimuli.tsv",
         "responses": f"results/{dataset}/responses/{key}.nc",
-        "hashes": f"results/corpora/{corpus_of(wildcards.model)}/hashes.npy",
+        "hashes": f"results/corpora/{corpus_of(model)}/hashes.npy",
     }
-    for part, name in others_of(GUIDED[wildcards.model]).items():
+    for part, name in others_of(GUIDED[model]).items():
         files |= {f"{part}_{kind}": path for kind, path in weights_of_network(name).items()}
     return files
 
@@ -363,7 +368,15 @@ def intermediates(study: str, dataset: str) -> list[str]:
     if dataset in BIDS:
         files += glm_files(dataset, studies.glm_key(content), "betas.nc")
     for model in trained_in(study):
-        files += [f"results/networks/{model}/{file}" for file in ("weights.safetensors", "metrics.csv")]
+        own = (
+            "weights.safetensors",
+            "metrics.csv",
+            *(("guidance.csv", "choice.csv") if model in GUIDED else ()),
+        )
+        files += [f"results/networks/{model}/{file}" for file in own]
+        if model in GUIDED:
+            found = guidance_files_of(model).items()
+            files += [path for part, path in found if not part.endswith("downloads")]
     return files + [f"results/corpora/{corpus_of(model)}/index.tsv" for model in trained_in(study)]
 
 

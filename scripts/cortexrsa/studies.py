@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from cortexrsa.errors import InputError
+from cortexrsa.guided_cards import guidance_of, needed
 from cortexrsa.inference.settings import MEAN_RDM, taken_as_fixed
 from cortexrsa.seeds import holder_of_weights
 
@@ -193,7 +194,18 @@ def shared_places(config: dict, datasets: dict[str, dict], models: dict[str, dic
         if training:
             holder = holder_of_weights(model, card)
             places |= {f"results/networks/{holder}", f"results/corpora/{training['corpus']}"}
+            places |= _of_guidance(card)
     return places
+
+
+def _of_guidance(card: dict) -> set[str]:
+    """Places of what a network is trained with, beside its corpus: whichever responses these are."""
+    brain = guidance_of(card)
+    if brain is None:
+        return set()
+    names = ("stimuli.npy", "stimuli.tsv", "stimuli.tsv.json", "bids", "truth.nc", "glm", "responses")
+    found = {f"results/{brain['dataset']}/{name}" for name in names}
+    return found | {f"results/networks/{name}" for name in needed(card)}
 
 
 def former_results(results: Path, datasets: list[str]) -> str | None:

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from cortexrsa import cards
+from cortexrsa import cards, studies
 from cortexrsa.guided_cards import FAMILY_OF_CONTROLS, guidance_of, needed
 from cortexrsa.seeds import card_of, control_of, file_of, networks_of, seed_of
 from support import HERE, ROOT, message_of
@@ -84,6 +84,16 @@ def test_names_of_seeds_and_controls(root):
     guided = networks_of("guided", cards.load_card("models", "guided", root))
     seeds = [each["weights"]["training"]["seed"] for each in (found[name], guided["guided@2"])]
     assert seeds == [2, 2]
+
+
+def test_what_a_network_is_trained_with_is_still_asked_for(root):
+    write(root)
+    config = {"measures": {"dissimilarity": "correlation", "units": "raw", "others": []}}
+    config |= {"projection": None, "keep_activations": False}
+    models = {"guided~network": cards.load_card("models", "guided~network", root)}
+    found = studies.shared_places(config, {}, models)
+    assert {"results/tiny/responses", "results/tiny/stimuli.npy", "results/networks/tiny_vae"} <= found
+    assert {"results/networks/guided~network", "results/corpora/few"} <= found
 
 
 @pytest.mark.parametrize(
