@@ -219,7 +219,7 @@ def _check_folder(folder: Path, source: Path) -> str:
         script = record.get("script")
         if script is None:
             raise InputError(
-                result, "no word of the code that made it", "a result of the workflow", file=source
+                result, "no record of the code that made it", "a result of the workflow", file=source
             )
         if script not in scripts:
             scripts[script] = fingerprint(folder / "scripts" / script, folder)

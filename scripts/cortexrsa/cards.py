@@ -403,7 +403,7 @@ def _check_responses_card(card: dict, file: str) -> None:
     if len(rest) > 1:
         raise InputError("options.splits", f"rest in {' and '.join(rest)}", "rest in one split", file=file)
     if "group" in options["subjects"]:
-        expected = "another name: results have the mean of all under it"
+        expected = "another name: results use this one for the mean of all"
         raise InputError("options.subjects", "a subject 'group'", expected, file=file)
     if not (card.get("path") or card.get("files")):
         raise InputError("path", "nothing", "the folder of the data on this disk", file=file)

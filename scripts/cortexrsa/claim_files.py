@@ -90,7 +90,7 @@ def _check_test(test: dict, claim: dict, field: str, file: str) -> None:
     if kind == "largest difference" and "compare" not in statistic:
         raise InputError(f"{field}.statistic", "a largest difference in a sum", "one alone", file=file)
     if sense == "same_sign" and _names_measure(statistic):
-        expected = "none: those of same_sign take turns"
+        expected = "none: same_sign names the measures"
         raise InputError(f"{field}.statistic", "a measure beside same_sign", expected, file=file)
     _check_bound(test, claim, sense, field, file)
 

@@ -28,7 +28,9 @@ def check(folder: str | Path, files: dict[str, dict]) -> None:
         expected = entry["sha256"] or recorded.get(f"{folder.name}/{name}", "")
         found = pooch.file_hash(str(folder / name), alg="sha256")
         if not found.startswith(expected.lower()):
-            raise InputError("sha256", found, f"{expected}, as it came; delete {folder}", file=folder / name)
+            raise InputError(
+                "sha256", found, f"{expected}, as it was downloaded; delete {folder}", file=folder / name
+            )
 
 
 def disguised(path: Path) -> str | None:

@@ -153,7 +153,7 @@ def _disk_errors(label: str):
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InputError("disk", error.strerror, "room for the file", file=label) from error
+            raise InputError("The disk is full: the download does not fit", file=label) from error
         raise
 
 

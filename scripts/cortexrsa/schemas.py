@@ -144,7 +144,7 @@ def _input_error(error: ValidationError, validator: Draft202012Validator, file: 
 def _check_plain(value: object, file: str, path: tuple = ()) -> None:
     """Refuse keys that are not text and numbers that are not finite: JSON schemas speak of neither."""
     if len(path) > DEEPEST:
-        raise InputError("content", "an alias that contains itself", "values of an end", file=file)
+        raise InputError("content", "an alias that contains itself", "values that come to an end", file=file)
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):

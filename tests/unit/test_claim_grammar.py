@@ -94,7 +94,7 @@ BAD = [
     (
         "[{id: A, statement: so, statistic: {score: best, network: vae, roi: V1, measure: rsa}, "
         "expect: {same_sign: {measure: [rsa, encoding]}}}]",
-        "A.statistic: found a measure beside same_sign, expected none: those of same_sign take turns",
+        "A.statistic: found a measure beside same_sign, expected none: same_sign names the measures",
     ),
     (
         "[{id: A, statement: so, statistic: {profile: centroid, network: {new_seed: vae}, roi: V1}, "

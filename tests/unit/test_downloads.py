@@ -470,7 +470,7 @@ def test_disk_that_is_full(server, fetch, tmp_path, kind):
     part.symlink_to("/dev/full")
     url = server.url("a.bin") if kind == "http" else source.as_uri()
     message = message_of(fetch, {"a.bin": {"url": url, "sha256": SHA256}})
-    assert message == "card/a.bin: disk: found No space left on device, expected room for the file"
+    assert message == "card/a.bin: The disk is full: the download does not fit"
     assert not (tmp_path / "out/card").exists()
 
 
@@ -485,5 +485,5 @@ def test_a_file_that_changed_after_it_came_is_refused_by_its_readers(tmp_path, s
     changed = bytearray(DATA)
     changed[500_000] ^= 4
     (folder / "part/a.bin").write_bytes(changed)
-    with pytest.raises(InputError, match=r"part/a\.bin: sha256: found .*, as it came; delete"):
+    with pytest.raises(InputError, match=r"part/a\.bin: sha256: found .*, as it was downloaded; delete"):
         check(folder, files)

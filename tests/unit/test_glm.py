@@ -318,7 +318,7 @@ def test_durations_of_a_known_range_are_all_used():
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_many_betas_that_the_design_does_not_tell_are_refused():
-    message = r"e\.tsv: design matrix: found 30 of 80 betas that the design does not tell; e\.tsv, line 2"
+    message = r"e\.tsv: design matrix: found 30 of 80 betas that the design cannot estimate; e\.tsv, line 2"
     with pytest.raises(InputError, match=message):
         session(lambda events, times: events.assign(duration=np.where(np.arange(80) < 30, 0, 1)))
 

@@ -113,12 +113,12 @@ def drawn_elsewhere(data: bytes) -> bytes:
         (
             "tiny/figures/rois.svg",
             lambda data: re.sub(b"<dc:description>.*</dc:description>", b"", data),
-            r"figures/rois\.svg: found no word of the code that made it",
+            r"figures/rois\.svg: found no record of the code that made it",
         ),
         (
             "tiny/figures/rois.png",
             drawn_elsewhere,
-            r"figures/rois\.png: found no word of the code that made it",
+            r"figures/rois\.png: found no record of the code that made it",
         ),
         (
             "scripts/plot_claims.py",

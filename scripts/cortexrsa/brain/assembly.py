@@ -294,5 +294,5 @@ def select_reliable(
     for (subject, roi), own in pd.DataFrame(places).assign(kept=keep).groupby(["subject", "roi"])["kept"]:
         if not own.any():
             found = f"none of {len(own)} voxels of {subject} with {what}"
-            raise InputError(f"roi {roi}", found, "some (select by a lower minimum)", file=source)
+            raise InputError(f"roi {roi}", found, "at least one voxel (choose a lower minimum)", file=source)
     return responses.isel(voxel=np.flatnonzero(keep))

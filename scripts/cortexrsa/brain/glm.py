@@ -268,7 +268,9 @@ def _estimable(
 ) -> tuple[np.ndarray, list[str]]:
     """Which betas (rows,) the design tells, and a sentence on each of the others."""
     if not np.isfinite(errors).any():
-        raise InputError("design matrix", "no presentation whose beta it tells", "at least one", file=source)
+        raise InputError(
+            "design matrix", "no presentation whose beta it can estimate", "at least one", file=source
+        )
     relative = errors / np.median(errors[np.isfinite(errors)])
     told = relative <= LARGEST_ERROR
     sentences = []
@@ -282,7 +284,7 @@ def _estimable(
             f"times, so that its standard error would be {relative[k]:.3g} times theirs"
         )
     if (~told).sum() > max(1, MOST_LEFT_OUT * len(told)):
-        found = f"{(~told).sum()} of {len(told)} betas that the design does not tell; {sentences[0]}"
+        found = f"{(~told).sum()} of {len(told)} betas that the design cannot estimate; {sentences[0]}"
         expected = "presentations of like durations, and no confounds in their place"
         raise InputError("design matrix", found, expected, file=source)
     return told, sentences

@@ -96,7 +96,7 @@ class Activations:
                     file.seek(part.offset + k * part.strides[0] + start * part.itemsize)
                     if file.readinto(next(into)) != chunk.strides[0]:
                         raise InputError(
-                            "array", "its end too early", "the file as it was written", file=path
+                            "array", "a file that was cut short", "the file as it was written", file=path
                         )
         return chunk[rows]
 

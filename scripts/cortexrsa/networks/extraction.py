@@ -192,7 +192,7 @@ class _Writer:
         )
         if not torch.equal(output[0], first):
             found = f"an output that is overwritten in batches of {len(output)}, but not of two images"
-            raise InputError(f"layer {layer!r}", found, "one that it always is, or never")
+            raise InputError(f"layer {layer!r}", found, "an output that is overwritten always, or never")
 
     def _append(self, layer: str, start: int, chunks: Iterable[np.ndarray]) -> None:
         if layer not in self.files:
@@ -318,7 +318,7 @@ def _check_same(expected: dict[str, torch.Tensor], outputs: dict[str, torch.Tens
     for layer, output in outputs.items():
         wanted = expected[layer][: len(output)].float()
         if (output.float() - wanted).abs().max() > ROUNDING * wanted.abs().max():
-            raise InputError(f"layer {layer!r}", found, "one that the image alone decides")
+            raise InputError(f"layer {layer!r}", found, "an output that depends on the image alone")
 
 
 def _changes(tensor: torch.Tensor) -> int:

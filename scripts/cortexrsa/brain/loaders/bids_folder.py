@@ -38,5 +38,7 @@ def read_folder(
         confounds += inputs.confounds
     # a subject may have no motion outlier; not all
     for pattern in unfitting(options["confounds"], confounds):
-        raise InputError("confounds", f"none that fits {pattern}", "some in a run at least", file=folder)
+        raise InputError(
+            "confounds", f"no column that fits {pattern}", "a column in at least one run", file=folder
+        )
     return runs, events

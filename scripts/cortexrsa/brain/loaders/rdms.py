@@ -144,7 +144,7 @@ def _names(given: list[str] | None, found: list[str] | None, count: int, file: P
         raise InputError(field, f"{count} RDMs", f"{len(names)}, the subjects of the card", file=file)
     if GROUP in names:
         raise InputError(
-            field, f"a subject {GROUP!r}", "another name: results have the mean of all under it", file=file
+            field, f"a subject {GROUP!r}", "another name: results use this one for the mean of all", file=file
         )
     if len(set(names)) < count:
         twice = next(name for name in names if names.count(name) > 1)

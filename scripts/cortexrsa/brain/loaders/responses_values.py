@@ -60,7 +60,9 @@ def layout_of(array: ForeignArray, axes: list[str] | None, expected: int | None)
     for axis, name in enumerate(axes):
         if name == "single" and shape[axis] != 1:
             found = f"{shape[axis]} entries along axis {axis + 1} of {shape}"
-            raise InputError("axes", found, "one, where the card calls it single", file=array.path)
+            raise InputError(
+                "axes", found, "length 1, because the card calls this axis single", file=array.path
+            )
     if "trial" not in lengths or len(lengths) < 2:
         raise InputError("axes", ", ".join(axes), "trial and voxel, or trial and x, y, z", file=array.path)
     if expected is not None and lengths["trial"] != expected:

@@ -216,7 +216,7 @@ class AutoencoderKLEncoder(nn.Module):
             raise InputError(
                 "package",
                 f"no diffusers ({error})",
-                "it: pip install -r requirements-extra.txt",
+                "this package: pip install -r requirements-extra.txt",
                 file="network: source autoencoder_kl",
             ) from error
         blocks = len(block_out_channels)
