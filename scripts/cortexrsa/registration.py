@@ -68,8 +68,8 @@ def register(
     path = path_of(config["study"], root)
     if path.exists():
         raise InputError(
-            f"is registered already, on {read_mapping(path)['date']}. A study is registered once: give another "
-            "version a `study:` of its own",
+            f"is registered already, on {read_mapping(path)['date']}. A study is registered once: give "
+            "another version a `study:` of its own",
             file=path,
         )
     if not files:
