@@ -74,7 +74,8 @@ def plot_measure_profiles(table: pd.DataFrame, models: dict[str, dict]) -> plt.F
         row[0].set_ylabel(textwrap.fill(label_of(measure), 20), fontsize=SMALL)
     for axes, roi in zip(grid[0], rois, strict=True):
         axes.set_title(roi)
-    figure.supxlabel("relative depth (input 0, output 1)", fontsize=7)
+    for axes in grid[-1]:
+        axes.set_xlabel("relative depth" + " (input 0, output 1)" * (len(rois) < 3), fontsize=7)
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False)
     say_how_many(figure, drawn, models)
@@ -158,7 +159,8 @@ def plot_rdm_variance(table: pd.DataFrame, models: dict[str, dict]) -> plt.Figur
             axes.plot(own.loc[(name, TOGETHER), "r2"], place, "|", ms=7, color="0.2")
         axes.axvline(0, color="0.6", lw=0.6)
         axes.set_title(roi, fontsize=8)
-    figure.supxlabel("variance of the RDM explained, r\u00b2", fontsize=7)
+    for axes in grid.flat[max(0, len(rois) - columns) : len(rois)]:
+        axes.set_xlabel("variance of the RDM explained, r\u00b2", fontsize=7)
     names = [wrapped(models[name]["label"], 28) for name in places]
     for row in grid:
         row[0].set_yticks(list(places.values()), names, fontsize=SMALL)

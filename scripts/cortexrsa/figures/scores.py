@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.lines import Line2D
 
 from cortexrsa.figures.ceilings import draw_ceiling, handle_of
 from cortexrsa.figures.ceilings import label_of as ceiling_name
@@ -33,6 +34,9 @@ from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.names import of_the_group
 
 PANEL_COLUMNS = 2
+# marks of the highest score and of the depth centroid
+RING = {"marker": "o", "ms": 8, "mfc": "none", "mew": 1.2, "ls": "none"}
+TICK = {"marker": "^", "ms": 5, "ls": "none"}
 PANEL = 1.7  # inches, of a panel
 # names of layers that fit below a heat map
 MOST_TICKS = 24
@@ -113,8 +117,21 @@ def plot_profiles(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str
     return behind(figure, scores[scores["model"].isin(names)])
 
 
+def _mark(axes, line: pd.DataFrame, colour) -> None:
+    """A ring around the highest score of a network, and a mark at its depth centroid on the axis."""
+    best = line.loc[line["score"].idxmax()]
+    axes.plot(best["depth"], best["score"], **RING, mec=colour, zorder=4)
+    weights = line["score"].clip(lower=0)
+    if weights.sum() > 0:
+        centroid = np.average(line["depth"], weights=weights)
+        axes.plot(centroid, 0.02, **TICK, color=colour, transform=axes.get_xaxis_transform(), zorder=4)
+
+
 def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, dict]) -> plt.Figure:
-    """One panel a ROI: the profiles of all networks together, with the noise ceiling; baselines as lines."""
+    """One panel a ROI: the profiles of all networks together, with the noise ceiling; baselines as lines.
+
+    Of each network the highest score and the depth centroid of what is drawn are marked.
+    """
     scores, bounds = over_seeds(of_the_group(scores)), primary_ceilings(ceilings)
     rois = ordered_rois(scores["roi"])
     drawn = models_to_draw(models, scores.set_index("model")["score"])
@@ -122,7 +139,7 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
     columns = min(len(rois), PANEL_COLUMNS)
     rows = -(-len(rois) // columns)
     direct = len(drawn) <= FEW
-    legend = 0.2 if direct else legend_height(drawn)
+    legend = 0.35 if direct else legend_height(drawn) + 0.16
     figure, grid = plt.subplots(
         rows, columns, figsize=(WIDTH, 2.4 * rows + 0.3 + legend), sharex=True, sharey=True, squeeze=False
     )
@@ -138,6 +155,7 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
                 line["depth"], line["ci_low"], line["ci_high"], color=style["color"], alpha=0.12, lw=0
             )
             axes.plot(line["depth"], line["score"], ms=3.5, lw=1.2, **style)
+            _mark(axes, line, style["color"])
         axes.axhline(0, color="0.6", lw=0.6, zorder=0)
         axes.set_title(roi)
     _label_outer(grid, len(rois), score_label(scores))
@@ -145,7 +163,11 @@ def plot_rois(scores: pd.DataFrame, ceilings: pd.DataFrame, models: dict[str, di
     if direct:
         name_lines(grid.flat[: len(rois)], rois, scores, styles, 1.8)
     known = dict.fromkeys(filter(None, map(ceiling_name, bounds.values())))
-    handles = [*map(handle_of, known), *handles]
+    marks = [
+        Line2D([], [], label="highest score", **RING, mec="0.3"),
+        Line2D([], [], label="depth centroid", **TICK, color="0.3"),
+    ]
+    handles = [*map(handle_of, known), *marks, *handles]
     figure.legend(handles=handles, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False)
     say_how_many(figure, drawn, models)
     return behind(figure, scores[scores["model"].isin(drawn)])
