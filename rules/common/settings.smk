@@ -233,7 +233,7 @@ def labels_of(models) -> dict:
 
 def variants_in(study: str) -> dict:
     """The network whose weights each variant of a study has."""
-    return {model: MODELS[model]["variant_of"] for model in cards_of(study) if "variant_of" in MODELS[model]}
+    return variants_of({model: MODELS[model] for model in cards_of(study)})
 
 
 def labels_of_models(wildcards) -> dict:

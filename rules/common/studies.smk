@@ -28,7 +28,7 @@ from cortexrsa.errors import InputError
 from cortexrsa.geometry.registry import DISSIMILARITIES, MEASURES, UNITS
 from cortexrsa.jobs import errors_in
 from cortexrsa.parsed_before import remember_parsed
-from cortexrsa.seeds import card_of, holder_of_weights, networks_of
+from cortexrsa.seeds import card_of, holder_of_weights, networks_of, variants_of
 from cortexrsa.storage import atomic_path
 from cortexrsa.terminal import Planned, seconds_of, speak
 

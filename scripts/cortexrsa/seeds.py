@@ -53,6 +53,11 @@ def holder_of_weights(network: str, card: dict) -> str:
     return network if base is None else base + network.removeprefix(card_of(network))
 
 
+def variants_of(models: dict[str, dict]) -> dict[str, str]:
+    """Name of the network whose weights each variant has, by its own: of cards by name."""
+    return {name: model["variant_of"] for name, model in models.items() if "variant_of" in model}
+
+
 def by_card(networks: dict) -> dict[str, list]:
     """What is known of single seeds, in the order of the seeds, by card."""
     found: dict[str, list] = {}

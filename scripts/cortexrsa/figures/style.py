@@ -19,7 +19,8 @@ from cortexrsa.errors import reason
 from cortexrsa.formats.columns.learning import LEARNING
 from cortexrsa.formats.tables import read_table
 from cortexrsa.jobs import warn
-from cortexrsa.networks.learning import unlearned, variants_of
+from cortexrsa.networks.learning import unlearned
+from cortexrsa.seeds import variants_of
 from cortexrsa.storage import atomic_path, provenance
 
 matplotlib.use("Agg")

@@ -61,11 +61,6 @@ def learning_table(metrics: dict[str, pd.DataFrame], settings: dict[str, dict]) 
     return pd.DataFrame(rows, columns=list(LEARNING.columns))
 
 
-def variants_of(models: dict[str, dict]) -> dict[str, str]:
-    """Name of the network whose weights each variant has, by its own: of cards by name."""
-    return {name: model["variant_of"] for name, model in models.items() if "variant_of" in model}
-
-
 def unlearned(table: pd.DataFrame, variants: dict[str, str]) -> dict[str, str]:
     """Reason by name of each network that did not learn, in one of its seeds; of its variants too.
 

@@ -20,13 +20,13 @@ from cortexrsa.formats.columns.warnings import WARNINGS
 from cortexrsa.formats.tables import Table, read_table
 from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.names import GROUP
-from cortexrsa.networks.learning import unlearned, variants_of
+from cortexrsa.networks.learning import unlearned
 from cortexrsa.report import answer
 from cortexrsa.report.answer import listed
 from cortexrsa.report.figures import figure
 from cortexrsa.report.methods import bibtex, methods, references
 from cortexrsa.report.templates import rendered
-from cortexrsa.seeds import card_of
+from cortexrsa.seeds import card_of, variants_of
 from cortexrsa.storage import atomic_path
 
 # the headline stands on the first screen; the table of verdicts there replaces its drawing
