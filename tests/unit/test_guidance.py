@@ -339,6 +339,15 @@ def test_targets_that_are_no_responses_are_as_noisy_as_the_brain():
         targets.as_voxels(np.ones((5, 3)), 4, 0.5, 1)
 
 
+def test_a_target_without_noise_is_told(data, hashed, capsys):
+    images, table, responses = data
+    labels = replace(GUIDANCE, target="labels", options={"column": "kind"})
+    lesson(data, hashed, labels)
+    assert "without noise" not in capsys.readouterr().out
+    lesson((images, table, responses.mean("repeat")), hashed, labels)
+    assert "Warning: the control labels has a target without noise" in capsys.readouterr().out
+
+
 # ---- what must not be seen -------------------------------------------------------------------------------
 
 

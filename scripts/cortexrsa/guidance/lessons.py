@@ -14,7 +14,8 @@ from cortexrsa.guidance.leaks import leaking_stimuli, without_leaks
 from cortexrsa.guidance.patterns import gabor_energies, patterns_of
 from cortexrsa.guidance.settings import TARGETS, Guidance, Lesson
 from cortexrsa.guidance.stimuli import places, roles
-from cortexrsa.guidance.targets import responses_of, shuffled, target_of
+from cortexrsa.guidance.targets import reliability_of, responses_of, shuffled, target_of
+from cortexrsa.jobs import warn
 from cortexrsa.networks.settings import Preprocessing
 from cortexrsa.networks.streaming import Corpus
 
@@ -111,6 +112,11 @@ def targets_of(
             folds = [None if runs is None else runs[chosen] for runs in folds]
             if guidance.target == "shuffled":
                 folds = [None if runs is None else shuffled(runs, seed) for runs in folds]
+        if patterns is not None and any(np.isnan(reliability_of(own)) for own in trials.values()):
+            warn(
+                f"the control {guidance.target} has a target without noise, easier to learn than {roi}: "
+                "its responses are averages or single trials, whose noise is not known"
+            )
         made = responses_of(guidance.target, list(trials.values()), seed, patterns)
         try:
             target = target_of(made, guidance.loss, guidance.dissimilarity, folds)
