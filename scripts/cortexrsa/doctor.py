@@ -18,6 +18,7 @@ from cortexrsa.run_time import NATIVE_BFLOAT16, processor_flags, sentence, usabl
 
 OK, NOTE, LACKING = "ok", "note", "lacking"
 NEEDED_MEMORY, NEEDED_DISK = 4.0, 2.0  # GiB that the embedded study takes, with room
+OLDEST_PYTHON = (3, 11)
 SECONDS = 5  # for a server to answer
 
 
@@ -44,7 +45,14 @@ def python_and_packages(requirements: Path) -> Iterator[Finding]:
     ----------
     requirements : file of lines NAME==VERSION
     """
-    yield Finding(OK, "Python", sys.version.split()[0])
+    python = sys.version.split()[0]
+    if sys.version_info < OLDEST_PYTHON:
+        needed = ".".join(map(str, OLDEST_PYTHON))
+        yield Finding(
+            LACKING, "Python", f"{python}; install {needed} or newer, then `rm -r .venv`, `make run`"
+        )
+    else:
+        yield Finding(OK, "Python", python)
     pins = dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s#]+)", requirements.read_text(), re.MULTILINE))
     missing, others = [], []
     for name, pin in pins.items():
@@ -74,14 +82,32 @@ def machine(results: Path, cpuinfo: Path = Path("/proc/cpuinfo")) -> Iterator[Fi
     """
     cores, flags = usable_cores("all"), processor_flags(cpuinfo)
     yield Finding(OK, "cores", f"{cores} that this process may use")
-    state = OK if flags & NATIVE_BFLOAT16 else NOTE
-    yield Finding(state, "processor", sentence(cores, flags))
+    yield Finding(OK, "time", sentence(cores, flags))
+    yield bfloat16(flags)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     there = next(path for path in (results, *results.absolute().parents) if path.exists())
     disk = shutil.disk_usage(there).free / 2**30
-    for what, found, needed in (("memory", memory, NEEDED_MEMORY), ("free disk", disk, NEEDED_DISK)):
-        enough = "" if found >= needed else f"; the embedded study takes up to {needed:g} GiB"
+    for what, found, needed, advice in (
+        ("memory", memory, NEEDED_MEMORY, "close other programs, or give --cores 1"),
+        ("free disk", disk, NEEDED_DISK, "free space, or set keep_activations: false"),
+    ):
+        enough = "" if found >= needed else f"; the embedded study takes up to {needed:g} GiB: {advice}"
         yield Finding(OK if not enough else LACKING, what, f"{found:.1f} GiB{enough}")
+
+
+def bfloat16(flags: set[str]) -> Finding:
+    """Whether the processor multiplies bfloat16 natively, and what it means for the time.
+
+    Parameters
+    ----------
+    flags : of the processor
+    """
+    native = sorted(flags & NATIVE_BFLOAT16)
+    if native:
+        told = f"native on this processor ({', '.join(native)}): networks train in it, in less time"
+        return Finding(OK, "bfloat16", told)
+    told = "not native on this processor: networks train in float32, as measured, which takes longer. "
+    return Finding(NOTE, "bfloat16", told + "It needs AVX512-BF16 or AMX, or a recent GPU (docs/gpu.md)")
 
 
 def gpu() -> Finding:
@@ -89,12 +115,17 @@ def gpu() -> Finding:
     import torch
 
     if not torch.cuda.is_available():
-        return Finding(
-            NOTE, "GPU", "none that PyTorch sees; networks are trained and recorded on the processor"
-        )
+        told = "none that PyTorch sees; networks are trained and recorded on the processor"
+        if shutil.which("nvidia-smi"):
+            told += ". nvidia-smi is here: install a build of PyTorch for its CUDA (docs/gpu.md)"
+        return Finding(NOTE, "GPU", told)
     name = torch.cuda.get_device_name()
     memory = torch.cuda.get_device_properties(0).total_memory / 2**30
-    return Finding(OK, "GPU", f"{torch.cuda.device_count()} ({name}, {memory:.0f} GiB)")
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    told = (
+        "native bfloat16" if native else "no native bfloat16: networks train in float32, which takes longer"
+    )
+    return Finding(OK, "GPU", f"{torch.cuda.device_count()} ({name}, {memory:.0f} GiB), {told}")
 
 
 def slurm() -> Finding:
@@ -115,7 +146,9 @@ def mirror(configured: str | None) -> tuple[Finding, Path | None]:
     """
     place = os.environ.get("CORTEXRSA_MIRROR") or configured
     if not place:
-        return Finding(OK, "mirror", "none is set; files come from their urls"), None
+        return Finding(
+            OK, "mirror", "none is set (CORTEXRSA_MIRROR, `mirror:`); files come from their urls"
+        ), None
     folder = Path(place).expanduser()
     if not folder.is_dir():
         return Finding(LACKING, "mirror", f"no folder {place}; correct CORTEXRSA_MIRROR or `mirror:`"), None

@@ -97,7 +97,23 @@ def test_too_little_disk_is_lacking(tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 2**30})
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: usage)
     (disk,) = [each for each in doctor.machine(tmp_path / "not/yet") if each.what == "free disk"]
-    assert (disk.state, disk.found) == (LACKING, "1.0 GiB; the embedded study takes up to 2 GiB")
+    told = "1.0 GiB; the embedded study takes up to 2 GiB: free space, or set keep_activations: false"
+    assert (disk.state, disk.found) == (LACKING, told)
+
+
+@pytest.mark.parametrize(("flags", "state"), [({"avx2"}, NOTE), ({"avx2", "amx_bf16"}, OK)])
+def test_bfloat16_is_told_with_what_it_means_for_the_time(flags, state):
+    finding = doctor.bfloat16(flags)
+    assert finding.state == state
+    assert ("less time" if state == OK else "takes longer") in finding.found
+
+
+def test_a_python_that_is_too_old_is_lacking(tmp_path, monkeypatch):
+    (tmp_path / "requirements.txt").write_text("")
+    monkeypatch.setattr(doctor, "OLDEST_PYTHON", (9, 1))
+    finding = next(doctor.python_and_packages(tmp_path / "requirements.txt"))
+    assert finding.state == LACKING
+    assert "install 9.1 or newer" in finding.found
 
 
 @pytest.mark.parametrize(("place", "state"), [("here", OK), ("nowhere", LACKING), (None, OK)])
