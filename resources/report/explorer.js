@@ -88,7 +88,11 @@ const scatter = {
 const views = {};
 function rowsNow() {
   const networks = new Set(chosenNetworks());
-  return content.rows.filter((row) => row.measure === byId("measure").value && row.roi === byId("roi").value && networks.has(row.model));
+  const rows = content.rows.filter((row) => row.measure === byId("measure").value && row.roi === byId("roi").value && networks.has(row.model));
+  // a network of one layer is a line from input to output, as in the report
+  const layers = new Map();
+  for (const row of rows) layers.set(row.model, (layers.get(row.model) || 0) + 1);
+  return rows.flatMap((row) => (layers.get(row.model) > 1 ? [row] : [{ ...row, depth: 0 }, { ...row, depth: 1 }]));
 }
 function pairsNow() {
   const two = new Set([byId("first").value, byId("second").value]);

@@ -74,6 +74,11 @@ def test_the_sentences_say_the_numbers():
     )
 
 
+def test_reasons_name_networks_by_their_labels():
+    (claim,) = answer.claims_of(claims(reason="a in V1, b@2 and base: not told from 0"), MODELS)
+    assert claim.reason == "Net A in V1, b@2 and base: not told from 0"
+
+
 def test_a_claim_of_two_measures_names_them():
     (claim,) = answer.claims_of(claims(measure="rsa, encoding", verdict_encoding=""), MODELS)
     assert claim.verdicts == {"RSA": "supported"}
@@ -234,6 +239,28 @@ def test_methods_tell_dissimilarities_of_regions_from_those_of_layers():
     text = told_of("algonauts92", dissimilarity="euclidean")
     assert "Those of the regions are taken as published (1 - Pearson r across features)" in text
     assert "those of the layers are made here (squared distance / number of features)" in text
+
+
+def test_methods_say_layers_ceilings_corrections_and_training():
+    config, card = merged_config(ROOT, []), load_card("datasets", "simulated", ROOT)
+    models = {model: load_card("models", model, ROOT) for model in config["models"]}
+    facts = {"stimuli": {"train": 9, "test": 8}, "subjects": 1, "voxels": {}, "ceilings": ["split-half"]}
+    files = {
+        "mine": {"family": "confirmatory", "contradicted_by": "corrected test"},
+        "more": {"family": "exploratory", "contradicted_by": "any part"},
+    }
+    text = " ".join(methods.methods(config, card, models, facts, {}, files))
+    assert "chosen on the training stimuli and scored on the test stimuli" in text
+    assert "random halves of the repeats (50 times)" in text
+    assert "confirmatory claims of mine are corrected by Holm's method" in text
+    assert "exploratory claims of more are corrected by the false discovery rate" in text
+    assert "What contradicts a claim" not in text
+    assert "over 10 groups of neighbouring voxels" in text
+    assert "noise is added to the responses of the more reliable ones" in text
+    assert "trained on 36,000 images of procedural" in text
+    assert "SimCLR by contrastive learning (SimCLR)" in text
+    facts["stimuli"] = {"test": 92}
+    assert "over 10 pairs of halves" in " ".join(methods.methods(config, card, models, facts, {}, files))
 
 
 def test_methods_name_every_comparison_and_measure():

@@ -45,18 +45,29 @@ def opened(browser, finished):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_has_no_fault_asks_for_nothing_and_fits_a_narrow_screen(opened, name):
+def test_a_page_has_no_fault_asks_for_nothing_and_fits_a_narrow_screen(opened, name, tmp_path):
     page, told = opened(name)
-    for width in (1300, 390):
+    for width in (1300, 380):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        # for a person to look at: pytest keeps the last folders
+        page.screenshot(path=tmp_path / f"{name}-{width}.png", full_page=True)
     # what a screen reader says of every drawing and control
     unnamed = "[...document.querySelectorAll('[role=img]')].filter(x => !x.ariaLabel).length"
     assert page.evaluate(unnamed) == 0
     unlabelled = "[...document.querySelectorAll('select, input')].filter(x => !x.labels.length).length"
     assert page.evaluate(unlabelled) == 0
-    assert len(page.pdf()) > 10_000
+    assert len(page.pdf(path=tmp_path / f"{name}.pdf")) > 10_000
     assert told() == []
+
+
+def test_every_figure_of_the_report_has_its_numbers_and_its_pdf_beside_it(finished):
+    folder = at(finished, "tiny/report.html").parent
+    shown = re.findall(r'<figure id="(\w+)">', (folder / "report.html").read_text())
+    assert len(shown) > 10
+    for name in shown:
+        assert len(pd.read_csv(folder / f"figures/{name}.csv")), name
+        assert (folder / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF"), name
 
 
 def test_the_claims_of_the_report_open_by_key(opened):
