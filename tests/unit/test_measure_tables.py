@@ -4,18 +4,23 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from test_encoding import LAYERS, responses_of
 
+from cortexrsa.encoding.network import encode_network
+from cortexrsa.encoding.settings import EncodingSettings
 from cortexrsa.figures.measures import plot_measure_profiles, plot_measure_ranks, plot_rdm_variance
 from cortexrsa.formats.columns.measures import MEASURE_RANKS, MEASURES, RDM_VARIANCE
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import write_table
 from cortexrsa.geometry.rdm import rdm
+from cortexrsa.inference.design import Design
 from cortexrsa.inference.explained_table import rdm_variance_table
-from cortexrsa.inference.measure_tables import kendalls_w, measures_table, ranks_table
+from cortexrsa.inference.measure_tables import _draws, kendalls_w, measures_table, ranks_table
 from cortexrsa.inference.measures import Sources, measure_network
 from cortexrsa.inference.score_table import score_table
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.study import heldout_scores, model_scores
 
 NAMES = ["partial_rsa", "pearson", "cka_debiased", "cka"]
 SETTINGS = Settings(bootstrap=20, permutations=19, halves=2)
@@ -107,6 +112,42 @@ def test_ranks_under_every_measure_and_their_agreement(results, tmp_path):
     alone = ranks_table({"rsa": {"net": results["spearman"]["net"]}}, "data", SETTINGS)
     assert alone["w"].isna().all()
     assert "need two networks" in plot_measure_ranks(alone, MODELS).axes[0].texts[0].get_text()
+
+
+@pytest.mark.parametrize("split", [["test"] * 48, ["train", "test"] * 24], ids=["one split", "two splits"])
+def test_errors_over_units_and_over_single_stimuli_are_drawn_together(split):
+    random = np.random.default_rng(0)
+    values = random.standard_normal((48, 20))
+    responses, layers = responses_of(values, split, ("a",), ("V1", "LO")), LAYERS[:1]
+    design, by_measure = Design(np.arange(48) // 4, "category"), {"units": {}, "single": {}}
+    for name in ("net", "other"):
+        features = values + random.standard_normal(values.shape)
+        for measure, own in (("units", design), ("single", None)):
+            by_measure[measure][name] = encode_network(
+                layers,
+                lambda layer, own=features: own,
+                responses,
+                EncodingSettings(folds=3),
+                SETTINGS,
+                design.labels if split[0] == "test" else None,
+                design=own,
+            ).sel(estimator="ridge")
+    tested = np.array(split) == "test"
+    assert by_measure["units"]["net"]["unit_of_stimulus"].size == tested.sum()
+    table = ranks_table(by_measure, "data", SETTINGS)
+    # the same scores, drawn together
+    assert (table["w"] == 1).all()
+    scores = [
+        [heldout_scores(model_scores(result, 1), 0, "all") for result in own.values()]
+        for own in by_measure.values()
+    ]
+    units = [own["net"].get("unit_of_stimulus") for own in by_measure.values()]
+    drawn = _draws(scores, tested.sum(), [None if own is None else own.to_numpy() for own in units], 1)
+    for j in range(2):
+        assert np.corrcoef(drawn[:, 0, j], drawn[:, 1, j])[0, 1] > 0.99
+        for k in range(2):
+            error = np.sqrt(scores[k][j].evaluated().variance)
+            assert drawn[:, k, j].std() == pytest.approx(error, rel=0.06)
 
 
 def test_unique_and_shared_variance(results, tmp_path):

@@ -9,6 +9,7 @@ from cortexrsa.geometry.descriptors import DESCRIPTORS
 from cortexrsa.geometry.rdm import KERNELS
 from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES, MEASURES, UNITS
 from cortexrsa.inference import influence, similarity
+from cortexrsa.inference.claims import words
 from cortexrsa.inference.settings import STANDARD_ERRORS, Settings
 from cortexrsa.studies import GRAM_MEASURES
 
@@ -29,7 +30,8 @@ def test_other_measures_are_those_of_the_registry():
     others = schema["properties"]["measures"]["properties"]["others"]
     assert others["items"]["enum"] == list(MEASURES)
     claims = yaml.safe_load((ROOT / "resources/schemas/claims.schema.yaml").read_text())
-    assert claims["$defs"]["measure"]["enum"] == ["rsa", "encoding", *MEASURES]
+    assert claims["$defs"]["measure"]["enum"] == ["rsa", "encoding", *MEASURES] == list(words.MEASURES)
+    assert not any("$" in text for text in words.MEASURES.values())
     assert list(GRAM_MEASURES) == [name for name, record in MEASURES.items() if record.grams]
     confounds = schema["$defs"]["confound"]["allOf"][0]["then"]["enum"]
     assert confounds == list(DESCRIPTORS)

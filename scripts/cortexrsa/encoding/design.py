@@ -15,7 +15,8 @@ def by_units(data: xarray.Dataset, design: Design) -> xarray.Dataset:
     """The results of `network.encode_network` with replicates of units in place of the m test stimuli.
 
     Influences on a score add up: those of a unit's stimuli are its own; of fixed categories, those of stimuli
-    less the mean of their category are left. Influences of training stimuli stay.
+    less the mean of their category are left. Influences of training stimuli stay. Where replicates are of
+    units, unit_of_stimulus (tested) has the unit of every test stimulus.
 
     Parameters
     ----------
@@ -41,4 +42,6 @@ def by_units(data: xarray.Dataset, design: Design) -> xarray.Dataset:
     dof = m - units if design.fixed else units - 1
     packed = Replicates((len(rows), 0), (1.0, 0.0), 1.0, float(dof)).packed()
     rest = data.drop_vars([*DEVIATIONS, "replicate"], errors="ignore")
+    if not design.fixed:
+        found["unit_of_stimulus"] = (("tested",), codes)
     return rest.assign(found | {"replicates": (("split", "quantity"), packed[None])})

@@ -166,12 +166,13 @@ def ranks_table(
             )["models"]
             for measure, own in part.items()
         }
+        units = {measure: _units_of(next(iter(own.values()))) for measure, own in part.items()}
         for roi, label in enumerate(rois):
             found = {
                 measure: {name: heldout_scores(model, roi, "all") for name, model in own.items()}
                 for measure, own in scored.items()
             }
-            rows += _of_roi(found, n, settings, {"dataset": dataset, "roi": label})
+            rows += _of_roi(found, n, units, settings, {"dataset": dataset, "roi": label})
     return pd.DataFrame(rows, columns=list(MEASURE_RANKS.columns))
 
 
@@ -192,7 +193,18 @@ def _same_rois(results: Results):
         yield of_part, rois
 
 
-def _of_roi(found: dict[str, dict[str, Replicated]], n: int, settings: Settings, said: dict) -> list[dict]:
+def _units_of(result: xarray.Dataset) -> np.ndarray | None:
+    """Unit of every test stimulus, from 0, where errors are over units; None where over single stimuli."""
+    return result["unit_of_stimulus"].to_numpy() if "unit_of_stimulus" in result else None
+
+
+def _of_roi(
+    found: dict[str, dict[str, Replicated]],
+    n: int,
+    units: dict[str, np.ndarray | None],
+    settings: Settings,
+    said: dict,
+) -> list[dict]:
     """Rows of one ROI."""
     models = [
         name
@@ -203,7 +215,12 @@ def _of_roi(found: dict[str, dict[str, Replicated]], n: int, settings: Settings,
     w, limits = np.nan, (np.nan, np.nan)
     if len(models) > 1 and len(found) > 1:
         w = float(kendalls_w(scores))
-        drawn = _draws([[own[name] for name in models] for own in found.values()], n, settings.seed)
+        drawn = _draws(
+            [[own[name] for name in models] for own in found.values()],
+            n,
+            [units[measure] for measure in found],
+            settings.seed,
+        )
         tail = 50 * (1 - settings.confidence)
         limits = np.percentile(kendalls_w(drawn), [tail, 100 - tail])
     rows = []
@@ -218,17 +235,20 @@ def _of_roi(found: dict[str, dict[str, Replicated]], n: int, settings: Settings,
     return rows
 
 
-def _draws(scores: list[list[Replicated]], n: int, seed: int) -> np.ndarray:
+def _draws(scores: list[list[Replicated]], n: int, units: list[np.ndarray | None], seed: int) -> np.ndarray:
     """Joint normal draws (draws, measures, networks) of scores whose errors are over the same stimuli.
 
-    Correlations are those of the influence of single stimuli, variances those of every score.
+    Correlations are those of the influence of single stimuli, or of units of these where a measure has errors
+    over units (whose stimuli are drawn together then), variances those of every score.
     """
-    random = generator(seed, Stream.JOINT).standard_normal((DRAWS, n))
+    codes = next((each for each in units if each is not None), np.arange(n))
+    random = generator(seed, Stream.JOINT).standard_normal((DRAWS, codes.max() + 1))
     out = np.empty((DRAWS, len(scores), len(scores[0])))
     for k, own in enumerate(scores):
+        drawn = random[:, codes] if units[k] is None else random
         for j, score in enumerate(own):
-            rows = score.rows[_of_stimuli(score, n)]
-            moved = random @ (rows - rows.mean())
+            rows = score.rows[_of_stimuli(score, drawn.shape[1])]
+            moved = drawn @ (rows - rows.mean())
             size = moved.std()
             error = np.sqrt(np.nan_to_num(score.evaluated().variance))
             out[:, k, j] = score.estimate + (moved / size * error if size > 0 else 0)

@@ -7,8 +7,14 @@ import re
 import numpy as np
 import pandas as pd
 
+from cortexrsa.geometry.registry import COMPARISONS
+from cortexrsa.geometry.registry import MEASURES as REGISTERED
+
 # of the measures that claims are about
-MEASURES = {"rsa": "RSA", "encoding": "encoding", "partial_rsa": "partial RSA"}
+MEASURES = {"rsa": "RSA", "encoding": "encoding"} | {
+    name: f"RSA by {record.meaning}" if name in COMPARISONS else record.label
+    for name, record in REGISTERED.items()
+}
 
 
 def with_interval(estimate: float, low: float, high: float) -> str:
