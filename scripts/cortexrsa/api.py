@@ -109,8 +109,9 @@ def rdm(
     dissimilarity : correlation (1 - Pearson r), cosine, euclidean (squared, divided by p), mahalanobis
         (squared, of patterns whitened by their noise, divided by p) or crossnobis (of two or more trials)
     threads : the result does not depend on it
-    runs : (n, repeats) int of single trials, for crossnobis, which multiplies trials of different runs; None:
-        the first trials of all stimuli are of one run, the second ones of another, ...
+    runs : (n, repeats) int, the run of each single trial, for crossnobis, which multiplies trials of
+        different runs; None: the first trials of all stimuli belong to one run, the second trials to
+        another, ...
 
     Returns
     -------
@@ -204,8 +205,8 @@ def scores(
 ) -> pd.DataFrame:
     """Similarity of each network RDM to those of the subjects, with errors over stimuli and subjects.
 
-    The errors are those over other stimuli, and with five subjects or more over other subjects too, from the
-    same populations (Schütt et al. 2023).
+    Errors say how much scores would vary over other stimuli of the same population, and with five subjects or
+    more, over other subjects too (Schütt et al. 2023).
 
     Parameters
     ----------
@@ -217,10 +218,10 @@ def scores(
         1,000 resamples of the stimuli; or bootstrap, the same without a correction for the noise of pairs
     seed : of the random numbers
     threads : the result does not depend on it
-    units : (n,) what each stimulus belongs to, where the stimuli are no single draws but come in categories,
-        scenes or blocks of time; the errors are then those over other units, in one pass
-    subject_effect : random; fixed: the errors are those over other stimuli alone; None: random from five
-        subjects on
+    units : (n,) category, scene or block of time of each stimulus, if stimuli were not drawn one by one;
+        errors are then over other units, in one pass
+    subject_effect : random; fixed (errors are over other stimuli only); None: random with five subjects or
+        more
 
     Returns
     -------
@@ -228,8 +229,8 @@ def scores(
 
     Raises
     ------
-    InputError : see `compare`; fewer than 8 stimuli; brain RDMs that are not finite; fewer than 4 units, not
-        one a stimulus, or with errors by resampling.
+    InputError : see `compare`; fewer than 8 stimuli; brain RDMs that are not finite; fewer than 4 units, a
+        number of labels other than of stimuli, or units with errors by resampling.
 
     References
     ----------
@@ -285,12 +286,12 @@ def permutation_test(
         follows from the moments of all relabellings, and the distribution of the maximum from as many draws
     seed : of the permutations
     threads : the result does not depend on it
-    units : (n,) see `scores`: their labels are permuted, not those of single stimuli
+    units : (n,) see `scores`: labels of units are permuted, not labels of single stimuli
 
     Returns
     -------
-    DataFrame, one row a network RDM: score; p, one-sided, of permutations (b + 1) / (N + 1); p_fwe, corrected
-    for all network RDMs by the distribution of the maximum; q_fdr, by the false discovery rate
+    DataFrame, one row for each network RDM: score; p, one-sided, by permutations (b + 1) / (N + 1); p_fwe,
+    corrected for all network RDMs by the distribution of the maximum; q_fdr, by the false discovery rate
 
     Raises
     ------
@@ -346,8 +347,9 @@ def ceiling_of_subjects(
 
     Returns
     -------
-    dict of lower (each subject with the mean RDM of the others) and lower_ci_low, upper (with that of all)
-    and upper_ci_high, attainable (with the geometry that they share), attainable_ci_low, attainable_ci_high
+    dict of lower (similarity of each subject to the mean RDM of the others) and lower_ci_low, upper (to the
+    mean RDM of all) and upper_ci_high, attainable (to the geometry that subjects share), attainable_ci_low,
+    attainable_ci_high
 
     Raises
     ------
@@ -395,12 +397,12 @@ def ceiling_of_repeats(
     Returns
     -------
     dict of reliability (similarity of the RDMs of two measurements like this one, by Spearman and Brown) and
-    reliability_ci_low, attainable (of the noiseless RDM with the measured one: the root of the reliability),
-    attainable_ci_low and attainable_ci_high
+    reliability_ci_low, attainable (similarity of the noiseless RDM to the measured RDM: the root of the
+    reliability), attainable_ci_low and attainable_ci_high
 
     Raises
     ------
-    InputError : see `rdm` and `scores`; too few repeats of a stimulus to part them.
+    InputError : see `rdm` and `scores`; too few repeats of a stimulus to halve.
 
     References
     ----------
@@ -444,12 +446,12 @@ def encoding(
     seed: int = 0,
     threads: int = 1,
 ) -> pd.DataFrame:
-    """How well layers predict the responses of voxels to stimuli that they were not fitted to.
+    """How well layers predict the responses of voxels to stimuli outside of the training set.
 
     Ridge regression with a regularisation for each voxel, chosen in folds of the training stimuli; or partial
     least squares with 25 components. The score is the mean over voxels of Pearson's r between predicted and
-    measured mean responses to the test stimuli; divided by the mean root of the voxels' reliability, where
-    that is known from repeats, it is corrected for noise. Intervals are over test stimuli, conditional on the
+    measured mean responses to the test stimuli; with repeats, it is also corrected for noise: divided by the
+    mean root of the voxels' reliability. Intervals are over test stimuli, conditional on the
     training set and on the voxels.
 
     Parameters
@@ -459,7 +461,7 @@ def encoding(
     split : (n,) train or test; without train every stimulus is predicted from the other folds
     method : ridge or pls
     folds : of the training stimuli
-    units : (n,) labels (categories, clusters of near-duplicates) that no fold splits
+    units : (n,) labels (categories, clusters of near-duplicates); stimuli of one label stay in one fold
     confidence : of the intervals
     permutations : number of relabellings of the test stimuli, for p
     seed : of the folds and permutations
@@ -552,7 +554,7 @@ def _responses(responses: np.ndarray, split: Sequence[str]) -> xarray.DataArray:
 
 
 def read_rdms(path: str | Path) -> _rdm_files.RDMs:
-    """RDMs of a file of the workflow, or one that `write_rdms` wrote.
+    """RDMs of a file that the workflow or `write_rdms` wrote.
 
     Returns
     -------
@@ -591,7 +593,7 @@ def write_rdms(
     path : of the file
     rdms : (k, pairs), or one RDM (pairs,)
     stimuli : n names, each once
-    rdm_descriptors : name -> k values, what each RDM is of
+    rdm_descriptors : name -> k values that describe the RDMs, such as roi
     dissimilarity : what was measured
 
     Raises
@@ -629,11 +631,11 @@ def build_network(
 
     Parameters
     ----------
-    source : torchvision, timm, hub, resnet, cornet_s, vae, autoencoder or another of the model cards'
-    name : of the network there, such as resnet18
+    source : torchvision, timm, hub, resnet, cornet_s, vae, autoencoder or another source of the cards
+    name : of the network in this source, such as resnet18
     seed : of the random weights
-    weights : a state dict (safetensors or PyTorch, nothing is unpickled) that fits exactly; random weights
-        without it
+    weights : file of a state dict (safetensors or PyTorch; nothing is unpickled) that fits exactly; None:
+        random weights
     options : of the source, see docs/add-a-model.md
 
     Returns
@@ -675,13 +677,13 @@ def extract(
     Parameters
     ----------
     network : torch.nn.Module; it is put into evaluation mode on `device`
-    images : (n, H, W, 3) uint8; whole images are resized, none is cropped, and those that are not square lie
-        on a square of middle grey
+    images : (n, H, W, 3) uint8; whole images are resized, none is cropped, and an image that is not square
+        lies on a square of middle grey
     layers : names of its modules in the order in which they run, see `network.named_modules()`
     size : side of the network's input, in pixels
-    mean, std : of its three channels, subtracted from and divided out of images in [0, 1]
-    batch_size : images at a time, halved where memory runs out
-    device : cpu or cuda; the GPU where there is one by default
+    mean, std : of its three channels; images in [0, 1], less the mean, are divided by std
+    batch_size : images at a time, halved if memory runs out
+    device : cpu or cuda; None: the GPU if there is one
 
     Returns
     -------
