@@ -32,7 +32,7 @@ TARGETS = {
     "doctor": "tests/unit/test_doctor.py::test_the_command_looks_at_the_embedded_study",
     "help": "tests/unit/test_doctor.py::test_help_names_every_target",
     "docs": "tests/unit/test_site.py::site",
-    "register": "tests/unit/test_registration.py::test_a_study_is_registered_once",
+    "register": "tests/workflow/test_tutorial.py",
     "bench": "tests/unit/test_bench.py",
     "test-slurm": "tests/slurm/test_slurm.py",
     "test-gpu": "tests/gpu/test_gpu.py",
