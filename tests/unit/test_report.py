@@ -79,6 +79,12 @@ def test_reasons_name_networks_by_their_labels():
     assert claim.reason == "Net A in V1, b@2 and base: not told from 0"
 
 
+def test_registration_is_told_by_file():
+    told = page.registration(answer.claims_of(claims(registered="registered on 2026-01-01"), MODELS))
+    assert told == "f: registered on 2026-01-01."
+    assert page.registration([]) == ""
+
+
 def test_a_claim_of_two_measures_names_them():
     (claim,) = answer.claims_of(claims(measure="rsa, encoding", verdict_encoding=""), MODELS)
     assert claim.verdicts == {"RSA": "supported"}

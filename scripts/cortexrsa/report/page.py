@@ -21,6 +21,7 @@ from cortexrsa.formats.tables import Table, read_table
 from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.names import GROUP
 from cortexrsa.networks.learning import unlearned
+from cortexrsa.registration import summary
 from cortexrsa.report import answer
 from cortexrsa.report.answer import listed
 from cortexrsa.report.figures import figure
@@ -125,6 +126,14 @@ def shortfalls(
     return told
 
 
+def registration(claims: list[answer.Claim]) -> str:
+    """What is said of the registration of the claims, by file."""
+    states: dict[str, dict[str, str]] = {}
+    for claim in claims:
+        states.setdefault(claim.file, {})[claim.name.removeprefix(f"{claim.file} ")] = claim.registered
+    return summary(states)
+
+
 def _sections(folder: Path, root: Path) -> dict[str, list]:
     """Figures by section, those without a section of their own last."""
     files = {path.stem: path for path in sorted((folder / "figures").glob("*.svg"))}
@@ -185,6 +194,7 @@ def page(config: dict, dataset: str, root: Path, results: Path) -> str:
         named=listed(rois) if len(rois) <= MOST else f"{len(rois)} regions of the brain",
         headline=figure(headline, root) if headline.is_file() else None,
         facts=known,
+        registered=registration(claims),
         generalises=generalises(datasets[dataset], config["inference"]["group"]),
         warnings=[(text, 1) for text in limits] + _warnings(folder),
         sections=_sections(folder, root),
