@@ -243,7 +243,7 @@ FIGURES = {
     "rdms": (*NETWORKS, "Pixels", "V1", "LO", "dissimilarity (rank)"),
     "mds": (*NETWORKS, "Pixels", "V1", "LO", "stress-1"),
     "centroids": (*NETWORKS, "V1", "LO"),
-    "verdicts": ("H1", "H6", "inconclusive", "untestable", "estimate [interval]"),
+    "verdicts": ("H1", "H6", "inconclusive", "untestable", "difference of depth centroids:"),
     "comparisons": (*NETWORKS, "Pixels", "V1", "LO", "noise ceiling"),
     "encoding": (*NETWORKS, "V1", "LO"),
     "measures": (*NETWORKS, "Pixels", "V1", "LO", "RSA", "partial RSA", "encoding"),
