@@ -323,7 +323,9 @@ TIMELESS = {
 
 
 def _rendered(figure, paths: list[Path]) -> dict[Path, bytes]:
-    """Content of the files of a figure, which is closed."""
+    """Content of the files of a figure, which is closed; laid out once, so that they are alike."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     made = json.dumps(provenance(None), sort_keys=True)
     contents = {}
     for path in paths:
