@@ -11,7 +11,7 @@ ifneq ($(shell pwd | tr -cd '[:space:]()[]{}&;|<>*?!"#$$`\\'"'" | tr -d '\n' | w
 $(error The path of this folder has a space, or another sign that the shell takes for its own, which Snakemake cannot handle: move $(CURDIR) to a path of letters, digits, . _ and - alone)
 endif
 
-# the embedded study, on CORES=N cores or all; first says how long that takes here
+# run the embedded study on CORES=N cores (default: all); first says how long the run takes here
 run: .venv/run.stamp
 	@$(BIN)/python scripts/run_time.py $(CORES)
 	$(BIN)/snakemake --cores $(CORES)
@@ -20,38 +20,38 @@ run: .venv/run.stamp
 # side by side on up to four cores, the tests of a file in one process: they share what they set up
 TESTS := $(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# for daily work: style, and the tests that take a moment
+# check style and run the quick tests, for daily work
 check: lint
 	$(TESTS) -m "not slow" tests/unit
 
-# everything that is tested: style, functions, runs of the workflow
+# run all tests: style, functions, runs of the workflow
 test: lint
 	$(TESTS)
 
-# a real SLURM on this machine, started and stopped by the test; needs root and apt, else skips and says so
+# test a real SLURM on this machine; needs root and apt, and is skipped without them
 test-slurm: .venv/dev.stamp
 	$(BIN)/pytest tests/slurm
 
-# extraction and training on a GPU against the CPU's; without one every test is skipped, and says so
+# compare extraction and training on a GPU with the CPU; skipped without a GPU
 test-gpu: .venv/dev.stamp
 	$(BIN)/pytest tests/gpu
 
-# style alone
+# check style only
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check --compact-diff Snakefile rules
 	$(BIN)/snakemake --lint
 
-# every case against its peer, one after the other; takes some minutes and wants a quiet machine
+# measure every method beside its peer; takes some minutes, and needs a quiet machine
 bench: .venv/dev.stamp
 	$(BIN)/python measurements/bench/run.py
 
-# the report of STUDY anew, once its results are all there
+# write the report of STUDY anew; needs all of its results
 report: .venv/run.stamp
 	@$(BIN)/python scripts/report.py $(STUDY)
 
-# the studies that have been run: size, and whether they are current
+# list the studies that have been run, their size, and whether they are current
 studies: .venv/run.stamp
 	@$(BIN)/python scripts/studies.py list
 
@@ -59,37 +59,37 @@ studies: .venv/run.stamp
 prune: .venv/run.stamp
 	@$(BIN)/python scripts/studies.py prune
 
-# what this machine has for the study in STUDY (a file of studies/; none: the embedded study), and what it lacks
+# say what this machine has for STUDY=FILE (default: the embedded study), and what it lacks
 doctor: .venv/run.stamp
 	@$(BIN)/python scripts/doctor.py $(STUDY)
 
-# of the study in STUDY: what a run would do, jobs and disk
+# say what a run of STUDY=FILE would do: jobs and disk
 plan: .venv/run.stamp
 	@$(BIN)/python scripts/plan.py $(STUDY)
 
-# the claims of the study in STUDY (a file of studies/; none: the embedded study), before its scores are seen: writes
-# a file to commit; TIME_STAMP=ADDRESS names a public time stamp
+# register the claims of STUDY=FILE before its scores are seen: writes a file to commit; TIME_STAMP=ADDRESS names a
+# public time stamp
 register: .venv/run.stamp
 	@$(BIN)/python scripts/register.py $(STUDY) $(if $(TIME_STAMP),--time-stamp $(TIME_STAMP))
 
-# code, cards, configuration and results as one file, results/archives/STUDY.crate.zip, once the study has run
+# write code, cards, configuration and results of a finished STUDY as one file, results/archives/STUDY.crate.zip
 archive: .venv/run.stamp
 	@$(BIN)/python scripts/archive.py write $(STUDY)
 
-# is the archive in ARCHIVE=FILE whole, and made by its code from its inputs
+# check that the archive in ARCHIVE=FILE is whole, and that its code made it from its inputs
 check-archive: .venv/run.stamp
 	@$(BIN)/python scripts/archive.py check $(ARCHIVE)
 
-# these pages as a site, results/site/docs/index.html; a broken link is an error
+# build the documentation as a site, results/site/docs/index.html; a broken link is an error
 docs: .venv/docs.stamp
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -c docs . results/site
 	@echo "Documentation: results/site/docs/index.html"
 
-# remove all results; downloads are kept: they are checked against their checksums whenever they are used
+# remove all results but downloads
 clean:
 	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name downloads -exec rm -rf {} +
 
-# this list
+# print this list
 help:
 	@awk '/^# /{text = text " " substr($$0, 3); next} /^[a-z-]+:/ && text {split($$1, name, ":"); printf "%-14s%s\n", name[1], text} {text = ""}' Makefile
 
