@@ -134,6 +134,12 @@ def check_guided(card: dict, file: str, dataset: dict | None, names: dict[str, l
             raise InputError(f"{field}.loss", found, "rdm_pearson or rdm_spearman", file=file)
         found = f"{brain['dataset']}, all of whose stimuli are test stimuli"
         raise InputError(f"{field}.dataset", found, "a data set with a training split", file=file)
+    people = dataset["options"].get("subjects")
+    for index, subject in enumerate(brain["subjects"] or []):
+        # of other data sets the job knows who is there
+        if isinstance(people, list) and subject not in people:
+            expected = suggestion(subject, people)
+            raise InputError(f"{field}.subjects[{index}]", repr(subject), expected, file=file)
     start = card["weights"]["training"].get("start")
     if start is not None and start not in names["models"]:
         raise InputError("weights.training.start", repr(start), suggestion(start, names["models"]), file=file)

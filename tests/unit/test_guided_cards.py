@@ -134,6 +134,11 @@ def test_what_a_network_is_trained_with_is_still_asked_for(root):
             [],
             "weights.training.brain.choose.weights[0]: found 0, expected a number",
         ),
+        (
+            {"subjects": ["01", "07"], "dataset": "listed"},
+            [],
+            "weights.training.brain.subjects[1]: found '07', expected one of 01, 02, 03",
+        ),
         ({}, ["shufled"], "controls[0]: found 'shufled', expected one of"),
         ({}, ["shuffled", {"shuffled": {}}], "controls[1]: found shuffled twice, expected each control once"),
         ({}, ["other_roi"], "controls[0]: found other_roi with nothing, expected {other_roi: {roi: ...}}"),
@@ -146,6 +151,8 @@ def test_what_cannot_be_is_one_line(root, brain, controls, expected):
     rdms = yaml.safe_load((ROOT / "resources/datasets/algonauts92.yaml").read_text())
     rdms["rois"] = {"LO": next(iter(rdms["rois"].values()))}
     (root / "resources/datasets/pairs.yaml").write_text(yaml.safe_dump(rdms))
+    things = yaml.safe_load((ROOT / "resources/datasets/things_fmri.yaml").read_text())
+    (root / "resources/datasets/listed.yaml").write_text(yaml.safe_dump(things))
     write(root, brain, controls)
     message = message_of(cards.load_card, "models", "guided", root)
     assert message.startswith(f"resources/models/guided.yaml: {expected}")
