@@ -46,6 +46,11 @@ def test_extras_that_are_tested_have_the_same_pins():
     assert {name: extras[name] for name in tested.keys() & extras.keys()} == {"POT": tested["POT"]}
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("requirements*.txt")), ids=lambda path: path.stem)
+def test_every_requirement_is_pinned(path):
+    assert all(re.fullmatch(r"[\w.]+", version) for version in requirements(path).values())
+
+
 @functools.cache
 def modules(path: Path, scripts: Path = SCRIPTS) -> frozenset[str]:
     """Absolute names of what a file imports, anywhere in it and in whatever form."""
