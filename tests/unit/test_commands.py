@@ -17,7 +17,8 @@ import pytest
 from support import ROOT, copy_project, snakemake
 
 PAGES = [ROOT / "README.md", ROOT / "results/README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PROGRAMS = "make|snakemake|python|PYTHONPATH=scripts python|pip|pytest|source|sbatch|sinfo|sacctmgr|squeue|scancel|apt-get"
+PROGRAMS = "make|snakemake|python|PYTHONPATH=scripts python|pip|pytest|source|apt-get"
+PROGRAMS += "|sbatch|sinfo|sacctmgr|squeue|scancel"
 LANGUAGES = {"bash", "text", "yaml", "python", "pycon", "{toctree}", "{eval-rst}"}
 
 # what runs the target of a command of make for real, beside make itself
