@@ -15,6 +15,7 @@ include: "rules/networks.smk"
 include: "rules/geometry.smk"
 include: "rules/inference.smk"
 include: "rules/encoding.smk"
+include: "rules/guided.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
 include: "rules/validation.smk"
@@ -27,6 +28,7 @@ localrules:
     all,
     calibration,
     fetch,
+    guided_recovery,
     power,
     recovery,
 
@@ -61,6 +63,13 @@ rule recovery:
     input:
         rules.plot_recovery.input.tables,
         rules.plot_recovery.output,
+
+
+# does training with a brain find what is there, and nothing else?
+rule guided_recovery:
+    input:
+        rules.plot_guided_recovery.input.tables,
+        rules.plot_guided_recovery.output,
 
 
 # how often the claims of the study would reach each verdict: before there are data

@@ -110,7 +110,7 @@ rule measure_tables:
             "comparison": CONFIGS[wildcards.study]["measures"]["comparison"],
             "encoding": next(iter(CONFIGS[wildcards.study]["encoding"]["methods"]), None),
             "measures": measured_in(wildcards.study),
-            "variants": variants_in(wildcards.study),
+            "variants": paired_in(wildcards.study),
             "inference": part_of_study("confidence", "standard_error", "seed")(wildcards),
             "unit": DATASETS[wildcards.dataset].get("unit"),
         },
@@ -220,7 +220,7 @@ rule comparisons:
         settings=lambda wildcards: {
             "comparison": CONFIGS[wildcards.study]["measures"]["comparison"],
             "controls": controls_of_models(wildcards),
-            "variants": variants_in(wildcards.study),
+            "variants": paired_in(wildcards.study),
             **part_of_study("confidence", "seed")(wildcards),
         },
         code=code("comparisons.py"),

@@ -308,6 +308,67 @@ rule plot_recovery:
         "../scripts/plot_recovery.py"
 
 
+# simulated studies by world: more where the question is an error rate
+GUIDED_WORLDS = {
+    "hidden_structure": 40,
+    "nothing_beyond_the_low-level_target": 100,
+    "shuffled_responses": 100,
+}
+GUIDED_LOSSES = ("rdm_pearson", "cka")
+
+
+rule guided_recovery_studies:
+    output:
+        table="results/guided_recovery/{world}-{loss}.csv",
+    log:
+        "results/logs/guided_recovery/{world}-{loss}.log",
+    benchmark:
+        "results/benchmarks/guided_recovery/{world}-{loss}.tsv"
+    wildcard_constraints:
+        world="|".join(GUIDED_WORLDS),
+        loss="|".join(GUIDED_LOSSES),
+    conda:
+        "../envs/encoding.yaml"
+    threads: 1
+    resources:
+        mem_mb=scaled(2000),
+        runtime=scaled(120),
+    params:
+        settings=lambda wildcards: {
+            "studies": GUIDED_WORLDS[wildcards.world],
+            "seed": 0,
+            "claims": cards.claim_files.load_claims("brain_guided", ROOT),
+        },
+        code=code("guided_recovery.py"),
+    message:
+        "Training with a simulated brain: {wildcards.world}, {wildcards.loss}"
+    script:
+        "../scripts/guided_recovery.py"
+
+
+rule plot_guided_recovery:
+    input:
+        tables=expand(rules.guided_recovery_studies.output.table, world=GUIDED_WORLDS, loss=GUIDED_LOSSES),
+    output:
+        table="results/guided_recovery/recovery.csv",
+        svg="results/guided_recovery/recovery.svg",
+        png="results/guided_recovery/recovery.png",
+    log:
+        "results/logs/guided_recovery/plot.log",
+    benchmark:
+        "results/benchmarks/guided_recovery/plot.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    params:
+        settings={},
+        code=code("plot_guided_recovery.py"),
+    message:
+        "Figure and table of training with a simulated brain"
+    script:
+        "../scripts/plot_guided_recovery.py"
+
+
 rule power_of_design:
     output:
         table="results/power/{study}/{dataset}/{stimuli}-stimuli-effect-{effect}.csv",

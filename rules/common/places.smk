@@ -111,6 +111,28 @@ def files_of_confounds(wildcards) -> list[str]:
     return followed([item[kind] for item in given for kind in ("rdm", "embedding") if kind in item])
 
 
+def results_of_guided(kind: str):
+    """Function of the wildcards: the files of a kind of results, of the guided networks of a study."""
+    return lambda wildcards: expand(
+        f"{RESULTS}/{kind}/{{model}}.nc", **wildcards, model=networks_guided(wildcards.study)
+    )
+
+
+def other_results_of_guided(wildcards) -> dict:
+    """Other measures and encoding models of the guided networks, where the study has any."""
+    found = {}
+    if measured_in(wildcards.study):
+        found["measures"] = results_of_guided("measures")(wildcards)
+    if encodes(wildcards.study, wildcards.dataset):
+        found["encoding"] = results_of_guided("encoding")(wildcards)
+    return found
+
+
+def robustness_of(wildcards) -> list[str]:
+    """Accuracies of the guided networks of a study under corruptions."""
+    return expand("results/networks/{model}/robustness.csv", model=networks_guided(wildcards.study))
+
+
 def encodings_of(wildcards) -> list[str]:
     """Encoding models of all networks of a study."""
     return expand(f"{RESULTS}/encoding/{{model}}.nc", **wildcards, model=models_of(wildcards.study))
@@ -332,6 +354,9 @@ def results_of(study: str, dataset: str) -> list[str]:
     if trained_in(study):
         figures.append("learning")
         tables.append("learning")
+    if guided_in(study):
+        figures += ["guided", "guided_tasks"]
+        tables += ["guided", "robustness"]
     folder = RESULTS.format(study=study, dataset=dataset)
     return [f"{folder}/{table}.csv" for table in tables] + [
         f"{folder}/figures/{figure}.{suffix}" for figure in figures for suffix in FIGURE_FILES
@@ -377,6 +402,7 @@ def intermediates(study: str, dataset: str) -> list[str]:
         if model in GUIDED:
             found = guidance_files_of(model).items()
             files += [path for part, path in found if not part.endswith("downloads")]
+    files += [f"results/networks/{model}/robustness.csv" for model in networks_guided(study)]
     return files + [f"results/corpora/{corpus_of(model)}/index.tsv" for model in trained_in(study)]
 
 
@@ -398,6 +424,7 @@ def logs_of(study: str, dataset: str) -> list[str]:
         patterns += [f"{folder}/network_rdms/{each}/{units}/{features}/{model}.log" for each in made]
     for model in trained_in(study):
         patterns += [f"results/logs/train/{model}.log", f"results/logs/corpora/{corpus_of(model)}.log"]
+    patterns += [f"results/logs/robustness/{model}.log" for model in networks_guided(study)]
     return [*patterns, f"{LOGS}/**/*.log".format(study=study, dataset=dataset)]
 
 

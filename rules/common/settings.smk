@@ -236,6 +236,53 @@ def variants_in(study: str) -> dict:
     return variants_of({model: MODELS[model] for model in cards_of(study)})
 
 
+def paired_in(study: str) -> dict:
+    """The network whose random seeds each other one shares: variants, and the controls of guided training."""
+    controls = {control: name for name, own in guided_in(study).items() for control in own.values()}
+    return variants_in(study) | controls
+
+
+def guidance_in(study: str, dataset: str) -> dict:
+    """Of the guided networks of a study: controls by kind, and the ROIs and people that they were trained with.
+
+    Of another data set they have seen nobody; None: they were trained with all people.
+    """
+    found = {}
+    for name, controls in guided_in(study).items():
+        brain = brain_of(name)
+        found[name] = {
+            "controls": controls,
+            "rois": list(brain["layers"]),
+            "subjects": brain.get("subjects") if brain["dataset"] == dataset else [],
+        }
+    return found
+
+
+def settings_of_gains(wildcards) -> dict:
+    """What the table of gains needs of the cards and of the study."""
+    content, guided = CONFIGS[wildcards.study], guidance_in(wildcards.study, wildcards.dataset)
+    for name, own in guided.items():
+        own |= {"objective": GUIDED[name]["weights"]["training"]["objective"]}
+        own |= {key: brain_of(name)[key] for key in ("loss", "weight")}
+    return {
+        "guided": guided,
+        "encoding": next(iter(content["encoding"]["methods"]), None),
+        "measures": [
+            each for each in measured_in(wildcards.study) if each != content["measures"]["comparison"]
+        ],
+        "inference": part_of_study("confidence", "seed")(wildcards),
+    }
+
+
+def robustness_settings(wildcards) -> dict:
+    """Of the card of a guided network, what its accuracies depend on beside its weights."""
+    return {
+        **part_of_model("network", "preprocessing")(wildcards),
+        "objective": GUIDED[wildcards.model]["weights"]["training"]["objective"],
+        "folder": CORPORA[corpus_of(wildcards.model)]["options"].get("folder"),
+    }
+
+
 def labels_of_models(wildcards) -> dict:
     """The same of every network of a study."""
     return labels_of(cards_of(wildcards.study))
@@ -265,7 +312,12 @@ def registered(study: str) -> dict:
 
 def settings_of_claims(wildcards) -> dict:
     """The claims of a study, who plays which part in them, and what is said of their registration."""
+    guided = {
+        name: own | {"controls": list(own["controls"].values())}
+        for name, own in guidance_in(wildcards.study, wildcards.dataset).items()
+    }
     return {
+        **({"guided": guided} if guided else {}),
         "claims": CLAIMS[wildcards.study],
         "roles": CONFIGS[wildcards.study]["roles"],
         "families": {model: MODELS[model]["family"] for model in cards_of(wildcards.study)},

@@ -28,7 +28,7 @@ from cortexrsa.errors import InputError
 from cortexrsa.geometry.registry import DISSIMILARITIES, MEASURES, UNITS
 from cortexrsa.jobs import errors_in
 from cortexrsa.parsed_before import remember_parsed
-from cortexrsa.seeds import card_of, holder_of_weights, networks_of, variants_of
+from cortexrsa.seeds import card_of, control_of, file_of, holder_of_weights, networks_of, variants_of
 from cortexrsa.storage import atomic_path
 from cortexrsa.terminal import Planned, seconds_of, speak
 
@@ -233,6 +233,22 @@ def responses_of_guidance(brain: dict) -> dict:
     Not a study's: networks are shared by studies.
     """
     return {**DEFAULTS, "glm": DEFAULTS["glm"] | brain["glm"]}
+
+
+def guided_in(study: str) -> dict[str, dict[str, str]]:
+    """Cards of a study that are trained with the brain, with the cards of their controls by kind."""
+    names = cards_of(study)
+    return {
+        name: {control_of(other): other for other in names if control_of(other) and file_of(other) == name}
+        for name in names
+        if name in GUIDED and control_of(name) is None
+    }
+
+
+def networks_guided(study: str) -> list[str]:
+    """Networks of a study that are trained with the brain, and their controls, each seed for itself."""
+    cards_guided = guided_in(study)
+    return [network for network in models_of(study) if file_of(network) in cards_guided]
 
 
 def trained_in(study: str) -> list[str]:

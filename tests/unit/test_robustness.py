@@ -12,6 +12,7 @@ from cortexrsa.networks.settings import Preprocessing
 from cortexrsa.networks.streaming import Corpus
 
 SIDE = 16
+NETWORK = {"source": "resnet"}
 PREPROCESSING = Preprocessing(SIDE, mean=[0.5] * 3, std=[0.25] * 3)
 
 
@@ -45,7 +46,7 @@ def corpus():
 
 @pytest.fixture(scope="module")
 def found(corpus):
-    return robustness.robustness(Halves(), "resnet", True, corpus[0], PREPROCESSING, "cpu")
+    return robustness.robustness(Halves(), NETWORK, True, corpus[0], PREPROCESSING, "cpu")
 
 
 def test_every_corruption_has_five_strengths(found):
@@ -102,7 +103,7 @@ def test_the_probe_is_the_classifier_that_probes_fit(corpus):
     reader = robustness.probe(model, "avgpool", train, PREPROCESSING, device)
     features = [probes.embeddings(model, part, PREPROCESSING, "avgpool", device) for part in (train, test)]
     expected = probes.probe_accuracies(*features[0], *features[1])["probe_accuracy"]
-    table = robustness.robustness(model, "resnet", False, data, PREPROCESSING, "cpu")
+    table = robustness.robustness(model, NETWORK, False, data, PREPROCESSING, "cpu")
     assert table.query("corruption == 'none'")["accuracy"].item() == pytest.approx(expected)
     assert set(table["reader"]) == {"probe"}
     raw, labels = test.__getitems__(range(4))
@@ -111,13 +112,13 @@ def test_the_probe_is_the_classifier_that_probes_fit(corpus):
 
 
 def test_all_networks_see_the_same_noise(corpus, found):
-    again = robustness.robustness(Halves(), "resnet", True, corpus[0], PREPROCESSING, "cpu")
+    again = robustness.robustness(Halves(), NETWORK, True, corpus[0], PREPROCESSING, "cpu")
     pd.testing.assert_frame_equal(found, again)
 
 
 def test_a_corpus_without_categories_has_no_rows(corpus):
     index = corpus[0].index.assign(category="")
     found = robustness.robustness(
-        Halves(), "vae", False, Corpus(index, corpus[0].images), PREPROCESSING, "cpu"
+        Halves(), {"source": "vae"}, False, Corpus(index, corpus[0].images), PREPROCESSING, "cpu"
     )
     assert found.empty

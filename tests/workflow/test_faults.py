@@ -26,7 +26,8 @@ STAGES = {path.stem for path in (ROOT / "scripts").glob("*.py")} - {
     *("calibrate_designs", "calibrate_regions", "calibrate_bounds", "calibrate_folds"),
     *("recovery", "plot_recovery", "power", "plot_power"),
     *("fetch", "read_kay", "read_rdm_dataset", "read_responses", "read_responses_stimuli", "index_corpus"),
-    *("banded", "soft_matching", "hash_corpus", "train_guided"),
+    *("banded", "soft_matching", "hash_corpus", "train_guided", "guided", "robustness", "plot_guided"),
+    *("guided_recovery", "plot_guided_recovery"),
 }
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="jobs are found in /proc")

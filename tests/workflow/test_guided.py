@@ -32,7 +32,7 @@ def guided(rerun):
 
 
 def trained(found: set[str]) -> set[str]:
-    return {path.split("/")[1] for path in found if path.startswith("networks/")}
+    return {path.split("/")[1] for path in found if path.endswith("weights.safetensors")}
 
 
 def weights(network: str) -> str:

@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 import xarray
 
-from cortexrsa.formats.columns.guided import GUIDED
+from cortexrsa.formats.columns.guided import (
+    BEST,
+    EVERYONE,
+    GUIDED,
+    GUIDED_NETWORK,
+    SEEN,
+    UNGUIDED,
+    UNSEEN,
+)
 from cortexrsa.inference.errors import Estimate, Replicated
 from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.seeds import over_seeds
@@ -18,9 +26,6 @@ from cortexrsa.inference.study import group_scores, of_people, parts_of
 from cortexrsa.inference.tails import student_quantile
 from cortexrsa.seeds import by_card
 
-# the network itself among its controls, the control without a brain, and what all controls are one for
-GUIDED_NETWORK, UNGUIDED, BEST = "guided", "unguided", "best control"
-UNSEEN, SEEN, EVERYONE = "not trained with", "trained with", "all"
 # of fewer seeds nothing is said of others
 FEWEST_SEEDS = 5
 

@@ -159,7 +159,7 @@ def _hits(reader: Reader, batches, change: Callable, seed: int) -> np.ndarray:
 
 def robustness(
     model: nn.Module,
-    source: str,
+    network: dict,
     supervised: bool,
     corpus: Corpus,
     preprocessing: Preprocessing,
@@ -173,7 +173,7 @@ def robustness(
     Parameters
     ----------
     model : network with its weights
-    source : of the card's network
+    network : of the card
     supervised : whether it was trained to classify the images of this corpus
     corpus : of the training, with labels
     preprocessing : of the card
@@ -192,7 +192,8 @@ def robustness(
         if supervised:
             reader = classifier(model, preprocessing)
         else:
-            reader = probe(model, probes.EMBEDDINGS[source], parts["train"], preprocessing, device)
+            layer = probes.embedding_of(network)
+            reader = probe(model, layer, parts["train"], preprocessing, device)
 
         def accuracy(change: Callable, most: int, seed: int = 0) -> dict:
             hits = _hits(reader, _batches(parts["validation"], preprocessing, device, most), change, seed)

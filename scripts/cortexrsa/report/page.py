@@ -36,6 +36,7 @@ HEADLINE, INSTEAD = "rois", ("verdicts",)
 MOST = 6
 SECTIONS = {
     "Networks compared": ("comparisons",),
+    "Training with the brain": ("guided", "guided_tasks"),
     "Measures side by side": ("measures", "measure_ranks", "encoding", "encoding_maps", "rdm_variance"),
     "Layers": ("profiles", "heatmap", "centroids"),
     "Geometry": ("rdms", "mds"),

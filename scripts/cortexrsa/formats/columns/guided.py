@@ -2,6 +2,11 @@
 
 from cortexrsa.formats.tables import Column, Table
 
+# the network itself among its controls, the control without a brain, and the control that is best
+GUIDED_NETWORK, UNGUIDED, BEST = "guided", "unguided", "best control"
+# people by what the network has seen of them
+UNSEEN, SEEN, EVERYONE = "not trained with", "trained with", "all"
+
 GUIDED = Table(
     {
         "dataset": Column("text", "name of the data set's card"),
