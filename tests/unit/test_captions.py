@@ -43,6 +43,8 @@ def test_every_interval_has_the_confidence_of_the_run():
         "compared",
         "comparisons",
         "encoding",
+        "guided",
+        "guided_tasks",
         "measure_ranks",
         "measures",
         "profiles",

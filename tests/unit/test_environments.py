@@ -152,7 +152,7 @@ def test_only_what_runs_networks_imports_torch():
         script = re.search(r'"\.\./scripts/(\w+\.py)"', block)[1]
         packages = imported(SCRIPTS / script, set())
         solved = ("encoding", "banded", "calibration_encoding")
-        trained = ("train", "train_guided", "hash_corpus")
+        trained = ("train", "train_guided", "hash_corpus", "robustness", "guided_recovery_studies")
         expected = name in (*trained, "extract", "network_inputs", *solved)
         assert ("torch" in packages) == expected, name
 

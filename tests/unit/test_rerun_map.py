@@ -101,10 +101,15 @@ def test_what_computes_nothing_reruns_nothing(monkeypatch, module):
 
 EDITS = {
     # a claim's text or rule
-    "inference/claims/evaluate.py": {"claims", "power", "calibrate_low_level"} | RECOVERY,
-    "inference/claims/verdicts.py": {"claims", "power", "calibrate_bounds", "calibrate_low_level"} | RECOVERY,
+    "inference/claims/evaluate.py": {"guided_recovery"}
+    | {"claims", "power", "calibrate_low_level"}
+    | RECOVERY,
+    "inference/claims/verdicts.py": {"guided_recovery"}
+    | {"claims", "power", "calibrate_bounds", "calibrate_low_level"}
+    | RECOVERY,
     "inference/profile_table.py": {"claims"},
-    "claim_names.py": {
+    "claim_names.py": {"guided_recovery"}
+    | {
         *("claims", "power", "calibrate_regions", "calibrate_bounds", "calibrate_low_level"),
     }
     | RECOVERY,
@@ -116,7 +121,8 @@ EDITS = {
     # HTTP, retries, mirrors
     "downloads.py": {"fetch"},
     # the formats: their readers and writers
-    "formats/rdms.py": {
+    "formats/rdms.py": {"guided_recovery"}
+    | {
         *("read_rdm_dataset", "brain_rdms", "voxel_rdms", "network_rdms", "rsa", "ceilings"),
         "beta_recovery",
         *("calibration", "calibration_truth", "power", "plot_geometry"),
@@ -127,7 +133,8 @@ EDITS = {
     "formats/activations.py": {"extract", "network_rdms", "encoding", "banded", "soft_matching"},
     # the columns of a table
     "formats/columns/scores.py": {"scores", "claims", "plot_scores", "plot_geometry"},
-    "formats/columns/corpus.py": {"corpus", "index_corpus", "hash_corpus", "train", "train_guided"},
+    "formats/columns/corpus.py": {"robustness"}
+    | {"corpus", "index_corpus", "hash_corpus", "train", "train_guided"},
     "formats/columns/metrics.py": {"train", "train_guided", "learning", "plot_learning"},
     "formats/columns/design.py": {"glm", "plot_bold"},
     # raw data: their readers
@@ -147,20 +154,23 @@ EDITS = {
     "brain/loaders/responses_images.py": {"read_responses_stimuli"},
     "brain/loaders/bids_folder.py": {"read_bids_stimuli", "glm"},
     "brain/loaders/bids_stimuli.py": {"read_bids_stimuli"},
-    "formats/images.py": {
+    "formats/images.py": {"robustness"}
+    | {
         *("read_bids_stimuli", "read_rdm_dataset", "read_responses_stimuli"),
         *("train", "train_guided", "hash_corpus"),
     },
     # networks
-    "formats/padding.py": {
+    "formats/padding.py": {"guided_recovery"}
+    | {"robustness"}
+    | {
         *("train", "train_guided", "extract", "network_inputs", "confounds", "calibrate_low_level"),
     },
     "networks/augmentation.py": {"train", "train_guided"},
-    "networks/objectives.py": {"train", "train_guided"},
+    "networks/objectives.py": {"robustness"} | {"train", "train_guided"},
     # networks that are trained without the brain do not know of it
     "guidance/training.py": {"train_guided"},
-    "guidance/losses.py": {"train_guided"},
-    "guidance/targets.py": {"train_guided"},
+    "guidance/losses.py": {"guided_recovery"} | {"train_guided"},
+    "guidance/targets.py": {"guided_recovery"} | {"train_guided"},
     "guidance/stimuli.py": {"train_guided"},
     "guidance/leaks.py": {"train_guided", "hash_corpus"},
     "guidance/choice.py": {"train_guided"},
@@ -172,19 +182,21 @@ EDITS = {
     "networks/procedural.py": {"corpus"},
     # geometry and inference
     "geometry/layers.py": {"network_rdms"},
-    "encoding/fits.py": {"encoding", "banded", "calibrate_encoding"},
+    "encoding/fits.py": {"guided_recovery"} | {"encoding", "banded", "calibrate_encoding"},
     "encoding/table.py": {"encoding_table", "encoding_maps"},
-    "encoding/voxels.py": {"encoding", "banded", "calibrate_encoding"},
+    "encoding/voxels.py": {"guided_recovery"} | {"encoding", "banded", "calibrate_encoding"},
     "encoding/matching.py": {"soft_matching"},
     "encoding/matching_network.py": {"soft_matching"},
-    "geometry/ranks.py": {
+    "geometry/ranks.py": {"guided_recovery"}
+    | {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "power", "plot_geometry"),
         *("calibrate_comparisons", "calibrate_designs", "calibrate_regions", "confounds", "measures"),
         *("calibrate_bounds", "calibrate_low_level"),
     }
     | RECOVERY,
-    "inference/scores.py": {"rsa", "calibrate_designs", "calibrate_regions"} | RECOVERY,
-    "inference/against_zero.py": {
+    "inference/scores.py": {"guided_recovery"} | {"rsa", "calibrate_designs", "calibrate_regions"} | RECOVERY,
+    "inference/against_zero.py": {"guided_recovery"}
+    | {
         "rsa",
         "measures",
         "calibrate_designs",
@@ -200,7 +212,8 @@ EDITS = {
     "figures/measures.py": {"plot_measures"},
     "formats/columns/measures.py": {"measure_tables", "plot_measures"},
     "inference/partial.py": {"measures", "calibrate_low_level"},
-    "inference/results.py": {
+    "inference/results.py": {"guided_recovery"}
+    | {
         "rsa",
         "measures",
         "soft_matching",
@@ -216,7 +229,8 @@ EDITS = {
     "figures/ceilings.py": {"plot_scores", "plot_comparisons"},
     "validation/bounds.py": {"calibrate_bounds"},
     "validation/folds.py": {"calibrate_folds"},
-    "inference/ceilings/primary.py": {
+    "inference/ceilings/primary.py": {"guided_recovery"}
+    | {
         *("claims", "power", "comparisons", "plot_comparisons", "plot_scores", "calibrate_low_level"),
     }
     | RECOVERY,
@@ -229,11 +243,22 @@ EDITS = {
     "validation/regions.py": {"calibrate_regions"},
     # scores without groups of voxels, and what they add to errors
     "geometry/voxel_groups.py": {"voxel_rdms", "calibrate_regions"} | RECOVERY,
-    "inference/shared.py": {"rsa", "calibrate_designs", "calibrate_regions"} | RECOVERY,
-    "inference/scores_without.py": {"rsa", "calibrate_designs", "calibrate_regions"} | RECOVERY,
+    "inference/shared.py": {"guided_recovery"} | {"rsa", "calibrate_designs", "calibrate_regions"} | RECOVERY,
+    "inference/scores_without.py": {"guided_recovery"}
+    | {"rsa", "calibrate_designs", "calibrate_regions"}
+    | RECOVERY,
     "validation/calibration.py": {"calibration", "calibration_truth"},
     "validation/power.py": {"power"},
     "validation/designs.py": {"calibrate_designs"},
+    # what training with the brain gains
+    "inference/guided.py": {"guided"},
+    "inference/claims/guided.py": {"claims", "power", "calibrate_low_level", "guided_recovery"} | RECOVERY,
+    "networks/robustness.py": {"robustness"},
+    "formats/columns/guided.py": {"guided", "plot_guided"},
+    "formats/columns/robustness.py": {"robustness", "guided"},
+    "figures/guided.py": {"plot_guided"},
+    "validation/guided.py": {"guided_recovery"},
+    "validation/guided_summary.py": {"plot_guided_recovery"},
     "brain/label_correlation.py": {"reliability"},
 }
 

@@ -60,7 +60,10 @@ def plot_tasks(table: pd.DataFrame, models: dict[str, dict], confidence: float) 
     if own.empty:
         return placeholder("No metric of the task is known of the guided networks.")
     metrics = list(dict.fromkeys(own["measure"]))
-    panels = [(own[own["measure"] == metric], "", metric.replace("_", " ")) for metric in metrics]
+    panels = [
+        (own[own["measure"] == metric], "", metric.replace("_", " ").replace("pgd", "PGD"))
+        for metric in metrics
+    ]
     rows = [panels[k : k + MOST_COLUMNS] for k in range(0, len(panels), MOST_COLUMNS)]
     return _grid(rows, models, confidence)
 
@@ -84,7 +87,7 @@ def _grid(panels: list[list[tuple]], models: dict[str, dict], confidence: float)
             place.set_axis_off()
         for place, (part, _, title) in zip(axes, row, strict=False):
             _panel(place, part, kinds, cards, models)
-            place.set_title(title, fontsize=SMALL)
+            place.set_title(textwrap.fill(title, 16), fontsize=SMALL)
         if measure := row[0][1]:
             axes[0].set_ylabel(textwrap.fill(LABELS.get(measure, measure), 14), fontsize=SMALL)
     grid[0, 0].set_yticks(range(len(kinds)), [NAMES[kind] for kind in kinds], fontsize=SMALL)
@@ -92,7 +95,10 @@ def _grid(panels: list[list[tuple]], models: dict[str, dict], confidence: float)
     if len(cards) > 1:
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
-    figure.suptitle(f"gains over weight 0, with {100 * confidence:g} % intervals", fontsize=SMALL)
+    figure.suptitle(
+        f"gains over weight 0 (last row: over the best control)\n{100 * confidence:g} % intervals",
+        fontsize=SMALL,
+    )
     return behind(figure, everything[drawn_in(everything)])
 
 
@@ -124,4 +130,7 @@ def _panel(axes, part: pd.DataFrame, kinds: list[str], cards: list[str], models:
                 label=models[card]["label"] if y == 0 else None,
             )
     axes.axvline(0, color="0.6", lw=0.8, zorder=0)
+    if BEST in kinds:
+        # no gain over weight 0, but over whatever is best
+        axes.axhline(len(kinds) - 1.5, color="0.8", lw=0.8, zorder=0)
     axes.tick_params(labelsize=SMALL)
