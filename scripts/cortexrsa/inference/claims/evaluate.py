@@ -280,8 +280,8 @@ def _relative(study: Study, of: Terms, against: Terms, sense: str, share: float)
         return more | row | {"reason": f"of the difference from {said}, {more['reason']}"}
     limits = reference.limits(study.confidence)
     if limits[0] <= 0 <= limits[1]:
-        reason = f"no assay sensitivity: what it is compared with, {reference.value:.3f} "
-        return row | {"reason": reason + f"[{limits[0]:.3f}, {limits[1]:.3f}], is itself not told from 0"}
+        reason = f"no assay sensitivity: the statistic to compare with, {reference.value:.3f} "
+        return row | {"reason": reason + f"[{limits[0]:.3f}, {limits[1]:.3f}], cannot be told from 0"}
     factor = share * np.sign(reference.value)
     sides = [less(sign, factor) for sign in (-1, 1)]
     ends = [side.limits(study.confidence) for side in sides]
@@ -293,7 +293,7 @@ def _relative(study: Study, of: Terms, against: Terms, sense: str, share: float)
         return row | {"verdict": "supported", "reason": f"within ±{bound:.3f} ({said}) to either side"}
     if any(end[1] < 0 for end in ends):
         return row | {"verdict": "contradicted", "reason": f"beyond ±{bound:.3f} ({said})"}
-    reason = f"not told from ±{bound:.3f} ({said})"
+    reason = f"cannot be told from ±{bound:.3f} ({said})"
     if (high - low) / 2 > bound:
         reason = f"too imprecise: half the interval is {(high - low) / 2:.3f}, the bound {bound:.3f} ({said})"
     return row | {"verdict": "inconclusive", "reason": reason}
