@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
@@ -39,6 +40,9 @@ def test_a_score_without_an_interval_is_no_fault(tmp_path):
     (row,) = rows(tmp_path, {("a", "x"): "8x4x4"}, MODELS)
     assert json.loads(json.dumps(row, allow_nan=False)) == row
     assert (row["score"], row["ci_low"], row["attainable"], row["shape"]) == (0.25, None, None, "8x4x4")
+    assert row["dimensionality"] is None
+    (row,) = rows(tmp_path, {}, MODELS, {("a", "x"): 4.44, ("a", "y"): np.nan})
+    assert row["dimensionality"] == 4.4
 
 
 def test_an_rdm_is_a_byte_a_pair_in_the_order_of_its_ranks():
@@ -108,7 +112,7 @@ def test_cells_labels_and_thumbnails_are_those_of_the_stimuli(tmp_path, monkeypa
     images = np.zeros((10, 40, 20, 3), np.uint8) + 25 * np.arange(10, dtype=np.uint8)[:, None, None, None]
     monkeypatch.setattr(explorer, "read_stimuli", lambda *_: (images, table))
     config = {"measures": {"comparison": "spearman"}}
-    found = explorer.geometry(config, "d", {}, {"net": {}}, tmp_path / "results")
+    found, dimensions = explorer.geometry(config, "d", {}, {"net": {}}, tmp_path / "results")
     assert found["stimuli"] == ids[1:].tolist()
     assert found["rdms"]["net/dead"] == ""
     assert list(found["orders"]) == ["stimulus", "kind", "cluster of V1"]
@@ -117,6 +121,10 @@ def test_cells_labels_and_thumbnails_are_those_of_the_stimuli(tmp_path, monkeypa
         own = squareform(rdm)[1:, 1:]
         expected = np.round(255 * (rankdata(own[np.triu_indices(9, 1)]) - 1) / 35)
         np.testing.assert_array_equal(shown, expected)
+    centring = np.eye(9) - 1 / 9
+    values_of_gram = np.linalg.eigvalsh(-centring @ squareform(values[0])[1:, 1:] @ centring)
+    assert dimensions["net", "first"] == pytest.approx(values_of_gram.sum() ** 2 / (values_of_gram**2).sum())
+    assert np.isnan(dimensions["net", "dead"])
     numbers = [int(name[1:]) for name in found["stimuli"]]
     assert found["labels"]["kind"] == [f"kind {k % 3}" for k in numbers]
     row = Image.open(io.BytesIO(base64.b64decode(found["sprite"].split(",")[1]))).convert("L")

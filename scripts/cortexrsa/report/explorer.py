@@ -26,6 +26,7 @@ from cortexrsa.formats.columns.scores import SCORES
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.stimuli import read_stimuli
 from cortexrsa.formats.tables import read_table
+from cortexrsa.geometry.grams import gram_of, participation_ratio
 from cortexrsa.geometry.rdm import select_stimuli
 from cortexrsa.inference.ceilings.primary import primary_ceilings
 from cortexrsa.inference.names import GROUP, of_the_group
@@ -54,7 +55,12 @@ def _scores(folder: Path) -> pd.DataFrame:
     return table[grouped | ~table["roi"].isin(table.loc[grouped, "roi"])]
 
 
-def rows(folder: Path, shapes: dict[tuple[str, str], str], models: dict[str, dict]) -> list[dict]:
+def rows(
+    folder: Path,
+    shapes: dict[tuple[str, str], str],
+    models: dict[str, dict],
+    dimensions: dict[tuple[str, str], float] | None = None,
+) -> list[dict]:
     """What the charts show: a row for each measure, region, network and layer; seeds of a network are one.
 
     Parameters
@@ -62,13 +68,17 @@ def rows(folder: Path, shapes: dict[tuple[str, str], str], models: dict[str, dic
     folder : of the results of the study and data set
     shapes : of a layer's output by network and layer
     models : label and family by name, in their order
+    dimensions : effective dimensions of a layer's RDM by network and layer, where no measure tells them
     """
+    dimensions = dimensions or {}
     bounds = primary_ceilings(read_table(folder / "ceilings.csv", CEILINGS))
     place = ("measure", "model", "roi", "layer")
     table = over_seeds(_scores(folder), place=place)
     table = table[table["model"].isin(models) & np.isfinite(table["score"])]
     found = []
     for row in table.itertuples():
+        measured = row.dimensionality if row.dimensionality > 0 else np.nan
+        effective = measured if measured > 0 else dimensions.get((row.model, row.layer), np.nan)
         best = bounds.get(row.roi, {}).get("attainable", np.nan) if row.measure == "rsa" else np.nan
         found.append(
             {
@@ -77,7 +87,7 @@ def rows(folder: Path, shapes: dict[tuple[str, str], str], models: dict[str, dic
                 "label": models[row.model]["label"],
                 "attainable": _known(best),
                 "shape": shapes.get((row.model, row.layer), ""),
-                "dimensionality": None if not row.dimensionality > 0 else round(row.dimensionality, 1),
+                "dimensionality": round(effective, 1) if np.isfinite(effective) else None,
             }
         )
     return found
@@ -156,13 +166,16 @@ def _sprite(images: np.ndarray) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def geometry(config: dict, dataset: str, card: dict, models: dict, results: Path) -> dict:
+def geometry(
+    config: dict, dataset: str, card: dict, models: dict, results: Path
+) -> tuple[dict, dict[tuple[str, str], float]]:
     """RDMs of regions and layers over the test stimuli, or as many of them as the page has room for.
 
     Returns
     -------
     geometry : stimuli (ids), shown (how many of how many), rdms (name -> base64), orders (name -> places),
         labels (of the stimuli), and sprite (data address of the thumbnails)
+    dimensions : see `rows`
     """
     root = results.parent
     brain = of_test_stimuli(read_rdms(root / brain_rdms(config, dataset, card)))
@@ -173,10 +186,13 @@ def geometry(config: dict, dataset: str, card: dict, models: dict, results: Path
     # base64 makes four bytes of three
     chosen = _chosen(len(ids), int(np.sqrt(2 * RDM_BYTES * 0.75 / layers)))
     rdms = {roi: _bytes(rdm, chosen) for roi, rdm in regions.items()}
+    dimensions = {}
     for model, each in networks.items():
         tested = of_test_stimuli(each)
         for layer, rdm in zip(tested.rdm_descriptors["layer"], tested.dissimilarities, strict=True):
             rdms[f"{model}/{layer}"] = _bytes(rdm, chosen)
+            # seeds of a network are one: its first stands for it, as in the matrix
+            dimensions[model, layer] = participation_ratio(gram_of(rdm))
     images, table = read_stimuli(results / dataset / "stimuli.npy", results / dataset / "stimuli.tsv")
     places = pd.Index(table["stimulus_id"]).get_indexer(ids[chosen])
     table = table.iloc[places]
@@ -187,7 +203,7 @@ def geometry(config: dict, dataset: str, card: dict, models: dict, results: Path
             orders[name] = _order(table[name])
     for roi, rdm in regions.items():
         orders[f"cluster of {roi}"] = stimulus_order(select_stimuli(rdm[None], chosen)[0]).tolist()
-    return {
+    shown = {
         "stimuli": ids[chosen].tolist(),
         "labels": {name: table[name].astype(str).where(table[name].notna(), "").tolist() for name in labels},
         "shown": [int(chosen.sum()), len(ids)],
@@ -195,6 +211,7 @@ def geometry(config: dict, dataset: str, card: dict, models: dict, results: Path
         "orders": orders,
         "sprite": _sprite(images[places]),
     }
+    return shown, dimensions
 
 
 def _library() -> str:
@@ -220,7 +237,8 @@ def explorer(config: dict, dataset: str, root: Path, results: Path) -> str:
     styles = model_styles(models)
     card = load_card("datasets", dataset, root)
     shapes = shapes_of(config, dataset, models, results)
-    values = rows(folder, shapes, models)
+    matrices, dimensions = geometry(config, dataset, card, models, results)
+    values = rows(folder, shapes, models, dimensions)
     maps = folder / "figures/encoding_maps.svg"
     content = {
         "rows": packed(values),
@@ -235,7 +253,7 @@ def explorer(config: dict, dataset: str, root: Path, results: Path) -> str:
         "colours": [
             matplotlib.colors.to_hex(each) for each in matplotlib.colormaps["viridis"](np.arange(256))
         ],
-        **geometry(config, dataset, card, models, results),
+        **matrices,
     }
     return rendered(
         "explorer.html",
