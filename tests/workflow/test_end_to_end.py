@@ -447,7 +447,9 @@ def test_a_second_run_does_nothing(rerun):
 
 def most_together(project, run):
     """How many GPU jobs Snakemake ran at the same time, at most, in its first (0) or last (-1) run."""
-    said = sorted((project / ".snakemake/log").glob("*.log"))[run].read_text()
+    # the report has logs of its own, in which no job ends
+    logs = [path.read_text() for path in sorted((project / ".snakemake/log").glob("*.log"))]
+    said = [text for text in logs if "Finished jobid" in text][run]
     running, most = set(), 0
     for started, ended in re.findall(
         r"^Job (\d+): (?:Activations of (?!pixels)|Training)|^Finished jobid: (\d+)", said, re.M
