@@ -27,7 +27,7 @@ from cortexrsa.inference.ceilings.primary import primary_ceilings
 ARCS, LINES = 6, 60
 MOST_LETTERS = 14
 LINE = 0.165  # inches, of a network's row
-NAMED = 8  # of many networks, how many are named
+NAMED = 5  # of many networks, how many are named
 
 
 def plot_comparisons(
@@ -214,19 +214,10 @@ def _curve(axes, rows, models, below, ceiling, label) -> None:
         axes.plot(k + 1, row["score"], ms=2.6, ls="", mew=0.6, **_marker(style, below[k]))
     # named above everything that is drawn
     low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.3 * (high - low))
+    axes.set_ylim(low, high + 0.6 * (high - low))
     named = [f"{k + 1}  {models[name]['label']}" for k, name in enumerate(rows["model"][:NAMED])]
-    for column in range(2):
-        text = "\n".join(named[column * NAMED // 2 : (column + 1) * NAMED // 2])
-        axes.text(
-            0.02 + 0.5 * column,
-            0.99,
-            text,
-            transform=axes.transAxes,
-            va="top",
-            fontsize=SMALL,
-            parse_math=False,
-        )
+    text = {"va": "top", "fontsize": SMALL, "parse_math": False}
+    axes.text(0.02, 0.99, "\n".join(named), transform=axes.transAxes, **text)
     axes.set_xlim(0, len(rows) + 1)
     axes.tick_params(labelsize=7)
     axes.set_xlabel("networks by score", fontsize=7)
@@ -243,7 +234,7 @@ def _matrix(axes, differ) -> None:
     axes.tick_params(labelsize=7)
     axes.set_xlabel("networks by score", fontsize=7)
     share = differ.sum() / max(1, size * (size - 1))
-    axes.set_title(f"dark: told apart ({share:.0%} of the pairs)", fontsize=7)
+    axes.set_title(f"dark: told apart\n({share:.0%} of the pairs)", fontsize=7)
 
 
 def _legend(figure, models, ceilings: bool) -> None:

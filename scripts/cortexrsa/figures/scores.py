@@ -202,7 +202,16 @@ def plot_heatmap(scores: pd.DataFrame, models: dict[str, dict], alpha: float) ->
         axes.set_xticks(range(0, len(order), step), ticks[::step], rotation=45, ha="right", fontsize=SMALL)
         axes.set_yticks(range(len(rois)), rois)
         axes.set_title(models[members[0]]["label"] if len(members) == 1 else "Baselines", fontsize=7)
-    bar = figure.colorbar(image, ax=grid, label=score_label(scores), location="bottom", shrink=0.6, aspect=30)
+    bar = figure.colorbar(
+        image,
+        ax=grid,
+        label=score_label(scores),
+        location="bottom",
+        shrink=0.6,
+        aspect=30,
+        pad=0.01,
+        fraction=0.02,
+    )
     bar.ax.tick_params(labelsize=SMALL)
     say_how_many(figure, drawn, models)
     return behind(figure, scores[scores["model"].isin(drawn)])
