@@ -32,6 +32,7 @@ rule robustness:
 rule guided:
     input:
         unpack(other_results_of_guided),
+        unpack(held_out_of_guided),
         scores=results_of_guided("rsa"),
         ceilings=f"{RESULTS}/ceilings.csv",
         learning=f"{RESULTS}/learning.csv",

@@ -5,15 +5,19 @@ from pathlib import Path
 import pandas as pd
 
 from cortexrsa.formats.columns.ceilings import CEILINGS
+from cortexrsa.formats.columns.guidance import GUIDANCE
 from cortexrsa.formats.columns.guided import GUIDED
 from cortexrsa.formats.columns.learning import LEARNING
 from cortexrsa.formats.columns.robustness import ROBUSTNESS
 from cortexrsa.formats.netcdf import read_dataset
+from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.inference.guided import attainable_of, gains_table, tasks_table
+from cortexrsa.inference.held_out import HELD_OUT, held_out_scores
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import read_results
 from cortexrsa.jobs import job_log
+from cortexrsa.seeds import file_of
 
 with job_log(snakemake.log[0]):
     settings, given, dataset = snakemake.params.settings, snakemake.input, snakemake.wildcards.dataset
@@ -34,8 +38,19 @@ with job_log(snakemake.log[0]):
     tables = [read_table(path, ROBUSTNESS) for path in given.robustness]
     robustness = pd.concat(tables, ignore_index=True)
     write_table(snakemake.output.robustness, robustness, settings, ROBUSTNESS)
-    parts = [
-        gains_table(results, guided, bounds, dataset, inference),
+    parts = [gains_table(results, guided, bounds, dataset, inference)]
+    for path in given.get("guidance", []):
+        name = Path(path).parent.name
+        own = {
+            Path(file).stem: read_rdms(file) for file in given.networks if file_of(Path(file).stem) == name
+        }
+        found = held_out_scores(
+            own, read_rdms(given.brain), read_table(path, GUIDANCE), settings["comparison"], inference
+        )
+        if found:
+            # no ceiling of these stimuli alone is known
+            parts.append(gains_table({HELD_OUT: found}, {name: guided[name]}, {}, dataset, inference))
+    parts += [
         tasks_table(read_table(given.learning, LEARNING), robustness, guided, dataset, inference.confidence),
     ]
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)

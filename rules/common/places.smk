@@ -128,6 +128,23 @@ def other_results_of_guided(wildcards) -> dict:
     return found
 
 
+def held_out_of_guided(wildcards) -> dict:
+    """What RSA on held-out categories needs: RDMs, and what each stimulus was to the guided networks.
+
+    Nothing for a data set that no network was trained with, or whose stimuli are not drawn one by one.
+    """
+    content, dataset = CONFIGS[wildcards.study], wildcards.dataset
+    names = [name for name in guided_in(wildcards.study) if brain_of(name)["dataset"] == dataset]
+    if not names or "unit" in DATASETS[dataset]:
+        return {}
+    networks = [model for model in networks_guided(wildcards.study) if file_of(model) in names]
+    return {
+        "guidance": [f"results/networks/{name}/guidance.csv" for name in names],
+        "networks": [studies.network_rdms(content, dataset, model) for model in networks],
+        "brain": path_of_brain_rdms(wildcards),
+    }
+
+
 def robustness_of(wildcards) -> list[str]:
     """Accuracies of the guided networks of a study under corruptions."""
     return expand("results/networks/{model}/robustness.csv", model=networks_guided(wildcards.study))

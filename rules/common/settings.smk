@@ -270,7 +270,9 @@ def settings_of_gains(wildcards) -> dict:
         "measures": [
             each for each in measured_in(wildcards.study) if each != content["measures"]["comparison"]
         ],
-        "inference": part_of_study("confidence", "seed")(wildcards),
+        **inference_settings("confidence", "seed", "halves", "group", "standard_error", "bootstrap")(
+            wildcards
+        ),
     }
 
 

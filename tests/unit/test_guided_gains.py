@@ -13,6 +13,7 @@ from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.errors import Estimate
 from cortexrsa.inference.guided import gains_table, over_best, paired_gains, people_of, tasks_table
+from cortexrsa.inference.held_out import held_out_scores
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
 
@@ -212,3 +213,25 @@ def test_task_and_robustness_are_rows_too():
 def test_people_that_a_network_was_trained_with_are_told_from_others():
     assert people_of(["a", "b"], []) == {"all": ["a", "b"]}
     assert people_of(["a", "b"], ["a", "b", "c"]) == {"all": ["a", "b"]}
+
+
+def test_rsa_on_held_out_categories_is_that_of_their_test_stimuli(world):
+    brain, networks = world
+    ids = [f"{k}" for k in range(TRAIN + TEST)]
+    # categories 0 and 1 of four are held out, in the training stimuli too
+    held_out = np.arange(TRAIN + TEST) % 4 < 2
+    guidance = pd.DataFrame({"stimulus_id": ids, "category_held_out": held_out})
+    one = {"net": networks["net"]}
+    found = held_out_scores(one, brain, guidance, "spearman", SETTINGS)["net"]
+    chosen = held_out & (np.arange(TRAIN + TEST) >= TRAIN)
+    pairs = np.outer(chosen, chosen)[np.triu_indices(len(chosen), 1)]
+    expected = stats.spearmanr(
+        brain.dissimilarities[1][pairs], networks["net"].dissimilarities[1][pairs]
+    ).statistic
+    own = found["score"].sel(split="test", subject="s1", roi="LO", layer="b")
+    assert float(own) == pytest.approx(expected, abs=1e-6)
+    assert int(found["n_stimuli"].sel(split="test")) == 20
+    # layers are chosen on all training stimuli
+    assert int(found["n_stimuli"].sel(split="train")) == TRAIN
+    few = guidance.assign(category_held_out=np.arange(TRAIN + TEST) < TRAIN + 7)
+    assert held_out_scores(one, brain, few, "spearman", SETTINGS) == {}

@@ -121,7 +121,8 @@ EDITS = {
     # HTTP, retries, mirrors
     "downloads.py": {"fetch"},
     # the formats: their readers and writers
-    "formats/rdms.py": {"guided_recovery"}
+    "formats/rdms.py": {"guided"}
+    | {"guided_recovery"}
     | {
         *("read_rdm_dataset", "brain_rdms", "voxel_rdms", "network_rdms", "rsa", "ceilings"),
         "beta_recovery",
@@ -174,7 +175,7 @@ EDITS = {
     "guidance/stimuli.py": {"train_guided"},
     "guidance/leaks.py": {"train_guided", "hash_corpus"},
     "guidance/choice.py": {"train_guided"},
-    "formats/columns/guidance.py": {"train_guided"},
+    "formats/columns/guidance.py": {"guided", "train_guided"},
     "formats/columns/choice.py": {"train_guided"},
     "guided_cards.py": set(),
     "networks/extraction.py": {"extract"},
@@ -187,15 +188,19 @@ EDITS = {
     "encoding/voxels.py": {"guided_recovery"} | {"encoding", "banded", "calibrate_encoding"},
     "encoding/matching.py": {"soft_matching"},
     "encoding/matching_network.py": {"soft_matching"},
-    "geometry/ranks.py": {"guided_recovery"}
+    "geometry/ranks.py": {"guided"}
+    | {"guided_recovery"}
     | {
         *("rsa", "ceilings", "beta_recovery", "calibration", "calibration_truth", "power", "plot_geometry"),
         *("calibrate_comparisons", "calibrate_designs", "calibrate_regions", "confounds", "measures"),
         *("calibrate_bounds", "calibrate_low_level"),
     }
     | RECOVERY,
-    "inference/scores.py": {"guided_recovery"} | {"rsa", "calibrate_designs", "calibrate_regions"} | RECOVERY,
-    "inference/against_zero.py": {"guided_recovery"}
+    "inference/scores.py": {"guided", "guided_recovery"}
+    | {"rsa", "calibrate_designs", "calibrate_regions"}
+    | RECOVERY,
+    "inference/against_zero.py": {"guided"}
+    | {"guided_recovery"}
     | {
         "rsa",
         "measures",
@@ -212,7 +217,8 @@ EDITS = {
     "figures/measures.py": {"plot_measures"},
     "formats/columns/measures.py": {"measure_tables", "plot_measures"},
     "inference/partial.py": {"measures", "calibrate_low_level"},
-    "inference/results.py": {"guided_recovery"}
+    "inference/results.py": {"guided"}
+    | {"guided_recovery"}
     | {
         "rsa",
         "measures",
@@ -243,8 +249,11 @@ EDITS = {
     "validation/regions.py": {"calibrate_regions"},
     # scores without groups of voxels, and what they add to errors
     "geometry/voxel_groups.py": {"voxel_rdms", "calibrate_regions"} | RECOVERY,
-    "inference/shared.py": {"guided_recovery"} | {"rsa", "calibrate_designs", "calibrate_regions"} | RECOVERY,
-    "inference/scores_without.py": {"guided_recovery"}
+    "inference/shared.py": {"guided", "guided_recovery"}
+    | {"rsa", "calibrate_designs", "calibrate_regions"}
+    | RECOVERY,
+    "inference/scores_without.py": {"guided"}
+    | {"guided_recovery"}
     | {"rsa", "calibrate_designs", "calibrate_regions"}
     | RECOVERY,
     "validation/calibration.py": {"calibration", "calibration_truth"},
@@ -252,6 +261,7 @@ EDITS = {
     "validation/designs.py": {"calibrate_designs"},
     # what training with the brain gains
     "inference/guided.py": {"guided"},
+    "inference/held_out.py": {"guided"},
     "inference/claims/guided.py": {"claims", "power", "calibrate_low_level", "guided_recovery"} | RECOVERY,
     "networks/robustness.py": {"robustness"},
     "formats/columns/guided.py": {"guided", "plot_guided"},

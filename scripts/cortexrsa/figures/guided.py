@@ -13,7 +13,12 @@ from cortexrsa.formats.columns.guided import BEST, EVERYONE, GUIDED_NETWORK, UNG
 
 # panels side by side, and cards in one figure: more are not legible
 MOST_COLUMNS, MOST_CARDS = 3, 4
-LABELS = {"rsa": "RSA", "partial_rsa": "partial RSA", "encoding": "encoding"}
+LABELS = {
+    "rsa": "RSA",
+    "rsa, held-out categories": "RSA, held-out categories",
+    "partial_rsa": "partial RSA",
+    "encoding": "encoding",
+}
 NAMES = {
     GUIDED_NETWORK: "guided",
     "shuffled": "shuffled responses",

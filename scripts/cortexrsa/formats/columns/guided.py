@@ -16,9 +16,10 @@ GUIDED = Table(
         "weight": Column("number", "of that loss"),
         "measure": Column(
             "text",
-            "rsa, encoding, or another measure of measures.csv; or what it does on held-out images of its "
-            "corpus: its metric of learning.csv, and its accuracy under each corruption of robustness.csv "
-            "(mean over the strengths)",
+            "rsa, encoding, or another measure of measures.csv; rsa, held-out categories: on those test "
+            "stimuli of whose categories no stimulus was trained on; or what it does on held-out images of "
+            "its corpus: its metric of learning.csv, and its accuracy under each corruption of "
+            "robustness.csv (mean over the strengths)",
         ),
         "roi": Column("text", "region of interest; empty for what is asked of images of the corpus"),
         "guided_roi": Column("flag", "whether the network was trained with responses of this ROI"),
@@ -53,7 +54,11 @@ GUIDED = Table(
             "number",
             "the value as a share of what a perfect model attains in this ROI; missing without a ceiling",
         ),
-        "n_stimuli": Column("integer", "number of test stimuli, or of held-out images"),
+        "n_stimuli": Column(
+            "integer",
+            "number of test stimuli; of corruptions the number of held-out images; 0 for a metric of "
+            "learning.csv, which is of all held-out images",
+        ),
         "note": Column("text", "why a number is missing, or what it is about; empty otherwise"),
     },
     file="{dataset}/guided.csv",

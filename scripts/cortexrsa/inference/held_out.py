@@ -1,0 +1,61 @@
+"""RSA on test stimuli of categories of which a guided network was shown no stimulus with the brain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import xarray
+
+from cortexrsa.formats.rdms import RDMs
+from cortexrsa.geometry.rdm import select_stimuli
+from cortexrsa.inference.names import PRIMARY
+from cortexrsa.inference.scores import score_network
+from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.smallest import SCORE
+
+HELD_OUT = "rsa, held-out categories"
+
+
+def of_stimuli(rdms: RDMs, keep: np.ndarray) -> RDMs:
+    """RDMs over some of the stimuli, keep (n,) bool."""
+    return RDMs(
+        select_stimuli(np.stack(list(rdms.dissimilarities)), keep),
+        rdms.rdm_descriptors,
+        rdms.pattern_descriptors[keep].reset_index(drop=True),
+        rdms.dissimilarity_measure,
+    )
+
+
+def held_out_scores(
+    networks: dict[str, RDMs], brain: RDMs, guidance: pd.DataFrame, comparison: str, settings: Settings
+) -> dict[str, xarray.Dataset]:
+    """`scores.score_network` of networks, with those test stimuli alone whose category was held out.
+
+    Layers are chosen on all training stimuli, as ever.
+
+    Parameters
+    ----------
+    networks, brain : over the same stimuli
+    guidance : with the columns `formats.columns.guidance.GUIDANCE`, of the guided network
+    comparison : of RDMs
+
+    Returns
+    -------
+    by network; nothing where there are fewer such stimuli than a score needs
+    """
+    held_out = dict(zip(guidance["stimulus_id"], guidance["category_held_out"], strict=True))
+    table = brain.pattern_descriptors
+    tested = (table["split"] == PRIMARY).to_numpy()
+    chosen = table["stimulus_id"].map(held_out).fillna(False).to_numpy(bool)
+    if (tested & chosen).sum() < SCORE.needed:
+        return {}
+    keep = ~tested | chosen
+    # no test against zero is asked of them
+    settings = replace(settings, permutations=1)
+    target = of_stimuli(brain, keep)
+    return {
+        name: score_network(of_stimuli(own, keep), target, comparison, settings)
+        for name, own in networks.items()
+    }
