@@ -48,6 +48,7 @@ def test_one_card_is_a_network_for_each_control_and_seed(guided):
     assert "corpora/few/hashes.npy" in found
 
 
+@pytest.mark.slow
 def test_guided_jobs_are_killed_and_edits_rerun_what_depends_on_them(guided):
     names = ("tiny_guided~spectrum", "tiny_guided~network@2")
     targets = [weights(name) for name in names]
@@ -77,6 +78,7 @@ def test_guided_jobs_are_killed_and_edits_rerun_what_depends_on_them(guided):
     assert "tiny/rdms/tiny_resnet18.h5" not in found
 
 
+@pytest.mark.slow
 def test_a_leak_in_the_corpus_is_refused(guided):
     """A folder with the corpus's images, and among them a test stimulus under another name."""
     results, folder = guided / "results", guided / "photographs"
