@@ -126,7 +126,7 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
         expected = suggestion(corpus, card_names("corpora", root))
         raise InputError("weights.training.corpus", repr(corpus), expected, file=file)
     if kind == "models":
-        _check_guided(card, root, file)
+        _check_guided(name, card, root, file)
         networks = guided_cards.with_controls(name, card)
         if own not in networks:
             found = own.partition(CONTROL)[2]
@@ -136,13 +136,23 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
     return canonical(card)
 
 
-def _check_guided(card: dict, root: str | Path, file: str) -> None:
+def _check_guided(name: str, card: dict, root: str | Path, file: str) -> None:
     """What a schema cannot say of a network that is trained with the brain."""
     brain, dataset = guided_cards.guidance_of(card), None
     names = {kind: card_names(kind, root) for kind in ("datasets", "models")}
     if brain is not None and brain["dataset"] in names["datasets"]:
         dataset = load_card("datasets", brain["dataset"], root)
     guided_cards.check_guided(card, file, dataset, names)
+    for field, other, layer in guided_cards.others_named(card):
+        content = read_mapping(Path(root, "resources/models", f"{other}.yaml"))
+        training = (content.get("weights") or {}).get("training") or {}
+        if other == name or "brain" in training:
+            expected = "a network that is not trained with the brain itself"
+            raise InputError(field, repr(other), expected, file=file)
+        layers = content.get("layers")
+        if layer is not None and layers and layer not in layers:
+            found = f"the layer {layer!r} of {other}"
+            raise InputError(field, found, suggestion(layer, layers), file=file)
 
 
 def with_controls(models: list[str], root: str | Path) -> list[str]:

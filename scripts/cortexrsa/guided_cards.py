@@ -45,6 +45,17 @@ def needed(card: dict) -> list[str]:
     return [name for name in (card.get("variant_of"), training.get("start"), other) if name]
 
 
+def others_named(card: dict) -> list[tuple[str, str, str | None]]:
+    """Field, card and layer of each other network that a card of guided training names."""
+    start = card.get("weights", {}).get("training", {}).get("start")
+    found = [("weights.training.start", start, None)] if start else []
+    for index, control in enumerate(card.get("controls", [])):
+        kind, options = named_control(control)
+        if kind == "network":
+            found.append((f"controls[{index}]", options["card"], options["layer"]))
+    return found
+
+
 def named_control(control: object) -> tuple[str, dict]:
     """Name and options of an item of `controls`: NAME, or {NAME: options}; {other_roi: V1} is short."""
     if isinstance(control, str):
@@ -134,6 +145,15 @@ def check_guided(card: dict, file: str, dataset: dict | None, names: dict[str, l
             raise InputError(f"{field}.loss", found, "rdm_pearson or rdm_spearman", file=file)
         found = f"{brain['dataset']}, all of whose stimuli are test stimuli"
         raise InputError(f"{field}.dataset", found, "a data set with a training split", file=file)
+    if brain["split"] == "test":
+        expected = "a split that nothing is tested on, such as train"
+        raise InputError(f"{field}.split", "'test'", expected, file=file)
+    if brain["dissimilarity"] == "crossnobis" and brain["loss"] in VOXEL_LOSSES:
+        found = f"crossnobis, and {brain['loss']} has no RDM"
+        raise InputError(f"{field}.dissimilarity", found, "correlation, or an RDM loss", file=file)
+    if brain["weight"] == 0 and card["controls"]:
+        expected = "more than 0: the control unguided has weight 0"
+        raise InputError(f"{field}.weight", "0, beside controls", expected, file=file)
     people = dataset["options"].get("subjects")
     for index, subject in enumerate(brain["subjects"] or []):
         # of other data sets the job knows who is there

@@ -1,5 +1,6 @@
 """Training with the brain: it moves the weights towards the target, and nothing leaks."""
 
+import itertools
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from cortexrsa.errors import InputError
 from cortexrsa.guidance import choice, leaks, stimuli, targets
 from cortexrsa.guidance.lessons import lesson_of, targets_of
 from cortexrsa.guidance.settings import TARGETS, Guidance, Lesson
-from cortexrsa.guidance.training import GuidedTraining, begin_with, train_guided
+from cortexrsa.guidance.training import Guided, GuidedTraining, begin_with, train_guided
 from cortexrsa.networks import objectives
 from cortexrsa.networks.build import build
 from cortexrsa.networks.settings import Preprocessing, Recipe
@@ -165,6 +166,21 @@ def test_controls_begin_with_the_same_weights_and_see_the_same_stimuli(data, has
         assert seen[target] == seen["brain"]
         assert torch.equal(first[target], first["brain"])
         assert not equal(networks[target], networks["brain"])
+
+
+def test_no_batch_has_a_stimulus_twice_and_all_are_seen_equally_often(data, hashed):
+    own = lesson(data, hashed)[0]
+    guided = Guided(objectives.Supervised(build(NETWORK, 1), RECIPE), ["layer4.1"])
+    module = GuidedTraining(guided, PREPROCESSING, 100, GUIDANCE, own)
+    n, size = len(own.fitted), GUIDANCE.batch_size
+    assert n % size
+    batches = [module.stimuli_of(step) for step in range(60)]
+    assert all(len(set(batch)) == size for batch in batches)
+    counts = np.bincount(np.concatenate(batches), minlength=n)
+    assert counts.min() > 0.5 * counts.mean()
+    # in one pass none twice
+    first = np.concatenate(batches[: n // size])
+    assert len(set(first)) == len(first)
 
 
 def test_weight_zero_shows_the_stimuli_and_learns_nothing_of_the_brain(data, hashed):
@@ -324,6 +340,10 @@ def test_controls_keep_what_they_should_and_lose_the_rest():
         assert abs(stats.pearsonr(pdist(other), pdist(means))[0]) < 0.2
     # by seed
     assert not np.allclose(targets.shuffled(trials, 4), mixed)
+    # people who share nothing share nothing in the control
+    people = [RANDOM.normal(size=(60, 1, 80)) for _ in range(2)]
+    one, two = (pdist(own[:, 0], "correlation") for own in targets.responses_of("spectrum", people, 3))
+    assert abs(stats.pearsonr(one, two)[0]) < 0.2
 
 
 def test_targets_that_are_no_responses_are_as_noisy_as_the_brain():
@@ -338,6 +358,17 @@ def test_targets_that_are_no_responses_are_as_noisy_as_the_brain():
         shared = [stats.pearsonr(a, b)[0] ** 2 for a, b in zip(made.T, again.T, strict=True)]
         assert np.mean(shared) == pytest.approx(truth, abs=0.03)
     assert np.isnan(targets.reliability_of(trials[:, :1]))
+    # noise of its own in each seed and person, correlated over voxels as the brain's
+    drawn = [targets.as_voxels(patterns, 200, 0.5, *own) for own in ((1, 0), (1, 1), (2, 0), (2, 1))]
+    for one, two in itertools.combinations(drawn, 2):
+        assert not np.allclose(one, two)
+    shared = RANDOM.normal(size=(400, 4, 1)) + 0.3 * RANDOM.normal(size=(400, 4, 200))
+    made = targets.responses_of("network", [signal + shared], 1, patterns)[0][:, 0]
+    plain = targets.responses_of("network", [signal + RANDOM.normal(size=(400, 4, 200))], 1, patterns)[0][
+        :, 0
+    ]
+    apart = [np.linalg.eigvalsh(np.cov(each.T))[-1] for each in (made, plain)]
+    assert apart[0] > 2 * apart[1]
     with pytest.raises(InputError, match="the same for all stimuli"):
         targets.as_voxels(np.ones((5, 3)), 4, 0.5, 1)
 
@@ -436,8 +467,14 @@ def test_categories_are_held_out_where_there_are_any(data):
     assert (found["category_held_out"] & (found["role"] == "test")).sum() > 0
     others = found[found["category_held_out"] & (table["split"] == "train")]
     assert set(others["role"]) == {"held_out_category"}
-    without = stimuli.roles(table.drop(columns="kind"), guidance)
-    assert not without["category_held_out"].any()
+    # by default, where there are any
+    usual = replace(guidance, held_out={"column": None, "share": 0.25}, batch_size=4)
+    assert stimuli.roles(table, usual)["category_held_out"].any()
+    assert not stimuli.roles(table.drop(columns="category"), usual)["category_held_out"].any()
+    # an empty cell is no category
+    blank = table.assign(kind=table["kind"].where(table["kind"] > "kind 3", ""))
+    found = stimuli.roles(blank, guidance)
+    assert not found["category_held_out"][blank["kind"] == ""].any()
     assert not stimuli.roles(table, replace(guidance, held_out=None))["category_held_out"].any()
 
 
@@ -461,6 +498,10 @@ def test_what_cannot_be_trained_with_is_one_line(data, hashed):
     )
     labels = replace(GUIDANCE, target="labels", options={"column": "animal"})
     assert "no column 'animal' of the stimuli" in message_of(lesson, data, hashed, labels)
+    tested = replace(GUIDANCE, split="test")
+    assert "split: found 'test', expected a split that nothing" in message_of(lesson, data, hashed, tested)
+    typo = replace(GUIDANCE, held_out={"column": "categry", "share": 0.25})
+    assert "held_out: found no column 'categry'" in message_of(lesson, data, hashed, typo)
     nowhere = replace(GUIDANCE, layers={"IT": "layer4.1"})
     assert "no voxels of IT" in message_of(lesson, data, hashed, nowhere)
 

@@ -139,6 +139,27 @@ def test_what_a_network_is_trained_with_is_still_asked_for(root):
             [],
             "weights.training.brain.subjects[1]: found '07', expected one of 01, 02, 03",
         ),
+        ({"split": "test"}, [], "weights.training.brain.split: found 'test', expected a split that nothing"),
+        (
+            {"dissimilarity": "crossnobis", "loss": "cka"},
+            [],
+            "weights.training.brain.dissimilarity: found crossnobis, and cka has no RDM",
+        ),
+        (
+            {"weight": 0},
+            ["shuffled"],
+            "weights.training.brain.weight: found 0, beside controls, expected more",
+        ),
+        (
+            {},
+            [{"network": {"card": "guided", "layer": "relu"}}],
+            "controls[0]: found 'guided', expected a network that is not trained with the brain itself",
+        ),
+        (
+            {},
+            [{"network": {"card": "tiny_vae", "layer": "nu"}}],
+            "controls[0]: found the layer 'nu' of tiny_vae, expected one of",
+        ),
         ({}, ["shufled"], "controls[0]: found 'shufled', expected one of"),
         ({}, ["shuffled", {"shuffled": {}}], "controls[1]: found shuffled twice, expected each control once"),
         ({}, ["other_roi"], "controls[0]: found other_roi with nothing, expected {other_roi: {roi: ...}}"),
@@ -171,6 +192,10 @@ def test_controls_and_a_start_need_a_brain(root):
     card["weights"]["training"]["start"] = "tiny_vae"
     path.write_text(yaml.safe_dump(card))
     assert "weights.training.start: found no weights.training.brain" in message_of(
+        cards.load_card, "models", "guided", root
+    )
+    write(root, start="guided")
+    assert "weights.training.start: found 'guided', expected a network that is not" in message_of(
         cards.load_card, "models", "guided", root
     )
     write(root, start="nobody")

@@ -7,10 +7,11 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from cortexrsa.errors import InputError
+from cortexrsa.errors import InputError, suggestion
 from cortexrsa.guidance.settings import Guidance
 
 FIT, VALIDATION, TEST = "fit", "validation", "test"
+CATEGORY = "category"
 MINIMUM_VALIDATION = 8
 
 
@@ -25,11 +26,23 @@ def held_out_values(table: pd.DataFrame, held_out: dict | None) -> set[str]:
     Parameters
     ----------
     table : of the stimuli
-    held_out : column and share of its values; None, or a table without the column: none
+    held_out : column and share of its values; None: none. Without a column, category, if the table has it
+
+    Raises
+    ------
+    InputError : the table lacks the column that is named.
     """
-    if held_out is None or held_out["column"] not in table:
+    if held_out is None:
         return set()
-    values = _by_hash(table[held_out["column"]].astype(str).unique())
+    column = held_out["column"] or CATEGORY
+    if column not in table:
+        if held_out["column"]:
+            expected = suggestion(column, list(table.columns))
+            raise InputError("weights: training: brain: held_out", f"no column {column!r}", expected)
+        print(f"no categories are held out: stimuli.tsv has no column {CATEGORY}")
+        return set()
+    # an empty cell is no category
+    values = _by_hash(set(table[column].astype(str)) - {""})
     if len(values) < 2:
         return set()
     return set(values[: max(1, round(held_out["share"] * len(values)))])
@@ -59,6 +72,8 @@ def roles(
     ------
     InputError : no stimuli in the split, or too few of them are left for a batch or for validation.
     """
+    if guidance.split == TEST:
+        raise InputError("weights: training: brain: split", "'test'", "a split that nothing is tested on")
     counts = table["split"].value_counts()
     if guidance.split not in counts:
         found = ", ".join(f"{number} {split}" for split, number in counts.items())
@@ -66,7 +81,7 @@ def roles(
         raise InputError("split", f"{found} stimuli alone", expected)
     ids = table["stimulus_id"].astype(str)
     away = held_out_values(table, guidance.held_out)
-    column = guidance.held_out["column"] if away else "split"
+    column = (guidance.held_out["column"] or CATEGORY) if away else "split"
     held_out = table[column].astype(str).isin(away)
     own = table["split"] == guidance.split
     role = pd.Series(TEST, index=table.index).mask(own, FIT)
@@ -89,7 +104,7 @@ def roles(
             "stimulus_id": ids,
             "split": table["split"],
             "role": role,
-            "category_held_out": [bool(away) and str(value) not in trained for value in table[column]],
+            "category_held_out": [bool(away) and str(value) not in {*trained, ""} for value in table[column]],
         }
     )
 

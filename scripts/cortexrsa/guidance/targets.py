@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from cortexrsa.errors import InputError
-from cortexrsa.geometry.crossnobis import prepared, rdm_of_trials
+from cortexrsa.geometry.crossnobis import prepared, rdm_of_trials, residuals
 from cortexrsa.geometry.rdm import squareform
 from cortexrsa.guidance.settings import TARGETS
 
@@ -43,7 +43,14 @@ def spectrum_matched(trials: np.ndarray, seed: int) -> np.ndarray:
     return (mean + (random * values[:rank]) @ voxels[:rank])[:, None, :]
 
 
-def as_voxels(patterns: np.ndarray, voxels: int, reliability: float, seed: int) -> np.ndarray:
+def as_voxels(
+    patterns: np.ndarray,
+    voxels: int,
+    reliability: float,
+    seed: int,
+    person: int = 0,
+    noise: np.ndarray | None = None,
+) -> np.ndarray:
     """Patterns (n, d) that are no responses, as responses (n, 1, v) of voxels of a given reliability.
 
     Each voxel is a random weighted sum of the (standardised) features, with as much noise that its variance
@@ -52,8 +59,11 @@ def as_voxels(patterns: np.ndarray, voxels: int, reliability: float, seed: int) 
     Parameters
     ----------
     reliability : of the mean responses; NaN, where it is not known: no noise is added
+    seed, person : of what is drawn
+    noise : residuals (m, voxels) of the person's trials: the noise is correlated over voxels as they are.
+        None: it is independent
     """
-    generator = _generator(seed)
+    generator = _generator(seed, person)
     spread = patterns.std(axis=0)
     features = (patterns - patterns.mean(axis=0))[:, spread > 0] / spread[spread > 0]
     if not features.shape[1]:
@@ -62,12 +72,15 @@ def as_voxels(patterns: np.ndarray, voxels: int, reliability: float, seed: int) 
     signal /= np.maximum(signal.std(axis=0), np.finfo(float).tiny)
     if np.isfinite(reliability):
         share = float(np.clip(reliability, LEAST_RELIABILITY, 1))
-        signal = signal + np.sqrt((1 - share) / share) * generator.normal(size=signal.shape)
+        drawn = generator.normal(size=signal.shape if noise is None else (len(signal), len(noise)))
+        added = drawn if noise is None else drawn @ noise
+        added = added / np.maximum(added.std(axis=0), np.finfo(float).tiny)
+        signal = signal + np.sqrt((1 - share) / share) * added
     return signal[:, None, :]
 
 
-def _generator(seed: int) -> np.random.Generator:
-    return np.random.default_rng([seed, STREAM])
+def _generator(seed: int, person: int = 0) -> np.random.Generator:
+    return np.random.default_rng([seed, person, STREAM])
 
 
 def reliability_of(trials: np.ndarray) -> float:
@@ -102,11 +115,16 @@ def responses_of(target: str, trials: list[np.ndarray], seed: int, patterns: np.
     if target == "shuffled":
         return [shuffled(own, seed) for own in trials]
     if target == "spectrum":
-        return [spectrum_matched(own, seed) for own in trials]
-    return [
-        as_voxels(patterns, own.shape[2], reliability_of(own), seed + person)
-        for person, own in enumerate(trials)
-    ]
+        # of all people's voxels together: what they share has the spectrum of what they share
+        together = np.concatenate([mean_patterns(own) for own in trials], axis=1)
+        ends = np.cumsum([own.shape[2] for own in trials])[:-1]
+        return np.split(spectrum_matched(together[:, None, :], seed), ends, axis=2)
+    found = []
+    for person, own in enumerate(trials):
+        noise, dof = residuals(own)
+        noise = noise if dof > 0 else None
+        found.append(as_voxels(patterns, own.shape[2], reliability_of(own), seed, person, noise))
+    return found
 
 
 def target_of(

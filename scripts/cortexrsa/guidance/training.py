@@ -19,7 +19,7 @@ from cortexrsa.networks.layers import recorded
 from cortexrsa.networks.objectives import OBJECTIVES, Objective
 from cortexrsa.networks.preprocessing import prepare
 from cortexrsa.networks.settings import Preprocessing, Recipe
-from cortexrsa.networks.streaming import Batches, Corpus
+from cortexrsa.networks.streaming import Corpus
 from cortexrsa.networks.training import CURVE_POINTS, HELD_OUT_POINTS, Training, train
 
 VALIDATED = 512  # stimuli at most, of the validation curve
@@ -89,7 +89,10 @@ class GuidedTraining(Training):
     def stimuli_of(self, step: int) -> np.ndarray:
         """Places among the fitted stimuli that a step shows."""
         n, size = len(self.lesson.fitted), self.guidance.batch_size
-        return np.array(next(iter(Batches(n, size, step + 1, self.recipe.seed, start=step))))
+        # what is left over of a pass waits for the next: no batch has a stimulus twice
+        turn, place = divmod(step, n // size)
+        order = np.random.default_rng([self.recipe.seed, turn]).permutation(n)
+        return order[place * size : (place + 1) * size]
 
     def parts(self, views: torch.Tensor, n: int) -> tuple[torch.Tensor, ...]:
         corpus = super().parts(views, n)
@@ -140,7 +143,9 @@ class GuidedTraining(Training):
     def validate(self) -> float:
         """Similarity with the brain on the validation stimuli, as the network is in evaluation."""
         network, size = self.objective.network, self.recipe.batch_size
-        places = self.lesson.validated[:VALIDATED]
+        # of many, some that do not depend on their order in the table
+        some = np.random.default_rng(0).permutation(len(self.lesson.validated))[:VALIDATED]
+        places = self.lesson.validated[some]
         rows: dict[str, list[torch.Tensor]] = {layer: [] for layer in self.objective.layers}
         training = network.training
         network.eval()
@@ -154,9 +159,7 @@ class GuidedTraining(Training):
                     network(shown.contiguous(memory_format=torch.channels_last))
         network.train(training)
         features = [torch.cat(rows[layer]) for layer in self.objective.layers]
-        return float(
-            self.similarities(features, len(self.lesson.fitted) + np.arange(len(places)), self.exact)
-        )
+        return float(self.similarities(features, len(self.lesson.fitted) + some, self.exact))
 
     def end(self) -> None:
         if self.guidance.keep == "best":
