@@ -20,7 +20,7 @@ from cortexrsa.weight_names import check_patterns
 RESERVED = {
     "datasets": {
         *("downloads", "corpora", "networks", "logs", "benchmarks"),
-        *("calibration", "recovery", "power", "bench", "archives", "studies"),
+        *("calibration", "recovery", "power", "bench", "archives", "studies", "site"),
     },
     "models": {"brain"},
 }
