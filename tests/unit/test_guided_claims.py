@@ -14,7 +14,10 @@ from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.study import models_of_seeds
 from support import message_of
 
+# two controls will do here
 H9 = {"brain_guided": load_claims("brain_guided", ROOT)}
+for claim in H9["brain_guided"]["claims"]:
+    claim["controls"] = ["unguided", "shuffled"]
 CONTROLS = ("unguided", "shuffled")
 LATE = 0.1 + 0.2 * DEPTH
 
@@ -54,6 +57,12 @@ def test_a_gain_over_every_control_is_supported_and_over_one_is_not():
         assert overall(evaluate([guided_study(gains)], H9)).loc["H9 net", "verdict"] == "inconclusive"
     worse = overall(evaluate([guided_study((0.1, -0.1))], H9)).loc["H9 net"]
     assert worse["verdict"] == "contradicted"
+
+
+def test_without_the_controls_that_matter_it_is_untestable():
+    whole = overall(evaluate([guided_study((0.1, 0.1))], {"brain_guided": load_claims("brain_guided", ROOT)}))
+    assert whole.loc["H9 net", "verdict"] == "untestable"
+    assert "no control of these kinds: spectrum, low_level" in whole.loc["H9 net", "reason"]
 
 
 def test_seeds_are_paired():

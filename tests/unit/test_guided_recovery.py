@@ -13,6 +13,7 @@ from cortexrsa.validation.guided_summary import summarise
 from support import ROOT
 
 H9 = load_claims("brain_guided", ROOT)
+H9["claims"][0]["controls"] = ["unguided", "low_level"]  # the small study has no others
 
 
 def test_networks_that_are_trained_together_are_those_trained_alone(monkeypatch):

@@ -12,7 +12,7 @@ import pandas as pd
 from cortexrsa.claim_names import Unplayed, words
 from cortexrsa.formats.columns import claims as tables
 from cortexrsa.inference.ceilings.primary import signal_of
-from cortexrsa.inference.claims.guided import Asked, asked_of
+from cortexrsa.inference.claims.guided import Asked, asked_of, lacking_controls
 from cortexrsa.inference.claims.study import Study
 from cortexrsa.inference.claims.terms import Scope, label_of, measures_of, networks_of, place_of, terms
 from cortexrsa.inference.claims.values import NoValue, Terms, value_of
@@ -303,8 +303,9 @@ def _claim_rows(studies: Sequence[Study], content: dict, claim: dict) -> list[di
     """The claim as a whole, and its parts."""
     study = studies[0]
     scope = Scope(study.cast, measure=claim["measure"], split=claim["split"], seeds=claim.get("seeds", 1))
-    parts, required = [], []
+    parts, required, lacking = [], [], lacking_controls(study, claim)
     for inner, obstacle in _scopes(scope, claim["each"]):
+        obstacle = obstacle or lacking
         needed = _rows_of_tests(studies, claim["requires"], inner, obstacle)
         unmet = [row for row in needed if row["verdict"] != "supported"]
         if unmet and obstacle is None:

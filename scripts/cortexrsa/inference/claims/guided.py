@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from cortexrsa.claim_names import CONTROLS, GUIDED
 from cortexrsa.inference.claims.study import Study
+from cortexrsa.seeds import control_of
 
 
 @dataclass(frozen=True)
@@ -56,3 +57,12 @@ def _playing(study: Study, network: str | None, controls: list[str], rois: list[
         rois=study.cast.rois | {GUIDED: rois},
     )
     return replace(study, cast=cast)
+
+
+def lacking_controls(study: Study, claim: dict) -> str | None:
+    """Which controls, without which a gain says little, a guided network was trained without; None: it has all."""
+    if not study.cast.networks.get(GUIDED):
+        return None
+    there = {control_of(network) for network in study.cast.networks[CONTROLS]}
+    lacking = [control for control in claim.get("controls", []) if control not in there]
+    return f"no control of these kinds: {', '.join(lacking)}" if lacking else None
