@@ -133,7 +133,7 @@ def test_the_page_of_the_tables_is_that_of_the_code():
 
 
 def test_tables_are_written_by_their_list_alone():
-    """Who writes a table of the workflow names its columns; the files of a BIDS folder are no such tables."""
+    """Who writes a table of the workflow names its columns; data and BIDS folders have other tables."""
     used = set()
     for path in (ROOT / "scripts").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -145,7 +145,6 @@ def test_tables_are_written_by_their_list_alone():
                 assert len(node.args) == last + 1, f"{path.name}: {ast.unparse(node)}"
                 used |= {inner.id for inner in ast.walk(node.args[last]) if isinstance(inner, ast.Name)}
             if name == "to_csv" and node.args:
-                # nor those of other formats, and of the folder that the tutorial begins with
                 others = ("tables.py", "bold.py", "bids_tables.py", "export_betas.py")
                 assert path.name in others, f"{path}: {ast.unparse(node)}"
     indirect = {"CORPUS", "STIMULI", "LAYERS"}

@@ -60,7 +60,7 @@ def _playing(study: Study, network: str | None, controls: list[str], rois: list[
 
 
 def lacking_controls(study: Study, claim: dict) -> str | None:
-    """Which controls, without which a gain says little, a guided network was trained without; None: it has all."""
+    """Controls that a claim needs, and that a guided network has not; None: it has all."""
     if not study.cast.networks.get(GUIDED):
         return None
     there = {control_of(network) for network in study.cast.networks[CONTROLS]}
