@@ -83,11 +83,11 @@ with job_log(snakemake.log[0]):
         return replace(studies[k], **models, ceilings=unknown | own, caveat="", others={}, over_voxels=None)
 
     def of_unseen(k: int, trained: list[str] | None) -> Study | None:
-        """The study of people that a network was not trained with; None if these are none, or all."""
+        """The study of people that a network was not trained with; None where there are none."""
         part = next(iter(parts.values()))[k]
         people = [str(name) for name in part["subject"].to_numpy()]
         unseen = [name for name in people if trained is not None and name not in trained]
-        if not unseen or unseen == people:
+        if not unseen:
             return None
         few = few_people(part.attrs["subject_effect"], len(unseen))
         caveat = "; ".join(
@@ -127,11 +127,16 @@ with job_log(snakemake.log[0]):
     for k, (study, part) in enumerate(zip(studies, next(iter(parts.values())), strict=True)):
         if samples_voxels(part):
             study.over_voxels = replace(study, **models_of(k, voxels=True), noise=noise_said(part))
+    everyone = {str(name) for part in next(iter(parts.values())) for name in part["subject"].to_numpy()}
     for name, own in guided.items():
-        unseen = [of_unseen(k, own["subjects"]) for k in range(len(studies))]
-        unseen = unseen if all(unseen) else []
+        unseen, caveat = [of_unseen(k, own["subjects"]) for k in range(len(studies))], ""
+        if missing := [roi for k, one in enumerate(unseen) if one is None for roi in rois[k]]:
+            unseen, caveat = [], f"on people that it was trained with: {', '.join(missing)} have no others"
+        elif own["subjects"] is not None and not everyone & set(own["subjects"]):
+            # of another data set nobody has to be left out
+            unseen = []
         for study in studies:
-            study.guided[name] = Guidance(own["controls"], own["rois"], unseen)
+            study.guided[name] = Guidance(own["controls"], own["rois"], unseen, caveat)
     claims = evaluate(studies, settings["claims"], settings["registered"])
     first = next(iter(parts.values()))[0]
     people = [str(person) for person in first["subject"].to_numpy()]

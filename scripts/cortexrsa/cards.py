@@ -126,7 +126,9 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
         expected = suggestion(corpus, card_names("corpora", root))
         raise InputError("weights.training.corpus", repr(corpus), expected, file=file)
     if kind == "models":
-        _check_guided(name, card, root, file)
+        dataset = _check_guided(name, card, root, file)
+        if dataset is not None:
+            card = card | {"trained_on": _sources(card, dataset, root)}
         networks = guided_cards.with_controls(name, card)
         if own not in networks:
             found = own.partition(CONTROL)[2]
@@ -136,8 +138,17 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
     return canonical(card)
 
 
-def _check_guided(name: str, card: dict, root: str | Path, file: str) -> None:
-    """What a schema cannot say of a network that is trained with the brain."""
+def _sources(card: dict, dataset: dict, root: str | Path) -> list[str]:
+    """`trained_on` of a network that is trained with the brain: with its stimuli, and what its start saw."""
+    training = card["weights"]["training"]
+    found = list(card.get("trained_on", []))
+    if "start" in training:
+        found += trained_on(load_card("models", training["start"], root))
+    return list(dict.fromkeys([*found, training["brain"]["dataset"], *dataset.get("images_from", [])]))
+
+
+def _check_guided(name: str, card: dict, root: str | Path, file: str) -> dict | None:
+    """What a schema cannot say of a network that is trained with the brain; the card of its data set."""
     brain, dataset = guided_cards.guidance_of(card), None
     names = {kind: card_names(kind, root) for kind in ("datasets", "models")}
     if brain is not None and brain["dataset"] in names["datasets"]:
@@ -153,6 +164,7 @@ def _check_guided(name: str, card: dict, root: str | Path, file: str) -> None:
         if layer is not None and layers and layer not in layers:
             found = f"the layer {layer!r} of {other}"
             raise InputError(field, found, suggestion(layer, layers), file=file)
+    return dataset
 
 
 def with_controls(models: list[str], root: str | Path) -> list[str]:

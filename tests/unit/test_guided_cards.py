@@ -204,3 +204,17 @@ def test_controls_and_a_start_need_a_brain(root):
     assert "controls: found no 'shufled', expected one of" in message_of(
         cards.load_card, "models", "guided~shufled", root
     )
+
+
+def test_stimuli_and_the_images_of_the_start_count_as_seen(root):
+    """Other data sets whose stimuli are of the same source are warned of."""
+    for kind, name, more in (("datasets", "tiny", {"images_from": ["coco"]}),
+                             ("models", "tiny_vae", {"trained_on": ["imagenet"]})):  # fmt: skip
+        path = root / f"resources/{kind}/{name}.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | more))
+    write(root, start="tiny_vae")
+    for name in ("guided", "guided~unguided"):
+        card = cards.load_card("models", name, root)
+        corpus = card["weights"]["training"]["corpus"]
+        assert set(cards.trained_on(card)) == {"imagenet", "tiny", "coco", corpus}
+    assert "tiny" not in cards.trained_on(cards.load_card("models", "tiny_vae", root))

@@ -97,6 +97,13 @@ def test_people_whom_the_network_has_not_seen_decide():
     assert whole["reason"].endswith("on people that it was not trained with: s4")
 
 
+def test_people_whom_the_network_has_seen_are_told_of():
+    plain = guided_study((0.1, 0.1), caveat="about these 2 people alone")
+    plain.guided["net"] = replace(plain.guided["net"], caveat="on people that it was trained with")
+    whole = overall(evaluate([plain], H9)).loc["H9 net"]
+    assert whole["reason"].endswith("on people that it was trained with; about these 2 people alone")
+
+
 def test_registration_is_that_of_the_claim_in_its_file():
     found = evaluate([guided_study((0.1, 0.1))], H9, {"brain_guided": {"H9": "registered"}})
     assert found["registered"].tolist() == ["registered", "", "", "", ""]

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.text import Text
 from test_figures import is_hidden_tick
 
-from cortexrsa.figures.guided import plot_gains, plot_tasks
+from cortexrsa.figures.guided import plot_gains, plot_tasks, primary_people
 from cortexrsa.formats.columns.guided import GUIDED
 
 KINDS = ("guided", "unguided", "shuffled", "spectrum", "low_level", "other_roi", "labels")
@@ -71,3 +71,11 @@ def test_a_study_without_a_metric_of_the_task_says_so():
     told = [text.get_text() for text in figure.findobj(Text)]
     assert any("No metric of the task is known" in text for text in told)
     plt.close(figure)
+
+
+def test_people_who_were_trained_with_are_drawn_where_there_are_no_others():
+    own = table()
+    own = own[(own["people"] != "not trained with") | (own["roi"] == "V1")]
+    found = primary_people(own)
+    people = found.groupby("roi")["people"].agg(set).to_dict()
+    assert people == {"": {""}, "LO": {"trained with"}, "V1": {"not trained with"}}

@@ -12,7 +12,7 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.errors import Estimate
-from cortexrsa.inference.guided import gains_table, over_best, paired_gains, people_of, tasks_table
+from cortexrsa.inference.guided import CHOSEN, gains_table, over_best, paired_gains, people_of, tasks_table
 from cortexrsa.inference.held_out import held_out_scores
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
@@ -125,7 +125,7 @@ def test_every_row_is_in_the_table_and_says_about_whom(table, tmp_path):
     assert len(read_table(tmp_path / "guided.csv", GUIDED)) == len(table) == 2 * 2 * 7
     assert (rows(table, roi="LO")["guided_roi"]).all()
     assert not rows(table, roi="V1")["guided_roi"].any()
-    assert set(rows(table, people="trained with")["note"]) == {"about s1 alone"}
+    assert set(rows(table, people="trained with")["note"]) == {f"about s1 alone; {CHOSEN}"}
     assert rows(table, people="not trained with")["note"].str.startswith("about these 2 people alone").all()
     found = rows(table, roi="LO", people="not trained with", over="best control").iloc[0]
     assert found["ci_low"] > 0
@@ -197,7 +197,7 @@ def test_task_and_robustness_are_rows_too():
          for seed in (1, 2)],
         columns=list(LEARNING.columns),
     )  # fmt: skip
-    cells = [("none", 0, 0.8), ("noise", 1, 0.6), ("noise", 2, 0.4)]
+    cells = [("none", 0, 0.8), ("noise", 1, 0.6), ("noise", 2, 0.4), ("pgd", 0, 0.9), ("pgd", 1, 0.1)]
     robust = pd.DataFrame(
         [[name, seed, "classifier", corruption, strength, 0.1, value, 0.0, 1.0, 0.1, 100] for name in names
          for seed in (1, 2) for corruption, strength, value in cells],
@@ -206,13 +206,28 @@ def test_task_and_robustness_are_rows_too():
     found = tasks_table(learning, robust, GUIDED_CARDS, "sim", 0.95)
     assert list(found.columns) == list(GUIDED.columns)
     scores = rows(found, network="guided", over="").set_index("measure")["value"]
-    assert scores.to_dict() == {"accuracy": pytest.approx(0.65), "accuracy under noise": pytest.approx(0.5)}
+    under = {"accuracy under noise": pytest.approx(0.5), "accuracy under pgd": pytest.approx(0.1)}
+    assert scores.to_dict() == {"accuracy": pytest.approx(0.65)} | under
+    # learning.csv does not say how many images
+    assert found.loc[found["measure"] == "accuracy", "n_stimuli"].isna().all()
+    assert (found.loc[found["measure"] != "accuracy", "n_stimuli"] == 100).all()
     assert (rows(found, over="best control")["value"] == 0).all()
 
 
 def test_people_that_a_network_was_trained_with_are_told_from_others():
-    assert people_of(["a", "b"], []) == {"all": ["a", "b"]}
-    assert people_of(["a", "b"], ["a", "b", "c"]) == {"all": ["a", "b"]}
+    # another data set, and everybody
+    assert people_of(["a", "b"], []) == {"not trained with": ["a", "b"]}
+    assert people_of(["a", "b"], None) == {"trained with": ["a", "b"]}
+    assert people_of(["a", "b"], ["a", "b", "c"]) == {"trained with": ["a", "b"]}
+
+
+def test_another_data_set_has_no_stimuli_that_the_network_was_trained_with(results):
+    found = gains_table({"rsa": results}, {"net": CARD | {"subjects": []}}, {}, "sim", SETTINGS)
+    assert set(found["people"]) == {"not trained with"}
+    assert not found["note"].str.contains("trained with").any()
+    found = gains_table({"rsa": results}, {"net": CARD | {"subjects": None}}, {}, "sim", SETTINGS)
+    assert set(found["people"]) == {"trained with"}
+    assert found["note"].str.contains("stimuli that the network was trained with").all()
 
 
 def test_rsa_on_held_out_categories_is_that_of_their_test_stimuli(world):

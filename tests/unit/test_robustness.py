@@ -53,7 +53,7 @@ def test_every_corruption_has_five_strengths(found):
     assert list(found.columns) == [name for name in ROBUSTNESS.columns if name not in ("model", "seed")]
     counts = found.groupby("corruption")["strength"].agg(lambda own: sorted(own)).to_dict()
     five = [1, 2, 3, 4, 5]
-    assert counts == {"none": [0]} | dict.fromkeys(("noise", "blur", "contrast", "pgd"), five)
+    assert counts == {"none": [0]} | dict.fromkeys(("noise", "blur", "contrast"), five) | {"pgd": [0, *five]}
     assert (found["images"] == 60).all()
     assert found.query("corruption == 'none'")["accuracy"].item() == 1
 
@@ -62,6 +62,14 @@ def test_pgd_finds_the_worst_change_of_a_linear_network(corpus, found):
     """It names a category wrongly where the halves differ by less than twice the budget."""
     for budget, accuracy in found.query("corruption == 'pgd'")[["size", "accuracy"]].to_numpy():
         assert accuracy == pytest.approx(np.mean(corpus[1] > 2 * 255 * budget), abs=1e-9)
+
+
+def test_attacked_images_are_counted_as_they_are_too(corpus, monkeypatch):
+    monkeypatch.setattr(robustness, "ATTACKED", 20)
+    found = robustness.robustness(Halves(), NETWORK, True, corpus[0], PREPROCESSING, "cpu")
+    assert found.groupby("corruption")["images"].max()[["none", "pgd"]].to_dict() == {"none": 60, "pgd": 20}
+    clean = found.query("corruption == 'pgd' and strength == 0")
+    assert clean[["size", "accuracy", "images"]].to_numpy().tolist() == [[0, 1, 20]]
 
 
 def test_an_attack_stays_within_its_budget_and_the_range_of_pixels():

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from cortexrsa.figures.style import PALETTE, SMALL, WIDTH, behind, ordered_rois, placeholder
-from cortexrsa.formats.columns.guided import BEST, EVERYONE, GUIDED_NETWORK, UNGUIDED, UNSEEN
+from cortexrsa.formats.columns.guided import BEST, GUIDED_NETWORK, UNGUIDED, UNSEEN
 
 # panels side by side, and cards in one figure: more are not legible
 MOST_COLUMNS, MOST_CARDS = 3, 4
@@ -34,7 +34,9 @@ MARKERS = ("o", "s", "D", "^")
 
 def primary_people(table: pd.DataFrame) -> pd.DataFrame:
     """The rows about people whom the network was not trained with, where there are any, else about all."""
-    return table[table["people"].isin([UNSEEN, EVERYONE, ""])]
+    unseen = table["people"] == UNSEEN
+    there = unseen.groupby([table[key] for key in ("dataset", "model", "roi")]).transform("any")
+    return table[unseen | ~there]
 
 
 def plot_gains(table: pd.DataFrame, models: dict[str, dict], confidence: float) -> plt.Figure:

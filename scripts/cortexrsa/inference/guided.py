@@ -11,7 +11,6 @@ import xarray
 
 from cortexrsa.formats.columns.guided import (
     BEST,
-    EVERYONE,
     GUIDED,
     GUIDED_NETWORK,
     SEEN,
@@ -28,6 +27,9 @@ from cortexrsa.seeds import by_card
 
 # of fewer seeds nothing is said of others
 FEWEST_SEEDS = 5
+
+# of the data set that a network was trained with
+CHOSEN = "layers chosen, and encoding models fitted, on stimuli that the network was trained with"
 
 # results of a measure, by network (each seed of a card for itself)
 Results = dict[str, xarray.Dataset]
@@ -162,13 +164,13 @@ def people_of(subjects: list[str], trained: list[str] | None) -> dict[str, list[
     >>> people_of(["a", "b", "c"], ["a", "b"])
     {'not trained with': ['c'], 'trained with': ['a', 'b']}
     >>> people_of(["a", "b"], None)
-    {'all': ['a', 'b']}
+    {'trained with': ['a', 'b']}
+    >>> people_of(["a", "b"], [])
+    {'not trained with': ['a', 'b']}
     """
     seen = [name for name in subjects if trained is None or name in trained]
     unseen = [name for name in subjects if name not in seen]
-    if not seen or not unseen:
-        return {EVERYONE: subjects}
-    return {UNSEEN: unseen, SEEN: seen}
+    return {group: names for group, names in ((UNSEEN, unseen), (SEEN, seen)) if names}
 
 
 def gains_table(
@@ -282,7 +284,8 @@ def _rows(part: Part, about: dict, card: dict, attainable: dict, settings: Setti
         bound = _bound(attainable, part, roi)
         place = about | {"roi": roi, "guided_roi": roi in card["rois"], "people": part.people}
         place |= {"subjects": len(part.subjects), "seeds": part.seeds, "n_stimuli": part.stimuli}
-        note = "; ".join(filter(None, (few, part.note)))
+        chosen = CHOSEN if card["subjects"] != [] else ""
+        note = "; ".join(filter(None, (few, part.note, chosen)))
         for network, over, gain in gains_of(scores, settings.confidence):
             said = note if np.isfinite(gain.value) else "no held-out score"
             rows.append(place | _cells(network, over, gain, bound) | {"note": said})
@@ -337,9 +340,11 @@ def tasks_table(
     robustness : of the columns `formats.columns.robustness.ROBUSTNESS`
     guided : see `gains_table`
     """
-    found = learning.assign(images=0)[["model", "seed", "metric", "value", "images"]]
+    # their number is not in that table
+    found = learning.assign(images=np.nan)[["model", "seed", "metric", "value", "images"]]
     if len(robustness):
-        corrupted = robustness[robustness["corruption"] != "none"]
+        # strength 0 are images as they are
+        corrupted = robustness[robustness["strength"] > 0]
         mean = corrupted.groupby(["model", "seed", "corruption"], sort=False, as_index=False).agg(
             value=("accuracy", "mean"), images=("images", "max")
         )
@@ -356,7 +361,7 @@ def tasks_table(
                 for kind, network in kinds.items()
             }
             place = about | {"measure": metric, "seeds": len(values[GUIDED_NETWORK])}
-            place |= {"n_stimuli": int(own["images"].max())}
+            place |= {"n_stimuli": own["images"].max()}
             for network, over, gain in paired_gains(values, confidence):
                 rows.append(place | _cells(network, over, gain, np.nan) | {"note": "over seeds alone"})
     return pd.DataFrame(rows, columns=list(GUIDED.columns))

@@ -204,6 +204,8 @@ def robustness(
         for k, (name, strength, size, change) in enumerate(corruptions(preprocessing.size)):
             found = accuracy(lambda images, _, change=change: change(images), IMAGES, k)
             rows.append((name, strength, size, found))
+        # the images that are attacked, as they are: fewer than those of `none`
+        rows.append(("pgd", 0, 0.0, accuracy(lambda images, _: images, ATTACKED)))
         for strength, budget in enumerate(BUDGETS, start=1):
             found = accuracy(
                 lambda images, labels, budget=budget: pgd(reader, images, labels, budget), ATTACKED, strength

@@ -5,7 +5,7 @@ from cortexrsa.formats.tables import Column, Table
 # the network itself among its controls, the control without a brain, and the control that is best
 GUIDED_NETWORK, UNGUIDED, BEST = "guided", "unguided", "best control"
 # people by what the network has seen of them
-UNSEEN, SEEN, EVERYONE = "not trained with", "trained with", "all"
+UNSEEN, SEEN = "not trained with", "trained with"
 
 GUIDED = Table(
     {
@@ -25,8 +25,8 @@ GUIDED = Table(
         "guided_roi": Column("flag", "whether the network was trained with responses of this ROI"),
         "people": Column(
             "text",
-            "whose responses: not trained with (the primary test), trained with, or all (with whom it was "
-            "trained or, where the data set is another one, was not); empty as roi",
+            "whose responses: not trained with (the primary test; everybody, where the data set is another "
+            "one), or trained with; empty as roi",
         ),
         "subjects": Column("integer", "number of these people"),
         "network": Column("text", "guided, or the control whose row this is"),
@@ -55,8 +55,8 @@ GUIDED = Table(
             "the value as a share of what a perfect model attains in this ROI; missing without a ceiling",
         ),
         "n_stimuli": Column(
-            "integer",
-            "number of test stimuli; of corruptions the number of held-out images; 0 for a metric of "
+            "number",
+            "number of test stimuli; of corruptions the number of held-out images; missing for a metric of "
             "learning.csv, which is of all held-out images",
         ),
         "note": Column("text", "why a number is missing, or what it is about; empty otherwise"),

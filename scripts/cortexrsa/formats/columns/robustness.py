@@ -15,7 +15,9 @@ ROBUSTNESS = Table(
             "text",
             "none, noise, blur, contrast, or pgd (the worst that gradients find, each pixel within a budget)",
         ),
-        "strength": Column("integer", "of the corruption", unit="1 to 5; 0: none"),
+        "strength": Column(
+            "integer", "of the corruption", unit="1 to 5; 0: none (of pgd: the same images as they are)"
+        ),
         "size": Column(
             "number",
             "noise: its SD, of pixels from 0 to 1; blur: SD in pixels of the input; contrast: what is left "

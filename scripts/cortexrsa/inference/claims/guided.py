@@ -45,6 +45,8 @@ def asked_of(studies: Sequence[Study], claims: Sequence[dict]) -> list[Asked]:
             for network, own in studies[0].guided.items():
                 there = own.studies or studies
                 played = [_playing(study, network, own.controls, own.rois) for study in there]
+                caveats = ["; ".join(filter(None, [own.caveat, study.caveat])) for study in there]
+                played = [replace(study, caveat=said) for study, said in zip(played, caveats, strict=True)]
                 found.append(Asked(claim | {"id": f"{name} {network}"}, played, name))
     return found
 

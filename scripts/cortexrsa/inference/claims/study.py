@@ -18,11 +18,13 @@ class Guidance:
     controls : networks that were trained alike, but for what they were told of the brain
     rois : by which it was guided
     studies : scores of the people that it was not trained with, for each set of ROIs; none: of all people
+    caveat : why the claim is about people that it was trained with, where it is
     """
 
     controls: list[str]
     rois: list[str]
     studies: list[Study] = field(default_factory=list)
+    caveat: str = ""
 
 
 @dataclass
