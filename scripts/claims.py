@@ -131,7 +131,7 @@ with job_log(snakemake.log[0]):
     for name, own in guided.items():
         unseen, caveat = [of_unseen(k, own["subjects"]) for k in range(len(studies))], ""
         if missing := [roi for k, one in enumerate(unseen) if one is None for roi in rois[k]]:
-            unseen, caveat = [], f"on people that it was trained with: {', '.join(missing)} have no others"
+            unseen, caveat = [], f"on people that it was trained with: no others in {', '.join(missing)}"
         elif own["subjects"] is not None and not everyone & set(own["subjects"]):
             # of another data set nobody has to be left out
             unseen = []
