@@ -24,11 +24,23 @@ def remember_parsed() -> None:
     own = hashlib.sha256(Path(code.__file__).read_bytes()).hexdigest()[:16]
     # of one version of Python, so that none lends its hashes to another
     path = user_cache() / f"code-{own}-{sys.version_info[0]}.{sys.version_info[1]}.json"
-    before: dict[str, list] = {}
-    with contextlib.suppress(OSError, ValueError):
-        before = json.loads(path.read_text(encoding="utf-8"))
+    before = _read(path)
     code.PARSED.update(before)
     atexit.register(_remember, path, frozenset(before))
+
+
+def _read(path: Path) -> dict[str, list]:
+    """Content of the cache; nothing, if it is not as `_remember` wrote it."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        digest = kept.pop("digest")
+    except (OSError, ValueError, RecursionError, AttributeError, KeyError, TypeError):
+        return {}
+    return kept if digest == _digest(kept) else {}
+
+
+def _digest(kept: dict[str, list]) -> str:
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def _remember(path: Path, before: frozenset[str]) -> None:
@@ -36,4 +48,4 @@ def _remember(path: Path, before: frozenset[str]) -> None:
     if added:
         kept = code.PARSED if len(code.PARSED) <= MOST else added
         with contextlib.suppress(OSError), atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(kept), encoding="utf-8")
+            temporary.write_text(json.dumps(kept | {"digest": _digest(kept)}), encoding="utf-8")

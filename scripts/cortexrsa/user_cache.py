@@ -8,4 +8,6 @@ from pathlib import Path
 
 def user_cache() -> Path:
     """The folder, which need not be there: `$XDG_CACHE_HOME/cortexrsa`, or `~/.cache/cortexrsa`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "cortexrsa")
+    chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # a relative one is to be ignored, says the XDG specification
+    return (chosen if chosen.is_absolute() else Path.home() / ".cache") / "cortexrsa"

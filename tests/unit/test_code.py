@@ -319,7 +319,9 @@ def test_what_was_parsed_is_kept_for_the_next_process(project, tmp_path, monkeyp
         fingerprint("scripts/rdm.py", project)
 
 
-@pytest.mark.parametrize("content", ["", "{", None])
+@pytest.mark.parametrize(
+    "content", ["", "{", "null", "[1]", "[" * 100_000, '{"a": 1}', '{"digest": "", "a": [null, []]}', None]
+)
 def test_without_a_sound_cache_sources_are_parsed(content, project, tmp_path, monkeypatch):
     registered = ends(monkeypatch)
     found = fingerprint("scripts/rdm.py", project)
