@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass
 from pathlib import Path
 
 from cortexrsa.claim_names import CONTROLS, GUIDED, Cast, Unplayed, sets_in
-from cortexrsa.errors import InputError, suggestion
+from cortexrsa.errors import InputError, reason, suggestion
 from cortexrsa.formats.yaml_files import read_yaml
 from cortexrsa.schemas import definition, validate
 
@@ -201,7 +202,7 @@ def check_claims(files: dict[str, dict], roles: dict, known: Known, file: str | 
     Raises
     ------
     InputError : a network, family, role or ROI that there is not (with the nearest); a role that contains
-        itself.
+        itself; a statement whose braces hold no role.
     """
     told = []
     for kind, place in PLACES.items():
@@ -215,6 +216,7 @@ def check_claims(files: dict[str, dict], roles: dict, known: Known, file: str | 
         source = f"{FOLDER}/{name}.yaml"
         for claim in content["claims"]:
             own = _roles_in(claim, roles)
+            _check_statement(claim, [*own["rois"], "rois"], source)
             for kind, chosen in sets_in(claim):
                 for one in _flat(chosen):
                     _check_name(one, kind, own, known, claim["id"], source)
@@ -228,6 +230,19 @@ def _roles_in(claim: dict, roles: dict) -> dict:
         return roles
     own = {"networks": {GUIDED: None, CONTROLS: None}, "rois": {GUIDED: None}}
     return {place: roles[place] | more for place, more in own.items()}
+
+
+def _check_statement(claim: dict, roles: list[str], file: str) -> None:
+    """Braces of a statement hold a role of a ROI, or `rois`; what else they may hold fails when it is filled in."""
+    field, expected = f"{claim['id']}.statement", "{ROLE} of a ROI, with {{ and }} for braces as such"
+    try:
+        parts = list(string.Formatter().parse(claim["statement"]))
+    except ValueError as error:
+        raise InputError(field, reason(error), expected, file=file) from error
+    for _, name, form, conversion in parts:
+        if name is not None and (name not in roles or form or conversion):
+            found = name + f"!{conversion}" * bool(conversion) + f":{form}" * bool(form)
+            raise InputError(field, f"{{{found}}}", f"{expected}: {suggestion(name, roles)}", file=file)
 
 
 def _flat(value: object) -> list:

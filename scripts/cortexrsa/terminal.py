@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from cortexrsa.jobs import ERROR, last_line
+from cortexrsa.errors import reason
+from cortexrsa.jobs import ERROR, WARNING, last_line
 
 # what Snakemake says of itself at every step, and of a script that ended with its own line of error
 ITSELF = re.compile(
     r"Select jobs to execute|Execute \d+ jobs|Using shell:|Assuming unrestricted|Conda environments: ignored"
-    r"|RuleException:\sCalledProcessError in file .*\s.*/\.snakemake/scripts/.*returned non-zero exit status"
+    r"|RuleException:\sCalledProcessError in file .*\s.*/\.snakemake/scripts/.*(?:returned non-zero exit status|died with)"
 )
 # events that have lines of their own here, or none
 OF_A_JOB = ("job_info", "job_finished", "job_error", "run_info")
@@ -123,13 +125,21 @@ class Speaker(logging.StreamHandler):
     def emit(self, record: logging.LogRecord) -> None:
         """Say a record, if it has something to say."""
         try:
-            if said := self._said(record):
+            if said := self._said_or_told(record):
                 self.stream.write(f"{said}\n")
                 self.flush()
         except BrokenPipeError:
             raise
         except Exception:
             self.handleError(record)
+
+    def _said_or_told(self, record: logging.LogRecord) -> str:
+        """What a record says here; where that fails, a warning and Snakemake's words: a run goes on."""
+        try:
+            return self._said(record)
+        except Exception as error:
+            told = f"{WARNING}no words for this step ({type(error).__name__}: {reason(error)}); Snakemake's own:"
+            return f"{told}\n{self.format(record)}"
 
     def _said(self, record: logging.LogRecord) -> str:
         event = getattr(record, "event", None)
@@ -156,10 +166,10 @@ class Speaker(logging.StreamHandler):
 
     def _job_info(self, record: logging.LogRecord) -> str:
         rule = record.rule_name
-        # targets, which make nothing
-        if rule not in self.stages:
+        # targets, which make nothing; without a plan, every rule is told
+        if self.stages and rule not in self.stages:
             return ""
-        started = Started(rule, self.stages[rule], record.rule_msg or rule, time.monotonic())
+        started = Started(rule, self.stages.get(rule, ""), record.rule_msg or rule, time.monotonic())
         self.running[record.jobid] = started
         return self._line(started.stage, started.words)
 
@@ -218,10 +228,13 @@ def speak(logger: logging.Logger, plan) -> Speaker | None:
 
 
 def seconds_of(benchmark: str | Path | None) -> float | None:
-    """Seconds of a job by the file that Snakemake wrote of it; None if there is none."""
+    """Seconds of a job by the file that Snakemake wrote of it; None if there is none, or it tells none."""
     try:
         heading, *values = Path(benchmark or "").read_text().splitlines()
-    except OSError:
+        place = heading.split("\t").index("s")
+        seconds = [float(value.split("\t")[place]) for value in values]
+    # an empty file, no such column, NA, no text
+    except (OSError, ValueError, IndexError):
         return None
-    place = heading.split("\t").index("s")
-    return sum(float(value.split("\t")[place]) for value in values) / len(values) if values else None
+    mean = sum(seconds) / len(seconds) if seconds else math.nan
+    return mean if math.isfinite(mean) and mean >= 0 else None

@@ -117,3 +117,28 @@ def test_the_roles_are_those_of_claims_about_guided_networks_alone(tmp_path):
     assert check_claims(claims_in(tmp_path, text.replace("GUIDED", "guided: each,")), roles, known, "c") == []
     message = message_of(check_claims, claims_in(tmp_path, text.replace("GUIDED", "")), roles, known, "c")
     assert "A: found the role 'guided'" in message
+
+
+@pytest.mark.parametrize(
+    ("braces", "guided", "told"),
+    [
+        ("{late}, {rois} and {{x}}", "", None),
+        ("{guided}", "guided: each,", None),
+        ("{guided}", "", "{guided}"),
+        ("{lat}", "", "{lat}, expected {ROLE} of a ROI, with {{ and }} for braces as such: one of late, rois; did"),
+        ("{}", "", "{}"),
+        ("{late.x}", "", "{late.x}"),
+        ("{late!r}", "", "{late!r}"),
+        ("{late:>9}", "", "{late:>9}"),
+        ("x {", "", "Single '{' encountered in format string"),
+        ("x }", "", "Single '}' encountered in format string"),
+    ],
+)
+def test_braces_of_a_statement_hold_a_role(tmp_path, braces, guided, told):
+    roles, known = {"networks": {}, "rois": {"late": "LO"}}, Known(["vae"], ["LO"], ["vae"], ["LO"])
+    text = f'[{{id: A, statement: "{braces}", {guided} statistic: {{score: best, network: vae, roi: LO}}, '
+    files = claims_in(tmp_path, text + "expect: greater}]")
+    if told is None:
+        assert check_claims(files, roles, known, "c") == []
+    else:
+        assert f"A.statement: found {told}" in message_of(check_claims, files, roles, known, "c")

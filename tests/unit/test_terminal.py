@@ -73,7 +73,9 @@ def test_a_job_that_fails_ends_in_one_line_and_one_that_is_killed_too(run, tmp_p
             extra={"event": LogEvent.JOB_ERROR, "jobid": job, "rule_name": "train", "log": [str(log)]},
         )
     command = "Command 'set -e; python /p/.snakemake/scripts/tmp1.train.py' returned non-zero exit status 1."
-    logger.error(f'RuleException:\nCalledProcessError in file "/p/rules/networks.smk", line 9:\n{command}')
+    dead = command.replace("returned non-zero exit status 1", "died with <Signals.SIGKILL: 9>")
+    for line in (command, dead):
+        logger.error(f'RuleException:\nCalledProcessError in file "/p/rules/networks.smk", line 9:\n{line}')
     assert said()[-1].endswith(f"networks   Training 3: failed; the whole log: {killed}")
     # tried again, and done
     begun(logger, 3, "train", "Training 3")
@@ -81,6 +83,23 @@ def test_a_job_that_fails_ends_in_one_line_and_one_that_is_killed_too(run, tmp_p
     (line,) = speaker.speechless()
     assert line.startswith("Error: Training 2 ended without a word of its own")
     assert line.endswith(f"(details: {killed})")
+
+
+def test_a_run_whose_plan_cannot_be_told_goes_on_in_words(run):
+    logger, said = run
+
+    def plan():
+        raise KeyError("s")
+
+    speak(logger, plan)
+    logger.info("Job stats: ...", extra={"event": LogEvent.RUN_INFO})
+    begun(logger, 1, "train", "Training a")
+    logger.info(None, extra={"event": LogEvent.JOB_FINISHED, "job_id": 1})
+    warned, own, began, ended = said()
+    assert warned.startswith("Warning: no words for this step (KeyError: 's')")
+    assert own == "Job stats: ..."
+    assert began.endswith("Training a")
+    assert "Training a: done in 0 s" in ended
 
 
 @pytest.mark.parametrize("kept", ["dryrun", "verbose"])
@@ -108,4 +127,8 @@ def test_seconds_of_former_jobs_are_read_where_there_are_any(tmp_path):
     assert seconds_of(file) == 3.0
     assert seconds_of(tmp_path / "none.tsv") is None
     assert seconds_of(None) is None
+    odd = ("", "\n", "s\n", "h:m:s\n0:00:02\n", "s\tx\nNA\t1\n", "x\ts\n1\n", "s\nnan\n", "s\n-1\n")
+    for content in (*map(str.encode, odd), b"s\n\xff\n"):
+        file.write_bytes(content)
+        assert seconds_of(file) is None, content
     assert overview([]).startswith("0 jobs to run")
