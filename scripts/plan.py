@@ -16,21 +16,24 @@ from cortexrsa.errors import InputError
 from cortexrsa.plan import disk, needed, traced
 
 ROOT = Path(__file__).resolve().parents[1]
+# rules that use a GPU, and the section of the configuration that says whether
+GPU_STAGES = {
+    "train": "training",
+    "train_guided": "training",
+    "extract": "extraction",
+    "robustness": "extraction",
+}
 
 
 def show(studies: list[str]) -> None:
     """Print the plan."""
-    jobs = pending(jobs_of(ROOT, studies))
     config = cards.merged_config(ROOT, studies)
+    jobs = pending(jobs_of(ROOT, studies))
     datasets, models = cards.cards_of(config, ROOT)
     print(f"Jobs to run: {jobs.total()}")
     print("  " + ", ".join(f"{rule} {count}" for rule, count in sorted(jobs.items())))
-    gpu = {
-        rule: jobs[rule]
-        for rule, stage in (("train", "training"), ("extract", "extraction"))
-        if config[stage]["gpu"]
-    }
-    print(f"GPU jobs among them: {sum(gpu.values())}")
+    gpu = sum(jobs[rule] for rule, stage in GPU_STAGES.items() if config[stage]["gpu"])
+    print(f"Jobs that use a GPU if there is one: {gpu}")
 
     results = ROOT / "results"
     features = {

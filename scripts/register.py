@@ -29,5 +29,7 @@ if __name__ == "__main__":
         path = register(config, files, cards, ROOT, time_stamp=arguments.time_stamp)
     except InputError as error:
         sys.exit(f"Error: {error}")
+    except OSError as error:
+        sys.exit(f"Error: {error.filename or 'resources/registrations'}: {error.strerror}")
     print(*told, sep="\n", end="\n" * bool(told))
     print(f"Registered {config['study']}: commit {os.path.relpath(path)} now, before the study runs")

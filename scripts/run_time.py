@@ -1,7 +1,8 @@
-"""Say how long `make run` will take here: `python scripts/run_time.py CORES`."""
+"""Say how long `make run` will take here: `python scripts/run_time.py [CORES]`."""
 
 import sys
 
 from cortexrsa.run_time import processor_flags, sentence, usable_cores
 
-print(sentence(usable_cores(sys.argv[1]), processor_flags()))
+# all cores without a number, as `make run`
+print(sentence(usable_cores(sys.argv[1] if sys.argv[1:] else "all"), processor_flags()))

@@ -7,7 +7,6 @@ python scripts/studies.py prune [--yes]
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 from cortexrsa.cards import cards_of, merged_config
 from cortexrsa.dryrun import jobs_of, pending
 from cortexrsa.errors import InputError
-from cortexrsa.studies import shared_places, unasked
+from cortexrsa.studies import origin_of, shared_places, unasked
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path("results")
@@ -23,7 +22,7 @@ RESULTS = Path("results")
 
 def configuration_of(folder: Path) -> list[str]:
     """Configuration files of a study, as after `--configfile`: its own, or the record of one that is gone."""
-    origin = json.loads((folder / "origin.json").read_text())["origin"]
+    origin = origin_of(folder / "origin.json")
     if origin == "config.yaml":
         return []
     return [origin if Path(origin).is_file() else str(folder / "config.yaml")]

@@ -175,6 +175,7 @@ try:
     CLAIMS, told = {}, []
     for name, content in CONFIGS.items():
         CLAIMS[name], lines = cards.claims_of(content, ROOT, ORIGINS[name])
+        registration.registration_of(registration.path_of(name, ROOT))
         told += lines
     if workflow.is_main_process:
         for line in dict.fromkeys(told):

@@ -233,7 +233,7 @@ def _roles_in(claim: dict, roles: dict) -> dict:
 
 
 def _check_statement(claim: dict, roles: list[str], file: str) -> None:
-    """Braces of a statement hold a role of a ROI, or `rois`; what else they may hold fails when it is filled in."""
+    """Braces of a statement hold a role of a ROI, or `rois`: anything else could not be filled in."""
     field, expected = f"{claim['id']}.statement", "{ROLE} of a ROI, with {{ and }} for braces as such"
     try:
         parts = list(string.Formatter().parse(claim["statement"]))

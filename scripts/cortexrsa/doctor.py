@@ -72,17 +72,21 @@ def python_and_packages(requirements: Path) -> Iterator[Finding]:
         yield Finding(OK, "packages", f"all {len(pins)} as pinned")
 
 
-def machine(results: Path, cpuinfo: Path = Path("/proc/cpuinfo")) -> Iterator[Finding]:
+def machine(
+    results: Path, cpuinfo: Path = Path("/proc/cpuinfo"), *, embedded: bool = True
+) -> Iterator[Finding]:
     """Cores, processor, memory and disk.
 
     Parameters
     ----------
     results : folder of the results, or where it will be
     cpuinfo : see `run_time.processor_flags`
+    embedded : whether the study is the embedded one, whose time is known
     """
     cores, flags = usable_cores("all"), processor_flags(cpuinfo)
     yield Finding(OK, "cores", f"{cores} that this process may use")
-    yield Finding(OK, "time", sentence(cores, flags))
+    if embedded:
+        yield Finding(OK, "time", sentence(cores, flags))
     yield bfloat16(flags)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     there = next(path for path in (results, *results.absolute().parents) if path.exists())

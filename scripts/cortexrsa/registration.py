@@ -39,6 +39,27 @@ def path_of(study: str, root: str | Path) -> Path:
     return Path(root, FOLDER, f"{study}.yaml")
 
 
+def registration_of(path: Path) -> dict:
+    """What `register` wrote; nothing where there is no file.
+
+    Raises
+    ------
+    InputError : a file that `register` did not write.
+    """
+    if not path.exists():
+        return {}
+    written = read_mapping(path)
+    expected = "as the registration was written (`git log` has it)"
+    if not isinstance(written.get("date"), str | datetime.date):
+        raise InputError("date", repr(written.get("date")), f"the day, {expected}", file=path)
+    for kind in ("claims", "datasets", "models"):
+        own = written.get(kind)
+        deep = kind == "claims" and isinstance(own, dict) and own.values()
+        if not isinstance(own, dict) or not all(isinstance(one, dict) for one in deep or ()):
+            raise InputError(kind, repr(own), f"hashes by name, {expected}", file=path)
+    return written
+
+
 def scores_seen(study: str, results: str | Path) -> bool:
     """Whether a study has scores already."""
     return any(Path(results, "studies", study).glob("*/scores.csv"))
@@ -63,12 +84,12 @@ def register(
 
     Raises
     ------
-    InputError : the study is registered already, or has no claims.
+    InputError : the study is registered already (or its file is none of this function), or has no claims.
     """
     path = path_of(config["study"], root)
     if path.exists():
         raise InputError(
-            f"is registered already, on {read_mapping(path)['date']}. A study is registered once: give "
+            f"is registered already, on {registration_of(path)['date']}. A study is registered once: give "
             "another version a `study:` of its own",
             file=path,
         )
@@ -108,7 +129,7 @@ def states(
             name: {claim: _unregistered(config["study"], name, claim, now, results) for claim in own}
             for name, own in now.items()
         }
-    written = read_mapping(path)
+    written = registration_of(path)
     changed = [
         name
         for kind, own in cards.items()
@@ -136,11 +157,23 @@ def _unregistered(study: str, name: str, claim: str, now: dict, results: str | P
     path = Path(results, "studies", study, RECORD)
     if not path.is_file() or not scores_seen(study, results):
         return "not registered"
-    before = json.loads(path.read_text()).get(name, {})
+    before = _recorded(path, name)
+    if before is None:
+        return "not registered"
     if before.get(claim) == now[name][claim]:
         return "not registered"
     edited = "edited" if claim in before else "added"
     return f"not registered; {edited} after the first scores were seen"
+
+
+def _recorded(path: Path, name: str) -> dict | None:
+    """Hashes of the claims of a file before there were scores; None where nothing of it can be read."""
+    try:
+        before = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    own = before.get(name, {}) if isinstance(before, dict) else None
+    return own if isinstance(own, dict) else None
 
 
 def summary(states: dict[str, dict[str, str]]) -> str:

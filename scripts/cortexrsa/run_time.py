@@ -24,7 +24,7 @@ def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
 def usable_cores(asked: str) -> int:
     """Cores that Snakemake gets: all that this process may use, or fewer where `--cores` says so."""
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(there, int(asked)) if asked.isdigit() and int(asked) else there
+    return min(there, int(asked)) if asked.isdecimal() and int(asked) else there
 
 
 def sentence(cores: int, flags: set[str]) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from cortexrsa.errors import InputError
+from cortexrsa.errors import InputError, reason
 from cortexrsa.guided_cards import guidance_of, needed
 from cortexrsa.inference.settings import MEAN_RDM, taken_as_fixed
 from cortexrsa.seeds import holder_of_weights
@@ -222,6 +222,29 @@ def former_results(results: Path, datasets: list[str]) -> str | None:
     return None
 
 
+def origin_of(recorded: Path) -> str:
+    """The configuration file that a study came from, relative to the project.
+
+    Parameters
+    ----------
+    recorded : `origin.json` of the study
+
+    Raises
+    ------
+    InputError : another content: a guess could mix two studies of one name.
+    """
+    try:
+        content = json.loads(recorded.read_text())
+    except (OSError, ValueError) as error:
+        found = reason(error)
+    else:
+        if isinstance(content, dict) and isinstance(content.get("origin"), str) and content["origin"]:
+            return content["origin"]
+        found = json.dumps(content)[:60]
+    expected = "the file of the study, as it was written; delete this record if the folder is of this study"
+    raise InputError("origin", found, expected, file=recorded)
+
+
 def check_origin(study: str, origin: str, recorded: Path) -> None:
     """Refuse a study under the name of another one, whose results it would replace.
 
@@ -233,12 +256,12 @@ def check_origin(study: str, origin: str, recorded: Path) -> None:
 
     Raises
     ------
-    InputError : the name belongs to a file that is still there.
+    InputError : the name belongs to a file that is still there, or the record does not tell which it is.
     """
     if not recorded.is_file() or Path(origin).parent == recorded.parent:
         return
-    former = json.loads(recorded.read_text()).get("origin")
-    if former and former != origin and Path(former).is_file():
+    former = origin_of(recorded)
+    if former != origin and Path(former).is_file():
         raise InputError(
             "study", f"{study!r}, the name of the study of {former}", "a `study:` of its own", file=origin
         )

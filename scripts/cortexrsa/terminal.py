@@ -13,10 +13,11 @@ from pathlib import Path
 from cortexrsa.errors import reason
 from cortexrsa.jobs import ERROR, WARNING, last_line
 
-# what Snakemake says of itself at every step, and of a script that ended with its own line of error
+# what Snakemake says of itself at every step, and of a script that failed: a line of our own tells of it
 ITSELF = re.compile(
     r"Select jobs to execute|Execute \d+ jobs|Using shell:|Assuming unrestricted|Conda environments: ignored"
-    r"|RuleException:\sCalledProcessError in file .*\s.*/\.snakemake/scripts/.*(?:returned non-zero exit status|died with)"
+    r"|RuleException:\sCalledProcessError in file .*\s.*/\.snakemake/scripts/.*"
+    r"(?:returned non-zero exit status|died with)"
 )
 # events that have lines of their own here, or none
 OF_A_JOB = ("job_info", "job_finished", "job_error", "run_info")
@@ -138,8 +139,8 @@ class Speaker(logging.StreamHandler):
         try:
             return self._said(record)
         except Exception as error:
-            told = f"{WARNING}no words for this step ({type(error).__name__}: {reason(error)}); Snakemake's own:"
-            return f"{told}\n{self.format(record)}"
+            told = f"no words for this step ({type(error).__name__}: {reason(error)}); Snakemake's own:"
+            return f"{WARNING}{told}\n{self.format(record)}"
 
     def _said(self, record: logging.LogRecord) -> str:
         event = getattr(record, "event", None)

@@ -93,6 +93,14 @@ def test_packages_are_held_against_their_pins(tmp_path):
     assert missing == (LACKING, "missing: no-such-package==2; pip install -r requirements.txt")
 
 
+def test_the_time_is_that_of_the_embedded_study_alone(tmp_path):
+    def said(**study):
+        return [each.what for each in doctor.machine(tmp_path, **study)]
+
+    assert "time" in said()
+    assert said(embedded=False) == [what for what in said() if what != "time"]
+
+
 def test_too_little_disk_is_lacking(tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 2**30})
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: usage)

@@ -125,7 +125,11 @@ def test_the_roles_are_those_of_claims_about_guided_networks_alone(tmp_path):
         ("{late}, {rois} and {{x}}", "", None),
         ("{guided}", "guided: each,", None),
         ("{guided}", "", "{guided}"),
-        ("{lat}", "", "{lat}, expected {ROLE} of a ROI, with {{ and }} for braces as such: one of late, rois; did"),
+        (
+            "{lat}",
+            "",
+            "{lat}, expected {ROLE} of a ROI, with {{ and }} for braces as such: one of late, rois",
+        ),
         ("{}", "", "{}"),
         ("{late.x}", "", "{late.x}"),
         ("{late!r}", "", "{late!r}"),

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from cortexrsa.registration import path_of, record_claims, register, states, summary
+from cortexrsa.registration import path_of, record_claims, register, registration_of, states, summary
 from support import message_of
 
 CONFIG = {"study": "mine", "roles": {"networks": {"generative": "vae"}, "rois": {}}}
@@ -85,6 +85,34 @@ def test_a_study_is_registered_once(tmp_path):
     assert path == path_of("mine", tmp_path)
     assert "is registered already, on 20" in message_of(register, CONFIG, FILES, CARDS, tmp_path)
     assert "claims: found none" in message_of(register, CONFIG | {"study": "b"}, {}, CARDS, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{}", "S.yaml: date: found None"),
+        ("{date: 3, claims: {}}", "S.yaml: date: found 3"),
+        ("{date: 2026-01-01, claims: 3}", "S.yaml: claims: found 3"),
+        ("{date: 2026-01-01, claims: {own: 3}}", "S.yaml: claims: found {'own': 3}"),
+        ("{date: 2026-01-01, claims: {}, datasets: []}", "S.yaml: datasets: found []"),
+        ("", "S.yaml: content: found NoneType"),
+    ],
+)
+def test_a_registration_that_was_edited_is_refused(tmp_path, content, told):
+    path = path_of("S", tmp_path)
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    assert told in message_of(registration_of, path)
+    config = CONFIG | {"study": "S"}
+    assert told in message_of(states, config, FILES, CARDS, tmp_path)
+    assert told in message_of(register, config, FILES, CARDS, tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "5", '{"own": 5}', "\xff"])
+def test_a_record_of_claims_that_cannot_be_read_counts_as_none(tmp_path, content):
+    see_scores(tmp_path)
+    (tmp_path / "results/studies/mine/claims_before_scores.json").write_text(content, encoding="latin-1")
+    assert set(said(tmp_path).values()) == {"not registered"}
 
 
 @pytest.mark.parametrize("states_of", [{}, {"own": {"H1": "not registered"}}])

@@ -35,11 +35,13 @@ def test_flags_are_read_where_the_system_lists_them(tmp_path):
 
 def test_cores_are_those_asked_for_but_no_more_than_there_are():
     assert usable_cores("1") == 1
+    assert usable_cores("²") == usable_cores("³²") == usable_cores("all")
     assert usable_cores("all") == usable_cores("100000") >= 1
 
 
-def test_the_script_says_one_sentence_without_pytorch():
-    code = "import sys, runpy; sys.argv = ['run_time.py', '2']; runpy.run_path('scripts/run_time.py')\n"
+@pytest.mark.parametrize("cores", ["", ", '2'"])
+def test_the_script_says_one_sentence_without_pytorch(cores):
+    code = f"import sys, runpy; sys.argv = ['run_time.py'{cores}]; runpy.run_path('scripts/run_time.py')\n"
     code += "assert not {'torch', 'numpy'} & set(sys.modules)"
     environment = {"PYTHONPATH": str(ROOT / "scripts")}
     run = subprocess.run(

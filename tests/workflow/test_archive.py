@@ -169,7 +169,7 @@ def test_the_plan_says_what_the_study_then_took(archived, tmp_path):
     # one job for each run-time file
     assert f"Jobs to run: {len(benchmarks)}\n" in text
     assert "extract 4, extract_baseline 1," in text
-    assert "GPU jobs among them: 7\n" in text
+    assert "Jobs that use a GPU if there is one: 7\n" in text
     (row,) = (line.split() for line in text.splitlines() if line.startswith("tiny "))
     assert int(row[1]) == 44
     # to the byte, but for the headers of the files
