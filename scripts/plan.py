@@ -70,6 +70,8 @@ def show(studies: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    # names of letters that the terminal does not know
+    sys.stdout.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(description="Jobs, GPU jobs and disk of a study, before it runs.")
     parser.add_argument("study", nargs="*", help="overlays of config.yaml, as after --configfile")
     try:

@@ -17,6 +17,8 @@ from cortexrsa.registration import register
 ROOT = Path(__file__).resolve().parents[1]
 
 if __name__ == "__main__":
+    # names of letters that the terminal does not know
+    sys.stdout.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(description="Register the claims of a study.")
     parser.add_argument("study", nargs="*", help="overlays of config.yaml, as after --configfile")
     parser.add_argument("--time-stamp", help="address of a public time stamp: OSF, Zenodo, or a signed tag")

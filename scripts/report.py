@@ -82,6 +82,8 @@ def verdicts(claims: str) -> list[str]:
 
 
 if __name__ == "__main__":
+    # names of letters that the terminal does not know
+    sys.stdout.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(description="Write the reports of a finished study.")
     parser.add_argument("study", nargs="*", help="overlays of config.yaml, as after --configfile")
     try:

@@ -78,6 +78,8 @@ def prune(yes: bool) -> None:
 
 
 if __name__ == "__main__":
+    # names of letters that the terminal does not know
+    sys.stdout.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(description="The studies whose results lie in results/.")
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("list")
