@@ -176,7 +176,7 @@ try:
     for name, content in CONFIGS.items():
         CLAIMS[name], lines = cards.claims_of(content, ROOT, ORIGINS[name])
         registration.registration_of(registration.path_of(name, ROOT))
-        told += lines
+        told += lines + studies.left_out(content, DATASETS, ORIGINS[name])
     if workflow.is_main_process:
         for line in dict.fromkeys(told):
             logger.warning(line)

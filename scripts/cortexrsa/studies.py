@@ -23,6 +23,8 @@ GLM_SETTINGS = (
 )
 # those of `geometry.registry.MEASURES` that compare Gram matrices
 GRAM_MEASURES = ("cka", "cka_debiased", "nbs", "procrustes", "spectral")
+# those that compare features with voxels one by one
+VOXEL_MEASURES = ("soft_matching",)
 # loaders of raw BOLD, simulated or not
 RAW_BOLD = ("simulated", "bids")
 PUBLISHED = "published"
@@ -206,6 +208,24 @@ def _of_guidance(card: dict) -> set[str]:
     names = ("stimuli.npy", "stimuli.tsv", "stimuli.tsv.json", "bids", "truth.nc", "glm", "responses")
     found = {f"results/{brain['dataset']}/{name}" for name in names}
     return found | {f"results/networks/{name}" for name in needed(card)}
+
+
+def left_out(config: dict, datasets: dict[str, dict], origin: str) -> list[str]:
+    """What a study asks for and does not get: a line for each measure of voxels that a data set has none of.
+
+    Parameters
+    ----------
+    config : of the study
+    datasets : cards by name
+    origin : the configuration file that the study comes from
+    """
+    alone = [name for name in config["datasets"] if datasets[name]["loader"] == "rdms"]
+    asked = [measure for measure in config["measures"]["others"] if measure in VOXEL_MEASURES]
+    return [
+        f"{origin}: measures.others: {measure} is left out of {name}, which has RDMs only"
+        for name in alone
+        for measure in asked
+    ]
 
 
 def former_results(results: Path, datasets: list[str]) -> str | None:

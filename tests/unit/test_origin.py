@@ -1,8 +1,8 @@
-"""The record of the file that a study came from."""
+"""The record of the file that a study came from, and what of that file cannot be had."""
 
 import pytest
 
-from cortexrsa.studies import check_origin, origin_of
+from cortexrsa.studies import check_origin, left_out, origin_of
 from support import message_of
 
 
@@ -27,3 +27,11 @@ def test_a_record_that_does_not_tell_is_refused(tmp_path, content):
     message = message_of(check_origin, "mine", "mine.yaml", recorded)
     assert "origin.json: origin: found" in message
     assert "delete this record" in message
+
+
+def test_measures_that_need_voxels_are_told_of_where_there_are_none():
+    config = {"datasets": ["world", "rdms"], "measures": {"others": ["cka", "soft_matching"]}}
+    cards = {"world": {"loader": "simulated"}, "rdms": {"loader": "rdms"}}
+    told = ["a.yaml: measures.others: soft_matching is left out of rdms, which has RDMs only"]
+    assert left_out(config, cards, "a.yaml") == told
+    assert left_out(config | {"measures": {"others": ["cka"]}}, cards, "a.yaml") == []

@@ -11,7 +11,7 @@ from cortexrsa.geometry.registry import COMPARISONS, DISSIMILARITIES, MEASURES, 
 from cortexrsa.inference import influence, similarity
 from cortexrsa.inference.claims import words
 from cortexrsa.inference.settings import STANDARD_ERRORS, Settings
-from cortexrsa.studies import GRAM_MEASURES
+from cortexrsa.studies import GRAM_MEASURES, VOXEL_MEASURES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,6 +33,7 @@ def test_other_measures_are_those_of_the_registry():
     assert claims["$defs"]["measure"]["enum"] == ["rsa", "encoding", *MEASURES] == list(words.MEASURES)
     assert not any("$" in text for text in words.MEASURES.values())
     assert list(GRAM_MEASURES) == [name for name, record in MEASURES.items() if record.grams]
+    assert list(VOXEL_MEASURES) == [name for name, record in MEASURES.items() if record.responses]
     confounds = schema["$defs"]["confound"]["allOf"][0]["then"]["enum"]
     assert confounds == list(DESCRIPTORS)
 
