@@ -20,7 +20,7 @@ from cortexrsa.weight_names import check_patterns
 RESERVED = {
     "datasets": {
         *("downloads", "corpora", "networks", "logs", "benchmarks"),
-        *("calibration", "recovery", "power", "bench", "archives", "studies", "site"),
+        *("calibration", "recovery", "guided_recovery", "power", "bench", "archives", "studies", "site"),
     },
     "models": {"brain"},
 }
@@ -104,10 +104,7 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
     names = card_names(kind, root)
     if name not in names:
         raise InputError("card", "no such file", suggestion(name, names), file=file)
-    content = read_yaml(Path(root, file), file)
-    if kind == "models" and isinstance(content, dict) and "variant_of" in content:
-        content = _of_variant(content, names, root, file)
-    card = validate(kind, content, file)
+    card = _valid(kind, name, names, root)
     if kind == "models":
         if "training" in card.get("weights", {}) and not (
             "size" in card["preprocessing"] or "variant_of" in card
@@ -138,6 +135,15 @@ def load_card(kind: str, name: str, root: str | Path) -> dict:
     return canonical(card)
 
 
+def _valid(kind: str, name: str, names: list[str], root: str | Path) -> dict:
+    """Content of a card, valid by its schema; of a variant with what it has of its base."""
+    file = f"resources/{kind}/{name}.yaml"
+    content = read_yaml(Path(root, file), file)
+    if kind == "models" and isinstance(content, dict) and "variant_of" in content:
+        content = _of_variant(content, names, root, file)
+    return validate(kind, content, file)
+
+
 def _sources(card: dict, dataset: dict, root: str | Path) -> list[str]:
     """`trained_on` of a network that is trained with the brain: with its stimuli, and what its start saw."""
     training = card["weights"]["training"]
@@ -153,18 +159,32 @@ def _check_guided(name: str, card: dict, root: str | Path, file: str) -> dict | 
     names = {kind: card_names(kind, root) for kind in ("datasets", "models")}
     if brain is not None and brain["dataset"] in names["datasets"]:
         dataset = load_card("datasets", brain["dataset"], root)
+    if brain is not None:
+        brain["glm"] = _glm_of(brain["glm"], file)
     guided_cards.check_guided(card, file, dataset, names)
     for field, other, layer in guided_cards.others_named(card):
-        content = read_mapping(Path(root, "resources/models", f"{other}.yaml"))
-        training = (content.get("weights") or {}).get("training") or {}
-        if other == name or "brain" in training:
+        # a variant of a guided network is one too, so that cards cannot name each other in a circle
+        content = {} if other == name else _valid("models", other, names["models"], root)
+        if other == name or guided_cards.guidance_of(content) is not None:
             expected = "a network that is not trained with the brain itself"
             raise InputError(field, repr(other), expected, file=file)
-        layers = content.get("layers")
-        if layer is not None and layers and layer not in layers:
+        if layer is None and "weights" not in content:
+            raise InputError(field, f"{other!r}, a baseline", "a network with weights", file=file)
+        layers = content["layers"]
+        if layer is not None and layer not in layers:
             found = f"the layer {layer!r} of {other}"
             raise InputError(field, found, suggestion(layer, layers), file=file)
     return dataset
+
+
+def _glm_of(glm: dict, file: str) -> dict:
+    """`glm` of a network that is trained with the brain, valid by the schema of the configuration."""
+    try:
+        filled = validate("config", {"datasets": ["any"], "models": ["any"], "glm": glm}, file)["glm"]
+    except InputError as error:
+        error.field = f"weights.training.brain.{error.field}"
+        raise
+    return {key: filled[key] for key in glm}
 
 
 def with_controls(models: list[str], root: str | Path) -> list[str]:
@@ -172,8 +192,10 @@ def with_controls(models: list[str], root: str | Path) -> list[str]:
     found = []
     for name in models:
         found.append(name)
-        # the others need not be read yet
-        if "controls:" in Path(root, "resources/models", f"{file_of(name)}.yaml").read_text(encoding="utf-8"):
+        file = f"resources/models/{file_of(name)}.yaml"
+        content = read_yaml(Path(root, file), file)
+        # the others need not be checked yet; a variant has the controls of its base
+        if isinstance(content, dict) and content.keys() & {"controls", "variant_of"}:
             for control in load_card("models", name, root)["controls"]:
                 found.append(f"{name}{CONTROL}{guided_cards.named_control(control)[0]}")
     return list(dict.fromkeys(found))

@@ -202,12 +202,15 @@ def check_claims(files: dict[str, dict], roles: dict, known: Known, file: str | 
     Raises
     ------
     InputError : a network, family, role or ROI that there is not (with the nearest); a role that contains
-        itself; a statement whose braces hold no role.
+        itself, or that claims about guided networks bring; a statement whose braces hold no role.
     """
     told = []
     for kind, place in PLACES.items():
         for role, value in roles[place].items():
             field = f"roles.{place}.{role}"
+            if role in (GUIDED, CONTROLS):
+                expected = "another name: claims about guided networks bring this role"
+                raise InputError(field, f"the role {role!r}", expected, file=file)
             for one in _flat(value):
                 _check_name(one, kind, roles, known, field, file)
             _check_circle(role, kind, roles, field, file)

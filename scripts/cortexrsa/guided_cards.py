@@ -6,7 +6,8 @@ place. All else is equal: weights at the start, images of either kind and their 
 
 from __future__ import annotations
 
-from cortexrsa.errors import InputError, suggestion
+from cortexrsa.errors import InputError, concerning, suggestion
+from cortexrsa.guidance.batches import check_batches
 from cortexrsa.seeds import CONTROL
 
 # what the controls are, and what has to be said of one: nothing, or the keys of a mapping
@@ -62,7 +63,9 @@ def named_control(control: object) -> tuple[str, dict]:
         return control, {"column": "category"} if control == "labels" else {}
     ((name, options),) = control.items()
     short = {"other_roi": "roi", "labels": "column"}.get(name)
-    return name, {short: options} if short and isinstance(options, str) else dict(options or {})
+    if short and isinstance(options, str):
+        return name, {short: options}
+    return name, {} if options is None else options
 
 
 def with_controls(name: str, card: dict) -> dict[str, dict]:
@@ -111,7 +114,8 @@ def check_guided(card: dict, file: str, dataset: dict | None, names: dict[str, l
     Raises
     ------
     InputError : controls without a brain; a data set, ROI, layer, control or card that there is not; a loss
-        of voxels for RDMs alone, or no training split, as data sets of RDMs have none.
+        of voxels for RDMs alone, or no training split, as data sets of RDMs have none; batches that cannot be
+        made.
     """
     brain = guidance_of(card)
     if brain is None:
@@ -160,10 +164,24 @@ def check_guided(card: dict, file: str, dataset: dict | None, names: dict[str, l
         if isinstance(people, list) and subject not in people:
             expected = suggestion(subject, people)
             raise InputError(f"{field}.subjects[{index}]", repr(subject), expected, file=file)
+    _check_batches(card, file)
     start = card["weights"]["training"].get("start")
     if start is not None and start not in names["models"]:
         raise InputError("weights.training.start", repr(start), suggestion(start, names["models"]), file=file)
     _check_controls(card, file, rois, names["models"])
+
+
+def _check_batches(card: dict, file: str) -> None:
+    """Batches of images and stimuli can be made, also in the short trainings that choose."""
+    training, brain = card["weights"]["training"], guidance_of(card)
+    choose = brain["choose"] or {}
+    choices = [choose.get("weights", []), *choose.get("layers", {}).values()]
+    # one candidate needs no short training
+    tried = brain["weight"] and any(len(options) > 1 for options in choices)
+    share = choose["share"] if tried else 1.0
+    batches = (training["batch_size"], training.get("norm_batch"), brain["batch_size"])
+    with concerning(file):
+        check_batches(*batches, training["images_seen"], share)
 
 
 def _check_controls(card: dict, file: str, rois: list[str], models: list[str]) -> None:
@@ -178,9 +196,13 @@ def _check_controls(card: dict, file: str, rois: list[str], models: list[str]) -
             raise InputError(field, f"{kind} twice", "each control once", file=file)
         seen.add(kind)
         wanted = OPTIONS.get(kind, ())
-        if set(options) != set(wanted):
-            shape = f"{{{kind}: {{{', '.join(f'{key}: ...' for key in wanted)}}}}}" if wanted else kind
-            raise InputError(field, f"{kind} with {sorted(options) or 'nothing'}", shape, file=file)
+        texts = isinstance(options, dict) and all(
+            value and isinstance(value, str) for value in options.values()
+        )
+        if not texts or set(options) != set(wanted):
+            shape = f"{{{kind}: {{{', '.join(f'{key}: ...' for key in wanted)}}}}}, each a text"
+            found = "nothing" if options == {} else repr(options)
+            raise InputError(field, f"{kind} with {found}", shape if wanted else kind, file=file)
         if kind == "other_roi" and (options["roi"] not in rois or options["roi"] in brain["layers"]):
             others = [roi for roi in rois if roi not in brain["layers"]]
             raise InputError(field, repr(options["roi"]), suggestion(options["roi"], others), file=file)

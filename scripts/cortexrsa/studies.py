@@ -35,6 +35,7 @@ OTHERS = {
     "benchmarks",
     "calibration",
     "downloads",
+    "guided_recovery",
     "logs",
     "power",
     "recovery",

@@ -612,6 +612,11 @@ BAD_CONFIGS = [
         "roles.networks.generative: found the network 'resnet81', expected one of pixels, resnet18, small; "
         "did you mean resnet18?",
     ),
+    (
+        {"roles": {"networks": {"guided": "resnet18"}}},
+        "roles.networks.guided: found the role 'guided', expected another name",
+    ),
+    ({"roles": {"rois": {"controls": "V1"}}}, "roles.rois.controls: found the role 'controls', expected"),
     ({"roles": {"networks": {"generative": 3}}}, "roles.networks.generative: found 3, expected text or"),
     (
         {"roles": {"rois": {"early": "V2"}}},
@@ -655,7 +660,7 @@ def test_a_card_may_say_that_a_library_is_not_to_load_weights(root, options):
 def folders_of_results():
     """Names of files and folders of results/, as its README lists them."""
     text = (ROOT / "results/README.md").read_text()
-    return sorted(set(re.findall(r"^\| `([a-z]+)/", text, re.MULTILINE)) | {"benchmarks"})
+    return sorted(set(re.findall(r"^\| `([a-z_]+)/", text, re.MULTILINE)) | {"benchmarks"})
 
 
 @pytest.mark.parametrize("name", folders_of_results())

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,13 @@ import xarray
 from PIL import Image
 from scipy import stats
 from scipy.spatial.distance import pdist, squareform
+from torch import nn
 
 from cortexrsa.errors import InputError
 from cortexrsa.guidance import choice, leaks, stimuli, targets
 from cortexrsa.guidance.lessons import lesson_of, targets_of
 from cortexrsa.guidance.settings import TARGETS, Guidance, Lesson
-from cortexrsa.guidance.training import Guided, GuidedTraining, begin_with, train_guided
+from cortexrsa.guidance.training import Guided, GuidedTraining, SimilarityCurve, begin_with, train_guided
 from cortexrsa.networks import objectives
 from cortexrsa.networks.build import build
 from cortexrsa.networks.settings import Preprocessing, Recipe
@@ -298,11 +300,32 @@ def test_layer_and_weight_are_chosen_by_the_similarity_on_validation_stimuli(dat
     moved = choice.with_layers(own, ["LO", "V1"], chosen, ["relu", "layer3.1", "layer4.1"])
     assert [layer for layer, _ in moved.targets] == ["relu", "layer3.1"]
     assert moved.targets[1][1] is own.targets[0][1]
+    # a training that failed is never the best one
+    values = iter([0.1, np.nan, 0.2, np.nan])
+    assert choice.choose(guidance, lambda _: next(values))[0] == found[2]
+    message = message_of(choice.choose, guidance, lambda _: np.nan)
+    assert message.startswith("weights.training.brain.choose: found NaN as similarity of every candidate")
     # nothing to choose, or nothing to learn
     for settled in (GUIDANCE, replace(guidance, weight=0)):
         same, table = choice.choose(settled, None)
         assert same == settled
         assert table["chosen"].tolist() == [True]
+
+
+def test_a_similarity_that_is_nan_at_first_gives_way_to_any():
+    weights, values = nn.Linear(1, 1), iter([np.nan, 0.2, 0.1])
+    module = SimpleNamespace(
+        similarity=0.0,
+        guidance=replace(GUIDANCE, keep="best"),
+        objective=SimpleNamespace(network=weights),
+        validate=lambda: next(values),
+    )
+    curve = SimilarityCurve(3, 4)
+    for step in (1, 2, 3):
+        with torch.no_grad():
+            weights.weight.fill_(step)
+        curve.on_train_batch_end(SimpleNamespace(global_step=step), module, None, None, step)
+    assert (curve.highest, float(curve.best["weight"])) == (0.2, 2)
 
 
 # ---- targets ---------------------------------------------------------------------------------------------
@@ -509,9 +532,12 @@ def test_what_cannot_be_trained_with_is_one_line(data, hashed):
 def test_batches_that_cannot_be_divided_are_one_line(data, hashed):
     thin = replace(RECIPE, norm_batch=2)
     guidance = replace(GUIDANCE, batch_size=12)
-    assert "brain: batch_size: found 12, expected a multiple of 8" in message_of(
+    assert "brain.batch_size: found 12, expected a multiple of 8" in message_of(
         trained, data, hashed, guidance, thin
     )
+    for wrong in (5, 64):
+        message = message_of(trained, data, hashed, guidance, replace(RECIPE, norm_batch=wrong))
+        assert f"norm_batch: found {wrong}, expected a divisor of the batch_size" in message
     short = replace(RECIPE, images_seen=20)
     assert "images_seen: found 20 images in batches of 24" in message_of(
         trained, data, hashed, GUIDANCE, short

@@ -1,5 +1,7 @@
 """Cards of networks that are trained with the brain: their controls, and what is refused."""
 
+import json
+
 import pytest
 import yaml
 
@@ -166,6 +168,41 @@ def test_what_a_network_is_trained_with_is_still_asked_for(root):
         ({}, [{"other_roi": "LO"}], "controls[0]: found 'LO', expected one of V1"),
         ({}, [{"network": {"card": "vea", "layer": "mu"}}], "controls[0]: found 'vea', expected one of"),
         ({}, [7], "controls[0]: found 7, expected unguided, shuffled"),
+        *[
+            ({}, [control], f"controls[0]: found {found}, expected {shape}")
+            for control, found, shape in (
+                (
+                    {"network": "tiny_vae"},
+                    "network with 'tiny_vae'",
+                    "{network: {card: ..., layer: ...}}, each",
+                ),
+                ({"network": 3}, "network with 3", "{network: {card: ..., layer: ...}}, each a text"),
+                (
+                    {"network": {"card": "tiny_vae", "layer": None}},
+                    "network with {'card': 'tiny_vae', 'layer': None}",
+                    "{network: {card: ..., layer: ...}}, each a text",
+                ),
+                ({"shuffled": "x"}, "shuffled with 'x'", "shuffled"),
+                ({"unguided": True}, "unguided with True", "unguided"),
+                ({"unguided": False}, "unguided with False", "unguided"),
+                ({"labels": 3}, "labels with 3", "{labels: {column: ...}}, each a text"),
+                ({"labels": {"column": 3}}, "labels with {'column': 3}", "{labels: {column: ...}}"),
+                ({"labels": ""}, "labels with {'column': ''}", "{labels: {column: ...}}, each a text"),
+                ({"other_roi": ["V1"]}, "other_roi with ['V1']", "{other_roi: {roi: ...}}, each a text"),
+            )
+        ],
+        *[
+            ({"glm": glm}, [], f"weights.training.brain.glm{expected}")
+            for glm, expected in (
+                ({"betaz": 1}, ".betaz: found an unknown key, expected one of betas, hrf"),
+                ({"betas": "../../x"}, ".betas: found '../../x', expected one of trial-lss"),
+                (
+                    {"zscore": "sesion"},
+                    ".zscore: found 'sesion', expected one of run, session, none; did you",
+                ),
+                (None, ": found nothing (null), expected a mapping of keys to values"),
+            )
+        ],
     ],
 )
 def test_what_cannot_be_is_one_line(root, brain, controls, expected):
@@ -218,3 +255,113 @@ def test_stimuli_and_the_images_of_the_start_count_as_seen(root):
         corpus = card["weights"]["training"]["corpus"]
         assert set(cards.trained_on(card)) == {"imagenet", "tiny", "coco", corpus}
     assert "tiny" not in cards.trained_on(cards.load_card("models", "tiny_vae", root))
+
+
+SPELLINGS = {
+    "space": lambda text: text.replace("controls:", "controls :"),
+    "quotes": lambda text: text.replace("controls:", '"controls":'),
+    "JSON": lambda text: json.dumps(yaml.safe_load(text)),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_controls_are_found_however_the_key_is_written(root, spelling):
+    write(root, controls=["shuffled"])
+    path = root / "resources/models/guided.yaml"
+    text = SPELLINGS[spelling](path.read_text())
+    assert "controls:" not in text
+    path.write_text(text)
+    assert cards.with_controls(["guided"], root) == ["guided", "guided~shuffled"]
+
+
+def variant(root, name, base):
+    card = {"variant_of": base, "label": "Larger", "preprocessing": {"size": 48}}
+    (root / f"resources/models/{name}.yaml").write_text(yaml.safe_dump(card))
+
+
+def test_a_variant_has_the_controls_of_its_base(root):
+    write(root, controls=["shuffled"])
+    variant(root, "larger", "guided")
+    assert cards.with_controls(["larger"], root) == ["larger", "larger~shuffled"]
+
+
+@pytest.mark.parametrize("fault", ["UTF-16", "folder", "link"])
+def test_a_card_that_cannot_be_read_is_one_line(root, fault):
+    path = root / "resources/models/odd.yaml"
+    if fault == "UTF-16":
+        path.write_bytes("label: x".encode("utf-16"))
+    elif fault == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(root / "nowhere")
+    message = message_of(cards.with_controls, ["odd"], root)
+    assert message.startswith("resources/models/odd.yaml: ")
+
+
+def test_only_the_keys_of_a_glm_that_are_given_are_there(root):
+    write(root, {"glm": {"betas": "stimulus", "drift_order": 2.0}})
+    glm = guidance_of(cards.load_card("models", "guided", root))["glm"]
+    assert glm == {"betas": "stimulus", "drift_order": 2}
+    assert isinstance(glm["drift_order"], int)
+
+
+def test_a_variant_of_a_guided_network_is_one_too(root):
+    """Neither a start nor a control, even where cards name each other in a circle."""
+    variant(root, "larger", "guided")
+    control = {"network": {"card": "larger", "layer": "relu"}}
+    for field, more in (
+        ("weights.training.start", {"start": "larger"}),
+        ("controls[0]", {"controls": [control]}),
+    ):
+        write(root, **more)
+        expected = f"{field}: found 'larger', expected a network that is not trained with the brain itself"
+        assert expected in message_of(cards.load_card, "models", "guided", root)
+    variant(root, "plain", "tiny_vae")
+    write(root, controls=[{"network": {"card": "plain", "layer": "nope"}}])
+    expected = "controls[0]: found the layer 'nope' of plain, expected one of encoder.relu"
+    assert expected in message_of(cards.load_card, "models", "guided", root)
+
+
+@pytest.mark.parametrize("text", ["weights: abc", "layers: 3", "layers: [mu", "- 1", "label: x"])
+def test_the_other_card_is_checked_first(root, text):
+    (root / "resources/models/other.yaml").write_text(text)
+    for more in (
+        {"start": "other"},
+        {"controls": [{"network": {"card": "other", "layer": "mu"}}]},
+    ):
+        write(root, **more)
+        message = message_of(cards.load_card, "models", "guided", root)
+        assert message.startswith("resources/models/other.yaml: ")
+
+
+def test_a_training_begins_with_weights(root):
+    baseline = yaml.safe_load((ROOT / "resources/models/pixels.yaml").read_text())
+    (root / "resources/models/pixels.yaml").write_text(yaml.safe_dump(baseline))
+    write(root, start="pixels")
+    message = message_of(cards.load_card, "models", "guided", root)
+    assert "weights.training.start: found 'pixels', a baseline, expected a network with weights" in message
+
+
+@pytest.mark.parametrize(
+    ("brain", "training", "expected"),
+    [
+        ({}, {"norm_batch": 32}, "norm_batch: found 32, expected a divisor of the batch_size, 16"),
+        ({"batch_size": 9}, {"norm_batch": 5}, "norm_batch: found 5, expected a divisor of the batch_size"),
+        ({"batch_size": 9}, {"norm_batch": 8}, "brain.batch_size: found 9, expected a multiple of 2"),
+        ({}, {"images_seen": 1}, "images_seen: found 1 images in batches of 48, expected at least one batch"),
+        (
+            {"choose": {"layers": {"LO": ["relu", "avgpool"]}, "share": 0.25}},
+            {},
+            "images_seen: found 24 images in batches of 48 (0.25 of 96, to choose with), expected at least",
+        ),
+    ],
+)
+def test_batches_that_cannot_be_made_are_refused_when_the_card_is_read(root, brain, training, expected):
+    write(root, brain, **training)
+    message = message_of(cards.load_card, "models", "guided", root)
+    assert message.startswith(f"resources/models/guided.yaml: weights.training.{expected}")
+
+
+def test_one_candidate_is_not_tried(root):
+    write(root, {"choose": {"weights": [1], "share": 0.25}})
+    assert cards.load_card("models", "guided", root)["seeds"] == 2

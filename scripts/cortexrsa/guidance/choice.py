@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from cortexrsa.errors import InputError
 from cortexrsa.formats.columns.choice import CHOICE
 from cortexrsa.guidance.settings import Guidance, Lesson
 
@@ -42,10 +43,17 @@ def choose(guidance: Guidance, tried: Callable[[Guidance], float]) -> tuple[Guid
     -------
     chosen : the first of the most similar
     table : with the columns `CHOICE`
+
+    Raises
+    ------
+    InputError : no candidate has a similarity.
     """
     found = candidates(guidance)
     values = [tried(candidate) for candidate in found] if len(found) > 1 else [np.nan]
-    best = int(np.argmax(values)) if len(found) > 1 else 0
+    if len(found) > 1 and np.isnan(values).all():
+        expected = "targets and layers that vary over the validation stimuli, or a lower learning_rate"
+        raise InputError("weights.training.brain.choose", "NaN as similarity of every candidate", expected)
+    best = int(np.nanargmax(values)) if len(found) > 1 else 0
     rows = [
         [
             "; ".join(f"{roi}: {layer}" for roi, layer in candidate.layers.items()),

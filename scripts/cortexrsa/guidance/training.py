@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 from cortexrsa.errors import InputError
+from cortexrsa.guidance.batches import check_batches
 from cortexrsa.guidance.losses import similarity
 from cortexrsa.guidance.settings import Guidance, Lesson
 from cortexrsa.networks.build import build
@@ -204,7 +205,8 @@ class SimilarityCurve(Callback):
             self.rows.append(["validation_similarity", found, seen])
             if module.guidance.keep == "best" and (found > self.highest or not self.best):
                 state = module.objective.network.state_dict()
-                self.highest = found
+                # a similarity that is NaN at first gives way to any
+                self.highest = float(np.fmax(self.highest, found))
                 self.best = {name: value.detach().cpu().clone() for name, value in state.items()}
 
 
@@ -231,17 +233,6 @@ def begin_with(network: nn.Module, weights: dict[str, torch.Tensor]) -> list[str
     new = of_head if set(other) & set(of_head) else []
     network.load_state_dict({key: own[key] if key in new else weights[key] for key in own})
     return new
-
-
-def _check(recipe: Recipe, guidance: Guidance) -> None:
-    parts = recipe.batch_size // (recipe.norm_batch or recipe.batch_size)
-    if guidance.batch_size % parts:
-        expected = f"a multiple of {parts}, the parts of a batch (batch_size / norm_batch)"
-        raise InputError("weights: training: brain: batch_size", guidance.batch_size, expected)
-    together = recipe.batch_size + guidance.batch_size
-    if recipe.images_seen < together:
-        found = f"{recipe.images_seen} images in batches of {together}"
-        raise InputError("weights: training: images_seen", found, "at least one batch of images and stimuli")
 
 
 def train_guided(
@@ -275,7 +266,7 @@ def train_guided(
     InputError : see there; also a batch of stimuli that cannot be divided as the batch is, a layer that there
         is not, weights to begin with that do not fit.
     """
-    _check(recipe, guidance)
+    check_batches(recipe.batch_size, recipe.norm_batch, guidance.batch_size, recipe.images_seen)
     steps = recipe.images_seen // (recipe.batch_size + guidance.batch_size)
     own = replace(recipe, images_seen=steps * recipe.batch_size)
     layers = list(dict.fromkeys(layer for layer, _ in lesson.targets))
