@@ -38,6 +38,6 @@ def test_the_profile_sends_the_gpu_rules_and_no_other_to_the_gpu_partition():
     with open(ROOT / "profiles/slurm/config.yaml") as file:
         profile = ProfileConfigFileParser().parse(file)
     asks = {rule for rule, block in blocks().items() if re.search(r"^        gpu=", block, re.MULTILINE)}
-    assert asks == {"train", "train_guided", "extract"}
+    assert asks == {"train", "train_guided", "extract", "robustness"}
     assert set(profile["set-resources"]) == {f"{rule}:slurm_partition=gpu" for rule in asks}
     assert "slurm_partition=cpu" in profile["default-resources"]

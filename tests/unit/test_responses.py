@@ -905,7 +905,7 @@ BAD = [
     (
         lambda lab, world: None,
         {"selection": {"by": "ncsnr", "minimum": 50.0}},
-        "roi LO: found none of 40 voxels of sub-01 with an ncsnr of at least 50, expected some",
+        "roi LO: found none of 40 voxels of sub-01 with an ncsnr of at least 50, expected at least one voxel",
     ),
     # values
     (
