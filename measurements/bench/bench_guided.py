@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 
-import lightning
 import numpy as np
 import torch
-from bench_training import ROOT, STEPS, TORCH, _corpus
+from bench_training import ROOT, STEPS, TORCH, batches, small_corpus, with_lightning
 from harness import Case
 
 from cortexrsa.cards import load_card
@@ -19,7 +18,7 @@ from cortexrsa.networks.build import build
 from cortexrsa.networks.objectives import OBJECTIVES
 from cortexrsa.networks.preprocessing import prepare
 from cortexrsa.networks.settings import Preprocessing, Recipe
-from cortexrsa.networks.streaming import Batches, loader
+from cortexrsa.networks.streaming import Batches
 from cortexrsa.networks.training import precision
 
 STIMULI, VALIDATION, VOXELS = 240, 45, 300
@@ -42,26 +41,7 @@ def _guided(loss: str) -> dict:
     lesson = Lesson(images, places[:STIMULI], places[STIMULI:], [(layer, target)], preprocessing)
     objective = Guided(OBJECTIVES["supervised"](build(card["network"], seed=1), recipe), [layer])
     module = GuidedTraining(objective, preprocessing, 1000, guidance, lesson)
-    return {"module": module.train(), "part": _corpus().part("train", preprocessing.size)}
-
-
-def _batches(module: GuidedTraining, part) -> torch.utils.data.DataLoader:
-    return loader(part, Batches(len(part), module.recipe.batch_size, STEPS, seed=1))
-
-
-def with_lightning(module: GuidedTraining, part) -> None:
-    """As the workflow trains, but for the points of the validation curve."""
-    trainer = lightning.Trainer(
-        accelerator="cpu",
-        precision=precision(module.recipe, torch.device("cpu")),
-        devices=1,
-        max_steps=STEPS,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(module, _batches(module, part))
+    return {"module": module.train(), "part": small_corpus().part("train", preprocessing.size)}
 
 
 def bare_loop(module: GuidedTraining, part) -> None:
@@ -76,7 +56,7 @@ def bare_loop(module: GuidedTraining, part) -> None:
         lambda _, inputs, output: features.append(output)
     )
     orders = iter(Batches(STIMULI, guidance.batch_size, STEPS, seed=2))
-    for images, labels in _batches(module, part):
+    for images, labels in batches(module, part):
         chosen = next(orders)
         shown = prepare(lesson.images[chosen], lesson.preprocessing)
         views = module.views(images)

@@ -31,7 +31,7 @@ CARDS = {
 BATCH = load_card("models", "resnet18", ROOT)["weights"]["training"]["batch_size"]  # the same in all cards
 
 
-def _corpus(images: int = IMAGES, size: int = 64) -> Corpus:
+def small_corpus(images: int = IMAGES, size: int = 64) -> Corpus:
     """Noise images as a memory map: what they show does not matter here."""
     rng = np.random.default_rng(0)
     path = Path(tempfile.mkdtemp()) / "images.npy"
@@ -47,15 +47,16 @@ def _training(objective: str) -> dict:
     recipe, preprocessing = Recipe(**card["weights"]["training"]), Preprocessing(**card["preprocessing"])
     made = OBJECTIVES[objective](build(card["network"], seed=1), recipe)
     module = Training(made, preprocessing, 1000)
-    return {"module": module.train(), "part": _corpus().part("train", preprocessing.size)}
+    return {"module": module.train(), "part": small_corpus().part("train", preprocessing.size)}
 
 
-def _batches(module: Training, part) -> torch.utils.data.DataLoader:
+def batches(module: Training, part) -> torch.utils.data.DataLoader:
+    """The batches of a part of the corpus, in the order of every case."""
     return loader(part, Batches(len(part), module.recipe.batch_size, STEPS, seed=1))
 
 
 def with_lightning(module: Training, part) -> None:
-    """As the workflow trains: loader, augmentation, callbacks of Lightning."""
+    """As the workflow trains: loader, augmentation, Lightning; without its checkpoints and curves."""
     trainer = lightning.Trainer(
         accelerator="cpu",
         devices=1,
@@ -66,14 +67,14 @@ def with_lightning(module: Training, part) -> None:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(module, _batches(module, part))
+    trainer.fit(module, batches(module, part))
 
 
 def bare_loop(module: Training, part) -> None:
     """The same batches, views, network and loss, in the shortest loop that PyTorch allows."""
     optimizer = module.configure_optimizers()["optimizer"]
     mixed = precision(module.recipe, torch.device("cpu")) == "bf16-mixed"
-    for step, (images, labels) in enumerate(_batches(module, part)):
+    for step, (images, labels) in enumerate(batches(module, part)):
         views = module.views(images)
         with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
             outputs = tuple(output.float() for output in module.objective.outputs(views))
@@ -112,7 +113,7 @@ def load_folder_with_torchvision(corpus: Corpus, root: Path) -> None:
 
 
 def _array() -> dict:
-    corpus = _corpus()
+    corpus = small_corpus()
     return {"corpus": corpus}
 
 
