@@ -308,25 +308,27 @@ rule plot_recovery:
         "../scripts/plot_recovery.py"
 
 
-# simulated studies by world: more where the question is an error rate
+# simulated studies by world and number of test stimuli: more where the question is an error rate
 GUIDED_WORLDS = {
-    "hidden_structure": 40,
-    "nothing_beyond_the_low-level_target": 100,
-    "shuffled_responses": 100,
+    ("hidden_structure", 60): 40,
+    ("hidden_structure", 120): 40,
+    ("nothing_beyond_the_low-level_target", 120): 100,
+    ("shuffled_responses", 120): 100,
 }
 GUIDED_LOSSES = ("rdm_pearson", "cka")
 
 
 rule guided_recovery_studies:
     output:
-        table="results/guided_recovery/{world}-{loss}.csv",
+        table="results/guided_recovery/{world}-{loss}-{test}-stimuli.csv",
     log:
-        "results/logs/guided_recovery/{world}-{loss}.log",
+        "results/logs/guided_recovery/{world}-{loss}-{test}-stimuli.log",
     benchmark:
-        "results/benchmarks/guided_recovery/{world}-{loss}.tsv"
+        "results/benchmarks/guided_recovery/{world}-{loss}-{test}-stimuli.tsv"
     wildcard_constraints:
-        world="|".join(GUIDED_WORLDS),
+        world="|".join({world for world, _ in GUIDED_WORLDS}),
         loss="|".join(GUIDED_LOSSES),
+        test=r"\d+",
     conda:
         "../envs/encoding.yaml"
     threads: 1
@@ -335,20 +337,24 @@ rule guided_recovery_studies:
         runtime=scaled(120),
     params:
         settings=lambda wildcards: {
-            "studies": GUIDED_WORLDS[wildcards.world],
+            "studies": GUIDED_WORLDS[wildcards.world, int(wildcards.test)],
             "seed": 0,
             "claims": cards.claim_files.load_claims("brain_guided", ROOT),
         },
         code=code("guided_recovery.py"),
     message:
-        "Training with a simulated brain: {wildcards.world}, {wildcards.loss}"
+        "Training with a simulated brain: {wildcards.world}, {wildcards.test} test stimuli, {wildcards.loss}"
     script:
         "../scripts/guided_recovery.py"
 
 
 rule plot_guided_recovery:
     input:
-        tables=expand(rules.guided_recovery_studies.output.table, world=GUIDED_WORLDS, loss=GUIDED_LOSSES),
+        tables=[
+            f"results/guided_recovery/{world}-{loss}-{test}-stimuli.csv"
+            for world, test in GUIDED_WORLDS
+            for loss in GUIDED_LOSSES
+        ],
     output:
         table="results/guided_recovery/recovery.csv",
         svg="results/guided_recovery/recovery.svg",

@@ -40,6 +40,8 @@ def examine(studies: list[str]) -> list[doctor.Finding]:
 
     for finding in doctor.python_and_packages(ROOT / "requirements.txt"):
         tell(finding)
+    for finding in doctor.optional_packages(config, datasets, models):
+        tell(finding)
     for finding in doctor.machine(ROOT / "results", embedded=not studies):
         tell(finding)
     if importlib.util.find_spec("torch"):

@@ -10,6 +10,7 @@ with job_log(snakemake.log[0]):
     table = experiments(
         wildcards.world.replace("_", " "),
         wildcards.loss,
+        int(wildcards.test),
         settings["studies"],
         settings["claims"],
         settings["seed"],

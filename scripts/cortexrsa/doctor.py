@@ -72,6 +72,31 @@ def python_and_packages(requirements: Path) -> Iterator[Finding]:
         yield Finding(OK, "packages", f"all {len(pins)} as pinned")
 
 
+def optional_packages(config: dict, datasets: dict[str, dict], models: dict[str, dict]) -> Iterator[Finding]:
+    """Packages of requirements-extra.txt that a study needs and that are missing.
+
+    Parameters
+    ----------
+    config : of the study
+    datasets, models : its cards by name
+    """
+    needed = {}
+    if "soft_matching" in config["measures"]["others"]:
+        needed["POT"] = "measures: others: soft_matching"
+    for name, card in datasets.items():
+        if ".parquet" in str(card["options"]):
+            needed["pyarrow"] = f"the .parquet files of {name}"
+    for name, card in models.items():
+        if card["network"]["source"] == "autoencoder_kl":
+            needed["diffusers"] = f"the card {name}"
+    for package, why in needed.items():
+        try:
+            importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            told = f"missing, needed for {why}; pip install -r requirements-extra.txt"
+            yield Finding(LACKING, package, told)
+
+
 def machine(
     results: Path, cpuinfo: Path = Path("/proc/cpuinfo"), *, embedded: bool = True
 ) -> Iterator[Finding]:

@@ -93,6 +93,27 @@ def test_packages_are_held_against_their_pins(tmp_path):
     assert missing == (LACKING, "missing: no-such-package==2; pip install -r requirements.txt")
 
 
+def test_optional_packages_that_the_study_needs_are_lacking(monkeypatch):
+    def found(others=(), options=None, source="resnet"):
+        config = {"measures": {"others": list(others)}}
+        cards = {"mine": {"options": options or {}}}, {"its": {"network": {"source": source}}}
+        return [(each.state, each.what, each.found) for each in doctor.optional_packages(config, *cards)]
+
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    told = "missing, needed for {}; pip install -r requirements-extra.txt"
+    monkeypatch.setattr(doctor.importlib.metadata, "version", missing)
+    assert found() == []
+    why = "measures: others: soft_matching"
+    assert found(["soft_matching"]) == [(LACKING, "POT", told.format(why))]
+    (pyarrow,) = found(options={"responses": {"V1": "data/{subject}.parquet"}})
+    assert pyarrow == (LACKING, "pyarrow", told.format("the .parquet files of mine"))
+    assert found(source="autoencoder_kl") == [(LACKING, "diffusers", told.format("the card its"))]
+    monkeypatch.setattr(doctor.importlib.metadata, "version", lambda name: "1.0")
+    assert found(["soft_matching"], source="autoencoder_kl") == []
+
+
 def test_the_time_is_that_of_the_embedded_study_alone(tmp_path):
     def said(**study):
         return [each.what for each in doctor.machine(tmp_path, **study)]

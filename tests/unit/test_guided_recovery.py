@@ -52,11 +52,16 @@ def test_responses_have_the_reliability_that_is_said():
 
 
 def test_summary_counts_what_should_be_found_and_what_should_not():
-    rows = [("hidden structure, cka", k, "H9, people trained with", 0.1, "supported") for k in range(20)]
-    rows += [("shuffled responses, cka", k, "H9, people trained with", 0.0,
-              "supported" if k < 6 else "inconclusive") for k in range(20)]  # fmt: skip
-    rows += [("nothing beyond the low-level target, cka", k, "rsa over unguided, people trained with", 0.1,
-              "supported") for k in range(20)]  # fmt: skip
+    asked = [
+        ("hidden structure", "H9", 20),
+        ("shuffled responses", "H9", 6),
+        ("nothing beyond the low-level target", "rsa over unguided", 20),
+    ]
+    rows = [
+        (f"{world}, 60 test stimuli, cka", k, f"{question}, people trained with", 0.1, answer)
+        for world, question, supported in asked
+        for k, answer in enumerate(["supported"] * supported + ["inconclusive"] * (20 - supported))
+    ]
     table = summarise(
         pd.DataFrame(rows, columns=["scenario", "experiment", "question", "estimate", "answer"])
     )
@@ -78,7 +83,7 @@ def test_summary_counts_what_should_be_found_and_what_should_not():
 def test_training_finds_what_is_there_and_nothing_else(monkeypatch, world, verdict):
     """One study of each world, with two of the controls; many studies are `snakemake guided_recovery`."""
     monkeypatch.setattr(guided, "CONTROLS", ("unguided", "low_level"))
-    table = guided.experiments(world, "rdm_pearson", 1, H9).set_index("question")["answer"]
+    table = guided.experiments(world, "rdm_pearson", 60, 1, H9).set_index("question")["answer"]
     found = table["H9, people not trained with"]
     assert found == verdict if verdict == "supported" else found != "supported"
     if world != "shuffled responses":

@@ -25,17 +25,27 @@ def grating(frequency, orientation, phase, size=65):
     return torch.from_numpy(np.repeat(wave[None], 3, axis=0)[None]).float()
 
 
-def test_parameters_lie_in_the_ranges_of_v1_and_depend_on_the_seed_alone():
-    found = gabor_parameters(4000, PPD, 1)
+def test_parameters_are_distributed_as_in_v1_and_depend_on_the_seed_alone():
+    found = gabor_parameters(20_000, PPD, 1)
     cycles = found["frequency"] * PPD
-    assert cycles.min() >= 0.5
-    assert cycles.max() <= PPD / 4
-    # uniform in the logarithm, orientation over half a turn
-    assert np.median(np.log(cycles)) == pytest.approx(np.log(0.5 * 4) / 2, abs=0.05)
-    assert found["orientation"].mean() == pytest.approx(np.pi / 2, abs=0.05)
-    extent = found["along"] * found["frequency"]
-    assert (extent.min(), extent.max()) == (pytest.approx(0.1, rel=0.02), pytest.approx(1, rel=0.02))
-    assert all(np.array_equal(value, gabor_parameters(4000, PPD, 1)[key]) for key, value in found.items())
+    # of 99 cells below 4 cycles a degree; this display shows no more
+    counts, _ = np.histogram(cycles, [0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0])
+    assert counts.sum() == 20_000
+    assert counts / 20_000 == pytest.approx(np.array([4, 4, 8, 25, 32, 26]) / 99, abs=0.012)
+    # of 246 cells: 49 around 45 degrees, 77 around 90, 54 around 135, and 66 around 0 and 180
+    degrees = np.degrees(found["orientation"])
+    counts, _ = np.histogram(degrees, [0, 22.5, 67.5, 112.5, 157.5, 180])
+    assert counts / 20_000 == pytest.approx(np.array([33, 49, 77, 54, 33]) / 246, abs=0.012)
+    # most envelopes are about as long as wide, and a third of a period or more
+    along, across = (np.log10(found[each] * found["frequency"]) for each in ("along", "across"))
+    edges = np.linspace(-1, 0.2, 6)
+    counts, _, _ = np.histogram2d(along, across, [edges, edges])
+    assert counts[2, 2] / 20_000 == pytest.approx(19 / 79, abs=0.012)
+    assert counts[1, 0] / 20_000 == pytest.approx(8 / 79, abs=0.012)
+    assert counts[3, 0] == counts[4].sum() == 0
+    # a finer display shows all frequencies
+    assert (gabor_parameters(2000, 40.0, 1)["frequency"] * 40).max() == pytest.approx(8, abs=0.2)
+    assert all(np.array_equal(value, gabor_parameters(20_000, PPD, 1)[key]) for key, value in found.items())
     assert not np.array_equal(found["phase"], gabor_parameters(4000, PPD, 2)["phase"])
     assert "pixels_per_degree: found 2.0" in message_of(gabor_parameters, 4, 2.0, 1)
 

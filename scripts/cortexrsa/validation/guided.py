@@ -43,7 +43,7 @@ CONTROLS = ("unguided", "shuffled", "spectrum", "low_level")
 PEOPLE = ("01", "02")
 CLASSES, PIXELS, UNITS, SEEDS = 4, 48, 32, 5
 LOW, HIDDEN, CODE = 6, 4, 24
-TRAIN, TEST, VOXELS, REPEATS = 160, 60, 60, 4
+TRAIN, VOXELS, REPEATS = 160, 60, 4
 # of the mean response of a voxel
 RELIABILITY = 0.5
 STEPS, IMAGES, STIMULI, RATE, WEIGHT = 150, 64, 32, 3e-3, 1.0
@@ -201,7 +201,9 @@ def train_networks(
 # ---- studies ---------------------------------------------------------------------------------------------
 
 
-def simulated_study(name: str, loss: str, random: np.random.Generator, seed: int) -> dict[str, Study]:
+def simulated_study(
+    name: str, loss: str, test: int, random: np.random.Generator, seed: int
+) -> dict[str, Study]:
     """RSA and encoding of a guided network and its controls, on test stimuli of a world.
 
     Each network is trained with one person, and asked about both.
@@ -210,6 +212,7 @@ def simulated_study(name: str, loss: str, random: np.random.Generator, seed: int
     ----------
     name : of `WORLDS`
     loss : see `train_networks`
+    test : number of test stimuli
     random : of world, stimuli and responses
     seed : of the study
 
@@ -218,11 +221,11 @@ def simulated_study(name: str, loss: str, random: np.random.Generator, seed: int
     studies by whom they are about: people trained with, and people not trained with
     """
     world = World.drawn(name, random)
-    corpus, stimuli = world.images(512, random), world.images(TRAIN + TEST, random)
+    corpus, stimuli = world.images(512, random), world.images(TRAIN + test, random)
     trials = world.trials(stimuli, random)
     if name == "shuffled responses":
         # within the training and within the test stimuli
-        order = np.concatenate([random.permutation(TRAIN), TRAIN + random.permutation(TEST)])
+        order = np.concatenate([random.permutation(TRAIN), TRAIN + random.permutation(test)])
         trials = trials[:, order]
     kinds = ("brain", *CONTROLS)
     places = [(kind, seed * SEEDS + k) for kind in kinds for k in range(SEEDS)]
@@ -300,7 +303,7 @@ def _study_of(results: dict[str, dict[str, xarray.Dataset]], people: Sequence[st
 
 
 def experiments(
-    name: str, loss: str, number: int, claims: dict, seed: int = 0, first: int = 0
+    name: str, loss: str, test: int, number: int, claims: dict, seed: int = 0, first: int = 0
 ) -> pd.DataFrame:
     """H9 in many simulated studies of a world.
 
@@ -308,6 +311,7 @@ def experiments(
     ----------
     name : of `WORLDS`
     loss : see `train_networks`
+    test : number of test stimuli
     number : of studies
     claims : of resources/claims/brain_guided.yaml
     first : number of the first study
@@ -316,14 +320,14 @@ def experiments(
     -------
     table with the columns `GUIDED_EXPERIMENTS`: H9, and each of its parts, about either person
     """
-    rows = []
+    rows, scenario = [], f"{name}, {test} test stimuli, {loss}"
     with progress(number, "studies") as bar:
         for k in range(first, first + number):
             random = np.random.default_rng([seed, k, list(WORLDS).index(name)])
-            for people, study in simulated_study(name, loss, random, seed + k).items():
+            for people, study in simulated_study(name, loss, test, random, seed + k).items():
                 for row in evaluate([study], {"brain_guided": claims}).to_dict("records"):
                     asked = f"{_question(row)}, {people}"
-                    rows.append([f"{name}, {loss}", k, asked, row["estimate"], row["verdict"]])
+                    rows.append([scenario, k, asked, row["estimate"], row["verdict"]])
             bar.update()
     return pd.DataFrame(rows, columns=list(GUIDED_EXPERIMENTS.columns))
 

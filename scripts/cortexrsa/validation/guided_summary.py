@@ -38,7 +38,7 @@ def summarise(results: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (scenario, question), part in results.groupby(["scenario", "question"], sort=False):
-        expected = expected_of(scenario.rpartition(", ")[0], question)
+        expected = expected_of(scenario.partition(", ")[0], question)
         if expected is None:
             continue
         hits = int((part["answer"] == "supported").sum())

@@ -5,6 +5,8 @@ from dataclasses import replace
 from cortexrsa.formats.columns.recovery import EXPERIMENTS, RECOVERY
 
 GUIDED_EXPERIMENTS = replace(
-    EXPERIMENTS, file="guided_recovery/{world}-{loss}.csv", row="a question to one simulated study"
+    EXPERIMENTS,
+    file="guided_recovery/{world}-{loss}-{test}-stimuli.csv",
+    row="a question to one simulated study",
 )
 GUIDED_RECOVERY = replace(RECOVERY, file="guided_recovery/recovery.csv")

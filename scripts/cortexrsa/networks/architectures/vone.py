@@ -17,20 +17,30 @@ from torch.nn import functional as F
 
 from cortexrsa.errors import InputError
 
-# ranges of macaque V1: peak frequency in cycles a degree (De Valois, Albrecht & Thorell 1982, doi:10.1016/
-# 0042-6989(82)90113-4), and standard deviation of the envelope along and across the carrier in its periods
+# numbers of cells of macaque V1 between edges, as the paper gathers them. Preferred orientation, degrees
+# (De Valois, Yund & Hepler 1982, doi:10.1016/0042-6989(82)90112-2)
+ORIENTATION = np.array([-22.5, 22.5, 67.5, 112.5, 157.5]), np.array([66, 49, 77, 54])
+# peak frequency, cycles a degree (De Valois, Albrecht & Thorell 1982, doi:10.1016/0042-6989(82)90113-4)
+FREQUENCY = (
+    np.array([0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0]),
+    np.array([4, 4, 8, 25, 32, 26, 28, 12]),
+)
+# standard deviation of the envelope in periods of the carrier: along it by row, across it by column
 # (Ringach 2002, doi:10.1152/jn.2002.88.1.455)
-FREQUENCY = (0.5, 8.0)
-EXTENT = (0.1, 1.0)
+EXTENT = (
+    np.logspace(-1, 0.2, 6),
+    np.array([[2, 0, 1, 0, 0], [8, 9, 4, 1, 0], [1, 2, 19, 17, 3], [0, 0, 1, 7, 4], [0, 0, 0, 0, 0]]),
+)
 SHORTEST_PERIOD = 4.0  # pixels: finer carriers would be sampled too coarsely
 GAIN = 25.0  # of simple cells: spikes for a response of 1, in the time that noise is of
 
 
 def gabor_parameters(number: int, pixels_per_degree: float, seed: int) -> dict[str, np.ndarray]:
-    """Parameters of Gabor filters, drawn from uniform distributions over the ranges of macaque V1.
+    """Parameters of Gabor filters, drawn from the distributions that were measured in macaque V1.
 
-    The paper compares these with draws from the measured histograms; orientation and phase are uniform in
-    both, or nearly so. Frequency and extent are uniform in their logarithms.
+    Orientation and frequency are drawn each on its own, and both extents together; phase and colour are
+    uniform. Within a bin of a histogram, frequency and extents are uniform in their logarithms. Frequencies
+    whose period has fewer than `SHORTEST_PERIOD` pixels are not drawn.
 
     Returns
     -------
@@ -38,23 +48,34 @@ def gabor_parameters(number: int, pixels_per_degree: float, seed: int) -> dict[s
     the envelope, pixels), colour (0 to 2)
     """
     random = np.random.default_rng(seed)
-    highest = min(FREQUENCY[1], pixels_per_degree / SHORTEST_PERIOD)
-    if highest <= FREQUENCY[0]:
-        expected = f"more than {SHORTEST_PERIOD * FREQUENCY[0]:g}: V1 sees {FREQUENCY[0]} cycles a degree"
+    edges, cells = FREQUENCY
+    highest, lowest = pixels_per_degree / SHORTEST_PERIOD, edges[0]
+    if highest <= lowest:
+        expected = f"more than {SHORTEST_PERIOD * lowest:g}: V1 sees {lowest} cycles a degree"
         raise InputError("network: front_end: pixels_per_degree", pixels_per_degree, expected)
-
-    def log_uniform(bounds: tuple[float, float]) -> np.ndarray:
-        return np.exp(random.uniform(*np.log(bounds), number))
-
-    frequency = log_uniform((FREQUENCY[0], highest)) / pixels_per_degree
+    frequency = np.exp(_drawn(np.log(edges), cells, number, random, np.log(highest))) / pixels_per_degree
+    edges, cells = EXTENT
+    of_pairs = random.choice(cells.size, number, p=cells.ravel() / cells.sum())
+    along, across = (
+        np.exp(random.uniform(np.log(edges[place]), np.log(edges[place + 1])))
+        for place in np.unravel_index(of_pairs, cells.shape)
+    )
     return {
         "frequency": frequency,
-        "orientation": random.uniform(0, np.pi, number),
+        "orientation": np.radians(_drawn(*ORIENTATION, number, random)) % np.pi,
         "phase": random.uniform(0, 2 * np.pi, number),
-        "along": log_uniform(EXTENT) / frequency,
-        "across": log_uniform(EXTENT) / frequency,
+        "along": along / frequency,
+        "across": across / frequency,
         "colour": random.integers(0, 3, number),
     }
+
+
+def _drawn(
+    edges: np.ndarray, cells: np.ndarray, number: int, random: np.random.Generator, highest: float = np.inf
+) -> np.ndarray:
+    """Values (number,) of a histogram, uniform within each bin, and at most `highest`."""
+    reached = np.append(0, np.cumsum(cells)) / cells.sum()
+    return np.interp(random.uniform(0, np.interp(highest, edges, reached), number), reached, edges)
 
 
 def gabor_bank(parameters: dict[str, np.ndarray], kernel: int, quarter: bool = False) -> torch.Tensor:
