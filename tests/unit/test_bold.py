@@ -48,6 +48,7 @@ def events_of(folder, subject="01"):
     return [pd.read_csv(path, sep="\t") for path in paths]
 
 
+@pytest.mark.slow
 def test_every_stimulus_is_shown_as_often_as_planned_and_repeats_lie_apart(simulated):
     folder, truth = simulated
     for subject in ("01", "02"):
@@ -109,6 +110,7 @@ def test_noise_has_the_planned_spread_and_autocorrelation():
     assert (noise - left).std(axis=0).mean() == pytest.approx(bold.DRIFT_SD, rel=0.15)
 
 
+@pytest.mark.slow
 def test_same_seed_same_folder_byte_for_byte(simulated, tmp_path):
     folder, truth = simulated
     again = bold.simulate_bids(OPTIONS, tmp_path)

@@ -61,6 +61,7 @@ def test_truth_is_what_large_studies_score():
     assert np.abs(World(3, 1.0, related=False).truth(150, 4)).max() < 0.03
 
 
+@pytest.mark.slow
 def test_figure_shows_every_statistic(one_subject):
     none = false_positives(1, 40, simulations=2, permutations=19).assign(signal="none")
     table = pd.concat([one_subject.assign(signal="weak"), none]).assign(subjects=1, stimuli=40)

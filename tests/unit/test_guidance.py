@@ -144,6 +144,7 @@ def test_every_loss_brings_the_layer_closer_to_the_brain(data, hashed, loss):
     assert metrics.set_index("metric")["value"]["accuracy"] > 0.8
 
 
+@pytest.mark.slow
 def test_controls_begin_with_the_same_weights_and_see_the_same_stimuli(data, hashed, monkeypatch):
     seen, first = {}, {}
     shown, begun = GuidedTraining.stimuli_of, GuidedTraining.on_fit_start
@@ -185,6 +186,7 @@ def test_no_batch_has_a_stimulus_twice_and_all_are_seen_equally_often(data, hash
     assert len(set(first)) == len(first)
 
 
+@pytest.mark.slow
 def test_weight_zero_shows_the_stimuli_and_learns_nothing_of_the_brain(data, hashed):
     guidance = replace(GUIDANCE, weight=0)
     one = trained(data, hashed, guidance)[0]
@@ -195,6 +197,7 @@ def test_weight_zero_shows_the_stimuli_and_learns_nothing_of_the_brain(data, has
     assert not equal(one, trained((255 - images, table, responses), hashed, guidance)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["simclr", "vae"])
 def test_other_objectives_are_guided_too(data, hashed, objective):
     recipe = {
@@ -224,6 +227,7 @@ def test_a_plain_training_is_what_it_was_before(corpus):
     assert equal(one, again)
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_those_of_the_highest_point_of_validation(data, hashed):
     model, metrics = trained(data, hashed, replace(GUIDANCE, keep="best"))
     last, same = trained(data, hashed)
@@ -232,6 +236,7 @@ def test_the_best_weights_are_those_of_the_highest_point_of_validation(data, has
     assert equal(model, last) == (curve.idxmax() == curve.index[-1])
 
 
+@pytest.mark.slow
 def test_taken_up_and_in_parts_it_ends_the_same(data, hashed, tmp_path, monkeypatch, capsys):
     whole, metrics = trained(data, hashed, recipe=replace(RECIPE, norm_batch=8))
     # taken up at its end
@@ -460,6 +465,7 @@ def test_training_stimuli_that_are_test_stimuli_are_left_out(data, hashed):
     assert not set(own.fitted) & set(own.validated)
 
 
+@pytest.mark.slow
 def test_test_stimuli_change_nothing(data, hashed):
     images, table, responses = data
     other = images.copy()
@@ -469,6 +475,7 @@ def test_test_stimuli_change_nothing(data, hashed):
     assert equal(trained(data, hashed)[0], trained((other, table, changed), hashed)[0])
 
 
+@pytest.mark.slow
 def test_validation_stimuli_are_not_trained_on(data, hashed):
     images, table, responses = data
     own = lesson(data, hashed)[0]

@@ -158,8 +158,12 @@ def several_subjects():
 # every dissimilarity, and every comparison by every kind of error: not all pairs of the former
 @pytest.mark.parametrize(
     ("dissimilarity", "comparison", "standard_error"),
-    [(name, "spearman", "one-pass") for name in DISSIMILARITIES]
-    + [("correlation", name, error) for name in COMPARISONS for error in STANDARD_ERRORS],
+    [(name, "spearman", "one-pass") for name in DISSIMILARITIES if name != "correlation"]
+    + [
+        pytest.param("correlation", name, error, marks=() if error == "one-pass" else pytest.mark.slow)
+        for name in COMPARISONS
+        for error in STANDARD_ERRORS
+    ],
 )
 def test_every_measure_goes_through_to_the_claims(
     several_subjects, dissimilarity, comparison, standard_error
