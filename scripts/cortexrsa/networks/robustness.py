@@ -146,15 +146,43 @@ def _batches(images: Images, preprocessing: Preprocessing, device: torch.device,
         yield x.contiguous(memory_format=torch.channels_last), labels.to(device)
 
 
-def _hits(reader: Reader, batches, change: Callable, seed: int) -> np.ndarray:
-    """Whether each image is given its own category once it is changed: the same noise for all networks."""
+def _hits(reader: Reader, batches, changes: list[Callable]) -> np.ndarray:
+    """Whether each image, changed in each way, is given its own category: (changes, images).
+
+    Noise is the same for all networks.
+    """
     found = []
     for number, (images, labels) in enumerate(batches):
-        torch.manual_seed(1000 * seed + number)
-        changed = change(images, labels)
-        with torch.no_grad():
-            found.append((reader(changed).argmax(1) == labels).cpu().numpy())
-    return np.concatenate(found)
+        hits = []
+        for k, change in enumerate(changes):
+            torch.manual_seed(1000 * k + number)
+            changed = change(images, labels)
+            with torch.no_grad():
+                hits.append((reader(changed).argmax(1) == labels).cpu().numpy())
+        found.append(hits)
+    return np.concatenate(found, axis=1)
+
+
+def _corrupted(size: int) -> list[tuple[str, int, float, Callable]]:
+    """Corruption, strength, size and function of images and labels; first the images as they are."""
+    whole = ("none", 0, np.nan, lambda images, _: images)
+    return [whole] + [
+        (*told, lambda images, _, change=change: change(images)) for *told, change in corruptions(size)
+    ]
+
+
+def _attacked(reader: Reader) -> list[tuple[str, int, float, Callable]]:
+    """The same of attacks, on fewer images."""
+    whole = ("pgd", 0, 0.0, lambda images, _: images)
+    return [whole] + [
+        ("pgd", strength, budget, lambda images, labels, budget=budget: pgd(reader, images, labels, budget))
+        for strength, budget in enumerate(BUDGETS, start=1)
+    ]
+
+
+def _accuracy(hits: np.ndarray) -> dict[str, float]:
+    low, high = stats.binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
+    return {"accuracy": hits.mean(), "ci_low": low, "ci_high": high, "images": len(hits)}
 
 
 def robustness(
@@ -195,22 +223,11 @@ def robustness(
             layer = probes.embedding_of(network)
             reader = probe(model, layer, parts["train"], preprocessing, device)
 
-        def accuracy(change: Callable, most: int, seed: int = 0) -> dict:
-            hits = _hits(reader, _batches(parts["validation"], preprocessing, device, most), change, seed)
-            low, high = stats.binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
-            return {"accuracy": hits.mean(), "ci_low": low, "ci_high": high, "images": len(hits)}
-
-        rows = [("none", 0, np.nan, accuracy(lambda images, _: images, IMAGES))]
-        for k, (name, strength, size, change) in enumerate(corruptions(preprocessing.size)):
-            found = accuracy(lambda images, _, change=change: change(images), IMAGES, k)
-            rows.append((name, strength, size, found))
-        # the images that are attacked, as they are: fewer than those of `none`
-        rows.append(("pgd", 0, 0.0, accuracy(lambda images, _: images, ATTACKED)))
-        for strength, budget in enumerate(BUDGETS, start=1):
-            found = accuracy(
-                lambda images, labels, budget=budget: pgd(reader, images, labels, budget), ATTACKED, strength
-            )
-            rows.append(("pgd", strength, budget, found))
+        rows = []
+        for changes, most in ((_corrupted(preprocessing.size), IMAGES), (_attacked(reader), ATTACKED)):
+            batches = _batches(parts["validation"], preprocessing, device, most)
+            hits = _hits(reader, batches, [change for *_, change in changes])
+            rows += [(*told, _accuracy(own)) for (*told, _), own in zip(changes, hits, strict=True)]
     labels = parts["validation"].labels
     about = {"reader": "classifier" if supervised else "probe"}
     about["chance"] = float(np.bincount(labels).max() / len(labels))
