@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from cortexrsa.errors import InputError
 from cortexrsa.formats.columns.ceilings import CEILINGS
 from cortexrsa.formats.columns.guidance import GUIDANCE
 from cortexrsa.formats.columns.guided import GUIDED
 from cortexrsa.formats.columns.learning import LEARNING
 from cortexrsa.formats.columns.robustness import ROBUSTNESS
+from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.tables import read_table, write_table
@@ -16,7 +18,7 @@ from cortexrsa.inference.guided import attainable_of, gains_table, tasks_table
 from cortexrsa.inference.held_out import HELD_OUT, held_out_scores
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import read_results
-from cortexrsa.jobs import job_log
+from cortexrsa.jobs import job_log, warn
 from cortexrsa.seeds import file_of
 
 with job_log(snakemake.log[0]):
@@ -44,12 +46,20 @@ with job_log(snakemake.log[0]):
         own = {
             Path(file).stem: read_rdms(file) for file in given.networks if file_of(Path(file).stem) == name
         }
-        found = held_out_scores(
-            own, read_rdms(given.brain), read_table(path, GUIDANCE), settings["comparison"], inference
+        brain, guidance, stimuli = (
+            read_rdms(given.brain),
+            read_table(path, GUIDANCE),
+            read_table(given.stimuli, STIMULI),
         )
-        if found:
-            # no ceiling of these stimuli alone is known
-            parts.append(gains_table({HELD_OUT: found}, {name: guided[name]}, {}, dataset, inference))
+        if not guidance["category_held_out"].any():
+            continue
+        try:
+            found = held_out_scores(own, brain, guidance, stimuli, settings["comparison"], inference)
+        except InputError as error:
+            warn(f"{name}: guided.csv has no rows `{HELD_OUT}`: {error}")
+            continue
+        # no ceiling of these stimuli alone is known
+        parts.append(gains_table({HELD_OUT: found}, {name: guided[name]}, {}, dataset, inference))
     parts += [
         tasks_table(read_table(given.learning, LEARNING), robustness, guided, dataset, inference.confidence),
     ]

@@ -131,17 +131,18 @@ def other_results_of_guided(wildcards) -> dict:
 def held_out_of_guided(wildcards) -> dict:
     """What RSA on held-out categories needs: RDMs, and what each stimulus was to the guided networks.
 
-    Nothing for a data set that no network was trained with, or whose stimuli are not drawn one by one.
+    Nothing for a data set that no network was trained with, or whose stimuli are blocks of time.
     """
     content, dataset = CONFIGS[wildcards.study], wildcards.dataset
     names = [name for name in guided_in(wildcards.study) if brain_of(name)["dataset"] == dataset]
-    if not names or "unit" in DATASETS[dataset]:
+    if not names or isinstance(DATASETS[dataset].get("unit"), dict):
         return {}
     networks = [model for model in networks_guided(wildcards.study) if file_of(model) in names]
     return {
         "guidance": [f"results/networks/{name}/guidance.csv" for name in names],
         "networks": [studies.network_rdms(content, dataset, model) for model in networks],
         "brain": path_of_brain_rdms(wildcards),
+        "stimuli": f"results/{dataset}/stimuli.tsv",
     }
 
 

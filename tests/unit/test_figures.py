@@ -127,27 +127,35 @@ FIGURES = {
 }
 
 
-@pytest.mark.parametrize("models", [FEW, pytest.param(MANY, marks=pytest.mark.slow)], ids=["few", "many"])
-@pytest.mark.parametrize("name", FIGURES)
-def test_text_is_whole_and_apart(name, models):
-    figure = FIGURES[name](models)
+def misplaced(figure) -> tuple[list[Text], list[str], list[tuple[str, str]]]:
+    """Text that is shown, what of it lies outside the figure, and which texts touch each other."""
     figure.canvas.draw()
+    # ticks beyond the limits of their axis are not drawn
     boxes = {
         text: text.get_window_extent().padded(-1)
         for text in figure.findobj(Text)
         if text.get_visible() and text.get_text() and (text.axes is None or text.axes.axison)
+        if not is_hidden_tick(text)
     }
-    # ticks beyond the limits of their axis are not drawn
-    shown = {text: box for text, box in boxes.items() if not is_hidden_tick(text)}
-    outside = [text.get_text() for text, box in shown.items() if not figure.bbox.padded(1).contains(*box.min)]
-    outside += [
-        text.get_text() for text, box in shown.items() if not figure.bbox.padded(1).contains(*box.max)
+    whole = figure.bbox.padded(1)
+    outside = [
+        text.get_text()
+        for text, box in boxes.items()
+        if not (whole.contains(*box.min) and whole.contains(*box.max))
     ]
     touching = [
         (one.get_text(), other.get_text())
-        for (one, box), (other, box2) in itertools.combinations(shown.items(), 2)
+        for (one, box), (other, box2) in itertools.combinations(boxes.items(), 2)
         if box.overlaps(box2)
     ]
+    return list(boxes), outside, touching
+
+
+@pytest.mark.parametrize("models", [FEW, pytest.param(MANY, marks=pytest.mark.slow)], ids=["few", "many"])
+@pytest.mark.parametrize("name", FIGURES)
+def test_text_is_whole_and_apart(name, models):
+    figure = FIGURES[name](models)
+    shown, outside, touching = misplaced(figure)
     size, smallest = figure.get_size_inches(), min(text.get_fontsize() for text in shown)
     plt.close(figure)
     # what journals ask for at the width of a column

@@ -1,5 +1,7 @@
 """The table of what training with a brain gains: over every control, paired by seed, by people."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from cortexrsa.inference.guided import CHOSEN, gains_table, over_best, paired_ga
 from cortexrsa.inference.held_out import held_out_scores
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
+from support import message_of
 
 ROIS, PEOPLE, SEEDS, TEST, TRAIN = ("V1", "LO"), ("s1", "s2", "s3"), 5, 40, 20
 SETTINGS = Settings(permutations=1, seed=1)
@@ -237,7 +240,8 @@ def test_rsa_on_held_out_categories_is_that_of_their_test_stimuli(world):
     held_out = np.arange(TRAIN + TEST) % 4 < 2
     guidance = pd.DataFrame({"stimulus_id": ids, "category_held_out": held_out})
     one = {"net": networks["net"]}
-    found = held_out_scores(one, brain, guidance, "spearman", SETTINGS)["net"]
+    stimuli = brain.pattern_descriptors
+    found = held_out_scores(one, brain, guidance, stimuli, "spearman", SETTINGS)["net"]
     chosen = held_out & (np.arange(TRAIN + TEST) >= TRAIN)
     pairs = np.outer(chosen, chosen)[np.triu_indices(len(chosen), 1)]
     expected = stats.spearmanr(
@@ -249,4 +253,26 @@ def test_rsa_on_held_out_categories_is_that_of_their_test_stimuli(world):
     # layers are chosen on all training stimuli
     assert int(found["n_stimuli"].sel(split="train")) == TRAIN
     few = guidance.assign(category_held_out=np.arange(TRAIN + TEST) < TRAIN + 7)
-    assert held_out_scores(one, brain, few, "spearman", SETTINGS) == {}
+    told = message_of(held_out_scores, one, brain, few, stimuli, "spearman", SETTINGS)
+    assert told == "held-out categories: found 7 test stimuli, expected at least 8"
+
+
+def test_held_out_categories_are_taken_as_they_are(world):
+    """They are too few to say anything of others, where categories are what was drawn."""
+    brain, networks = world
+    stimuli = brain.pattern_descriptors.assign(category=lambda own: "c" + (own.index % 10).astype(str))
+    held_out = stimuli["category"].isin([f"c{k}" for k in range(5)])
+    guidance = stimuli[["stimulus_id"]].assign(category_held_out=held_out)
+    settings = replace(SETTINGS, unit="category", categories="random")
+
+    def scored(guidance):
+        return held_out_scores({"net": networks["net"]}, brain, guidance, stimuli, "spearman", settings)
+
+    found = scored(guidance)
+    assert "about these 5 units of `category` alone" in found["net"].attrs["caveat"]
+    card = CARD | {"controls": {}}
+    rows = gains_table({"rsa": found}, {"net": card}, {}, "sim", settings)
+    assert rows["note"].str.contains("about these 5 units of `category` alone").all()
+    # one stimulus fewer of each than a category needs
+    fewer = guidance.assign(category_held_out=held_out & (stimuli.index < TRAIN + TEST - 10))
+    assert "expected at least 4 of each" in message_of(scored, fewer)

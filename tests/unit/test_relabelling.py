@@ -112,7 +112,9 @@ def test_families_keep_their_level():
     assert stats.binom.sf(wrong - 1, studies, 0.05) > 0.01
 
 
-@pytest.mark.parametrize("comparison", [pytest.param("tau-a", marks=pytest.mark.slow), "spearman", "corr_cov"])
+@pytest.mark.parametrize(
+    "comparison", [pytest.param("tau-a", marks=pytest.mark.slow), "spearman", "corr_cov"]
+)
 def test_both_tests_give_the_same_p_and_maxima(comparison):
     """Several people, two ROIs: p of single people and of their mean."""
     n = 60

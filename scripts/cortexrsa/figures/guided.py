@@ -109,6 +109,18 @@ def _grid(panels: list[list[tuple]], models: dict[str, dict], confidence: float)
     return behind(figure, everything[drawn_in(everything)])
 
 
+def _short(value: float) -> str:
+    """A number without the zero before its point.
+
+    Examples
+    --------
+    >>> _short(-0.025), _short(0.5), _short(0.0), _short(1.0)
+    ('−.025', '.5', '0', '1')
+    """
+    text = np.format_float_positional(abs(value), precision=6, trim="-").removeprefix("0") or "0"
+    return ("−" if value < 0 and text != "0" else "") + text
+
+
 def drawn_in(table: pd.DataFrame) -> pd.Series:
     """Which rows of the table are points of a figure."""
     return table["over"].isin([UNGUIDED, BEST])
@@ -140,4 +152,6 @@ def _panel(axes, part: pd.DataFrame, kinds: list[str], cards: list[str], models:
     if BEST in kinds:
         # no gain over weight 0, but over whatever is best
         axes.axhline(len(kinds) - 1.5, color="0.8", lw=0.8, zorder=0)
+    # panels are narrow
+    axes.xaxis.set_major_formatter(lambda value, _: _short(value))
     axes.tick_params(labelsize=SMALL)

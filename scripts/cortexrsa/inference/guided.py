@@ -247,6 +247,9 @@ def _parts(
     split = {kind: [parts_of(result) for result in seeds] for kind, seeds in own.items()}
     for k, first in enumerate(split[GUIDED_NETWORK][0]):
         subjects = [str(name) for name in first["subject"].to_numpy()]
+        effect = first.attrs.get("subject_effect")
+        # what is said of units of the design; people are told of by their group
+        units = first.attrs.get("caveat", "").removeprefix(few_people(effect, len(subjects)))
         for people, names in people_of(subjects, trained).items():
             some = None if len(names) == len(subjects) else names
             scores = {
@@ -255,10 +258,10 @@ def _parts(
             }
             # one seed is left out of all networks at once: they are the same draws
             means, _ = over_seeds(scores, dict.fromkeys(own.keys() - {GUIDED_NETWORK}, GUIDED_NETWORK))
-            effect = first.attrs.get("subject_effect")
             note = few_people(effect, len(names))
             if taken_as_fixed(effect, len(names)) and len(names) == 1 < len(subjects):
                 note = f"about {names[0]} alone"
+            note = ", ".join(filter(None, (note, units.removeprefix(", "))))
             rois = [str(roi) for roi in first["roi"].to_numpy()]
             stimuli = int(np.ravel(first["n_stimuli"])[0])
             seeds = len(own[GUIDED_NETWORK])

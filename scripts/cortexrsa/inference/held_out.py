@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import xarray
 
+from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import select_stimuli
+from cortexrsa.inference.design import design_of
 from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
@@ -29,33 +31,41 @@ def of_stimuli(rdms: RDMs, keep: np.ndarray) -> RDMs:
 
 
 def held_out_scores(
-    networks: dict[str, RDMs], brain: RDMs, guidance: pd.DataFrame, comparison: str, settings: Settings
+    networks: dict[str, RDMs],
+    brain: RDMs,
+    guidance: pd.DataFrame,
+    stimuli: pd.DataFrame,
+    comparison: str,
+    settings: Settings,
 ) -> dict[str, xarray.Dataset]:
     """`scores.score_network` of networks, with those test stimuli alone whose category was held out.
 
-    Layers are chosen on all training stimuli, as ever.
+    Layers are chosen on all training stimuli, as ever. Units of the design that are too few to say anything
+    of others are taken as they are, as ever too.
 
     Parameters
     ----------
     networks, brain : over the same stimuli
     guidance : with the columns `formats.columns.guidance.GUIDANCE`, of the guided network
+    stimuli : rows of `stimuli.tsv`, in the order of the RDMs
     comparison : of RDMs
 
-    Returns
-    -------
-    by network; nothing where there are fewer such stimuli than a score needs
+    Raises
+    ------
+    InputError : fewer such stimuli than a score needs, or fewer than four of a unit that is taken as it is.
     """
     held_out = dict(zip(guidance["stimulus_id"], guidance["category_held_out"], strict=True))
-    table = brain.pattern_descriptors
-    tested = (table["split"] == PRIMARY).to_numpy()
-    chosen = table["stimulus_id"].map(held_out).fillna(False).to_numpy(bool)
-    if (tested & chosen).sum() < SCORE.needed:
-        return {}
+    tested = (stimuli["split"] == PRIMARY).to_numpy()
+    chosen = stimuli["stimulus_id"].map(held_out).fillna(False).to_numpy(bool)
+    found = (tested & chosen).sum()
+    if found < SCORE.needed:
+        raise InputError("held-out categories", f"{found} test stimuli", f"at least {SCORE.needed}")
     keep = ~tested | chosen
     # no test against zero is asked of them
     settings = replace(settings, permutations=1)
     target = of_stimuli(brain, keep)
+    design = design_of(stimuli[keep].reset_index(drop=True), settings.unit, settings.categories)
     return {
-        name: score_network(of_stimuli(own, keep), target, comparison, settings)
+        name: score_network(of_stimuli(own, keep), target, comparison, settings, design=design)
         for name, own in networks.items()
     }
