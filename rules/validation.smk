@@ -308,27 +308,29 @@ rule plot_recovery:
         "../scripts/plot_recovery.py"
 
 
-# simulated studies by world and number of test stimuli: more where the question is an error rate
+# simulated studies by world, and number of test stimuli and of people not trained with: more where the question is an
+# error rate
 GUIDED_WORLDS = {
-    ("hidden_structure", 60): 40,
-    ("hidden_structure", 120): 40,
-    ("nothing_beyond_the_low-level_target", 120): 100,
-    ("shuffled_responses", 120): 100,
+    ("hidden_structure", 120, 1): 40,
+    ("hidden_structure", 120, 4): 40,
+    ("nothing_beyond_the_low-level_target", 120, 4): 60,
+    ("shuffled_responses", 120, 4): 60,
 }
 GUIDED_LOSSES = ("rdm_pearson", "cka")
 
 
 rule guided_recovery_studies:
     output:
-        table="results/guided_recovery/{world}-{loss}-{test}-stimuli.csv",
+        table="results/guided_recovery/{world}-{loss}-{stimuli}-stimuli-{unseen}-others.csv",
     log:
-        "results/logs/guided_recovery/{world}-{loss}-{test}-stimuli.log",
+        "results/logs/guided_recovery/{world}-{loss}-{stimuli}-stimuli-{unseen}-others.log",
     benchmark:
-        "results/benchmarks/guided_recovery/{world}-{loss}-{test}-stimuli.tsv"
+        "results/benchmarks/guided_recovery/{world}-{loss}-{stimuli}-stimuli-{unseen}-others.tsv"
     wildcard_constraints:
-        world="|".join({world for world, _ in GUIDED_WORLDS}),
+        world="|".join({world for world, _, _ in GUIDED_WORLDS}),
         loss="|".join(GUIDED_LOSSES),
-        test=r"\d+",
+        stimuli=r"\d+",
+        unseen=r"\d+",
     conda:
         "../envs/encoding.yaml"
     threads: 1
@@ -337,13 +339,13 @@ rule guided_recovery_studies:
         runtime=scaled(120),
     params:
         settings=lambda wildcards: {
-            "studies": GUIDED_WORLDS[wildcards.world, int(wildcards.test)],
+            "studies": GUIDED_WORLDS[wildcards.world, int(wildcards.stimuli), int(wildcards.unseen)],
             "seed": 0,
             "claims": cards.claim_files.load_claims("brain_guided", ROOT),
         },
         code=code("guided_recovery.py"),
     message:
-        "Training with a simulated brain: {wildcards.world}, {wildcards.test} test stimuli, {wildcards.loss}"
+        "Training with a simulated brain: {wildcards.world}, {wildcards.loss}, {wildcards.unseen} other people"
     script:
         "../scripts/guided_recovery.py"
 
@@ -351,8 +353,8 @@ rule guided_recovery_studies:
 rule plot_guided_recovery:
     input:
         tables=[
-            f"results/guided_recovery/{world}-{loss}-{test}-stimuli.csv"
-            for world, test in GUIDED_WORLDS
+            f"results/guided_recovery/{world}-{loss}-{stimuli}-stimuli-{unseen}-others.csv"
+            for world, stimuli, unseen in GUIDED_WORLDS
             for loss in GUIDED_LOSSES
         ],
     output:

@@ -3,14 +3,14 @@
 from cortexrsa.formats.columns.guided_recovery import GUIDED_EXPERIMENTS
 from cortexrsa.formats.tables import write_table
 from cortexrsa.jobs import job_log
-from cortexrsa.validation.guided import experiments
+from cortexrsa.validation.guided import Sample, experiments
 
 with job_log(snakemake.log[0]):
     settings, wildcards = snakemake.params.settings, snakemake.wildcards
     table = experiments(
         wildcards.world.replace("_", " "),
         wildcards.loss,
-        int(wildcards.test),
+        Sample(int(wildcards.stimuli), int(wildcards.unseen)),
         settings["studies"],
         settings["claims"],
         settings["seed"],

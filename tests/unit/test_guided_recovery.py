@@ -20,7 +20,7 @@ def test_networks_that_are_trained_together_are_those_trained_alone(monkeypatch)
     """Against a plain loop of one network, with the same loss and PyTorch's own gradient."""
     monkeypatch.setattr(guided, "STEPS", 5)
     random = np.random.default_rng(0)
-    world = guided.World.drawn("hidden structure", random)
+    world = guided.World.drawn("hidden structure", 2, random)
     corpus, stimuli = world.images(80, random), world.images(40, random)["pixels"]
     targets = torch.from_numpy(random.standard_normal((3, 40, 40)).astype(np.float32))
     weights_of_loss, seeds = torch.tensor([1.0, 0.0, 2.0]), [3, 3, 4]
@@ -44,7 +44,7 @@ def test_networks_that_are_trained_together_are_those_trained_alone(monkeypatch)
 
 def test_responses_have_the_reliability_that_is_said():
     random = np.random.default_rng(1)
-    world = guided.World.drawn("hidden structure", random)
+    world = guided.World.drawn("hidden structure", 2, random)
     images = world.images(2000, random)
     first, second = (world.trials(images, random).mean(axis=2) for _ in range(2))
     r = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(first[0].T, second[0].T, strict=True)])
@@ -58,7 +58,7 @@ def test_summary_counts_what_should_be_found_and_what_should_not():
         ("nothing beyond the low-level target", "rsa over unguided", 20),
     ]
     rows = [
-        (f"{world}, 60 test stimuli, cka", k, f"{question}, people trained with", 0.1, answer)
+        (f"{world}, 60 test stimuli, 1 other person, cka", k, f"{question}, people trained with", 0.1, answer)
         for world, question, supported in asked
         for k, answer in enumerate(["supported"] * supported + ["inconclusive"] * (20 - supported))
     ]
@@ -83,7 +83,9 @@ def test_summary_counts_what_should_be_found_and_what_should_not():
 def test_training_finds_what_is_there_and_nothing_else(monkeypatch, world, verdict):
     """One study of each world, with two of the controls; many studies are `snakemake guided_recovery`."""
     monkeypatch.setattr(guided, "CONTROLS", ("unguided", "low_level"))
-    table = guided.experiments(world, "rdm_pearson", 60, 1, H9).set_index("question")["answer"]
+    table = guided.experiments(world, "rdm_pearson", guided.Sample(60, 1), 1, H9).set_index("question")[
+        "answer"
+    ]
     found = table["H9, people not trained with"]
     assert found == verdict if verdict == "supported" else found != "supported"
     if world != "shuffled responses":

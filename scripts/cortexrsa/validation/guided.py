@@ -39,8 +39,6 @@ from cortexrsa.validation.responses import responses_of
 
 ROI, LAYERS = "late", ("early", "late")
 CONTROLS = ("unguided", "shuffled", "spectrum", "low_level")
-# of whom the networks are trained with the first
-PEOPLE = ("01", "02")
 CLASSES, PIXELS, UNITS, SEEDS = 4, 48, 32, 5
 LOW, HIDDEN, CODE = 6, 4, 24
 TRAIN, VOXELS, REPEATS = 160, 60, 4
@@ -55,6 +53,29 @@ WORLDS = {
     "nothing beyond the low-level target": (1.0, 0.0, 0.0),
     "shuffled responses": (0.25, 0.25, 0.5),
 }
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Of what a study tells.
+
+    Attributes
+    ----------
+    stimuli : number of test stimuli
+    unseen : number of people whom the networks are not trained with; there is one more, whom they are
+    """
+
+    stimuli: int
+    unseen: int
+
+    @property
+    def people(self) -> list[str]:
+        """Names, first that of the person whom the networks are trained with."""
+        return [f"{k:02d}" for k in range(1, self.unseen + 2)]
+
+    def __str__(self) -> str:
+        others = "other person" if self.unseen == 1 else "other people"
+        return f"{self.stimuli} test stimuli, {self.unseen} {others}"
 
 
 # ---- stimuli and responses -------------------------------------------------------------------------------
@@ -78,12 +99,12 @@ class World:
     shares: tuple[float, float, float]
 
     @classmethod
-    def drawn(cls, name: str, random: np.random.Generator) -> World:
-        """Of the given world; `name` is one of `WORLDS`."""
+    def drawn(cls, name: str, people: int, random: np.random.Generator) -> World:
+        """Of the given world, seen by so many people; `name` is one of `WORLDS`."""
         return cls(
             random.standard_normal((LOW + CLASSES + HIDDEN, PIXELS)) / np.sqrt(PIXELS),
             2 * random.standard_normal((HIDDEN, CODE)),
-            random.standard_normal((len(PEOPLE), 2 * LOW + CLASSES + CODE, VOXELS)),
+            random.standard_normal((people, 2 * LOW + CLASSES + CODE, VOXELS)),
             WORLDS[name],
         )
 
@@ -202,17 +223,17 @@ def train_networks(
 
 
 def simulated_study(
-    name: str, loss: str, test: int, random: np.random.Generator, seed: int
+    name: str, loss: str, sample: Sample, random: np.random.Generator, seed: int
 ) -> dict[str, Study]:
     """RSA and encoding of a guided network and its controls, on test stimuli of a world.
 
-    Each network is trained with one person, and asked about both.
+    Each network is trained with one person, and asked about all.
 
     Parameters
     ----------
     name : of `WORLDS`
     loss : see `train_networks`
-    test : number of test stimuli
+    sample : test stimuli and people
     random : of world, stimuli and responses
     seed : of the study
 
@@ -220,12 +241,12 @@ def simulated_study(
     -------
     studies by whom they are about: people trained with, and people not trained with
     """
-    world = World.drawn(name, random)
-    corpus, stimuli = world.images(512, random), world.images(TRAIN + test, random)
+    world = World.drawn(name, len(sample.people), random)
+    corpus, stimuli = world.images(512, random), world.images(TRAIN + sample.stimuli, random)
     trials = world.trials(stimuli, random)
     if name == "shuffled responses":
         # within the training and within the test stimuli
-        order = np.concatenate([random.permutation(TRAIN), TRAIN + random.permutation(test)])
+        order = np.concatenate([random.permutation(TRAIN), TRAIN + random.permutation(sample.stimuli)])
         trials = trials[:, order]
     kinds = ("brain", *CONTROLS)
     places = [(kind, seed * SEEDS + k) for kind in kinds for k in range(SEEDS)]
@@ -251,18 +272,20 @@ def simulated_study(
         label = "guided" if kind == "brain" else f"guided~{kind}"
         number = own % SEEDS
         networks[f"{label}@{number + 1}" if number else label] = (first[k].numpy(), second[k].numpy())
-    return _scored(networks, trials, seed)
+    return _scored(networks, trials, sample.people, seed)
 
 
-def _scored(networks: dict[str, tuple[np.ndarray, ...]], trials: np.ndarray, seed: int) -> dict[str, Study]:
+def _scored(
+    networks: dict[str, tuple[np.ndarray, ...]], trials: np.ndarray, people: list[str], seed: int
+) -> dict[str, Study]:
     """Studies of networks' layers, (n, UNITS) each, and of responses (people, n, REPEATS, VOXELS)."""
     patterns = pd.DataFrame({"stimulus_id": [f"{k}" for k in range(trials.shape[1])]})
     patterns["split"] = np.where(np.arange(len(patterns)) < TRAIN, SELECTION, PRIMARY)
     table = pd.DataFrame({"layer": LAYERS, "layer_index": [0, 1], "depth": [0.0, 1.0]})
-    places = pd.DataFrame({"subject": PEOPLE, "roi": ROI})
+    places = pd.DataFrame({"subject": people, "roi": ROI})
     brain = RDMs(np.stack([rdm(own.mean(axis=1)) for own in trials]), places, patterns, "correlation")
     responses = xarray.concat([responses_of({ROI: own}, patterns) for own in trials], dim="voxel")
-    responses = responses.assign_coords(subject=("voxel", np.repeat(np.array(PEOPLE, object), VOXELS)))
+    responses = responses.assign_coords(subject=("voxel", np.repeat(np.array(people, object), VOXELS)))
     settings, encoding = Settings(permutations=1, voxel_groups=0, seed=seed), EncodingSettings()
     results: dict[str, dict[str, xarray.Dataset]] = {"rsa": {}, "encoding": {}}
     for name, layers in networks.items():
@@ -272,8 +295,8 @@ def _scored(networks: dict[str, tuple[np.ndarray, ...]], trials: np.ndarray, see
         encoded = encode_network(table, features.__getitem__, responses, encoding, settings)
         results["encoding"][name] = encoded.sel(estimator="ridge")
     return {
-        "people trained with": _study_of(results, PEOPLE[:1], seed),
-        "people not trained with": _study_of(results, PEOPLE[1:], seed),
+        "people trained with": _study_of(results, people[:1], seed),
+        "people not trained with": _study_of(results, people[1:], seed),
     }
 
 
@@ -303,7 +326,7 @@ def _study_of(results: dict[str, dict[str, xarray.Dataset]], people: Sequence[st
 
 
 def experiments(
-    name: str, loss: str, test: int, number: int, claims: dict, seed: int = 0, first: int = 0
+    name: str, loss: str, sample: Sample, number: int, claims: dict, seed: int = 0, first: int = 0
 ) -> pd.DataFrame:
     """H9 in many simulated studies of a world.
 
@@ -311,20 +334,20 @@ def experiments(
     ----------
     name : of `WORLDS`
     loss : see `train_networks`
-    test : number of test stimuli
+    sample : test stimuli and people of each study
     number : of studies
     claims : of resources/claims/brain_guided.yaml
     first : number of the first study
 
     Returns
     -------
-    table with the columns `GUIDED_EXPERIMENTS`: H9, and each of its parts, about either person
+    table with the columns `GUIDED_EXPERIMENTS`: H9, and each part of it, about those seen and others
     """
-    rows, scenario = [], f"{name}, {test} test stimuli, {loss}"
+    rows, scenario = [], f"{name}, {sample}, {loss}"
     with progress(number, "studies") as bar:
         for k in range(first, first + number):
             random = np.random.default_rng([seed, k, list(WORLDS).index(name)])
-            for people, study in simulated_study(name, loss, test, random, seed + k).items():
+            for people, study in simulated_study(name, loss, sample, random, seed + k).items():
                 for row in evaluate([study], {"brain_guided": claims}).to_dict("records"):
                     asked = f"{_question(row)}, {people}"
                     rows.append([scenario, k, asked, row["estimate"], row["verdict"]])

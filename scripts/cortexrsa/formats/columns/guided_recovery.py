@@ -6,7 +6,7 @@ from cortexrsa.formats.columns.recovery import EXPERIMENTS, RECOVERY
 
 GUIDED_EXPERIMENTS = replace(
     EXPERIMENTS,
-    file="guided_recovery/{world}-{loss}-{test}-stimuli.csv",
+    file="guided_recovery/{world}-{loss}-{stimuli}-stimuli-{unseen}-others.csv",
     row="a question to one simulated study",
 )
 GUIDED_RECOVERY = replace(RECOVERY, file="guided_recovery/recovery.csv")
