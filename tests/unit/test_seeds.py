@@ -123,6 +123,43 @@ def test_seeds_of_a_variant_are_those_of_its_network():
     assert np.allclose(alone.evaluated().variance, other.var(axis=0, ddof=1) / 5)
 
 
+def paired(random, shared, own, n=60):
+    """Five seeds of two networks: scores are means over stimuli; a seed moves both alike and each alone."""
+    together = shared * random.normal(size=5)
+    stimuli = random.normal(size=n)
+    networks = {"net": [], "control": []}
+    for seeds_of in networks.values():
+        by_stimulus = stimuli + 0.5 * random.normal(size=n)
+        for seed in together:
+            scores = by_stimulus + 0.5 * random.normal(size=n) + seed + own * random.normal()
+            rows = scores.mean() + (scores - scores.mean()) / n
+            seeds_of.append(Replicated(np.asarray(scores.mean()), rows, Replicates.of_stimuli(n)))
+    return networks
+
+
+def gain(networks):
+    means, _ = seeds.over_seeds(networks, {"control": "net"})
+    return means["net"].apply(np.subtract, means["control"]).evaluated()
+
+
+def test_what_a_seed_does_to_both_leaves_their_difference():
+    little, much = (gain(paired(np.random.default_rng(3), shared, 0.1)) for shared in (0, 10))
+    assert much.value == pytest.approx(little.value)
+    assert much.variance == pytest.approx(little.variance)
+    assert much.p_value() == pytest.approx(little.p_value())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("shared", "own"), [(0.1, 0.0), (0.1, 0.05), (0.0, 0.3)])
+def test_differences_of_paired_networks_keep_their_level(shared, own):
+    random = np.random.default_rng(0)
+    found = [gain(paired(random, shared, own)) for _ in range(800)]
+    assert np.mean([each.p_value() < 0.05 for each in found]) == pytest.approx(0.05, abs=0.023)
+    ratio = np.sqrt(np.mean([each.variance for each in found])) / np.std([each.value for each in found])
+    # no variance of seeds is taken as less than nothing: where there is none, the error is a little too large
+    assert 0.95 < ratio < 1.12
+
+
 def test_a_new_seed_differs_by_as_much_as_the_seeds_do():
     """Of six networks that differ by chance alone, one is told from a new seed of the others in 1 of 20."""
     values = np.random.default_rng(0).normal(size=(6, 4000))

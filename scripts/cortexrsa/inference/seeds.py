@@ -21,8 +21,8 @@ def over_seeds(
     Parameters
     ----------
     networks : the seeds of each network, Replicated alike (...)
-    variants : name of the network whose weights each variant has: their seeds are the same draws, so that one
-        seed is left out of both at once
+    variants : name of the network whose weights (or, of controls, whose first weights and order of images)
+        each other one shares: their seeds are the same draws, so that one seed is left out of all at once
 
     Returns
     -------
@@ -31,14 +31,22 @@ def over_seeds(
     """
     variants = variants or {}
     sizes = {variants.get(name, name): len(own) for name, own in networks.items() if len(own) > 1}
-    means, single = {}, {}
+    means, single, groups = {}, {}, {}
     for name, own in networks.items():
         single[name] = [_with_rows(each, sizes, {}) for each in own]
-        mean = own[0].apply(lambda *values: sum(values) / len(values), *own[1:]) if len(own) > 1 else own[0]
-        drawn = variants.get(name, name)
-        left_out = {drawn: -_deviations(mean, own) / (len(own) - 1)} if len(own) > 1 else {}
-        means[name] = _with_rows(mean, sizes, left_out)
-    return means, single
+        means[name] = own[0].apply(_mean, *own[1:]) if len(own) > 1 else own[0]
+        if len(own) > 1:
+            key = (variants.get(name, name), len(own), own[0].estimate.shape)
+            groups.setdefault(key, []).append(name)
+    left_out = {name: {} for name in networks}
+    for (drawn, size, _), names in groups.items():
+        apart = _deviations([means[name] for name in names], [networks[name] for name in names])
+        left_out |= {name: {drawn: -each / (size - 1)} for name, each in zip(names, apart, strict=True)}
+    return {name: _with_rows(mean, sizes, left_out[name]) for name, mean in means.items()}, single
+
+
+def _mean(*values: np.ndarray) -> np.ndarray:
+    return sum(values) / len(values)
 
 
 def of_a_new_seed(scores: Replicated) -> Replicated:
@@ -69,12 +77,27 @@ def _with_rows(scores: Replicated, sizes: dict[str, int], moved: dict[str, np.nd
     return replace(scores, rows=np.concatenate([scores.rows, *blocks]), seeds=tuple(sizes.values()))
 
 
-def _deviations(mean: Replicated, own: list[Replicated]) -> np.ndarray:
-    """Of seeds from their mean (seeds, ...), shrunk to what sampling does not explain."""
-    apart = [each.apply(np.subtract, mean) for each in own]
-    between = np.stack([each.estimate for each in apart])
-    squares = (between**2).sum(axis=0)
-    sampling = sum(each.evaluated().variance for each in apart)
+def _deviations(means: list[Replicated], networks: list[list[Replicated]]) -> list[np.ndarray]:
+    """Of the seeds of networks from their means, each (seeds, ...), shrunk to what sampling does not explain.
+
+    The networks share their seeds. What they have in common in a seed is shrunk for itself, and what each has
+    of its own alike in all, so that nothing of what is common stays in a difference of two.
+    """
+    apart = [
+        [each.apply(np.subtract, mean) for each in own] for mean, own in zip(means, networks, strict=True)
+    ]
+    common = [seed[0].apply(_mean, *seed[1:]) for seed in zip(*apart, strict=True)]
+    alone = [
+        [each.apply(np.subtract, shared) for each, shared in zip(own, common, strict=True)] for own in apart
+    ]
+    shared = _left(common) * np.stack([each.estimate for each in common])
+    left = _left([each for own in alone for each in own])
+    return [shared + left * np.stack([each.estimate for each in own]) for own in alone]
+
+
+def _left(deviations: list[Replicated]) -> np.ndarray:
+    """The factor (...) that leaves of deviations from 0 what sampling does not explain."""
+    squares = sum(each.estimate**2 for each in deviations)
+    sampling = sum(each.evaluated().variance for each in deviations)
     with np.errstate(invalid="ignore", divide="ignore"):
-        left = np.where(squares > 0, np.sqrt(np.maximum(1 - sampling / squares, 0)), 0.0)
-    return between * left
+        return np.where(squares > 0, np.sqrt(np.maximum(1 - sampling / squares, 0)), 0.0)
