@@ -49,6 +49,7 @@ rule scores:
         settings=lambda wildcards: {
             "comparison": CONFIGS[wildcards.study]["measures"]["comparison"],
             "inference": part_of_study("confidence", "seed")(wildcards),
+            "trained_on": trained_on_stimuli(wildcards),
         },
         code=code("scores.py"),
     message:

@@ -14,9 +14,4 @@ with job_log(snakemake.log[0]):
     table = encoding_table(results, dataset, Settings(**settings["inference"]), trained_on)
     if (table["reliability_source"] == UNKNOWN).any():
         warn(f"{dataset}: reliability is {UNKNOWN}, so encoding scores are not corrected for noise")
-    for model, sources in trained_on.items():
-        warn(
-            f"{model} was trained on images of {', '.join(sources)}, "
-            f"from which stimuli of {dataset} are taken"
-        )
     write_table(snakemake.output.table, table, settings, ENCODING)

@@ -1,6 +1,5 @@
 """Activations of all layers of a network to the stimuli of a data set."""
 
-from cortexrsa.downloaded import check
 from cortexrsa.errors import concerning
 from cortexrsa.formats.activations import shard_rows
 from cortexrsa.formats.stimuli import read_stimuli
@@ -8,18 +7,13 @@ from cortexrsa.jobs import job_log
 from cortexrsa.networks.extraction import Projection, extract, write_layers
 from cortexrsa.networks.settings import Preprocessing
 from cortexrsa.networks.weights import build_with_weights
-from cortexrsa.storage import atomic_folder, check_unchanged
+from cortexrsa.storage import atomic_folder
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     images, _ = read_stimuli(snakemake.input.images, snakemake.input.stimuli)
     card = f"resources/datasets/{snakemake.wildcards.dataset}.yaml"
     rows = shard_rows(len(images), snakemake.wildcards.shard, card)
-    if snakemake.input.get("weights"):
-        check_unchanged(snakemake.input.weights)
-    if snakemake.input.get("downloads"):
-        file = settings["weights"]["file"]
-        check(snakemake.input.downloads, {file: {"sha256": settings["weights"].get("sha256")}})
     with (
         concerning(f"resources/models/{snakemake.wildcards.model.partition('@')[0].partition('~')[0]}.yaml"),
         atomic_folder(snakemake.output.activations) as folder,

@@ -9,12 +9,10 @@ from cortexrsa.networks.settings import Preprocessing
 from cortexrsa.networks.streaming import open_corpus
 from cortexrsa.networks.weights import build_with_weights
 from cortexrsa.seeds import card_of, file_of, seed_of
-from cortexrsa.storage import check_unchanged
 
 with job_log(snakemake.log[0]):
     settings, model = snakemake.params.settings, snakemake.wildcards.model
     corpus = open_corpus(snakemake.input.index, snakemake.input.get("images"), settings["folder"])
-    check_unchanged(snakemake.input.weights)
     with concerning(f"resources/models/{file_of(model)}.yaml"):
         table = robustness(
             build_with_weights(settings["network"], None, trained=snakemake.input.weights),

@@ -245,7 +245,7 @@ def paired_in(study: str) -> dict:
 def guidance_in(study: str, dataset: str) -> dict:
     """Of the guided networks of a study: controls by kind, and the ROIs and people that they were trained with.
 
-    Of another data set they have seen nobody; None: they were trained with all people.
+    See `guided_cards.people_seen`.
     """
     found = {}
     for name, controls in guided_in(study).items():
@@ -253,7 +253,7 @@ def guidance_in(study: str, dataset: str) -> dict:
         found[name] = {
             "controls": controls,
             "rois": list(brain["layers"]),
-            "subjects": brain.get("subjects") if brain["dataset"] == dataset else [],
+            "subjects": cards.guided_cards.people_seen(brain, dataset, DATASETS),
         }
     return found
 

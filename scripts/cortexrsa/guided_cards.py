@@ -39,6 +39,28 @@ def guidance_of(card: dict) -> dict | None:
     return card.get("weights", {}).get("training", {}).get("brain")
 
 
+def people_seen(brain: dict, dataset: str, datasets: dict[str, dict]) -> list[str] | None:
+    """People of a data set that a network was trained with; None: all, or it is not known whom of them.
+
+    Parameters
+    ----------
+    brain : of its card
+    dataset : in which it is scored
+    datasets : cards of this data set and of that of its training, by name
+
+    Examples
+    --------
+    >>> brain = {"dataset": "nsd", "subjects": ["subj01"]}
+    >>> cards = {"nsd": {"people_of": "nsd"}, "shared": {"people_of": "nsd"}, "other": {}}
+    >>> [people_seen(brain, name, cards) for name in cards]
+    [['subj01'], None, []]
+    """
+    if brain["dataset"] == dataset:
+        return brain.get("subjects")
+    experiments = [datasets[name].get("people_of") for name in (dataset, brain["dataset"])]
+    return None if experiments[0] and experiments[0] == experiments[1] else []
+
+
 def needed(card: dict) -> list[str]:
     """Cards of the other networks without which a network cannot be made."""
     training = card.get("weights", {}).get("training", {})
@@ -205,6 +227,9 @@ def _check_controls(card: dict, file: str, rois: list[str], models: list[str]) -
             raise InputError(field, f"{kind} with {found}", shape if wanted else kind, file=file)
         if kind == "other_roi" and (options["roi"] not in rois or options["roi"] in brain["layers"]):
             others = [roi for roi in rois if roi not in brain["layers"]]
+            if not others:
+                found = f"{kind}, and the network is trained with all ROIs of {brain['dataset']}"
+                raise InputError(field, found, "other controls", file=file)
             raise InputError(field, repr(options["roi"]), suggestion(options["roi"], others), file=file)
         if kind == "network" and options["card"] not in models:
             raise InputError(field, repr(options["card"]), suggestion(options["card"], models), file=file)

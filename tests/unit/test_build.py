@@ -2,6 +2,8 @@
 
 import collections
 import gzip
+import hashlib
+import json
 import os
 import pickle
 import re
@@ -22,6 +24,7 @@ from cortexrsa.networks.layers import recorded
 from cortexrsa.networks.preprocessing import prepare
 from cortexrsa.networks.settings import Preprocessing
 from cortexrsa.networks.weights import build_with_weights, load_weights, package_file
+from cortexrsa.storage import write_provenance
 from support import message_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -520,3 +523,23 @@ def test_ordered_dicts_are_plain_enough(tmp_path):
     other = build(NARROW, seed=5)
     load_weights(other, {}, saved(state, tmp_path / "weights.pth"))
     assert all(torch.equal(value, state[key]) for key, value in other.state_dict().items())
+
+
+def test_weights_that_are_not_as_they_were_made_or_came_are_refused(tmp_path):
+    """Whoever builds the network: for activations, robustness, or a training that starts with it."""
+    network = {"source": "resnet", "name": "resnet18", "options": {"width": 2, "classes": 2}}
+    path = tmp_path / "net" / "weights.safetensors"
+    path.parent.mkdir()
+    safetensors.torch.save_file(build(network).state_dict(), path)
+    write_provenance(path, None, {path.name: path})
+    lock = tmp_path / "checksums.lock"
+    came = hashlib.sha256(path.read_bytes()).hexdigest()
+    lock.write_text(json.dumps({f"net/{path.name}": came}))
+    weights = {"file": path.name, "sha256": None}
+    build_with_weights(network, None, trained=path)
+    build_with_weights(network, weights, downloads=path.parent)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert "content: found sha256:" in message_of(build_with_weights, network, None, trained=path)
+    assert "sha256: found" in message_of(build_with_weights, network, weights, downloads=path.parent)

@@ -166,6 +166,12 @@ def test_what_a_network_is_trained_with_is_still_asked_for(root):
         ({}, ["shuffled", {"shuffled": {}}], "controls[1]: found shuffled twice, expected each control once"),
         ({}, ["other_roi"], "controls[0]: found other_roi with nothing, expected {other_roi: {roi: ...}}"),
         ({}, [{"other_roi": "LO"}], "controls[0]: found 'LO', expected one of V1"),
+        (
+            {"layers": {"LO": "layer4.1", "V1": "layer1.1"}},
+            [{"other_roi": "V1"}],
+            "controls[0]: found other_roi, and the network is trained with all ROIs of tiny, expected other "
+            "controls",
+        ),
         ({}, [{"network": {"card": "vea", "layer": "mu"}}], "controls[0]: found 'vea', expected one of"),
         ({}, [7], "controls[0]: found 7, expected unguided, shuffled"),
         *[

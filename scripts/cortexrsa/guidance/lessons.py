@@ -99,7 +99,7 @@ def targets_of(
     """
     people = people_of(guidance, responses)
     crossed = guidance.dissimilarity == "crossnobis" and TARGETS[guidance.loss] == "rdm"
-    if crossed and "repeat" not in responses.dims:
+    if crossed and responses.sizes.get("repeat", 1) < 2:
         found = "crossnobis, and the responses are averages over repeats"
         raise InputError("weights: training: brain: dissimilarity", found, "correlation or euclidean")
     found = []

@@ -14,9 +14,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from cortexrsa.downloaded import disguised
+from cortexrsa.downloaded import check, disguised
 from cortexrsa.errors import InputError, reason
 from cortexrsa.networks.build import build
+from cortexrsa.storage import check_unchanged
 from cortexrsa.weight_names import check_patterns
 
 
@@ -222,7 +223,7 @@ def build_with_weights(
 
     Raises
     ------
-    InputError : see `build` and `load_weights`; also a packaged file with another checksum.
+    InputError : see `build` and `load_weights`; also a file that is not as it was made or came.
     """
     weights = weights or {}
     seed = weights.get("random", {}).get("seed", 0)
@@ -230,8 +231,10 @@ def build_with_weights(
     if "random" in weights and network["source"] == "hub":
         _check_random(model, build(network, seed + 1))
     if trained:
+        check_unchanged(trained)
         load_weights(model, {}, trained)
     elif downloads:
+        check(downloads, {weights["file"]: {"sha256": weights.get("sha256")}})
         load_weights(model, weights, Path(downloads) / weights["file"])
     elif "package" in weights:
         file = package_file(weights["package"], weights["file"])
