@@ -161,8 +161,6 @@ rule read_responses_stimuli:
     conda:
         "../envs/brain.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(2000),
     params:
         settings=settings_of_responses_stimuli,
         outside=outside_of(responses_files.names_of_stimuli),

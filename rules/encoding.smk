@@ -50,7 +50,6 @@ rule encoding_table:
     threads: 1
     resources:
         mem_mb=scaled_with_input(4000, 3),
-        runtime=scaled(30),
     params:
         settings=lambda wildcards: {
             "inference": part_of_study("confidence", "seed")(wildcards),
@@ -171,7 +170,6 @@ rule encoding_maps:
     threads: 1
     resources:
         mem_mb=scaled_with_input(4000, 3),
-        runtime=scaled(30),
     params:
         settings=lambda wildcards: {
             "models": labels_of_models(wildcards),

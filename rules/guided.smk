@@ -56,7 +56,6 @@ rule guided:
     threads: 1
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(30),
     params:
         settings=settings_of_gains,
         code=code("guided.py"),

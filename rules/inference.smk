@@ -44,7 +44,6 @@ rule scores:
     threads: 1
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(30),
     params:
         settings=lambda wildcards: {
             "comparison": CONFIGS[wildcards.study]["measures"]["comparison"],
@@ -105,7 +104,6 @@ rule measure_tables:
     threads: 1
     resources:
         mem_mb=scaled_with_input(4000, 3),
-        runtime=scaled(30),
     params:
         settings=lambda wildcards: {
             "comparison": CONFIGS[wildcards.study]["measures"]["comparison"],
@@ -176,7 +174,6 @@ rule claims:
     threads: 1
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(30),
     params:
         settings=settings_of_claims,
         code=code("claims.py"),
@@ -216,7 +213,6 @@ rule comparisons:
     threads: 1
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(30),
     params:
         settings=lambda wildcards: {
             "comparison": CONFIGS[wildcards.study]["measures"]["comparison"],
@@ -259,7 +255,6 @@ rule beta_recovery:
     threads: 1
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(30),
     params:
         settings=lambda wildcards: {"comparison": CONFIGS[wildcards.study]["measures"]["comparison"]}
         | part_of_study("ceiling_splits", "seed")(wildcards),

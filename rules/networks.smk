@@ -41,7 +41,6 @@ rule index_corpus:
         "../envs/brain.yaml"
     threads: 1
     resources:
-        mem_mb=scaled(2000),
         runtime=scaled(60),
     params:
         settings=lambda wildcards: {key: CORPORA[wildcards.corpus][key] for key in ("kind", "options")},
@@ -66,7 +65,6 @@ rule hash_corpus:
         "../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=scaled(2000),
         runtime=scaled(240),
     params:
         settings=lambda wildcards: {

@@ -42,7 +42,6 @@ rule calibration_study:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=scaled(2000),
         runtime=scaled(60),
     params:
         settings=settings_of_calibration,
@@ -67,7 +66,6 @@ rule calibration_comparisons:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=scaled(2000),
         runtime=scaled(60),
     params:
         settings={"simulations": 200, "draws": 200, "methods": ["resampled", "one-pass"]},
@@ -91,7 +89,6 @@ rule calibration_regions:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=scaled(2000),
         runtime=scaled(60),
     params:
         settings={"simulations": 400, "seed": 0},
@@ -115,7 +112,6 @@ rule calibration_encoding:
         "../envs/encoding.yaml"
     threads: 1
     resources:
-        mem_mb=scaled(2000),
         runtime=scaled(60),
     params:
         settings={"studies": 300, "seed": 0},
@@ -139,7 +135,6 @@ rule calibration_low_level:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=scaled(2000),
         runtime=scaled(60),
     params:
         settings={"worlds": 60, "seed": 0, "claims": cards.claim_files.load_claims("measures", ROOT)},
@@ -162,9 +157,6 @@ rule calibration_bounds:
     conda:
         "../envs/analysis.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(2000),
-        runtime=scaled(30),
     params:
         settings={"simulations": 300, "seed": 0},
         code=code("calibrate_bounds.py"),
@@ -204,7 +196,6 @@ rule calibration_designs:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=scaled(2000),
         runtime=scaled(60),
     params:
         settings={"simulations": 300, "permutations": 199},
@@ -335,7 +326,6 @@ rule guided_recovery_studies:
         "../envs/encoding.yaml"
     threads: 1
     resources:
-        mem_mb=scaled(2000),
         runtime=scaled(120),
     params:
         settings=lambda wildcards: {
@@ -390,9 +380,6 @@ rule power_of_design:
     conda:
         "../envs/analysis.yaml"
     threads: 1
-    resources:
-        mem_mb=scaled(2000),
-        runtime=scaled(30),
     params:
         settings=power_settings,
         code=code("power.py"),
