@@ -16,7 +16,8 @@ from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings, paths = snakemake.params.settings, snakemake.input
-    responses, _ = clean_responses(read_responses(paths.responses), paths.responses)
+    with concerning(paths.responses):
+        responses, _ = clean_responses(read_responses(paths.responses))
     encoding = EncodingSettings(**settings["encoding"])
     folders = {
         network: [path for path in paths.activations if f"/{network}/" in path]

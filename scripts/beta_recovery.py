@@ -17,8 +17,10 @@ from cortexrsa.validation.true_ceilings import add_true_ceilings
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
-    responses, _ = clean_responses(read_responses(snakemake.input.responses), snakemake.input.responses)
-    truth = align_truth(read_dataset(snakemake.input.truth, ["signal"]), responses, snakemake.input.truth)
+    with concerning(snakemake.input.responses):
+        responses, _ = clean_responses(read_responses(snakemake.input.responses))
+    with concerning(snakemake.input.truth):
+        truth = align_truth(read_dataset(snakemake.input.truth, ["signal"]), responses)
     reliability = None
     if "repeat" in responses.dims:
         reliability = reliability_table(responses, settings["ceiling_splits"], settings["seed"])

@@ -10,7 +10,8 @@ from cortexrsa.jobs import job_log, warn
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     responses = read_responses(snakemake.input.responses)
-    cleaned, dropped = clean_responses(responses, snakemake.input.responses)
+    with concerning(snakemake.input.responses):
+        cleaned, dropped = clean_responses(responses)
     print(dropped.to_string(index=False))
     shared = shared_runs(cleaned) if settings["dissimilarity"] == "crossnobis" else []
     for text in many_dropped(dropped) + shared:

@@ -37,7 +37,8 @@ with job_log(snakemake.log[0]):
         warn(f"{snakemake.wildcards.dataset}: {told}")
     responses = None
     if path := snakemake.input.get("responses"):
-        responses, _ = clean_responses(read_responses(path), path)
+        with concerning(path):
+            responses, _ = clean_responses(read_responses(path))
     table = ceiling_table(
         brain,
         responses,

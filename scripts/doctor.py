@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from cortexrsa import cards, doctor
-from cortexrsa.errors import InputError
+from cortexrsa.errors import InputError, concerning
 from cortexrsa.seeds import holder_of_weights
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,12 +26,13 @@ def examine(studies: list[str]) -> list[doctor.Finding]:
         for card in models.values()
         if "training" in card.get("weights", {})
     }
-    corpora = {
-        name: cards.place_corpus(
-            cards.load_card("corpora", name, ROOT), name, config["corpora"].get(name), "config.yaml"
-        )
-        for name in sorted(trained)
-    }
+    with concerning("config.yaml"):
+        corpora = {
+            name: cards.place_corpus(
+                cards.load_card("corpora", name, ROOT), name, config["corpora"].get(name)
+            )
+            for name in sorted(trained)
+        }
     found = []
 
     def tell(finding: doctor.Finding) -> None:

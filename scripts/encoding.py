@@ -11,8 +11,8 @@ from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
-    responses, _ = clean_responses(read_responses(snakemake.input.responses), snakemake.input.responses)
     with concerning(snakemake.input.responses):
+        responses, _ = clean_responses(read_responses(snakemake.input.responses))
         found = encode(
             snakemake.input.activations,
             snakemake.input.stimuli,

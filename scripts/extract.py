@@ -12,8 +12,8 @@ from cortexrsa.storage import atomic_folder
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     images, _ = read_stimuli(snakemake.input.images, snakemake.input.stimuli)
-    card = f"resources/datasets/{snakemake.wildcards.dataset}.yaml"
-    rows = shard_rows(len(images), snakemake.wildcards.shard, card)
+    with concerning(f"resources/datasets/{snakemake.wildcards.dataset}.yaml"):
+        rows = shard_rows(len(images), snakemake.wildcards.shard)
     with (
         concerning(f"resources/models/{snakemake.wildcards.model.partition('@')[0].partition('~')[0]}.yaml"),
         atomic_folder(snakemake.output.activations) as folder,

@@ -17,23 +17,23 @@ with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     # of all subjects: no GLM before the whole folder is sound, and none again for a file of somebody else
     read_folder(settings["folder"], settings["rois"], settings["options"])
-    fitted = fit_subject(
+    subject = fit_subject(
         settings["folder"],
         settings["rois"],
         settings["options"],
         snakemake.wildcards.subject,
         settings["glm"],
     )
-    for text in fitted.warnings:
+    for text in subject.warnings:
         warn(text)
-    masks = np.stack(list(fitted.masks.values()), axis=-1).astype(np.uint8)
+    masks = np.stack(list(subject.masks.values()), axis=-1).astype(np.uint8)
     for path, values in (
-        (snakemake.output.mean, fitted.mean.astype(np.float32)),
-        (snakemake.output.tsnr, fitted.tsnr.astype(np.float32)),
+        (snakemake.output.mean, subject.mean.astype(np.float32)),
+        (snakemake.output.tsnr, subject.tsnr.astype(np.float32)),
         (snakemake.output.rois, masks),
     ):
         with atomic_path(path) as temporary:
-            nib.save(nib.Nifti1Image(values, fitted.affine), temporary)
+            nib.save(nib.Nifti1Image(values, subject.affine), temporary)
             write_provenance(path, settings, {Path(path).name: temporary})
-    write_table(snakemake.output.design, fitted.design.reset_index(names="time"), settings, DESIGN)
-    write_dataset(snakemake.output.betas, fitted.betas.to_dataset(), settings)
+    write_table(snakemake.output.design, subject.design.reset_index(names="time"), settings, DESIGN)
+    write_dataset(snakemake.output.betas, subject.betas.to_dataset(), settings)

@@ -5,6 +5,7 @@ from pathlib import Path
 from cortexrsa.brain.loaders.responses import load_responses
 from cortexrsa.brain.responses import clean_responses
 from cortexrsa.downloaded import check
+from cortexrsa.errors import concerning
 from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.responses import write_responses
 from cortexrsa.formats.tables import read_table
@@ -18,6 +19,7 @@ with job_log(snakemake.log[0]):
     stimuli = read_table(snakemake.input.stimuli, STIMULI)
     responses = load_responses(settings, downloads, stimuli, folder)
     # what later stages will drop is counted, and refused if too little is left, before anything is written
-    _, counts = clean_responses(responses, settings["path"] or downloads)
+    with concerning(settings["path"] or downloads):
+        _, counts = clean_responses(responses)
     print(counts.to_string(index=False))
     write_responses(snakemake.output.responses, responses, settings)

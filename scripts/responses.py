@@ -1,6 +1,7 @@
 """Responses of all subjects to all stimuli, from their betas."""
 
 from cortexrsa.brain.assembly import assemble, select_reliable, source_of_betas
+from cortexrsa.errors import concerning
 from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.formats.responses import write_responses
@@ -16,5 +17,6 @@ with job_log(snakemake.log[0]):
     stimuli = read_table(snakemake.input.stimuli, STIMULI)
     responses = assemble(stimuli, sources, settings["zscore"], settings["betas"] != "stimulus")
     if settings["selection"]:
-        responses = select_reliable(responses, **settings["selection"], source=snakemake.input.stimuli)
+        with concerning(snakemake.input.stimuli):
+            responses = select_reliable(responses, **settings["selection"])
     write_responses(snakemake.output.responses, responses, settings)

@@ -10,8 +10,8 @@ from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings, paths = snakemake.params.settings, snakemake.input
-    responses, dropped = clean_responses(read_responses(paths.responses), paths.responses)
     with concerning(paths.responses):
+        responses, dropped = clean_responses(read_responses(paths.responses))
         inference = Settings(**settings["inference"])
         found = match(paths.activations, paths.stimuli, responses, inference, snakemake.threads)
     lost = dropped.set_index(["subject", "roi"])[["nan_voxels", "constant_voxels"]].sum(axis=1)

@@ -43,7 +43,8 @@ with job_log(snakemake.log[0]):
     recipe, preprocessing = Recipe(**training), Preprocessing(**settings["preprocessing"])
     corpus = open_corpus(snakemake.input.index, snakemake.input.get("images"), settings["folder"])
     images, table = read_stimuli(snakemake.input.stimuli_images, snakemake.input.stimuli)
-    responses, _ = clean_responses(read_responses(snakemake.input.responses), snakemake.input.responses)
+    with concerning(snakemake.input.responses):
+        responses, _ = clean_responses(read_responses(snakemake.input.responses))
     with concerning(f"resources/models/{snakemake.wildcards.model.partition('@')[0].partition('~')[0]}.yaml"):
         other = other_network(settings["control"], "control")
         start = other_network(settings["start"], "start")

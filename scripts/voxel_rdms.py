@@ -9,8 +9,8 @@ from cortexrsa.jobs import job_log, warn
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
-    cleaned, _ = clean_responses(read_responses(snakemake.input.responses), snakemake.input.responses)
     with concerning(snakemake.input.responses):
+        cleaned, _ = clean_responses(read_responses(snakemake.input.responses))
         rdms, texts = brain_rdms_without(
             cleaned,
             settings["dissimilarity"],

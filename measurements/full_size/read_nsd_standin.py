@@ -53,7 +53,7 @@ def run(step: str, folder: Path, results: Path) -> None:
         write_stimuli(images, table, write, stimuli, {})
     elif step == "responses":
         values = load_responses(card, None, read_table(table, STIMULI), results)
-        clean_responses(values, folder)
+        clean_responses(values)
         write_responses(responses, values, {})
     else:
         reliability_table(read_responses(responses), splits=5)

@@ -24,7 +24,7 @@ from cortexrsa.brain.loaders import responses_files
 from cortexrsa.brain.loaders.places import local_files
 from cortexrsa.claim_names import Cast, Unplayed
 from cortexrsa.code import fingerprint, python_files
-from cortexrsa.errors import InputError
+from cortexrsa.errors import InputError, concerning
 from cortexrsa.geometry.registry import DISSIMILARITIES, MEASURES, UNITS
 from cortexrsa.jobs import errors_in
 from cortexrsa.parsed_before import remember_parsed
@@ -131,12 +131,11 @@ try:
         cards.check_folder(name, DATASETS[name])
     # fixed filters: no weights, no GPU
     BASELINES = {name: card for name, card in MODELS.items() if card["family"] == "baseline"}
-    CORPORA = {
-        name: cards.place_corpus(
-            cards.load_card("corpora", name, ROOT), name, FIRST["corpora"].get(name), ORIGINS[FIRST["study"]]
-        )
-        for name in {card["weights"]["training"]["corpus"] for card in TRAINED.values()}
-    }
+    with concerning(ORIGINS[FIRST["study"]]):
+        CORPORA = {
+            name: cards.place_corpus(cards.load_card("corpora", name, ROOT), name, FIRST["corpora"].get(name))
+            for name in {card["weights"]["training"]["corpus"] for card in TRAINED.values()}
+        }
     # raw BOLD, simulated or not: where it lies, and who was scanned
     BIDS = {
         name: cards.bids_source(name, card)

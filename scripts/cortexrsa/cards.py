@@ -525,7 +525,7 @@ def bids_files(source: dict, subjects: list[str], images: bool) -> list[str]:
     return sorted(str(path) for path in found if path.is_file())
 
 
-def place_corpus(card: dict, name: str, folder: str | None, source: str) -> dict:
+def place_corpus(card: dict, name: str, folder: str | None) -> dict:
     """The card of a corpus, with the folder that the configuration gives it.
 
     Parameters
@@ -533,7 +533,6 @@ def place_corpus(card: dict, name: str, folder: str | None, source: str) -> dict
     card : from `load_card`
     name : of the corpus
     folder : with its images, or None; takes the place of a download
-    source : name of the configuration file, for an error
 
     Raises
     ------
@@ -541,14 +540,14 @@ def place_corpus(card: dict, name: str, folder: str | None, source: str) -> dict
     """
     field = f"corpora.{name}"
     if folder and card["kind"] == "procedural":
-        raise InputError(field, repr(folder), "no folder: these images are made here", file=source)
+        raise InputError(field, repr(folder), "no folder: these images are made here")
     folder = folder or card["options"].get("folder")
     if folder is None:
         if card["kind"] == "imagefolder":
-            raise InputError(field, "nothing", "the folder of the images", file=source)
+            raise InputError(field, "nothing", "the folder of the images")
         return card
     if not Path(folder).expanduser().is_dir():
-        raise InputError(field, repr(folder), "an existing folder", file=source)
+        raise InputError(field, repr(folder), "an existing folder")
     options = card["options"] | {"folder": str(Path(folder).expanduser())}
     return card | {"kind": "imagefolder", "options": options, "files": []}
 

@@ -1317,25 +1317,25 @@ def test_a_resolution_in_the_names_of_the_bold_but_not_of_the_confounds(folder):
 
 def test_voxels_are_selected_on_the_training_stimuli_alone(original):
     responses = responses_of(original[0])
-    selected = select_reliable(responses, 0.2, 20, 1, "stimuli.tsv")
+    selected = select_reliable(responses, 0.2, 20, 1)
     assert 0 < selected.sizes["voxel"] < responses.sizes["voxel"]
     other = responses.copy()
     test = (responses["split"] == "test").values
     other.values[test] = np.random.default_rng(0).standard_normal(other.values[test].shape)
-    again = select_reliable(other, 0.2, 20, 1, "stimuli.tsv")
+    again = select_reliable(other, 0.2, 20, 1)
     np.testing.assert_array_equal(selected["i"].values, again["i"].values)
     reliable = responses.copy()
     train = (responses["split"] == "train").values
     reliable.values[train, 1] = reliable.values[train, 0]
-    assert select_reliable(reliable, 0.99, 5, 1, "x").sizes["voxel"] == responses.sizes["voxel"]
+    assert select_reliable(reliable, 0.99, 5, 1).sizes["voxel"] == responses.sizes["voxel"]
 
 
 def test_stimuli_shown_once_have_no_reliability_to_select_by(original):
     responses = responses_of(original[0], subjects=["01"])
     once = responses.copy()
     once.values[(responses["split"] == "train").values, 1:] = np.nan
-    message = "stimuli.tsv: repeats: found 0 training stimuli with two single-trial betas for sub-01"
+    message = "^repeats: found 0 training stimuli with two single-trial betas for sub-01"
     with pytest.raises(InputError, match=message):
-        select_reliable(once, 0.2, 5, 1, "stimuli.tsv")
+        select_reliable(once, 0.2, 5, 1)
     with pytest.raises(InputError, match=message):
-        select_reliable(responses.mean("repeat"), 0.2, 5, 1, "stimuli.tsv")
+        select_reliable(responses.mean("repeat"), 0.2, 5, 1)

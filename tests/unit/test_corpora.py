@@ -116,20 +116,18 @@ def test_faults_of_a_folder_are_one_line(tmp_path):
 
 def test_the_configuration_places_a_corpus(tmp_path):
     cifar = load_card("corpora", "cifar10", ROOT)
-    assert place_corpus(cifar, "cifar10", None, "config.yaml") == cifar
-    placed = place_corpus(cifar, "cifar10", str(tmp_path), "config.yaml")
+    assert place_corpus(cifar, "cifar10", None) == cifar
+    placed = place_corpus(cifar, "cifar10", str(tmp_path))
     assert placed["kind"] == "imagefolder"
     assert placed["files"] == []
     assert placed["options"]["folder"] == str(tmp_path)
     assert placed["options"]["held_out"] == "test"
-    with pytest.raises(
-        InputError, match=r"config.yaml: corpora.cifar10: found .*expected an existing folder"
-    ):
-        place_corpus(cifar, "cifar10", str(tmp_path / "no"), "config.yaml")
+    with pytest.raises(InputError, match=r"^corpora.cifar10: found .*expected an existing folder"):
+        place_corpus(cifar, "cifar10", str(tmp_path / "no"))
     with pytest.raises(InputError, match=r"corpora.imagefolder: found nothing, expected the folder"):
-        place_corpus(load_card("corpora", "imagefolder", ROOT), "imagefolder", None, "config.yaml")
+        place_corpus(load_card("corpora", "imagefolder", ROOT), "imagefolder", None)
     with pytest.raises(InputError, match="these images are made here"):
-        place_corpus(load_card("corpora", "procedural", ROOT), "procedural", str(tmp_path), "config.yaml")
+        place_corpus(load_card("corpora", "procedural", ROOT), "procedural", str(tmp_path))
 
 
 # ---- CIFAR-10 --------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def read(card: dict, folder: Path) -> tuple[xarray.DataArray, pd.DataFrame, np.n
     images(folder / "stimuli.npy")
     responses = load_responses(card, None, stimuli, folder)
     # as the jobs do that use them
-    cleaned, _ = clean_responses(responses, folder)
+    cleaned, _ = clean_responses(responses)
     return cleaned, stimuli, np.load(folder / "stimuli.npy")
 
 
@@ -341,7 +341,7 @@ def test_a_voxel_that_lacks_a_session_is_dropped_and_counted(originals, tmp_path
     standin = originals("nsd")
     card = card_of(standin)
     _, stimuli, _ = load_stimuli(card, None)
-    _, counts = clean_responses(load_responses(card, None, stimuli, tmp_path), tmp_path)
+    _, counts = clean_responses(load_responses(card, None, stimuli, tmp_path))
     counts = counts.set_index("roi")
     assert counts["nan_voxels"].to_dict() == {roi: int(roi == "V1") for roi in counts.index}
 

@@ -310,7 +310,7 @@ def test_the_raw_release_is_read_and_nan_voxels_are_counted(tmp_path):
     first = responses.isel(voxel=((responses["subject"] == "sub-S1") & (responses["roi"] == "V1")).to_numpy())
     expected = np.concatenate([variables["dataTrnS1"], variables["dataValS1"]])[:, 10:40]
     np.testing.assert_array_equal(first, expected.astype(np.float32))
-    cleaned, counts = clean_responses(responses, "vim1")
+    cleaned, counts = clean_responses(responses)
     assert counts.set_index(["subject", "roi"])["nan_voxels"].to_dict() == {
         ("sub-S1", "V1"): 1,
         ("sub-S1", "LatOcc"): 0,

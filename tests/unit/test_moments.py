@@ -155,7 +155,7 @@ FIXED = replace(INFERENCE, subject_effect="fixed")
 
 
 def test_averages_get_both_ends_of_the_bracket_in_the_table():
-    responses, _ = clean_responses(averages(), "responses")
+    responses, _ = clean_responses(averages())
     table = ceiling_table(brain_rdms(responses, "correlation"), responses, "kay", "spearman", INFERENCE)
     assert set(table["kind"]) == {"moments", "voxel-halves"}
     assert len(table) == 2 * 2 * 2
@@ -173,7 +173,7 @@ def noiseless(responses, subject):
 
 
 def test_averages_that_tell_no_noise_leave_the_ceiling_unknown():
-    responses, _ = clean_responses(noiseless(averages(), "sub-01"), "responses")
+    responses, _ = clean_responses(noiseless(averages(), "sub-01"))
     table = ceiling_table(brain_rdms(responses, "correlation"), responses, "kay", "spearman", INFERENCE)
     assert set(table["kind"]) == {"unknown", "voxel-halves"}
     assert table.loc[table["kind"] == "unknown", Ceiling.names()].isna().all(axis=None)
@@ -181,7 +181,7 @@ def test_averages_that_tell_no_noise_leave_the_ceiling_unknown():
 
 
 def test_a_group_with_an_unknown_ceiling_has_none():
-    responses, _ = clean_responses(noiseless(averages(subjects=("sub-S1", "sub-S2")), "sub-S1"), "responses")
+    responses, _ = clean_responses(noiseless(averages(subjects=("sub-S1", "sub-S2")), "sub-S1"))
     table = ceiling_table(brain_rdms(responses, "correlation"), responses, "vim1", "spearman", FIXED)
     assert "moments" in set(table.loc[table["subject"] == "sub-S2", "kind"])
     assert set(table.loc[table["subject"] == "group", "kind"]) == {"unknown", "voxel-halves"}
@@ -191,7 +191,7 @@ def test_a_group_with_an_unknown_ceiling_has_none():
 
 @pytest.mark.slow
 def test_fixed_subjects_have_the_mean_of_their_ceilings():
-    responses, _ = clean_responses(averages(subjects=("sub-S1", "sub-S2")), "responses")
+    responses, _ = clean_responses(averages(subjects=("sub-S1", "sub-S2")))
     rdms = brain_rdms(responses, "correlation")
     assert isinstance(rdms, RDMs)
     table = ceiling_table(rdms, responses, "vim1", "spearman", FIXED)

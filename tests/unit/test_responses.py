@@ -45,9 +45,9 @@ def read(card, folder):
     write, stimuli, warnings = load_stimuli(card, None)
     write(folder / "stimuli.npy")
     images = np.load(folder / "stimuli.npy", mmap_mode="r")
-    check_stimuli(images, stimuli, folder)
+    check_stimuli(images, stimuli)
     responses = load_responses(card, None, stimuli, folder)
-    return images, stimuli, clean_responses(responses, folder)[0], warnings
+    return images, stimuli, clean_responses(responses)[0], warnings
 
 
 def zscores(world, zscore=("session",)):
@@ -1031,7 +1031,7 @@ def test_a_session_in_which_a_voxel_was_not_recorded_drops_and_counts_it(world, 
     np.save(lab / "betas.npy", values)
     card = card_of(lab)
     _, stimuli, _ = load_stimuli(card, None)
-    cleaned, counts = clean_responses(load_responses(card, None, stimuli), lab)
+    cleaned, counts = clean_responses(load_responses(card, None, stimuli))
     assert cleaned.sizes["voxel"] == 79
     assert counts.set_index("roi")["nan_voxels"].to_dict() == {"LO": 0, "V1": 1}
 

@@ -1,10 +1,13 @@
 """The simulated experiment: what was planted can be measured, and nothing else."""
 
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray
 import yaml
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
@@ -15,6 +18,7 @@ from cortexrsa.brain.simulated import voxels as simulation
 from cortexrsa.errors import InputError
 from cortexrsa.formats.responses import read_responses, write_responses
 from cortexrsa.formats.stimuli import check_stimuli
+from cortexrsa.jobs import last_line
 from cortexrsa.schemas import validate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,9 +37,43 @@ OPTIONS = {
 SMALL = {"train": 12, "test": 12, "size": 32, "rois": {"V1": {"voxels": 5, "area": "v1"}}}
 
 
+def simulate(options):
+    """Stimuli and single-trial responses as an experiment without a scanner would give them.
+
+    All noise is that of the presentations; `bold.simulate_bids` gives part of it to the scanner.
+
+    Returns
+    -------
+    images, stimuli : of `plant`
+    responses : (stimulus, repeat, voxel) float32 with coords stimulus_id, split, subject, roi; NaN beyond a
+        stimulus's repeats. As in the data of Kay et al. 2008, each voxel is scaled by the mean and SD, over
+        the training stimuli, of its average over repeats.
+    """
+    options = simulation.complete(options)
+    images, stimuli, planted = simulation.plant(options)
+    train = (stimuli["split"] == "train").to_numpy()
+    parts, labels = [], {"subject": [], "roi": []}
+    for part in planted:
+        trials = part.signal + part.noise
+        trials[options["train_repeats"] :, train] = np.nan
+        trials[options["test_repeats"] :, ~train] = np.nan
+        average = np.nanmean(trials[:, train], axis=0)
+        parts.append((trials - average.mean(axis=0)) / average.std(axis=0))
+        for name, values in labels.items():
+            values += [getattr(part, name)] * trials.shape[2]
+    responses = xarray.DataArray(
+        np.concatenate([trials.swapaxes(0, 1) for trials in parts], axis=2, dtype=np.float32),
+        dims=("stimulus", "repeat", "voxel"),
+        coords={name: ("stimulus", stimuli[name].to_numpy(object)) for name in ("stimulus_id", "split")}
+        | {name: ("voxel", np.array(values, object)) for name, values in labels.items()},
+        name="responses",
+    )
+    return images, stimuli, responses
+
+
 @pytest.fixture(scope="module")
 def experiment():
-    return simulation.simulate(OPTIONS)
+    return simulate(OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +92,7 @@ def trials(responses, roi, split):
 
 def test_follows_the_formats(experiment, tmp_path):
     images, table, responses = experiment
-    check_stimuli(images, table, "simulated")
+    check_stimuli(images, table)
     assert images.shape == (216, 32, 32, 3)
     assert {"category", "family"} <= set(table.columns)
     assert responses.dims == ("stimulus", "repeat", "voxel")
@@ -101,7 +139,7 @@ def test_categories_are_balanced_in_each_split(experiment):
 
 
 def test_same_seed_same_experiment_and_another_seed_another():
-    first, again, other = (simulation.simulate(SMALL | {"seed": seed}) for seed in (4, 4, 5))
+    first, again, other = (simulate(SMALL | {"seed": seed}) for seed in (4, 4, 5))
     np.testing.assert_array_equal(first[0], again[0])
     np.testing.assert_array_equal(first[2].values, again[2].values)
     assert first[1].equals(again[1])
@@ -111,7 +149,7 @@ def test_same_seed_same_experiment_and_another_seed_another():
 @pytest.mark.slow
 def test_rois_do_not_depend_on_which_others_there_are():
     def responses(rois, roi):
-        result = simulation.simulate(SMALL | {"rois": rois})[2]
+        result = simulate(SMALL | {"rois": rois})[2]
         return result.values[:, :, (result["roi"] == roi).values]
 
     v1, lo = {"voxels": 5, "area": "v1"}, {"voxels": 4, "area": "lo"}
@@ -123,9 +161,7 @@ def test_rois_do_not_depend_on_which_others_there_are():
 def test_rois_alike_but_for_their_name_have_voxels_and_noise_of_their_own():
     settings = {"voxels": 6, "area": "v1", "reliability": 1.0}
     noise = {"voxels": 6, "area": "noise"}
-    responses = simulation.simulate(SMALL | {"rois": {"a": settings, "b": settings, "c": noise, "d": noise}})[
-        2
-    ]
+    responses = simulate(SMALL | {"rois": {"a": settings, "b": settings, "c": noise, "d": noise}})[2]
     for start in (0, 12):
         first, second = (
             responses.values[:, 0, start : start + 6],
@@ -136,7 +172,7 @@ def test_rois_alike_but_for_their_name_have_voxels_and_noise_of_their_own():
 
 def test_subjects_see_the_same_images_with_voxels_and_noise_of_their_own():
     rois = {"V1": {"voxels": 6, "area": "v1", "reliability": 1.0}, "N": {"voxels": 6, "area": "noise"}}
-    _, _, responses = simulation.simulate(SMALL | {"subjects": 2, "rois": rois})
+    _, _, responses = simulate(SMALL | {"subjects": 2, "rois": rois})
     assert responses.sizes["voxel"] == 24
     for roi in rois:
         first, second = (
@@ -144,7 +180,7 @@ def test_subjects_see_the_same_images_with_voxels_and_noise_of_their_own():
             for s in ("sub-01", "sub-02")
         )
         assert np.abs(np.diagonal(np.corrcoef(first.T, second.T)[:6, 6:])).max() < 0.99
-    alone = simulation.simulate(SMALL | {"rois": rois})[2]
+    alone = simulate(SMALL | {"rois": rois})[2]
     np.testing.assert_array_equal(alone.values, responses.values[:, :, :12])
 
 
@@ -200,9 +236,23 @@ def test_the_schema_refuses_wrong_options_in_one_line(change, field):
 )
 def test_a_scan_that_cannot_be_is_refused(change, field):
     with pytest.raises(InputError) as caught:
-        simulation.simulate(SMALL | change, source="resources/datasets/mine.yaml")
+        simulation.complete(SMALL | change)
     assert caught.value.field == field
-    assert str(caught.value).startswith("resources/datasets/mine.yaml: ")
+
+
+def test_a_scan_that_cannot_be_names_its_card(tmp_path):
+    options = {key: value for key, value in SMALL.items() if key != "rois"} | {"runs": 100_000}
+    job = SimpleNamespace(
+        params=SimpleNamespace(settings={"rois": SMALL["rois"], "options": options}),
+        wildcards=SimpleNamespace(dataset="mine"),
+        output=SimpleNamespace(bids=tmp_path / "bids", truth=tmp_path / "truth.nc"),
+        log=[tmp_path / "simulate.log"],
+    )
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(ROOT / "scripts/simulate.py"), {"snakemake": job})
+    card = "resources/datasets/mine.yaml"
+    assert last_line(job.log[0]).startswith(f"Error: {card}: options.runs: found 100000, expected ")
+    assert [path.name for path in tmp_path.iterdir()] == ["simulate.log"]
 
 
 # ---- V1 and LO -------------------------------------------------------------------------------------------
@@ -331,12 +381,12 @@ def test_a_noise_roi_has_no_reliability(experiment):
 
 
 def test_noise_is_shared_between_voxels_and_new_in_each_trial():
-    noise = simulation.unit_noise(4, 2000, 60, seed=1, shared_modes=3, shared_fraction=0.4)
+    noise = simulation.unit_noise(4, 2000, 60, seed=1)
     np.testing.assert_allclose(noise.var(axis=(0, 1)), 1, atol=0.07)
     eigenvalues = np.linalg.eigvalsh(np.cov(noise.reshape(-1, 60).T))[::-1]
-    # three modes stand out, and they hold the shared 40 % of 60 units of variance
-    assert eigenvalues[3] < 0.8 < 4 < eigenvalues[2]
-    assert eigenvalues[:3].sum() - 3 * 0.6 == pytest.approx(24, rel=0.05)
+    # six modes stand out, and they hold the shared 30 % of 60 units of variance
+    assert eigenvalues[6] < 0.9 < 1.8 < eigenvalues[5]
+    assert eigenvalues[:6].sum() - 6 * 0.7 == pytest.approx(18, rel=0.05)
     between_trials = np.corrcoef(noise.reshape(4, -1))[np.triu_indices(4, 1)]
     assert np.abs(between_trials).max() < 0.03
 

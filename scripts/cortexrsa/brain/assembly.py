@@ -52,7 +52,7 @@ class Source:
 
 
 def source_of_betas(subject: str, betas: xarray.DataArray) -> Source:
-    """Trials of the betas that the workflow estimated, see `betas.Fitted`."""
+    """Trials of the betas that the workflow estimated, see `betas.SubjectBetas`."""
     names = ("stimulus_id", "session", "run")
     trials = pd.DataFrame({name: betas[name].values.astype(object) for name in names})
     voxels = {name: betas[name].values for name in ("roi", "i", "j", "k")}
@@ -250,7 +250,6 @@ def select_reliable(
     minimum: float,
     splits: int,
     seed: int,
-    source: str | Path,
     by: str = "split-half",
 ) -> xarray.DataArray:
     """Voxels whose reliability over the training stimuli reaches a minimum.
@@ -262,7 +261,6 @@ def select_reliable(
     responses : single trials of `assemble`
     minimum : of the split-half reliability of the mean, or of the ncsnr
     splits, seed : see `reliability.split_half_reliability`
-    source : file to name in an error
     by : split-half or ncsnr
 
     Raises
@@ -279,7 +277,7 @@ def select_reliable(
         if repeated < 3:
             found = f"{repeated} training stimuli with two single-trial betas for {subject}"
             expected = "at least 3 to select voxels by (or glm.minimum_reliability: null)"
-            raise InputError("repeats", found, expected, file=source)
+            raise InputError("repeats", found, expected)
         for start in range(0, len(own), BLOCK):
             block = own[start : start + BLOCK]
             trials = values[..., block][train]
@@ -294,5 +292,5 @@ def select_reliable(
     for (subject, roi), own in pd.DataFrame(places).assign(kept=keep).groupby(["subject", "roi"])["kept"]:
         if not own.any():
             found = f"none of {len(own)} voxels of {subject} with {what}"
-            raise InputError(f"roi {roi}", found, "at least one voxel (choose a lower minimum)", file=source)
+            raise InputError(f"roi {roi}", found, "at least one voxel (choose a lower minimum)")
     return responses.isel(voxel=np.flatnonzero(keep))

@@ -16,14 +16,14 @@ from nilearn.image import smooth_img
 from cortexrsa.brain.glm import condition_number, frame_times, run_betas
 from cortexrsa.brain.loaders import bids, nifti
 from cortexrsa.brain.loaders.bids_tables import overlap
-from cortexrsa.errors import InputError
+from cortexrsa.errors import InputError, concerning
 
 LARGEST_OVERLAP = 0.01  # share of the time, which clocks explain
 EARLIEST_END = 0.5  # part of a run after which the last presentation begins
 
 
 @dataclass(frozen=True)
-class Fitted:
+class SubjectBetas:
     """GLM of one subject.
 
     Attributes
@@ -50,7 +50,7 @@ class Fitted:
 
 def fit_subject(
     folder: str | Path, rois: dict[str, dict], options: dict, subject: str, settings: dict
-) -> Fitted:
+) -> SubjectBetas:
     """Betas of all runs of one subject; one run at a time is in memory.
 
     Parameters
@@ -90,18 +90,20 @@ def fit_subject(
         series = volumes[union].T
         nifti.check_series(series, run.bold, options["centred"])
         times = frame_times(run.scans, run.tr, reference)
-        fitted = run_betas(series, events, times, settings, confounds, str(run.events), options["centred"])
-        warnings += fitted.warnings + _suspicious(run, events, fitted.design)
-        dropped.update(fitted.dropped.items())
-        betas.append(fitted.betas)
-        rows.append(fitted.rows.assign(session=run.session or "", run=run.label))
-        designs.append(fitted.design if run is runs[0] else None)
+        with concerning(run.events):
+            of_run = run_betas(series, events, times, settings, confounds, options["centred"])
+        warnings += [f"{run.events}, {text}" for text in of_run.warnings]
+        warnings += _suspicious(run, events, of_run.design)
+        dropped.update(of_run.dropped.items())
+        betas.append(of_run.betas)
+        rows.append(of_run.rows.assign(session=run.session or "", run=run.label))
+        designs.append(of_run.design if run is runs[0] else None)
         averages = _mean_and_tsnr(volumes)
         mean += averages[0] / len(runs)
         tsnr += averages[1] / len(runs)
         print(
             f"{run.label}: {run.scans} volumes of {run.tr:g} s, times at {reference:g} of the TR, "
-            f"{len(events)} presentations, {len(fitted.rows)} betas"
+            f"{len(events)} presentations, {len(of_run.rows)} betas"
         )
     warnings += [
         f"sub-{subject}: the confound {name} is dropped in {count} of {len(runs)} runs: {why}"
@@ -109,10 +111,10 @@ def fit_subject(
     ]
     trials = pd.concat(rows, ignore_index=True)
     values = np.concatenate(betas)
-    fitted = _labelled(values, trials, inputs.masks, union)
+    labelled = _labelled(values, trials, inputs.masks, union)
     # as text, which netCDF stores
-    fitted.attrs["fingerprints"] = json.dumps({own: run.label for own, run in seen.items()})
-    return Fitted(fitted, mean, tsnr, inputs.masks, inputs.affine, designs[0], warnings)
+    labelled.attrs["fingerprints"] = json.dumps({own: run.label for own, run in seen.items()})
+    return SubjectBetas(labelled, mean, tsnr, inputs.masks, inputs.affine, designs[0], warnings)
 
 
 def _labelled(

@@ -187,7 +187,6 @@ def run_betas(
     times: np.ndarray,
     settings: dict,
     confounds: pd.DataFrame | None = None,
-    source: str = "BOLD",
     centred: bool = False,
 ) -> RunBetas:
     """Betas of one run, in percent signal change (in units of the data, if it is centred).
@@ -204,7 +203,6 @@ def run_betas(
     times : (scans,) seconds
     settings : betas (trial-lss, trial-lsa or stimulus), noise (ar1 or ols), and those of `design_matrix`
     confounds : (scans, c), see `independent`
-    source : file of the events, to name in an error
     centred : the series have no mean signal to scale by, or to tell the brain by
 
     Raises
@@ -234,7 +232,7 @@ def run_betas(
         columns = len(design.columns)
     if columns >= len(times):
         found = f"{len(times)} scans for {columns} regressors"
-        raise InputError("design matrix", found, "more scans than regressors", file=source)
+        raise InputError("design matrix", found, "more scans than regressors")
     if separate:
         others = all_others(own, events, times, settings["hrf"])
         pairs = np.concatenate([own, others], axis=1)
@@ -243,7 +241,7 @@ def run_betas(
         chosen = [design.columns.get_loc(name) for name in rows["trial_type"]]
         errors = errors_of_all(design.to_numpy(), chosen)
     peaks = design[rows["trial_type"]].abs().max().to_numpy()
-    told, warnings = _estimable(rows, peaks, *errors, source)
+    told, warnings = _estimable(rows, peaks, *errors)
 
     series = series.astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -264,29 +262,27 @@ def run_betas(
 
 
 def _estimable(
-    rows: pd.DataFrame, peaks: np.ndarray, errors: np.ndarray, inflation: np.ndarray, source: str
+    rows: pd.DataFrame, peaks: np.ndarray, errors: np.ndarray, inflation: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
     """Which betas (rows,) the design tells, and a sentence on each of the others."""
     if not np.isfinite(errors).any():
-        raise InputError(
-            "design matrix", "no presentation whose beta it can estimate", "at least one", file=source
-        )
+        raise InputError("design matrix", "no presentation whose beta it can estimate", "at least one")
     relative = errors / np.median(errors[np.isfinite(errors)])
     told = relative <= LARGEST_ERROR
     sentences = []
     for k in np.flatnonzero(~told):
         row = rows.iloc[k]
-        place = f", line {row['line']}" if "line" in row else ""
+        place = f"line {row['line']}: " if "line" in row else ""
         size = peaks[k] / np.median(peaks)
         sentences.append(
-            f"{source}{place}: no beta of {row['stimulus_id']} at {row['onset']:g} s: its regressor peaks at "
+            f"{place}no beta of {row['stimulus_id']} at {row['onset']:g} s: its regressor peaks at "
             f"{size:.2g} times that of the others, other regressors inflate its variance {inflation[k]:.3g} "
             f"times, so that its standard error would be {relative[k]:.3g} times theirs"
         )
     if (~told).sum() > max(1, MOST_LEFT_OUT * len(told)):
         found = f"{(~told).sum()} of {len(told)} betas that the design cannot estimate; {sentences[0]}"
         expected = "presentations of like durations, and no confounds in their place"
-        raise InputError("design matrix", found, expected, file=source)
+        raise InputError("design matrix", found, expected)
     return told, sentences
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import xarray
@@ -35,9 +33,7 @@ def voxels_of_subjects(responses: xarray.DataArray) -> dict[str, np.ndarray]:
     return {subject: np.flatnonzero(subjects == subject) for subject in pd.unique(subjects)}
 
 
-def clean_responses(
-    responses: xarray.DataArray, source: str | Path, minimum_voxels: int = MINIMUM_VOXELS
-) -> tuple[xarray.DataArray, pd.DataFrame]:
+def clean_responses(responses: xarray.DataArray) -> tuple[xarray.DataArray, pd.DataFrame]:
     """Drop voxels that carry no usable signal, and count them.
 
     A voxel is dropped if it is not finite in any trial that its subject has (a trial that is NaN in all
@@ -48,8 +44,6 @@ def clean_responses(
     ----------
     responses : (stimulus, voxel) or (stimulus, repeat, voxel), with coords stimulus_id and split on stimulus,
         subject and roi on voxel
-    source : file to name in an error
-    minimum_voxels : that a ROI must have left
 
     Returns
     -------
@@ -58,7 +52,7 @@ def clean_responses(
 
     Raises
     ------
-    InputError : a stimulus without any trial, or a ROI with too few voxels left.
+    InputError : a stimulus without any trial, or a ROI with fewer than 10 voxels left.
     """
     values = responses.transpose("stimulus", ..., "voxel").values
     values = values.reshape(len(values), -1, values.shape[-1])
@@ -70,7 +64,7 @@ def clean_responses(
         if not present.any(1).all():
             stimulus = responses["stimulus_id"].values[~present.any(1)][0]
             found = f"no trial of {stimulus} for subject {subject}"
-            raise InputError("responses", found, "at least one trial of each stimulus", file=source)
+            raise InputError("responses", found, "at least one trial of each stimulus")
         for start in range(0, len(own), BLOCK):
             block = own[start : start + BLOCK]
             shown = values[..., block]
@@ -93,12 +87,12 @@ def clean_responses(
     )
     table = table.groupby(["subject", "roi"], sort=False, as_index=False).sum()
     for row in table.itertuples():
-        if row.voxels < minimum_voxels:
+        if row.voxels < MINIMUM_VOXELS:
             found = (
                 f"{row.voxels} usable voxels for subject {row.subject} "
                 f"({row.nan_voxels} with NaN and {row.constant_voxels} constant were dropped)"
             )
-            raise InputError(f"roi {row.roi}", found, f"at least {minimum_voxels}", file=source)
+            raise InputError(f"roi {row.roi}", found, f"at least {MINIMUM_VOXELS}")
     return responses if keep.all() else responses.isel(voxel=np.flatnonzero(keep)), table
 
 

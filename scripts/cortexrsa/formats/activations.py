@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cortexrsa.errors import InputError
+from cortexrsa.errors import InputError, concerning
 from cortexrsa.formats.arrays import load_array
 from cortexrsa.formats.columns.layers import LAYERS
 from cortexrsa.formats.tables import read_table
@@ -18,14 +18,13 @@ from cortexrsa.formats.tables import read_table
 SHARD_STEP = 64
 
 
-def shard_rows(n: int, shard: str, source: str | Path = "data set card") -> slice:
+def shard_rows(n: int, shard: str) -> slice:
     """Rows of the stimuli that a shard of the activations holds.
 
     Parameters
     ----------
     n : number of stimuli
     shard : "K-of-N", counted from 1
-    source : file to name in an error
 
     Returns
     -------
@@ -38,7 +37,7 @@ def shard_rows(n: int, shard: str, source: str | Path = "data set card") -> slic
     """
     k, shards = map(int, shard.split("-of-"))
     if shards > n:
-        raise InputError("shards", shards, f"at most {n}, the number of stimuli", file=source)
+        raise InputError("shards", shards, f"at most {n}, the number of stimuli")
     step = SHARD_STEP if n >= SHARD_STEP * shards else 1
     steps = -(-n // step)
     return slice(steps * (k - 1) // shards * step, min(steps * k // shards * step, n))
@@ -71,7 +70,8 @@ class Activations:
         for path, part in zip(paths, self.parts, strict=True):
             if part.dtype.kind != "f":
                 raise InputError("dtype", part.dtype, "float32 or float64", file=path)
-            rows = shard_rows(n, path.parent.name)
+            with concerning(path):
+                rows = shard_rows(n, path.parent.name)
             expected = (rows.stop - rows.start, *self.parts[0].shape[1:])
             if part.ndim != 2 or part.shape != expected or not part.size or not part.flags.c_contiguous:
                 raise InputError(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cortexrsa.errors import InputError
+from cortexrsa.errors import InputError, concerning
 from cortexrsa.formats.arrays import load_array, load_foreign_array
 from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.tables import Table, read_table, save_table
@@ -19,14 +19,13 @@ MINIMUM_STIMULI = 8
 SPLIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
-def check_stimuli(images: np.ndarray, table: pd.DataFrame, source: str | Path) -> None:
+def check_stimuli(images: np.ndarray, table: pd.DataFrame) -> None:
     """Refuse stimuli that do not follow the format.
 
     Parameters
     ----------
     images : (n, H, W, 3) uint8
     table : n rows with `stimulus_id` (unique), `split` (train, test, others that are scored too), `repeats`
-    source : file to name in an error
 
     Raises
     ------
@@ -34,26 +33,26 @@ def check_stimuli(images: np.ndarray, table: pd.DataFrame, source: str | Path) -
         split that is scored.
     """
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
-        raise InputError("images", f"{images.dtype} {images.shape}", "uint8 (n, H, W, 3)", file=source)
+        raise InputError("images", f"{images.dtype} {images.shape}", "uint8 (n, H, W, 3)")
     missing = {"stimulus_id", "split", "repeats"} - set(table.columns)
     if missing:
-        raise InputError("columns", sorted(table.columns), f"also {sorted(missing)}", file=source)
+        raise InputError("columns", sorted(table.columns), f"also {sorted(missing)}")
     if len(table) != len(images):
-        raise InputError("rows", len(table), f"{len(images)}, one for each image", file=source)
+        raise InputError("rows", len(table), f"{len(images)}, one for each image")
     if len(table) < MINIMUM_STIMULI:
-        raise InputError("stimuli", len(table), f"at least {MINIMUM_STIMULI}", file=source)
+        raise InputError("stimuli", len(table), f"at least {MINIMUM_STIMULI}")
     duplicated = table["stimulus_id"][table["stimulus_id"].duplicated()]
     if len(duplicated):
-        raise InputError("stimulus_id", f"{duplicated.iloc[0]!r} twice", "unique ids", file=source)
+        raise InputError("stimulus_id", f"{duplicated.iloc[0]!r} twice", "unique ids")
     unknown = {name for name in table["split"] if not (isinstance(name, str) and SPLIT.fullmatch(name))}
     if unknown:
         expected = "train, test, or another name of letters, digits, _ and -"
-        raise InputError("split", sorted(map(str, unknown)), expected, file=source)
+        raise InputError("split", sorted(map(str, unknown)), expected)
     for split in dict.fromkeys(["test", *table["split"]]):
         tested = int((table["split"] == split).sum())
         if split != "train" and tested < MINIMUM_STIMULI:
             found = f"{tested} {split} stimuli"
-            raise InputError("split", found, f"at least {MINIMUM_STIMULI}", file=source)
+            raise InputError("split", found, f"at least {MINIMUM_STIMULI}")
 
 
 def write_with_table(
@@ -92,10 +91,12 @@ def write_stimuli(
 
     def written(path: Path) -> None:
         images(path)
-        check_stimuli(load_foreign_array(path, "r"), table, images_path)
+        with concerning(images_path):
+            check_stimuli(load_foreign_array(path, "r"), table)
 
     if not callable(images):
-        check_stimuli(images, table, images_path)
+        with concerning(images_path):
+            check_stimuli(images, table)
     array = written if callable(images) else images
     write_with_table(images_path, table_path, array, table, settings, STIMULI)
 
@@ -109,5 +110,6 @@ def read_stimuli(images_path: str | Path, table_path: str | Path) -> tuple[np.nd
     """
     images = load_array(images_path, table_path, "r")
     table = read_table(table_path, STIMULI)
-    check_stimuli(images, table, images_path)
+    with concerning(images_path):
+        check_stimuli(images, table)
     return images, table

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import xarray
@@ -13,14 +11,13 @@ from cortexrsa.errors import InputError
 PLACE = ["subject", "roi", "i", "j", "k"]
 
 
-def align_truth(truth: xarray.Dataset, responses: xarray.DataArray, source: str | Path) -> xarray.Dataset:
+def align_truth(truth: xarray.Dataset, responses: xarray.DataArray) -> xarray.Dataset:
     """The truth of the voxels and stimuli of the responses, in their order.
 
     Parameters
     ----------
     truth : see `bold.simulate_bids`
     responses : see `assembly.assemble`; voxels may have been left out
-    source : file of the truth, to name in an error
 
     Raises
     ------
@@ -31,7 +28,7 @@ def align_truth(truth: xarray.Dataset, responses: xarray.DataArray, source: str 
     stimuli = pd.Index(truth["stimulus_id"].values).get_indexer(responses["stimulus_id"].values)
     if (voxels < 0).any() or (stimuli < 0).any():
         found = f"{(voxels < 0).sum()} voxels and {(stimuli < 0).sum()} stimuli of the responses missing"
-        raise InputError("truth", found, "all of them", file=source)
+        raise InputError("truth", found, "all of them")
     return truth.isel(voxel=voxels, stimulus=stimuli)
 
 

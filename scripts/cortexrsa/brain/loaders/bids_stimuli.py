@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cortexrsa.errors import InputError, suggestion
+from cortexrsa.errors import InputError, concerning, suggestion
 from cortexrsa.formats.bids_names import RunFiles
 from cortexrsa.formats.foreign_tables import read_foreign_table
 from cortexrsa.formats.image_names import IMAGE_SUFFIXES
@@ -95,7 +95,8 @@ def read_stimuli(
     pixels = load_images(images, list(names), options["aspect_tolerance"])
     first = ["stimulus_id", "split", "repeats"]
     table = table[first + [column for column in table if column not in first]]
-    check_stimuli(pixels, table, path if path.is_file() else folder)
+    with concerning(path if path.is_file() else folder):
+        check_stimuli(pixels, table)
     return pixels, table
 
 

@@ -11,7 +11,7 @@ import xarray
 
 from cortexrsa.brain.assembly import Source, assemble
 from cortexrsa.brain.loaders.rdm_files import read_npz
-from cortexrsa.errors import InputError, reason, suggestion
+from cortexrsa.errors import InputError, concerning, reason, suggestion
 from cortexrsa.formats.arrays import load_foreign_array
 from cortexrsa.formats.stimuli import check_stimuli
 
@@ -347,7 +347,8 @@ def load_kay2008(card: dict, folder: str | Path) -> tuple[np.ndarray, pd.DataFra
     }
     stimuli = stimulus_table(options, labels)
     pixels = to_bytes(images)
-    check_stimuli(pixels, stimuli, path)
+    with concerning(path):
+        check_stimuli(pixels, stimuli)
     responses = responses_array([("sub-01", regions, values)], stimuli)
     check_averages(responses, path)
     return pixels, stimuli, responses
@@ -421,7 +422,8 @@ def load_vim1(card: dict, folder: str | Path) -> tuple[np.ndarray, pd.DataFrame,
         parts.append((f"sub-{subject}", regions, values))
     stimuli = stimulus_table(options)
     pixels = to_bytes(images)
-    check_stimuli(pixels, stimuli, folder)
+    with concerning(folder):
+        check_stimuli(pixels, stimuli)
     responses = responses_array(parts, stimuli)
     check_averages(responses, path)
     return pixels, stimuli, responses

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cortexrsa.brain.loaders.places import names_of, place
 from cortexrsa.brain.loaders.rdm_files import read_rdms_of_others, row_order, square_rdms
-from cortexrsa.errors import InputError
+from cortexrsa.errors import InputError, concerning
 from cortexrsa.formats.image_names import image_names
 from cortexrsa.formats.images import load_images
 from cortexrsa.formats.rdms import RDMs
@@ -92,7 +92,8 @@ def load_rdm_dataset(card: dict, downloads: str | Path | None) -> tuple[np.ndarr
     stimuli = table.drop(columns="filename").assign(split="test", repeats=1)
     first = ["stimulus_id", "split", "repeats"]
     stimuli = stimuli[first + [column for column in stimuli if column not in first]]
-    check_stimuli(images, stimuli, order or folder)
+    with concerning(order or folder):
+        check_stimuli(images, stimuli)
     upper = np.triu_indices(len(stimuli), 1)
     triangles, rows, first_roi = [], [], None
     for roi, entry in card["rois"].items():

@@ -18,7 +18,7 @@ from cortexrsa.brain.loaders.responses_trials import UNKNOWN, read_trials
 from cortexrsa.brain.loaders.responses_values import check_values, layout_of, read_part, scale_of
 from cortexrsa.brain.reliability import noise_ceiling, total_variance
 from cortexrsa.brain.responses import BLOCK, recorded, voxels_of_subjects
-from cortexrsa.errors import InputError
+from cortexrsa.errors import InputError, concerning
 from cortexrsa.formats.foreign_arrays import open_array
 from cortexrsa.jobs import warn
 
@@ -51,7 +51,8 @@ def load_responses(
     responses = assemble(stimuli, sources, zscore, scratch=scratch)
     selection = options["selection"]
     if selection:
-        responses = select_reliable(responses, **selection, source="options.selection")
+        with concerning("options.selection"):
+            responses = select_reliable(responses, **selection)
     if options["average"] and "repeat" in responses.dims:
         responses = _averages(responses)
     spaces = {source.subject: source.attributes["space"] for source in sources}

@@ -41,7 +41,7 @@ CENTRES = {
 }
 
 
-def simulate_bids(options: dict, folder: Path, source: str = "simulated") -> xarray.Dataset:
+def simulate_bids(options: dict, folder: Path) -> xarray.Dataset:
     """Write a BIDS data set of the simulated experiment, and return what was planted in it.
 
     A voxel's signal is its baseline times one plus: the responses to all presentations (the betas planted,
@@ -56,7 +56,6 @@ def simulate_bids(options: dict, folder: Path, source: str = "simulated") -> xar
     options : see `simulation.plant`; also sessions, runs (of all sessions), tr (seconds) and interval
         (seconds between onsets, shortest and longest)
     folder : to fill
-    source : file to name in an error
 
     Returns
     -------
@@ -64,8 +63,8 @@ def simulate_bids(options: dict, folder: Path, source: str = "simulated") -> xar
     those of each presentation in the order of the scan, NaN beyond the repeats; coords as in
     `files.write_responses`, and i, j, k (place in the volume). Voxels of a ROI are in the order of its mask.
     """
-    options = complete(options, source)
-    images, stimuli, planted = plant(options, source)
+    options = complete(options)
+    images, stimuli, planted = plant(options)
     _write_dataset(folder, images, stimuli, options)
     order = np.random.default_rng(np.random.SeedSequence(options["seed"], spawn_key=(0, 2)))
     signals, trials, places = [], [], []

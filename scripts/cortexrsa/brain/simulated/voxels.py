@@ -13,7 +13,6 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-import xarray
 from scipy import fft
 
 from cortexrsa.brain.simulated.images import CATEGORIES, FAMILIES, make_images
@@ -32,6 +31,8 @@ LO_SHARES = {"family": 0.22, "category": 0.28, "shape": 0.15, "texture": 0.20, "
 TEXTURE_COMPONENTS = 8
 CHUNK = 60  # images filtered at a time, to bound memory
 REFERENCE_IMAGES = 240
+SHARED_MODES = 6  # fluctuations that all voxels of a ROI share, each with a weight of its own
+SHARED_FRACTION = 0.3  # share of a voxel's noise variance that they make up
 REFERENCE_SEED = 20080320  # kept apart from every stimulus set and corpus
 
 OPTION_DEFAULTS = {
@@ -72,7 +73,7 @@ class Planted:
     noise_variance: np.ndarray
 
 
-def plant(options: dict, source: str = "simulated") -> tuple[np.ndarray, pd.DataFrame, list[Planted]]:
+def plant(options: dict) -> tuple[np.ndarray, pd.DataFrame, list[Planted]]:
     """Draw the stimuli of a simulated experiment, and the signal and noise of every voxel.
 
     Every part has its own stream of random numbers, keyed by what it is (the stimuli of a split; the tuning
@@ -85,7 +86,6 @@ def plant(options: dict, source: str = "simulated") -> tuple[np.ndarray, pd.Data
         pixels, seed; those of the scan are `bold.simulate_bids`'s) and `rois`: {label: {voxels, area: v1 | lo
         | noise, reliability}}. The reliability is that of the average over `test_repeats`, median over
         voxels; 1 means no noise. `noise` is a ROI without any signal, as noisy as one with it.
-    source : file to name in an error
 
     Returns
     -------
@@ -97,7 +97,7 @@ def plant(options: dict, source: str = "simulated") -> tuple[np.ndarray, pd.Data
     ------
     InputError : see `complete`.
     """
-    options = complete(options, source)
+    options = complete(options)
     grey, factors, stimuli = _draw_stimuli(options)
     planted = [
         _plant_roi(grey, factors, subject, roi, settings, options)
@@ -107,52 +107,7 @@ def plant(options: dict, source: str = "simulated") -> tuple[np.ndarray, pd.Data
     return np.repeat(grey[..., None], 3, axis=3), stimuli, planted
 
 
-def simulate(options: dict, source: str = "simulated") -> tuple[np.ndarray, pd.DataFrame, xarray.DataArray]:
-    """Stimuli and single-trial responses as an experiment without a scanner would give them.
-
-    All noise is that of the presentations; `bold.simulate_bids` gives part of it to the scanner.
-
-    Parameters
-    ----------
-    options, source : see `plant`
-
-    Returns
-    -------
-    images : (n, size, size, 3) uint8, training stimuli first; the three channels are equal
-    stimuli : n rows with stimulus_id, split, repeats, category, family
-    responses : (stimulus, repeat, voxel) float32 with coords stimulus_id, split, subject, roi; NaN beyond a
-        stimulus's repeats. As in the data of Kay et al. 2008, each voxel is scaled by the mean and SD, over
-        the training stimuli, of its average over repeats.
-
-    Raises
-    ------
-    InputError : see `complete`.
-    """
-    options = complete(options, source)
-    images, stimuli, planted = plant(options, source)
-    train = (stimuli["split"] == "train").to_numpy()
-    parts = []
-    for part in planted:
-        trials = part.signal + part.noise
-        trials[options["train_repeats"] :, train] = np.nan
-        trials[options["test_repeats"] :, ~train] = np.nan
-        parts.append((part.subject, part.roi, _scale_by_training(trials, train)))
-    voxels = [trials.shape[2] for _, _, trials in parts]
-    responses = xarray.DataArray(
-        np.concatenate([trials.swapaxes(0, 1) for _, _, trials in parts], axis=2, dtype=np.float32),
-        dims=("stimulus", "repeat", "voxel"),
-        coords={
-            "stimulus_id": ("stimulus", stimuli["stimulus_id"].to_numpy(object)),
-            "split": ("stimulus", stimuli["split"].to_numpy(object)),
-            "subject": ("voxel", np.repeat(np.array([s for s, _, _ in parts], object), voxels)),
-            "roi": ("voxel", np.repeat(np.array([r for _, r, _ in parts], object), voxels)),
-        },
-        name="responses",
-    )
-    return images, stimuli, responses
-
-
-def complete(options: dict, source: str = "simulated") -> dict:
+def complete(options: dict) -> dict:
     """`options` with the defaults, if their scan is possible; see `plant`.
 
     Keys, types and bounds are those of resources/schemas/dataset.schema.yaml, which cards are checked by.
@@ -170,10 +125,10 @@ def complete(options: dict, source: str = "simulated") -> dict:
         expected = (
             f"at least {options['sessions']}, one a session, and at most {presentations // 4} (of 4 trials)"
         )
-        raise InputError("options.runs", runs, expected, file=source)
+        raise InputError("options.runs", runs, expected)
     if shortest > longest:
         expected = "the shortest interval before the longest"
-        raise InputError("options.interval", options["interval"], expected, file=source)
+        raise InputError("options.interval", options["interval"], expected)
     return options
 
 
@@ -220,12 +175,6 @@ def _plant_roi(grey, factors, subject, roi, settings, options) -> Planted:
     variance = noise_variance(signal_variance, settings["reliability"], options["test_repeats"], factor_seed)
     noise = np.sqrt(variance) * unit_noise(repeats, len(grey), voxels, trial_seed)
     return Planted(f"sub-{subject:02d}", roi, signal, noise, variance)
-
-
-def _scale_by_training(trials: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Subtract each voxel's mean and divide by its SD over the training stimuli's averages over repeats."""
-    average = np.nanmean(trials[:, train], axis=0)
-    return (trials - average.mean(axis=0)) / average.std(axis=0)
 
 
 # ---- V1 --------------------------------------------------------------------------------------------------
@@ -481,30 +430,21 @@ def noise_variance(
     return repeats * (1 / reliability - 1) * factor * signal_variance
 
 
-def unit_noise(
-    repeats: int,
-    n: int,
-    voxels: int,
-    seed: int | np.random.SeedSequence,
-    shared_modes: int = 6,
-    shared_fraction: float = 0.3,
-) -> np.ndarray:
+def unit_noise(repeats: int, n: int, voxels: int, seed: int | np.random.SeedSequence) -> np.ndarray:
     """Gaussian noise of variance 1, independent between trials, correlated between voxels.
 
     Parameters
     ----------
     repeats, n, voxels : shape of the result
     seed : of the noise
-    shared_modes : number of fluctuations that all voxels share with weights of their own
-    shared_fraction : share of each voxel's noise variance that they make up
 
     Returns
     -------
     (repeats, n, voxels) float64
     """
     rng = np.random.default_rng(seed)
-    weights = rng.standard_normal((shared_modes, voxels))
+    weights = rng.standard_normal((SHARED_MODES, voxels))
     weights /= np.linalg.norm(weights, axis=0)
-    shared = rng.standard_normal((repeats, n, shared_modes)) @ weights
+    shared = rng.standard_normal((repeats, n, SHARED_MODES)) @ weights
     own = rng.standard_normal((repeats, n, voxels))
-    return np.sqrt(shared_fraction) * shared + np.sqrt(1 - shared_fraction) * own
+    return np.sqrt(SHARED_FRACTION) * shared + np.sqrt(1 - SHARED_FRACTION) * own
