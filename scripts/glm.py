@@ -7,6 +7,7 @@ import numpy as np
 
 from cortexrsa.brain.betas import fit_subject
 from cortexrsa.brain.loaders.bids_folder import read_folder
+from cortexrsa.brain.settings import GLMSettings
 from cortexrsa.formats.columns.design import DESIGN
 from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.tables import write_table
@@ -22,7 +23,7 @@ with job_log(snakemake.log[0]):
         settings["rois"],
         settings["options"],
         snakemake.wildcards.subject,
-        settings["glm"],
+        GLMSettings(**settings["glm"]),
     )
     for text in subject.warnings:
         warn(text)

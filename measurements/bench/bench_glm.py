@@ -20,10 +20,10 @@ from nilearn.glm.first_level import FirstLevelModel
 
 from cortexrsa.brain.glm import frame_times, run_betas
 from cortexrsa.brain.loaders.bids import read_volumes
+from cortexrsa.brain.settings import GLMSettings
 
 SHAPE, SCANS, TR, TRIALS, ROI_VOXELS = (48, 48, 16), 180, 2.0, 83, 1500
 FITTED = 2  # trials that the peer fits by least squares separate; a run has `TRIALS`
-SETTINGS = {"hrf": "spm", "drift": "cosine", "high_pass": 0.01, "drift_order": 1, "noise": "ar1"}
 
 
 def inputs() -> dict:
@@ -44,7 +44,9 @@ def inputs() -> dict:
 
 def masked_glm(path, mask, events, betas):
     series = read_volumes(path)[mask].T
-    return run_betas(series, events, frame_times(SCANS, TR, 0), SETTINGS | {"betas": betas})[0]
+    return run_betas(
+        series, events, frame_times(SCANS, TR, 0), GLMSettings(betas, hrf="spm", high_pass=0.01, noise="ar1")
+    )[0]
 
 
 def least_squares_separate(path, mask, events):

@@ -8,7 +8,7 @@ import urllib.parse
 from pathlib import Path
 
 from cortexrsa import claim_files, guided_cards
-from cortexrsa.errors import InputError, suggestion
+from cortexrsa.errors import InputError, concerning, suggestion
 from cortexrsa.formats import bids_names
 from cortexrsa.formats.yaml_files import read_mapping, read_yaml
 from cortexrsa.schemas import definition, validate
@@ -399,16 +399,8 @@ def bids_source(name: str, card: dict) -> dict:
         made_by = {}
         folder = str(Path(card["path"]).expanduser())
         file = f"resources/datasets/{name}.yaml"
-        if not Path(folder).is_dir():
-            raise InputError("path", f"no folder {card['path']}", "a BIDS folder", file=file)
-        present = sorted(p.name.removeprefix("sub-") for p in Path(folder).glob("sub-*") if p.is_dir())
-        if not present:
-            raise InputError("path", f"no folder sub-* in {card['path']}", "a BIDS folder", file=file)
-        subjects = card["options"]["subjects"] or present
-        for index, subject in enumerate(subjects):
-            if subject not in present:
-                expected = suggestion(subject, present)
-                raise InputError(f"options.subjects[{index}]", repr(subject), expected, file=file)
+        with concerning(file):
+            bids_names.subject_labels(card["path"], card["options"])
         _check_bids_card(card, file)
         # subjects without runs are left out here, where the card says so
         subjects = list(bids_names.runs_of_all(folder, card["options"])[0])

@@ -31,7 +31,6 @@ def fetch(
     folder: str | Path,
     mirror: str | Path | None,
     lock: str | Path,
-    progress: bool = True,
 ) -> None:
     """Bring the files of a card into one folder, which appears when all of them are there and checked.
 
@@ -48,7 +47,6 @@ def fetch(
     mirror : folder in which MIRROR/CARD/NAME is looked for before the url is asked, or None. The variable
         CORTEXRSA_MIRROR of the environment goes before it.
     lock : JSON file {CARD/NAME: sha256}
-    progress : show a bar, if at a terminal
 
     Raises
     ------
@@ -78,7 +76,7 @@ def fetch(
             sha256, note = entry["sha256"], ""
             if sha256 is None and label in recorded:
                 sha256, note = recorded[label], f" (recorded in {lock}: remove it there if the file is new)"
-            found = _fetch_one(session, label, url, sha256, note, partial / name, progress)
+            found = _fetch_one(session, label, url, sha256, note, partial / name)
             if sha256 is None:
                 _record(lock, label, found)
     _discard_others(partial, {partial / name for name in files})
@@ -98,9 +96,7 @@ def _mirror_folder(configured: str | Path | None) -> Path | None:
     return path
 
 
-def _fetch_one(
-    session, label: str, url: str, sha256: str | None, note: str, target: Path, progress: bool
-) -> str:
+def _fetch_one(session, label: str, url: str, sha256: str | None, note: str, target: Path) -> str:
     """Bring one file to `target`, unless it lies there already, and return its sha256.
 
     `note` says in an error where the expected `sha256` is from.
@@ -112,9 +108,9 @@ def _fetch_one(
 
     def download(source: str, output: str, _) -> None:
         if urllib.parse.urlsplit(source).scheme == "file":
-            _copy(label, source, part, progress)
+            _copy(label, source, part)
         else:
-            _download(session, label, source, part, progress)
+            _download(session, label, source, part)
         os.replace(part, output)
 
     if urllib.parse.urlsplit(url).scheme not in ("http", "https", "file"):
@@ -157,7 +153,7 @@ def _disk_errors(label: str):
         raise
 
 
-def _bar(label: str, total: int | None, done: int, progress: bool):
+def _bar(label: str, total: int | None, done: int):
     from tqdm import tqdm
 
     # the job's own stderr is its log; None means: not if that is no terminal
@@ -169,23 +165,23 @@ def _bar(label: str, total: int | None, done: int, progress: bool):
         unit_scale=True,
         leave=False,
         file=sys.__stderr__,
-        disable=None if progress else True,
+        disable=None,
     )
 
 
-def _copy(label: str, url: str, part: Path, progress: bool) -> None:
+def _copy(label: str, url: str, part: Path) -> None:
     """Copy the file of a file url to `part`."""
     source = Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path))
     if not source.is_file():
         raise InputError("url", f"no file {source}", "an existing file", file=label)
-    bar = _bar(label, source.stat().st_size, 0, progress)
+    bar = _bar(label, source.stat().st_size, 0)
     with bar, _disk_errors(label), open(source, "rb") as file, open(part, "wb") as output:
         while chunk := file.read(CHUNK):
             output.write(chunk)
             bar.update(len(chunk))
 
 
-def _download(session, label: str, url: str, part: Path, progress: bool) -> None:
+def _download(session, label: str, url: str, part: Path) -> None:
     """Download to `part`, going on after the bytes that are there; broken connections are tried again."""
     import requests
 
@@ -195,7 +191,7 @@ def _download(session, label: str, url: str, part: Path, progress: bool) -> None
     headers = {"Accept-Encoding": "identity"}
     while True:
         try:
-            complete, problem = _request(session, label, url, part, headers, progress), "a reply cut short"
+            complete, problem = _request(session, label, url, part, headers), "a reply cut short"
         except requests.HTTPError as error:
             complete, problem = False, f"HTTP {error.response.status_code} {error.response.reason}"
         except requests.RequestException as error:
@@ -213,7 +209,7 @@ def _download(session, label: str, url: str, part: Path, progress: bool) -> None
         time.sleep(WAIT * attempts)
 
 
-def _request(session, label: str, url: str, part: Path, headers: dict[str, str], progress: bool) -> bool:
+def _request(session, label: str, url: str, part: Path, headers: dict[str, str]) -> bool:
     """Ask for what is missing of `part` and append it; whether it is complete now.
 
     The server's ETag is kept in `headers`: a file that changes between two requests is sent from its start.
@@ -248,7 +244,7 @@ def _request(session, label: str, url: str, part: Path, headers: dict[str, str],
         length = reply.headers.get("Content-Length")
         total = have + int(length) if length and "Content-Encoding" not in reply.headers else None
         written = have
-        with _bar(label, total, have, progress) as bar, open(part, "ab" if have else "wb") as output:
+        with _bar(label, total, have) as bar, open(part, "ab" if have else "wb") as output:
             for chunk in reply.iter_content(CHUNK):
                 with _disk_errors(label):
                     output.write(chunk)

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import struct
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -17,6 +18,7 @@ from cortexrsa import cards
 from cortexrsa.brain.assembly import assemble, select_reliable, source_of_betas, standardise
 from cortexrsa.brain.betas import fit_subject
 from cortexrsa.brain.loaders import bids, bids_rois, bids_stimuli, bids_tables
+from cortexrsa.brain.settings import GLMSettings
 from cortexrsa.brain.simulated import bold
 from cortexrsa.errors import InputError
 from cortexrsa.formats import bids_names
@@ -39,16 +41,7 @@ EXPERIMENT = {
         "LO": {"voxels": 10, "area": "lo", "reliability": 0.8},
     },
 }
-GLM = {
-    "betas": "trial-lss",
-    "hrf": "spm",
-    "drift": "cosine",
-    "high_pass": 0.01,
-    "drift_order": 1,
-    "noise": "ols",
-    "slice_time_ref": None,
-    "smoothing": None,
-}
+GLM = GLMSettings(noise="ols")
 MASK = "derivatives/rois/sub-{subject}/anat/sub-{subject}_label-%s_mask.nii.gz"
 FIRST = "sub-01/ses-01/func/sub-01_ses-01_task-images_run-01"
 SECOND = "sub-01/ses-01/func/sub-01_ses-01_task-images_run-02"
@@ -96,12 +89,12 @@ def responses_of(folder, rois=None, glm=None, zscore="session", **options):
     """What the rules read_bids_stimuli, glm and responses do, one after the other."""
     rois, options = card_of(rois, **options)
     _, stimuli = stimuli_of(folder, options)
-    glm = GLM | (glm or {})
+    glm = replace(GLM, **(glm or {}))
     sources = [
         source_of_betas(f"sub-{subject}", fit_subject(folder, rois, options, subject, glm).betas)
         for subject in bids_names.subject_labels(folder, options)
     ]
-    return assemble(stimuli, sources, zscore, glm["betas"] != "stimulus")
+    return assemble(stimuli, sources, zscore, glm.betas != "stimulus")
 
 
 def zscored(betas):
@@ -228,7 +221,7 @@ def test_smoothing_is_nilearns_and_off_by_default(folder):
     from nilearn.image import smooth_img
 
     plain = fit_subject(folder, *card_of(), "01", GLM).betas
-    smoothed = fit_subject(folder, *card_of(), "01", GLM | {"smoothing": 6.0}).betas
+    smoothed = fit_subject(folder, *card_of(), "01", replace(GLM, smoothing=6.0)).betas
     for session in (1, 2):
         for run in (1, 2):
             path = folder / FIRST.replace("ses-01", f"ses-0{session}").replace("run-01", f"run-0{run}")
@@ -640,7 +633,7 @@ def test_refused_in_one_line(folder, case):
     ("options", "message"),
     [
         ({"task": "rest"}, "sub-01: runs: found no BOLD of task-rest"),
-        ({"subjects": ["03"]}, "subjects: found '03'"),
+        ({"subjects": ["03"]}, r"subjects\[0\]: found '03'"),
         ({"sessions": ["05"]}, "runs: found no BOLD of task-images in sessions 05"),
         ({"table": "none.tsv"}, r"none\.tsv: table: found .*No such file"),
     ],
@@ -650,9 +643,9 @@ def test_options_that_do_not_fit_the_folder(original, options, message):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match="path: found no such folder, expected a BIDS folder"):
+    with pytest.raises(InputError, match="path: found no folder .*, expected a BIDS folder"):
         bids.find_runs(tmp_path / "nothing", card_of()[1])
-    with pytest.raises(InputError, match=r"subjects: found no folder sub-\*"):
+    with pytest.raises(InputError, match=r"path: found no folder sub-\*"):
         bids.find_runs(tmp_path, card_of()[1])
 
 
@@ -907,7 +900,7 @@ def test_a_volume_left_out_does_not_reach_the_betas(folder, noise):
 
     def betas():
         rois, chosen = card_of(**options, confounds=["motion_outlier*"])
-        return fit_subject(folder, rois, chosen, "01", GLM | {"noise": noise}).betas
+        return fit_subject(folder, rois, chosen, "01", replace(GLM, noise=noise)).betas
 
     before = betas()
 
@@ -936,7 +929,7 @@ def test_times_of_slices_are_those_of_the_sidecars(folder):
     assert slice_times(folder, StartTime=0.95, SliceTimingCorrected=True) == pytest.approx(0.475)
     assert slice_times(folder, 0.5, StartTime=0.95) == pytest.approx(0.475)
     assert slice_times(folder, 0.5, SliceTimingCorrected=True) == 0.5
-    shifted = fit_subject(folder, *card_of(), "01", GLM | {"slice_time_ref": 0.5}).betas
+    shifted = fit_subject(folder, *card_of(), "01", replace(GLM, slice_time_ref=0.5)).betas
     (folder / "task-images_bold.json").write_text('{"RepetitionTime": 2, "StartTime": 1.0}')
     np.testing.assert_array_equal(fit_subject(folder, *card_of(), "01", GLM).betas, shifted)
 
@@ -1008,7 +1001,7 @@ def test_smoothing_whatever_the_volumes_are_stored_in(folder, kind):
     rois, options = card_of(sessions=["01"])
     image = nib.load(path)
     whole = np.rint(np.asarray(image.dataobj) / 10).clip(0, 255)
-    settings = GLM | {"smoothing": 5.0}
+    settings = replace(GLM, smoothing=5.0)
 
     def betas(stored_as):
         nib.save(nib.Nifti1Image(whole.astype(stored_as), image.affine, dtype=stored_as), path)

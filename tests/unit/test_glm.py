@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -23,18 +24,11 @@ from cortexrsa.brain.glm import (
     regressors,
     run_betas,
 )
+from cortexrsa.brain.settings import GLMSettings
 from cortexrsa.errors import InputError
 
 TR, SCANS, SHAPE = 2.0, 70, (5, 4, 3)
-SETTINGS = {
-    "betas": "trial-lss",
-    "hrf": "spm",
-    "drift": "cosine",
-    "high_pass": 0.01,
-    "drift_order": 1,
-    "noise": "ar1",
-    "slice_time_ref": 0.0,
-}
+SETTINGS = GLMSettings(slice_time_ref=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +56,11 @@ def first_level_model(volumes, events, settings, condition):
     everywhere = nib.Nifti1Image(np.ones(volumes.shape[:3], np.uint8), np.eye(4))
     model = FirstLevelModel(
         t_r=TR,
-        hrf_model=settings["hrf"],
-        drift_model=settings["drift"],
-        high_pass=settings["high_pass"],
-        noise_model=settings["noise"],
-        slice_time_ref=settings["slice_time_ref"],
+        hrf_model=settings.hrf,
+        drift_model=settings.drift,
+        high_pass=settings.high_pass,
+        noise_model=settings.noise,
+        slice_time_ref=settings.slice_time_ref,
         mask_img=everywhere,
     )
     with warnings.catch_warnings():
@@ -79,16 +73,16 @@ def first_level_model(volumes, events, settings, condition):
 def nilearn_beta(volumes, events, settings, condition, confounds=None):
     """What FirstLevelModel does inside (the test below holds it to that), several times faster."""
     design = make_first_level_design_matrix(
-        TR * (np.arange(SCANS) + settings["slice_time_ref"]),
+        TR * (np.arange(SCANS) + settings.slice_time_ref),
         events[["onset", "duration", "trial_type"]],
-        hrf_model=settings["hrf"],
-        drift_model=None if settings["drift"] == "none" else settings["drift"],
-        high_pass=settings["high_pass"],
-        drift_order=settings["drift_order"],
+        hrf_model=settings.hrf,
+        drift_model=None if settings.drift == "none" else settings.drift,
+        high_pass=settings.high_pass,
+        drift_order=settings.drift_order,
         add_regs=confounds,
     )
     scaled = 100 * (flat(volumes) / flat(volumes).mean(axis=0) - 1)
-    labels, results = run_glm(scaled, design.to_numpy(), noise_model=settings["noise"])
+    labels, results = run_glm(scaled, design.to_numpy(), noise_model=settings.noise)
     betas = np.empty(len(labels))
     for label, result in results.items():
         betas[labels == label] = result.theta[design.columns.get_loc(condition)]
@@ -96,7 +90,7 @@ def nilearn_beta(volumes, events, settings, condition, confounds=None):
 
 
 def betas_of(volumes, events, settings, confounds=None):
-    times = frame_times(volumes.shape[-1], TR, settings["slice_time_ref"])
+    times = frame_times(volumes.shape[-1], TR, settings.slice_time_ref)
     return run_betas(flat(volumes), events, times, settings, confounds)[:3]
 
 
@@ -116,7 +110,7 @@ def betas_of(volumes, events, settings, confounds=None):
 def test_least_squares_separate_is_nilearns(run, change):
     """One model a trial, in which all other trials are one condition (nilearn's example of LSS)."""
     volumes, events = run
-    settings = SETTINGS | change
+    settings = replace(SETTINGS, **change)
     betas, rows, _ = betas_of(volumes, events, settings)
     assert betas.dtype == np.float32
     assert list(rows["stimulus_id"]) == list(events["stimulus_id"])
@@ -130,7 +124,7 @@ def test_least_squares_separate_is_nilearns(run, change):
 @pytest.mark.parametrize("kind", ["trial-lss", "trial-lsa", "stimulus"])
 def test_betas_are_those_of_a_first_level_model_on_the_whole_volume(run, kind):
     volumes, events = run
-    betas, rows, _ = betas_of(volumes, events, SETTINGS | {"betas": kind})
+    betas, rows, _ = betas_of(volumes, events, replace(SETTINGS, betas=kind))
     names = {
         "trial-lss": np.where(np.arange(24) == 11, "chosen", "others"),
         "trial-lsa": [f"t{k}" if k != 11 else "chosen" for k in range(24)],
@@ -144,7 +138,7 @@ def test_betas_are_those_of_a_first_level_model_on_the_whole_volume(run, kind):
 @pytest.mark.parametrize("noise", ["ar1", "ols"])
 def test_least_squares_all_is_nilearns(run, noise):
     volumes, events = run
-    settings = SETTINGS | {"betas": "trial-lsa", "noise": noise}
+    settings = replace(SETTINGS, betas="trial-lsa", noise=noise)
     betas, _, design = betas_of(volumes, events, settings)
     named = events.assign(trial_type=[f"t{k}" for k in range(24)])
     for trial in (0, 11, 23):
@@ -156,7 +150,7 @@ def test_least_squares_all_is_nilearns(run, noise):
 @pytest.mark.parametrize("noise", ["ar1", "ols"])
 def test_one_beta_a_stimulus_is_nilearns(run, noise):
     volumes, events = run
-    settings = SETTINGS | {"betas": "stimulus", "noise": noise}
+    settings = replace(SETTINGS, betas="stimulus", noise=noise)
     betas, rows, _ = betas_of(volumes, events, settings)
     assert sorted(rows["stimulus_id"]) == [f"s{k}" for k in range(10)]
     for stimulus in ("s0", "s9"):
@@ -169,7 +163,7 @@ def test_confounds_are_those_of_nilearn_and_take_away_what_they_explain(run):
     volumes, events = run
     confounds = pd.DataFrame({"motion": np.random.default_rng(0).standard_normal(SCANS).cumsum()})
     moved = volumes + 20 * confounds["motion"].to_numpy().astype(np.float32)
-    settings = SETTINGS | {"noise": "ols"}
+    settings = replace(SETTINGS, noise="ols")
     corrected, *_ = betas_of(moved, events, settings, confounds)
     named = events.assign(trial_type=np.where(np.arange(24) == 5, "trial", "others"))
     expected = nilearn_beta(moved, named, settings, "trial", confounds)
@@ -187,7 +181,7 @@ def test_planted_betas_are_found():
     onsets = 4 + 9.0 * np.arange(12)
     events = pd.DataFrame({"onset": onsets, "duration": 1.0, "stimulus_id": [f"s{k}" for k in range(6)] * 2})
     times = frame_times(70, TR, 0)
-    _, _, design, *_ = run_betas(rng.random((70, 3)), events, times, SETTINGS | {"betas": "trial-lsa"})
+    _, _, design, *_ = run_betas(rng.random((70, 3)), events, times, replace(SETTINGS, betas="trial-lsa"))
     planted = rng.uniform(2, 8, (6, 3))
     trials = design.to_numpy()[:, :12] @ planted[np.arange(12) % 6]
     drifts = design.to_numpy()[:, 12:] @ rng.standard_normal((design.shape[1] - 12, 3))
@@ -195,10 +189,10 @@ def test_planted_betas_are_found():
     # percent of the mean over time, which the responses themselves raise
     scale = series.mean(axis=0) / 800
     for kind in ("trial-lsa", "stimulus"):
-        betas, rows, *_ = run_betas(series, events, times, SETTINGS | {"betas": kind, "noise": "ols"})
+        betas, rows, *_ = run_betas(series, events, times, replace(SETTINGS, betas=kind, noise="ols"))
         expected = planted[[int(name[1:]) for name in rows["stimulus_id"]]]
         np.testing.assert_allclose(betas * scale, expected, rtol=1e-3)
-    betas, *_ = run_betas(series, events, times, SETTINGS | {"noise": "ols"})
+    betas, *_ = run_betas(series, events, times, replace(SETTINGS, noise="ols"))
     # responses to others that differ from their mean leak a little
     assert np.corrcoef(betas.reshape(-1), planted[np.arange(12) % 6].reshape(-1))[0, 1] > 0.98
 
@@ -206,7 +200,7 @@ def test_planted_betas_are_found():
 def test_a_run_of_one_presentation(run):
     volumes, events = run
     betas, *_ = betas_of(volumes, events.iloc[[3]], SETTINGS)
-    all_at_once, *_ = betas_of(volumes, events.iloc[[3]], SETTINGS | {"betas": "trial-lsa"})
+    all_at_once, *_ = betas_of(volumes, events.iloc[[3]], replace(SETTINGS, betas="trial-lsa"))
     np.testing.assert_allclose(betas, all_at_once, rtol=1e-4)
 
 
@@ -249,7 +243,7 @@ def session(change=lambda events, times: events, kind="trial-lss", confound=None
     responses = np.stack([regressors(events.iloc[[k]], times, "spm")[0] for k in range(len(events))])
     trials = signal[shown] + rng.standard_normal((len(shown), 60))
     percent = responses.T @ trials + 0.5 * rng.standard_normal((len(times), 60))
-    series, settings = 1000 * (1 + percent / 100), SETTINGS | {"betas": kind, "noise": "ols"}
+    series, settings = 1000 * (1 + percent / 100), replace(SETTINGS, betas=kind, noise="ols")
     confounds = None if confound is None else pd.DataFrame({"c": confound(responses)})
     fitted = run_betas(series, change(events, times), times, settings, confounds)
     betas = pd.DataFrame(standardise(fitted.betas, np.zeros(len(fitted.betas))))
@@ -366,7 +360,7 @@ def test_confounds_are_regressed_out_whatever_their_scales(run, kind, noise):
     rng = np.random.default_rng(1)
     columns = rng.standard_normal((SCANS, 4)).cumsum(axis=0)
     moved = volumes + (columns @ [20, 10, 30, 5]).astype(np.float32)
-    settings = SETTINGS | {"betas": kind, "noise": noise}
+    settings = replace(SETTINGS, betas=kind, noise=noise)
     plain = pd.DataFrame(columns, columns=list("abcd"))
     expected, *_ = betas_of(moved, events, settings, plain)
     scaled = plain * [1e8, 1e-10, 1, 1e-6] + [1e9, 0, 5, 0]
@@ -382,7 +376,7 @@ def test_confounds_may_be_called_like_regressors_of_the_design(run, kind):
     volumes, events = run
     names = ["constant", "drift_1", "event_00001"]
     confounds = pd.DataFrame(np.random.default_rng(0).standard_normal((SCANS, 3)), columns=names)
-    settings = SETTINGS | {"betas": kind, "noise": "ols"}
+    settings = replace(SETTINGS, betas=kind, noise="ols")
     betas, _, design = betas_of(volumes, events, settings, confounds)
     expected, *_ = betas_of(volumes, events, settings, confounds.set_axis(list("abc"), axis=1))
     np.testing.assert_array_equal(betas, expected)
@@ -396,10 +390,10 @@ def test_confounds_that_add_nothing_are_dropped_and_named(run):
     confounds = pd.DataFrame({"a": rng.standard_normal(SCANS), "flat": 7.0})
     confounds["b"] = 3 * confounds["a"] - 2
     confounds["slow"] = 1e-3 * np.cos(np.pi * (np.arange(SCANS) + 0.5) / SCANS)
-    fitted = run_betas(flat(volumes), events, times, SETTINGS | {"noise": "ols"}, confounds)
+    fitted = run_betas(flat(volumes), events, times, replace(SETTINGS, noise="ols"), confounds)
     why = "explained by the drifts and the confounds before it"
     assert fitted.dropped == {"flat": "constant", "b": why, "slow": why}
-    expected, *_ = betas_of(volumes, events, SETTINGS | {"noise": "ols"}, confounds[["a"]])
+    expected, *_ = betas_of(volumes, events, replace(SETTINGS, noise="ols"), confounds[["a"]])
     np.testing.assert_allclose(fitted.betas, expected, atol=1e-5)
 
 
@@ -424,7 +418,7 @@ def test_more_regressors_than_scans_are_refused(run):
             flat(volumes)[:20],
             events[events["onset"] < 36],
             frame_times(20, TR, 0),
-            SETTINGS | {"betas": "trial-lsa", "drift": "polynomial", "drift_order": 14},
+            replace(SETTINGS, betas="trial-lsa", drift="polynomial", drift_order=14),
         )
 
 

@@ -469,7 +469,7 @@ def test_files_for_an_account_come_from_the_mirror_folder_only(tmp_path, monkeyp
     assert list(files) == ["Stimuli.mat", "EstimatedResponses.mat"]
 
     def get(mirror):
-        fetch("vim1", files, tmp_path / "vim1", mirror, tmp_path / "checksums.lock", progress=False)
+        fetch("vim1", files, tmp_path / "vim1", mirror, tmp_path / "checksums.lock")
 
     message = message_of(get, None)
     assert "https://crcns.org/data-sets/vc/vim-1" in message

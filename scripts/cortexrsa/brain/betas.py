@@ -16,6 +16,7 @@ from nilearn.image import smooth_img
 from cortexrsa.brain.glm import condition_number, frame_times, run_betas
 from cortexrsa.brain.loaders import bids, nifti
 from cortexrsa.brain.loaders.bids_tables import overlap
+from cortexrsa.brain.settings import GLMSettings
 from cortexrsa.errors import InputError, concerning
 
 LARGEST_OVERLAP = 0.01  # share of the time, which clocks explain
@@ -49,7 +50,7 @@ class SubjectBetas:
 
 
 def fit_subject(
-    folder: str | Path, rois: dict[str, dict], options: dict, subject: str, settings: dict
+    folder: str | Path, rois: dict[str, dict], options: dict, subject: str, settings: GLMSettings
 ) -> SubjectBetas:
     """Betas of all runs of one subject; one run at a time is in memory.
 
@@ -57,8 +58,7 @@ def fit_subject(
     ----------
     folder, rois, options : of the card, see `bids.find_runs` and `bids_rois.roi_masks`
     subject : label
-    settings : `glm` of the configuration: betas, hrf, drift, high_pass, drift_order, noise, slice_time_ref
-        (None: of the sidecars) and smoothing (mm, FWHM; None for none)
+    settings : of the GLM
 
     Raises
     ------
@@ -67,7 +67,7 @@ def fit_subject(
     """
     runs = bids.find_runs(folder, options | {"subjects": [subject]})
     inputs = bids.read_subject(folder, rois, options, runs)
-    references = [bids.slice_time_ref(run, settings["slice_time_ref"]) for run in runs]
+    references = [bids.slice_time_ref(run, settings.slice_time_ref) for run in runs]
     union = np.logical_or.reduce(list(inputs.masks.values()))
     warnings = list(inputs.warnings)
     seen: dict[str, bids.Run] = {}
@@ -83,8 +83,8 @@ def fit_subject(
                 "runs", f"the same data as {seen[own].bold.name}", "each run once", file=run.bold
             )
         seen[own] = run
-        if settings["smoothing"]:
-            volumes = smooth_img(nib.Nifti1Image(volumes, inputs.affine), settings["smoothing"]).get_fdata(
+        if settings.smoothing:
+            volumes = smooth_img(nib.Nifti1Image(volumes, inputs.affine), settings.smoothing).get_fdata(
                 dtype=np.float32
             )
         series = volumes[union].T

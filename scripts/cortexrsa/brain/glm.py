@@ -9,6 +9,7 @@ import pandas as pd
 from nilearn.glm.first_level import compute_regressor, make_first_level_design_matrix, mean_scaling, run_glm
 from nilearn.glm.regression import ARModel
 
+from cortexrsa.brain.settings import GLMSettings
 from cortexrsa.errors import InputError
 
 AR_BINS = 100  # the grid on which nilearn's run_glm rounds the AR(1) coefficient of a voxel
@@ -27,7 +28,10 @@ def frame_times(scans: int, tr: float, slice_time_ref: float) -> np.ndarray:
 
 
 def design_matrix(
-    events: pd.DataFrame | None, times: np.ndarray, settings: dict, confounds: pd.DataFrame | None = None
+    events: pd.DataFrame | None,
+    times: np.ndarray,
+    settings: GLMSettings,
+    confounds: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Design matrix of one run, by nilearn.
 
@@ -36,7 +40,7 @@ def design_matrix(
     events : onset and duration in seconds, and trial_type: one condition each; None for the regressors of no
         interest alone
     times : (scans,) seconds, see `frame_times`
-    settings : hrf, drift (cosine, polynomial or none), high_pass (Hz), drift_order
+    settings : of them hrf, drift, high_pass and drift_order
     confounds : (scans, c) regressors of no interest, see `independent`
 
     Returns
@@ -47,10 +51,10 @@ def design_matrix(
     return make_first_level_design_matrix(
         times,
         None if events is None else events[["onset", "duration", "trial_type"]],
-        hrf_model=settings["hrf"],
-        drift_model=None if settings["drift"] == "none" else settings["drift"],
-        high_pass=settings["high_pass"],
-        drift_order=settings["drift_order"],
+        hrf_model=settings.hrf,
+        drift_model=None if settings.drift == "none" else settings.drift,
+        high_pass=settings.high_pass,
+        drift_order=settings.drift_order,
         add_regs=None if confounds is None or confounds.empty else confounds.to_numpy(np.float64),
         # a confound may be called like a drift
         add_reg_names=None if confounds is None or confounds.empty else [f"confound_{c}" for c in confounds],
@@ -185,7 +189,7 @@ def run_betas(
     series: np.ndarray,
     events: pd.DataFrame,
     times: np.ndarray,
-    settings: dict,
+    settings: GLMSettings,
     confounds: pd.DataFrame | None = None,
     centred: bool = False,
 ) -> RunBetas:
@@ -201,7 +205,7 @@ def run_betas(
         positive or below its SD over time, gets NaN betas
     events : presentations: onset, duration (seconds), stimulus_id, and (optional) line of their file
     times : (scans,) seconds
-    settings : betas (trial-lss, trial-lsa or stimulus), noise (ar1 or ols), and those of `design_matrix`
+    settings : of them betas, noise, and those of `design_matrix`
     confounds : (scans, c), see `independent`
     centred : the series have no mean signal to scale by, or to tell the brain by
 
@@ -211,8 +215,8 @@ def run_betas(
         quarter of the presentations.
     """
     events = events.sort_values("onset", kind="stable", ignore_index=True)
-    separate = settings["betas"] == "trial-lss"
-    if settings["betas"] == "stimulus":
+    separate = settings.betas == "trial-lss"
+    if settings.betas == "stimulus":
         condition = pd.factorize(events["stimulus_id"])[0]
     else:
         condition = np.arange(len(events))
@@ -223,7 +227,7 @@ def run_betas(
         drifts = design_matrix(None, times, settings)
         confounds, dropped = independent(confounds.set_axis(times), drifts.to_numpy())
     if separate:
-        own = np.stack([regressors(events.iloc[[k]], times, settings["hrf"]) for k in range(len(events))])
+        own = np.stack([regressors(events.iloc[[k]], times, settings.hrf) for k in range(len(events))])
         nuisance = design_matrix(None, times, settings, confounds)
         design = pd.DataFrame(own[:, 0].T, times, rows["trial_type"]).join(nuisance)
         columns = 2 * own.shape[1] + len(nuisance.columns)
@@ -234,7 +238,7 @@ def run_betas(
         found = f"{len(times)} scans for {columns} regressors"
         raise InputError("design matrix", found, "more scans than regressors")
     if separate:
-        others = all_others(own, events, times, settings["hrf"])
+        others = all_others(own, events, times, settings.hrf)
         pairs = np.concatenate([own, others], axis=1)
         errors = errors_of_separate(pairs, nuisance.to_numpy())
     else:
@@ -254,10 +258,10 @@ def run_betas(
         scaled = series[:, usable] if centred else mean_scaling(series[:, usable])[0]
         if separate:
             betas[:, usable] = _least_squares_separate(
-                scaled, pairs[told], nuisance.to_numpy(), settings["noise"]
+                scaled, pairs[told], nuisance.to_numpy(), settings.noise
             )
         else:
-            betas[:, usable] = _least_squares_all(scaled, design, list(rows["trial_type"]), settings["noise"])
+            betas[:, usable] = _least_squares_all(scaled, design, list(rows["trial_type"]), settings.noise)
     return RunBetas(betas, rows[["stimulus_id", "onset"]], design, warnings, dropped)
 
 

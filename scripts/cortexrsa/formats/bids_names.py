@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cortexrsa.errors import InputError, suggestion
+from cortexrsa.errors import InputError, concerning, suggestion
 
 # entities by which one scan differs from another; all others (echo, part, rec, space, desc, ...) tell
 # versions of one scan apart
@@ -130,16 +130,17 @@ def subject_labels(folder: str | Path, options: dict) -> list[str]:
     ------
     InputError : no such folder, no subjects in it, or one of those named is not there.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError("path", "no such folder", "a BIDS folder", file=folder)
-    present = sorted(path.name.removeprefix("sub-") for path in folder.glob("sub-*") if path.is_dir())
+    place = Path(folder).expanduser()
+    if not place.is_dir():
+        raise InputError("path", f"no folder {folder}", "a BIDS folder")
+    present = sorted(path.name.removeprefix("sub-") for path in place.glob("sub-*") if path.is_dir())
     if not present:
-        raise InputError("subjects", "no folder sub-*", "a BIDS folder", file=folder)
-    for subject in options.get("subjects") or []:
+        raise InputError("path", f"no folder sub-* in {folder}", "a BIDS folder")
+    subjects = options.get("subjects") or present
+    for index, subject in enumerate(subjects):
         if subject not in present:
-            raise InputError("subjects", repr(subject), suggestion(subject, present), file=folder)
-    return list(options.get("subjects") or present)
+            raise InputError(f"options.subjects[{index}]", repr(subject), suggestion(subject, present))
+    return list(subjects)
 
 
 def runs_of_all(folder: str | Path, options: dict) -> tuple[dict[str, list[RunFiles]], list[str]]:
@@ -163,7 +164,9 @@ def runs_of_all(folder: str | Path, options: dict) -> tuple[dict[str, list[RunFi
         without events, events without a run, or raw BOLD without a preprocessed version.
     """
     runs, skipped = {}, []
-    for subject in subject_labels(folder, options):
+    with concerning(folder):
+        subjects = subject_labels(folder, options)
+    for subject in subjects:
         try:
             runs[subject], notes = _runs_of(Path(folder), subject, options)
         except _NoRuns as error:
