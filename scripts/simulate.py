@@ -1,6 +1,7 @@
 """Simulate the raw BOLD of a data set, as a BIDS folder."""
 
 from cortexrsa.brain.simulated.bold import simulate_bids
+from cortexrsa.brain.simulated.settings import experiment_of
 from cortexrsa.errors import concerning
 from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.jobs import job_log
@@ -10,5 +11,5 @@ with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
     card = f"resources/datasets/{snakemake.wildcards.dataset}.yaml"
     with concerning(card), atomic_folder(snakemake.output.bids) as folder:
-        truth = simulate_bids(settings["options"] | {"rois": settings["rois"]}, folder)
+        truth = simulate_bids(experiment_of(settings["rois"], **settings["options"]), folder)
         write_dataset(snakemake.output.truth, truth, settings)

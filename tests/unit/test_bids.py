@@ -20,6 +20,7 @@ from cortexrsa.brain.betas import fit_subject
 from cortexrsa.brain.loaders import bids, bids_rois, bids_stimuli, bids_tables
 from cortexrsa.brain.settings import GLMSettings
 from cortexrsa.brain.simulated import bold
+from cortexrsa.brain.simulated.settings import experiment_of
 from cortexrsa.errors import InputError
 from cortexrsa.formats import bids_names
 from cortexrsa.formats.foreign_tables import read_foreign_table
@@ -51,7 +52,7 @@ SECOND = "sub-01/ses-01/func/sub-01_ses-01_task-images_run-02"
 def original(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bids") / "data"
     folder.mkdir()
-    return folder, bold.simulate_bids(EXPERIMENT, folder)
+    return folder, bold.simulate_bids(experiment_of(**EXPERIMENT), folder)
 
 
 @pytest.fixture

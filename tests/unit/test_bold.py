@@ -13,6 +13,7 @@ import xarray
 from cortexrsa.brain.reliability import reliability_table
 from cortexrsa.brain.simulated import bold
 from cortexrsa.brain.simulated import voxels as simulation
+from cortexrsa.brain.simulated.settings import experiment_of
 from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import rdm
@@ -40,7 +41,7 @@ OPTIONS = {
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("simulated")
-    return folder, bold.simulate_bids(OPTIONS, folder)
+    return folder, bold.simulate_bids(experiment_of(**OPTIONS), folder)
 
 
 def events_of(folder, subject="01"):
@@ -113,7 +114,7 @@ def test_noise_has_the_planned_spread_and_autocorrelation():
 @pytest.mark.slow
 def test_same_seed_same_folder_byte_for_byte(simulated, tmp_path):
     folder, truth = simulated
-    again = bold.simulate_bids(OPTIONS, tmp_path)
+    again = bold.simulate_bids(experiment_of(**OPTIONS), tmp_path)
     assert again.identical(truth)
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
@@ -123,7 +124,7 @@ def test_same_seed_same_folder_byte_for_byte(simulated, tmp_path):
 
 def test_the_truth_is_signal_and_half_of_the_noise(simulated):
     _, truth = simulated
-    _, stimuli, planted = simulation.plant(OPTIONS)
+    _, stimuli, planted = simulation.plant(experiment_of(**OPTIONS))
     v1 = (truth["roi"] == "V1").values & (truth["subject"] == "sub-01").values
     signal = bold.MEAN_BETA + bold.SIGNAL_BETA * planted[0].signal
     np.testing.assert_allclose(truth["signal"].values[:, v1], signal, rtol=1e-5)

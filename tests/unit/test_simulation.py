@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 from cortexrsa.brain.reliability import split_half_reliability
 from cortexrsa.brain.simulated import images as world
 from cortexrsa.brain.simulated import voxels as simulation
+from cortexrsa.brain.simulated.settings import experiment_of
 from cortexrsa.errors import InputError
 from cortexrsa.formats.responses import read_responses, write_responses
 from cortexrsa.formats.stimuli import check_stimuli
@@ -49,14 +50,14 @@ def simulate(options):
         stimulus's repeats. As in the data of Kay et al. 2008, each voxel is scaled by the mean and SD, over
         the training stimuli, of its average over repeats.
     """
-    options = simulation.complete(options)
-    images, stimuli, planted = simulation.plant(options)
+    experiment = experiment_of(**options)
+    images, stimuli, planted = simulation.plant(experiment)
     train = (stimuli["split"] == "train").to_numpy()
     parts, labels = [], {"subject": [], "roi": []}
     for part in planted:
         trials = part.signal + part.noise
-        trials[options["train_repeats"] :, train] = np.nan
-        trials[options["test_repeats"] :, ~train] = np.nan
+        trials[experiment.train_repeats :, train] = np.nan
+        trials[experiment.test_repeats :, ~train] = np.nan
         average = np.nanmean(trials[:, train], axis=0)
         parts.append((trials - average.mean(axis=0)) / average.std(axis=0))
         for name, values in labels.items():
@@ -186,8 +187,7 @@ def test_subjects_see_the_same_images_with_voxels_and_noise_of_their_own():
 
 def test_the_card_can_be_simulated():
     card = yaml.safe_load((ROOT / "resources/datasets/simulated.yaml").read_text())
-    options = simulation.complete(card["options"] | {"rois": card["rois"]})
-    assert options["rois"]["LO"]["area"] == "lo"
+    assert experiment_of(card["rois"], **card["options"]).rois["LO"].area == "lo"
     corpus = yaml.safe_load((ROOT / "resources/corpora/procedural.yaml").read_text())["options"]
     assert len({card["options"]["seed"], corpus["seed"], simulation.REFERENCE_SEED}) == 3
 
@@ -236,7 +236,7 @@ def test_the_schema_refuses_wrong_options_in_one_line(change, field):
 )
 def test_a_scan_that_cannot_be_is_refused(change, field):
     with pytest.raises(InputError) as caught:
-        simulation.complete(SMALL | change)
+        experiment_of(**SMALL | change)
     assert caught.value.field == field
 
 

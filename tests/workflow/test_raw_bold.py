@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from cortexrsa.brain.simulated.bold import simulate_bids
+from cortexrsa.brain.simulated.settings import experiment_of
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.responses import read_responses
 from support import TINY, assert_figure, at, copy_project, made, pending, place, snakemake
@@ -44,7 +45,7 @@ def users_folder(tmp_path_factory):
     """Two subjects whose ROIs differ in size, one of whom did a run less, and one who was not scanned."""
     folder = tmp_path_factory.mktemp("user") / "study"
     folder.mkdir()
-    simulate_bids(EXPERIMENT, folder)
+    simulate_bids(experiment_of(**EXPERIMENT), folder)
     path = folder / "derivatives/rois/sub-02/anat/sub-02_label-V1_mask.nii.gz"
     mask = nib.load(path)
     smaller = np.asarray(mask.dataobj).copy()

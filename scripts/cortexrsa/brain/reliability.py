@@ -182,7 +182,7 @@ def reliability_table(responses: xarray.DataArray, splits: int = 100, seed: int 
     Parameters
     ----------
     responses : (stimulus, repeat, voxel), or averages (stimulus, voxel) with the coord repeats on stimulus,
-        and maybe ncsnr on voxel; else as `files.write_responses` wants them
+        and maybe ncsnr on voxel; else as `formats.responses.write_responses` wants them
     splits, seed : see `split_half_reliability`
 
     Returns

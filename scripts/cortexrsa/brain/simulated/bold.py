@@ -16,7 +16,8 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal import lfilter
 
 from cortexrsa.brain.glm import all_others, frame_times, partitioned, regressors
-from cortexrsa.brain.simulated.voxels import Planted, complete, plant
+from cortexrsa.brain.simulated.settings import Simulated
+from cortexrsa.brain.simulated.voxels import Planted, plant
 
 TASK = "images"
 DURATION = 1.0  # seconds that an image is shown
@@ -41,7 +42,7 @@ CENTRES = {
 }
 
 
-def simulate_bids(options: dict, folder: Path) -> xarray.Dataset:
+def simulate_bids(experiment: Simulated, folder: Path) -> xarray.Dataset:
     """Write a BIDS data set of the simulated experiment, and return what was planted in it.
 
     A voxel's signal is its baseline times one plus: the responses to all presentations (the betas planted,
@@ -53,27 +54,26 @@ def simulate_bids(options: dict, folder: Path) -> xarray.Dataset:
 
     Parameters
     ----------
-    options : see `simulation.plant`; also sessions, runs (of all sessions), tr (seconds) and interval
-        (seconds between onsets, shortest and longest)
+    experiment : all of it
     folder : to fill
 
     Returns
     -------
     Dataset with `signal` (stimulus, voxel), the betas without noise, and `trials` (stimulus, repeat, voxel),
     those of each presentation in the order of the scan, NaN beyond the repeats; coords as in
-    `files.write_responses`, and i, j, k (place in the volume). Voxels of a ROI are in the order of its mask.
+    `formats.responses.write_responses`, and i, j, k (place in the volume). Voxels of a ROI are in the order
+    of its mask.
     """
-    options = complete(options)
-    images, stimuli, planted = plant(options)
-    _write_dataset(folder, images, stimuli, options)
-    order = np.random.default_rng(np.random.SeedSequence(options["seed"], spawn_key=(0, 2)))
+    images, stimuli, planted = plant(experiment)
+    _write_dataset(folder, images, stimuli, experiment)
+    order = np.random.default_rng(np.random.SeedSequence(experiment.seed, spawn_key=(0, 2)))
     signals, trials, places = [], [], []
     for subject in dict.fromkeys(part.subject for part in planted):
         parts = [part for part in planted if part.subject == subject]
         signal = MEAN_BETA + SIGNAL_BETA * np.concatenate([part.signal for part in parts], axis=1)
         noise = SIGNAL_BETA * np.sqrt(TRIAL_SHARE) * np.concatenate([part.noise for part in parts], axis=2)
-        runs = [_design(events, options["tr"]) for events in _schedule(stimuli, options, order)]
-        places.append(_write_subject(folder, subject, parts, runs, signal + noise, options))
+        runs = [_design(events, experiment.tr) for events in _schedule(stimuli, experiment, order)]
+        places.append(_write_subject(folder, subject, parts, runs, signal + noise, experiment))
         signals.append(signal)
         trials.append((signal + noise).swapaxes(0, 1))
     trials = np.concatenate(trials, axis=2)
@@ -100,13 +100,13 @@ def simulate_bids(options: dict, folder: Path) -> xarray.Dataset:
 # ---- design ----------------------------------------------------------------------------------------------
 
 
-def _schedule(stimuli: pd.DataFrame, options: dict, rng: np.random.Generator) -> list[pd.DataFrame]:
+def _schedule(stimuli: pd.DataFrame, experiment: Simulated, rng: np.random.Generator) -> list[pd.DataFrame]:
     """Events of every run: onset, duration, stimulus (its row), repeat.
 
     Each round shows all stimuli of a split once, in random order. Rounds are dealt to the runs in turn, so
     that repeats lie as far apart as they can; within a run the order of both splits' presentations is random.
     """
-    dealt = [[] for _ in range(options["runs"])]
+    dealt = [[] for _ in range(experiment.runs)]
     for split, repeats in stimuli.groupby("split")["repeats"].first().items():
         rows = np.flatnonzero(stimuli["split"] == split)
         sequence = [(row, repeat) for repeat in range(repeats) for row in rng.permutation(rows)]
@@ -115,7 +115,7 @@ def _schedule(stimuli: pd.DataFrame, options: dict, rng: np.random.Generator) ->
     runs = []
     for presentations in dealt:
         presentations = rng.permutation(np.array(presentations))
-        intervals = rng.uniform(*options["interval"], len(presentations) - 1).round(1)
+        intervals = rng.uniform(*experiment.interval, len(presentations) - 1).round(1)
         onsets = LEAD_IN + np.concatenate([[0], intervals.cumsum()])
         events = pd.DataFrame({"onset": onsets, "duration": DURATION})
         events["stimulus"], order = presentations.T
@@ -207,16 +207,16 @@ def _write_subject(
     parts: list[Planted],
     runs: list[_Run],
     betas: np.ndarray,
-    options: dict,
+    experiment: Simulated,
 ) -> np.ndarray:
     """Write masks, runs and events of one subject, and return the place (v, 3) of every voxel.
 
     Betas are (repeats, stimuli, voxels of all ROIs).
     """
     rng = np.random.default_rng(
-        np.random.SeedSequence(options["seed"], spawn_key=(int(subject.removeprefix("sub-")), 0, 0))
+        np.random.SeedSequence(experiment.seed, spawn_key=(int(subject.removeprefix("sub-")), 0, 0))
     )
-    areas = {roi: settings["area"] for roi, settings in options["rois"].items()}
+    areas = {roi: settings.area for roi, settings in experiment.rois.items()}
     baseline, brain, masks = _anatomy(parts, areas, rng)
     affine = np.diag([VOXEL_SIZE] * 3 + [1.0])
     affine[:3, 3] = -VOXEL_SIZE * (np.array(brain.shape) - 1) / 2
@@ -236,9 +236,9 @@ def _write_subject(
     spread = np.full(brain.size, np.median(noise_sd))
     spread[roi_rows] = noise_sd
 
-    sessions = np.array_split(np.arange(len(runs)), options["sessions"])
+    sessions = np.array_split(np.arange(len(runs)), experiment.sessions)
     for session, members in enumerate(sessions, start=1):
-        labels = [subject] + ([f"ses-{session:02d}"] if options["sessions"] > 1 else [])
+        labels = [subject] + ([f"ses-{session:02d}"] if experiment.sessions > 1 else [])
         func = folder.joinpath(*labels, "func")
         func.mkdir(parents=True)
         for number, run in enumerate(members, start=1):
@@ -251,10 +251,10 @@ def _write_subject(
             outside = OUTSIDE * (1 + rng.standard_normal((int((~brain).sum()), scans), np.float32))
             volumes[~brain] = np.abs(outside)
             image = nib.Nifti1Image(np.rint(volumes).astype(np.int16), affine)
-            image.header.set_zooms((*[VOXEL_SIZE] * 3, options["tr"]))
+            image.header.set_zooms((*[VOXEL_SIZE] * 3, experiment.tr))
             image.header.set_xyzt_units("mm", "sec")
             nib.save(image, func / f"{stem}_bold.nii.gz")
-            _write_events(func / f"{stem}_events.tsv", events, options)
+            _write_events(func / f"{stem}_events.tsv", events, experiment)
     return np.concatenate([np.argwhere(masks[part.roi]) for part in parts])
 
 
@@ -272,13 +272,13 @@ def _scanner(scans: int, spread: np.ndarray, rng: np.random.Generator) -> np.nda
 # ---- texts -----------------------------------------------------------------------------------------------
 
 
-def _stimulus_id(row: int, options: dict) -> str:
-    split, index = ("train", row) if row < options["train"] else ("test", row - options["train"])
+def _stimulus_id(row: int, experiment: Simulated) -> str:
+    split, index = ("train", row) if row < experiment.train else ("test", row - experiment.train)
     return f"{split}-{index:04d}"
 
 
-def _write_events(path: Path, events: pd.DataFrame, options: dict) -> None:
-    ids = [_stimulus_id(row, options) for row in events["stimulus"]]
+def _write_events(path: Path, events: pd.DataFrame, experiment: Simulated) -> None:
+    ids = [_stimulus_id(row, experiment) for row in events["stimulus"]]
     table = events[["onset", "duration"]].assign(
         trial_type="image", stimulus_id=ids, stim_file=[f"{name}.png" for name in ids]
     )
@@ -290,7 +290,7 @@ def _write_json(path: Path, content: dict) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def _write_dataset(folder: Path, images: np.ndarray, stimuli: pd.DataFrame, options: dict) -> None:
+def _write_dataset(folder: Path, images: np.ndarray, stimuli: pd.DataFrame, experiment: Simulated) -> None:
     """What the runs share: descriptions, participants, sidecars and stimuli."""
     generated = [{"Name": "dnn-cortex-rsa", "Description": "simulated BOLD, docs/simulated-study.md"}]
     description = {"BIDSVersion": "1.10.0", "License": "CC0", "Authors": ["dnn-cortex-rsa"]}
@@ -316,7 +316,7 @@ def _write_dataset(folder: Path, images: np.ndarray, stimuli: pd.DataFrame, opti
         {
             "TaskName": TASK,
             "TaskDescription": "Passive viewing of images in a jittered event-related design (simulated)",
-            "RepetitionTime": options["tr"],
+            "RepetitionTime": experiment.tr,
         },
     )
     _write_json(
@@ -326,7 +326,7 @@ def _write_dataset(folder: Path, images: np.ndarray, stimuli: pd.DataFrame, opti
             "stimulus_id": {"Description": "The image that was shown: a row of stimuli/stimuli.tsv"},
         },
     )
-    people = [f"sub-{subject:02d}" for subject in range(1, options["subjects"] + 1)]
+    people = [f"sub-{subject:02d}" for subject in range(1, experiment.subjects + 1)]
     pd.DataFrame({"participant_id": people, "species": "n/a"}).to_csv(
         folder / "participants.tsv", sep="\t", index=False
     )

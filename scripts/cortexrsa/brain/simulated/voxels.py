@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import fft
 
 from cortexrsa.brain.simulated.images import CATEGORIES, FAMILIES, make_images
-from cortexrsa.errors import InputError
+from cortexrsa.brain.simulated.settings import Simulated, SimulatedROI
 
 SCALES = 3.0 * 2.0 ** (0.8 * np.arange(4))  # centre frequencies, cycles per image
 ORIENTATIONS = np.pi * np.arange(8) / 8
@@ -34,21 +34,6 @@ REFERENCE_IMAGES = 240
 SHARED_MODES = 6  # fluctuations that all voxels of a ROI share, each with a weight of its own
 SHARED_FRACTION = 0.3  # share of a voxel's noise variance that they make up
 REFERENCE_SEED = 20080320  # kept apart from every stimulus set and corpus
-
-OPTION_DEFAULTS = {
-    "train": 300,
-    "test": 120,
-    "train_repeats": 2,
-    "test_repeats": 13,
-    "size": 64,
-    "subjects": 1,
-    "sessions": 1,
-    "runs": 26,  # of all sessions of a subject
-    "tr": 2.0,  # seconds
-    "interval": [3.0, 5.0],  # seconds from one onset to the next: uniform between the two
-    "seed": 1,
-}
-ROI_DEFAULTS = {"reliability": 0.5}
 
 
 # ---- the experiment --------------------------------------------------------------------------------------
@@ -73,7 +58,7 @@ class Planted:
     noise_variance: np.ndarray
 
 
-def plant(options: dict) -> tuple[np.ndarray, pd.DataFrame, list[Planted]]:
+def plant(experiment: Simulated) -> tuple[np.ndarray, pd.DataFrame, list[Planted]]:
     """Draw the stimuli of a simulated experiment, and the signal and noise of every voxel.
 
     Every part has its own stream of random numbers, keyed by what it is (the stimuli of a split; the tuning
@@ -82,70 +67,39 @@ def plant(options: dict) -> tuple[np.ndarray, pd.DataFrame, list[Planted]]:
 
     Parameters
     ----------
-    options : the keys of `OPTION_DEFAULTS` (numbers of stimuli, repeats and subjects, size of the images in
-        pixels, seed; those of the scan are `bold.simulate_bids`'s) and `rois`: {label: {voxels, area: v1 | lo
-        | noise, reliability}}. The reliability is that of the average over `test_repeats`, median over
-        voxels; 1 means no noise. `noise` is a ROI without any signal, as noisy as one with it.
+    experiment : what is shown to whom, how often, and the voxels; those of the scan are
+        `bold.simulate_bids`'s
 
     Returns
     -------
     images : (n, size, size, 3) uint8, training stimuli first; the three channels are equal
     stimuli : n rows with stimulus_id, split, repeats, category, family
     planted : one for each subject and ROI; noise beyond the repeats of a stimulus is there, but not used
-
-    Raises
-    ------
-    InputError : see `complete`.
     """
-    options = complete(options)
-    grey, factors, stimuli = _draw_stimuli(options)
+    grey, factors, stimuli = _draw_stimuli(experiment)
     planted = [
-        _plant_roi(grey, factors, subject, roi, settings, options)
-        for subject in range(1, options["subjects"] + 1)
-        for roi, settings in options["rois"].items()
+        _plant_roi(grey, factors, subject, roi, settings, experiment)
+        for subject in range(1, experiment.subjects + 1)
+        for roi, settings in experiment.rois.items()
     ]
     return np.repeat(grey[..., None], 3, axis=3), stimuli, planted
 
 
-def complete(options: dict) -> dict:
-    """`options` with the defaults, if their scan is possible; see `plant`.
-
-    Keys, types and bounds are those of resources/schemas/dataset.schema.yaml, which cards are checked by.
-
-    Raises
-    ------
-    InputError : fewer runs than sessions or too many for the presentations; an interval that ends before it
-        begins.
-    """
-    options = OPTION_DEFAULTS | options
-    options["rois"] = {roi: ROI_DEFAULTS | settings for roi, settings in options["rois"].items()}
-    runs, (shortest, longest) = options["runs"], options["interval"]
-    presentations = sum(options[split] * options[f"{split}_repeats"] for split in ("train", "test"))
-    if not options["sessions"] <= runs <= presentations // 4:
-        expected = (
-            f"at least {options['sessions']}, one a session, and at most {presentations // 4} (of 4 trials)"
-        )
-        raise InputError("options.runs", runs, expected)
-    if shortest > longest:
-        expected = "the shortest interval before the longest"
-        raise InputError("options.interval", options["interval"], expected)
-    return options
-
-
-def _draw_stimuli(options: dict) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:
+def _draw_stimuli(experiment: Simulated) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:
     """Grey images (n, size, size), their factors, and the table of stimuli; training first."""
     images, factors, tables = [], [], []
-    for key, split in enumerate(("train", "test")):
-        seed = np.random.SeedSequence(options["seed"], spawn_key=(0, key))
-        drawn, drawn_factors = make_images(options[split], options["size"], seed)
+    numbers = (experiment.train, experiment.train_repeats), (experiment.test, experiment.test_repeats)
+    for key, (split, (number, repeats)) in enumerate(zip(("train", "test"), numbers, strict=True)):
+        seed = np.random.SeedSequence(experiment.seed, spawn_key=(0, key))
+        drawn, drawn_factors = make_images(number, experiment.size, seed)
         images.append(drawn)
         factors.append(drawn_factors)
         tables.append(
             pd.DataFrame(
                 {
-                    "stimulus_id": [f"{split}-{i:04d}" for i in range(options[split])],
+                    "stimulus_id": [f"{split}-{i:04d}" for i in range(number)],
                     "split": split,
-                    "repeats": options[f"{split}_repeats"],
+                    "repeats": repeats,
                     "category": drawn_factors["category"],
                     "family": drawn_factors["family"],
                 }
@@ -158,21 +112,28 @@ def _draw_stimuli(options: dict) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame
     )
 
 
-def _plant_roi(grey, factors, subject, roi, settings, options) -> Planted:
+def _plant_roi(
+    grey: np.ndarray,
+    factors: pd.DataFrame,
+    subject: int,
+    roi: str,
+    settings: SimulatedROI,
+    experiment: Simulated,
+) -> Planted:
     """Signal and noise of one subject's ROI, all stimuli with as many repeats."""
-    seeds = np.random.SeedSequence(options["seed"], spawn_key=(subject, *roi.encode()))
+    seeds = np.random.SeedSequence(experiment.seed, spawn_key=(subject, *roi.encode()))
     tuning_seed, noise_seed = seeds.spawn(2)
-    repeats, voxels = max(options["train_repeats"], options["test_repeats"]), settings["voxels"]
-    if settings["area"] == "noise":
+    repeats, voxels = max(experiment.train_repeats, experiment.test_repeats), settings.voxels
+    if settings.area == "noise":
         signal, signal_variance = np.zeros((len(grey), voxels)), np.ones(voxels)
-    elif settings["area"] == "v1":
+    elif settings.area == "v1":
         signal = v1_patterns(grey, voxels, tuning_seed)
         signal_variance = signal.var(axis=0)
     else:
         signal = lo_patterns(grey, factors, voxels, tuning_seed)
         signal_variance = signal.var(axis=0)
     factor_seed, trial_seed = noise_seed.spawn(2)
-    variance = noise_variance(signal_variance, settings["reliability"], options["test_repeats"], factor_seed)
+    variance = noise_variance(signal_variance, settings.reliability, experiment.test_repeats, factor_seed)
     noise = np.sqrt(variance) * unit_noise(repeats, len(grey), voxels, trial_seed)
     return Planted(f"sub-{subject:02d}", roi, signal, noise, variance)
 
