@@ -98,18 +98,9 @@ def assemble(
     shape = (len(stimuli), most, sum(source.size for source in sources))
     trials = _space(shape, scratch)
     start = 0
-    for source, (rows, position, repeat) in zip(sources, placed, strict=True):
-        stop = start + source.size
-        groups = _groups(source.trials, zscore)
-        for group in pd.unique(groups):
-            own = np.flatnonzero(groups == group)
-            values = source.read(own)
-            if zscore != "none":
-                values = standardise(values, np.zeros(len(own)))
-            kept = np.flatnonzero(np.isin(own, rows))
-            at = np.searchsorted(rows, own[kept])
-            trials[position[at], repeat[at], start:stop] = values[kept]
-        start = stop
+    for source, where in zip(sources, placed, strict=True):
+        _fill(trials[..., start : start + source.size], source, where, zscore)
+        start += source.size
     runs = {
         runs_name(source.subject): (("stimulus", "repeat"), _runs(source, *where, shape[:2]))
         for source, where in zip(sources, placed, strict=True)
@@ -127,6 +118,26 @@ def assemble(
         counts = _repeats(sources, placed, len(stimuli))
         return responses if counts is None else responses.assign_coords(repeats=("stimulus", counts))
     return responses if single_trials else mean_over_repeats(responses)
+
+
+def _fill(trials: np.ndarray, source: Source, where: tuple[np.ndarray, ...], zscore: str) -> None:
+    """Write the trials of one subject (n, repeats, its voxels), a session or run at a time.
+
+    Parameters
+    ----------
+    where : of `_placed`
+    zscore : see `assemble`
+    """
+    rows, position, repeat = where
+    groups = _groups(source.trials, zscore)
+    for group in pd.unique(groups):
+        own = np.flatnonzero(groups == group)
+        values = source.read(own)
+        if zscore != "none":
+            values = standardise(values, np.zeros(len(own)))
+        kept = np.flatnonzero(np.isin(own, rows))
+        at = np.searchsorted(rows, own[kept])
+        trials[position[at], repeat[at]] = values[kept]
 
 
 def _repeats(sources: list[Source], placed: list[tuple], n: int) -> np.ndarray | None:

@@ -77,16 +77,10 @@ def fit_subject(
         runs, inputs.events, inputs.confounds, references, strict=True
     ):
         volumes = nifti.read_volumes(run.bold)
-        own = nifti.fingerprint(volumes)
-        if own in seen:
-            raise InputError(
-                "runs", f"the same data as {seen[own].bold.name}", "each run once", file=run.bold
-            )
-        seen[own] = run
+        _check_new(nifti.fingerprint(volumes), run, seen)
         if settings.smoothing:
-            volumes = smooth_img(nib.Nifti1Image(volumes, inputs.affine), settings.smoothing).get_fdata(
-                dtype=np.float32
-            )
+            smoothed = smooth_img(nib.Nifti1Image(volumes, inputs.affine), settings.smoothing)
+            volumes = smoothed.get_fdata(dtype=np.float32)
         series = volumes[union].T
         nifti.check_series(series, run.bold, options["centred"])
         times = frame_times(run.scans, run.tr, reference)
@@ -115,6 +109,14 @@ def fit_subject(
     # as text, which netCDF stores
     labelled.attrs["fingerprints"] = json.dumps({own: run.label for own, run in seen.items()})
     return SubjectBetas(labelled, mean, tsnr, inputs.masks, inputs.affine, designs[0], warnings)
+
+
+def _check_new(fingerprint: str, run: bids.Run, seen: dict[str, bids.Run]) -> None:
+    """Refuse the data of a run that was `seen`, to which the run is added."""
+    if fingerprint in seen:
+        found = f"the same data as {seen[fingerprint].bold.name}"
+        raise InputError("runs", found, "each run once", file=run.bold)
+    seen[fingerprint] = run
 
 
 def _labelled(

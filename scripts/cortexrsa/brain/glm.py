@@ -185,6 +185,23 @@ class RunBetas(NamedTuple):
     dropped: dict[str, str]
 
 
+class _Model(NamedTuple):
+    """What is fitted to a run, and what it tells.
+
+    Attributes
+    ----------
+    design : see `RunBetas`
+    errors, inflation : (rows,) see `errors_of_all`
+    pairs, nuisance : of least squares separate, see `errors_of_separate`; else None
+    """
+
+    design: pd.DataFrame
+    errors: np.ndarray
+    inflation: np.ndarray
+    pairs: np.ndarray | None = None
+    nuisance: np.ndarray | None = None
+
+
 def run_betas(
     series: np.ndarray,
     events: pd.DataFrame,
@@ -215,7 +232,6 @@ def run_betas(
         quarter of the presentations.
     """
     events = events.sort_values("onset", kind="stable", ignore_index=True)
-    separate = settings.betas == "trial-lss"
     if settings.betas == "stimulus":
         condition = pd.factorize(events["stimulus_id"])[0]
     else:
@@ -226,43 +242,53 @@ def run_betas(
     if confounds is not None:
         drifts = design_matrix(None, times, settings)
         confounds, dropped = independent(confounds.set_axis(times), drifts.to_numpy())
-    if separate:
-        own = np.stack([regressors(events.iloc[[k]], times, settings.hrf) for k in range(len(events))])
-        nuisance = design_matrix(None, times, settings, confounds)
-        design = pd.DataFrame(own[:, 0].T, times, rows["trial_type"]).join(nuisance)
-        columns = 2 * own.shape[1] + len(nuisance.columns)
-    else:
-        design = design_matrix(events, times, settings, confounds)
-        columns = len(design.columns)
-    if columns >= len(times):
-        found = f"{len(times)} scans for {columns} regressors"
-        raise InputError("design matrix", found, "more scans than regressors")
-    if separate:
-        others = all_others(own, events, times, settings.hrf)
-        pairs = np.concatenate([own, others], axis=1)
-        errors = errors_of_separate(pairs, nuisance.to_numpy())
-    else:
-        chosen = [design.columns.get_loc(name) for name in rows["trial_type"]]
-        errors = errors_of_all(design.to_numpy(), chosen)
-    peaks = design[rows["trial_type"]].abs().max().to_numpy()
-    told, warnings = _estimable(rows, peaks, *errors)
-
+    model = _model(events, list(rows["trial_type"]), times, settings, confounds)
+    peaks = model.design[rows["trial_type"]].abs().max().to_numpy()
+    told, warnings = _estimable(rows, peaks, model.errors, model.inflation)
+    rows = rows[told].reset_index(drop=True)
     series = series.astype(np.float64)
     with np.errstate(invalid="ignore"):
         usable = np.isfinite(series).all(axis=0)
         mean, deviation = series.mean(axis=0), series.std(axis=0)
         usable &= centred | ((mean > 0) & (mean >= LEAST_TSNR * deviation))
-    rows = rows[told].reset_index(drop=True)
     betas = np.full((len(rows), series.shape[1]), np.nan, np.float32)
     if usable.any():
         scaled = series[:, usable] if centred else mean_scaling(series[:, usable])[0]
-        if separate:
-            betas[:, usable] = _least_squares_separate(
-                scaled, pairs[told], nuisance.to_numpy(), settings.noise
-            )
+        if model.pairs is None:
+            own = list(rows["trial_type"])
+            betas[:, usable] = _least_squares_all(scaled, model.design, own, settings.noise)
         else:
-            betas[:, usable] = _least_squares_all(scaled, design, list(rows["trial_type"]), settings.noise)
-    return RunBetas(betas, rows[["stimulus_id", "onset"]], design, warnings, dropped)
+            own = model.pairs[told]
+            betas[:, usable] = _least_squares_separate(scaled, own, model.nuisance, settings.noise)
+    return RunBetas(betas, rows[["stimulus_id", "onset"]], model.design, warnings, dropped)
+
+
+def _model(
+    events: pd.DataFrame,
+    conditions: list[str],
+    times: np.ndarray,
+    settings: GLMSettings,
+    confounds: pd.DataFrame | None,
+) -> _Model:
+    """The model of a run, whose events have their condition as trial_type."""
+    if settings.betas != "trial-lss":
+        design = design_matrix(events, times, settings, confounds)
+        _check_scans(len(times), len(design.columns))
+        chosen = [design.columns.get_loc(name) for name in conditions]
+        return _Model(design, *errors_of_all(design.to_numpy(), chosen))
+    own = np.stack([regressors(events.iloc[[k]], times, settings.hrf) for k in range(len(events))])
+    drifts = design_matrix(None, times, settings, confounds)
+    design = pd.DataFrame(own[:, 0].T, times, conditions).join(drifts)
+    _check_scans(len(times), 2 * own.shape[1] + len(drifts.columns))
+    pairs = np.concatenate([own, all_others(own, events, times, settings.hrf)], axis=1)
+    nuisance = drifts.to_numpy()
+    return _Model(design, *errors_of_separate(pairs, nuisance), pairs, nuisance)
+
+
+def _check_scans(scans: int, columns: int) -> None:
+    if columns >= scans:
+        found = f"{scans} scans for {columns} regressors"
+        raise InputError("design matrix", found, "more scans than regressors")
 
 
 def _estimable(

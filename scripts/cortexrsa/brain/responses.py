@@ -54,6 +54,30 @@ def clean_responses(responses: xarray.DataArray) -> tuple[xarray.DataArray, pd.D
     ------
     InputError : a stimulus without any trial, or a ROI with fewer than 10 voxels left.
     """
+    broken, constant = _unusable(responses)
+    keep = ~(broken | constant)
+    table = pd.DataFrame(
+        {
+            "subject": responses["subject"].values,
+            "roi": responses["roi"].values,
+            "voxels": keep,
+            "nan_voxels": broken,
+            "constant_voxels": constant,
+        }
+    )
+    table = table.groupby(["subject", "roi"], sort=False, as_index=False).sum()
+    for row in table.itertuples():
+        if row.voxels < MINIMUM_VOXELS:
+            found = (
+                f"{row.voxels} usable voxels for subject {row.subject} "
+                f"({row.nan_voxels} with NaN and {row.constant_voxels} constant were dropped)"
+            )
+            raise InputError(f"roi {row.roi}", found, f"at least {MINIMUM_VOXELS}")
+    return responses if keep.all() else responses.isel(voxel=np.flatnonzero(keep)), table
+
+
+def _unusable(responses: xarray.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    """Which voxels (v,) are not finite in a trial that their subject has, and which others are constant."""
     values = responses.transpose("stimulus", ..., "voxel").values
     values = values.reshape(len(values), -1, values.shape[-1])
     splits = responses["split"].values
@@ -74,26 +98,7 @@ def clean_responses(responses: xarray.DataArray) -> tuple[xarray.DataArray, pd.D
             for split in chosen:
                 low, high = (extreme.reduce(shown[split], (0, 1)) for extreme in (np.fmin, np.fmax))
                 constant[block] |= low == high
-    constant &= ~broken
-    keep = ~(broken | constant)
-    table = pd.DataFrame(
-        {
-            "subject": responses["subject"].values,
-            "roi": responses["roi"].values,
-            "voxels": keep,
-            "nan_voxels": broken,
-            "constant_voxels": constant,
-        }
-    )
-    table = table.groupby(["subject", "roi"], sort=False, as_index=False).sum()
-    for row in table.itertuples():
-        if row.voxels < MINIMUM_VOXELS:
-            found = (
-                f"{row.voxels} usable voxels for subject {row.subject} "
-                f"({row.nan_voxels} with NaN and {row.constant_voxels} constant were dropped)"
-            )
-            raise InputError(f"roi {row.roi}", found, f"at least {MINIMUM_VOXELS}")
-    return responses if keep.all() else responses.isel(voxel=np.flatnonzero(keep)), table
+    return broken, constant & ~broken
 
 
 def many_dropped(dropped: pd.DataFrame) -> list[str]:

@@ -216,29 +216,10 @@ def _runs_of(folder: Path, subject: str, options: dict) -> tuple[list[RunFiles],
         ]
     runs = []
     for path in scans.values():
-        raw_path = folder / path.relative_to(source)
-        events = inherited(raw_path, folder, "events", ".tsv")
-        if not events and processed:
-            events = inherited(path, source, "events", ".tsv")
-        if not events:
-            faults.append((raw_path.parent, f"no events of {path.name}"))
-            continue
-        raw_file = next(
-            (other for other in raw if scan_key(entities_of(other)) == scan_key(entities_of(path))), None
-        )
-        runs.append(
-            RunFiles(
-                subject,
-                entities_of(path).get("ses"),
-                _label_of(path),
-                path,
-                events[-1],
-                _confounds_of(path),
-                tuple(inherited(path, source, "bold", ".json")),
-                tuple(inherited(raw_path, folder, "bold", ".json")) if processed else (),
-                raw_file if processed else None,
-            )
-        )
+        if run := _run_of(path, subject, folder, source, raw if processed else None):
+            runs.append(run)
+        else:
+            faults.append(((folder / path.relative_to(source)).parent, f"no events of {path.name}"))
     # events of raw BOLD that is not preprocessed are told of already
     wanted = [entities_of(path) for path in [*scans.values(), *raw]]
     for path in _scans(folder, subject, "events", ".tsv", raw_chosen, options["sessions"], strict=False):
@@ -251,6 +232,35 @@ def _runs_of(folder: Path, subject: str, options: dict) -> tuple[list[RunFiles],
         raise InputError("runs", found + more, expected, file=place)
     runs.sort(key=lambda run: _order(entities_of(run.bold)))
     return runs, [f"sub-{subject}: {found}: left out" for _, found in faults]
+
+
+def _run_of(path: Path, subject: str, folder: Path, source: Path, raw: list[Path] | None) -> RunFiles | None:
+    """The run of a BOLD file, or None where it has no events.
+
+    Parameters
+    ----------
+    path, source : of the BOLD, and the folder below which it has its place
+    subject, folder : label, and BIDS folder
+    raw : raw BOLD of the subject, if `path` is preprocessed; else None
+    """
+    raw_path = folder / path.relative_to(source)
+    events = inherited(raw_path, folder, "events", ".tsv")
+    if not events and raw is not None:
+        events = inherited(path, source, "events", ".tsv")
+    if not events:
+        return None
+    key = scan_key(entities_of(path))
+    return RunFiles(
+        subject,
+        entities_of(path).get("ses"),
+        _label_of(path),
+        path,
+        events[-1],
+        _confounds_of(path),
+        tuple(inherited(path, source, "bold", ".json")),
+        () if raw is None else tuple(inherited(raw_path, folder, "bold", ".json")),
+        next((other for other in raw or () if scan_key(entities_of(other)) == key), None),
+    )
 
 
 def _by_scan(bold: list[Path]) -> dict[tuple, Path]:

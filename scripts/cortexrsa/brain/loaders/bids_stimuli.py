@@ -48,28 +48,8 @@ def read_stimuli(
     shown = pd.concat([e.assign(subject=run.subject) for run, e in events.items()], ignore_index=True)
     path = folder / options["table"] if options.get("table") else images / TABLE
     if options.get("table") or path.is_file():
-        table = read_foreign_table(path)
-        if "stimulus_id" not in table:
-            raise InputError("columns", ", ".join(table), "also stimulus_id", file=path)
-        if table["stimulus_id"].isna().any():
-            raise InputError("stimulus_id", "n/a", "an id in every row", file=path)
-        twice = table["stimulus_id"].duplicated()
-        if twice.any():
-            line = twice.idxmax()
-            found = f"{table['stimulus_id'][line]!r} twice"
-            raise InputError(f"stimulus_id, line {line}", found, "unique ids", file=path)
-        table = table.reset_index(drop=True)
-        known = set(table["stimulus_id"])
-        for run, own in events.items():
-            unknown = own[~own["stimulus_id"].isin(known)]
-            if len(unknown):
-                stimulus, line = unknown.iloc[0][["stimulus_id", "line"]]
-                raise InputError(
-                    f"{options['events']['column']}, line {line}",
-                    repr(stimulus),
-                    f"a stimulus of {path.name}: {suggestion(stimulus, sorted(known))}",
-                    file=run.events,
-                )
+        table = _read_table(path)
+        _check_known(set(table["stimulus_id"]), events, options["events"]["column"], path.name)
     else:
         table = pd.DataFrame({"stimulus_id": sorted(set(shown["stimulus_id"]))})
     counts = shown.groupby(["stimulus_id", "subject"]).size().unstack(fill_value=0)
@@ -88,16 +68,46 @@ def read_stimuli(
     if "split" not in table:
         table["split"] = "test"
     names = table.pop("filename") if "filename" in table else _image_names(images, table["stimulus_id"])
-    for stimulus, name in zip(table["stimulus_id"], names, strict=True):
-        if pd.isna(name) or not (images / name).is_file():
-            found = "no image" if pd.isna(name) else f"no file {name}"
-            raise InputError(f"image of {stimulus!r}", found, "a JPEG or PNG of that name", file=images)
+    _check_images(images, table["stimulus_id"], names)
     pixels = load_images(images, list(names), options["aspect_tolerance"])
     first = ["stimulus_id", "split", "repeats"]
     table = table[first + [column for column in table if column not in first]]
     with concerning(path if path.is_file() else folder):
         check_stimuli(pixels, table)
     return pixels, table
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """Table of the stimuli, whose ids are there and unique."""
+    table = read_foreign_table(path)
+    if "stimulus_id" not in table:
+        raise InputError("columns", ", ".join(table), "also stimulus_id", file=path)
+    if table["stimulus_id"].isna().any():
+        raise InputError("stimulus_id", "n/a", "an id in every row", file=path)
+    twice = table["stimulus_id"].duplicated()
+    if twice.any():
+        line = twice.idxmax()
+        found = f"{table['stimulus_id'][line]!r} twice"
+        raise InputError(f"stimulus_id, line {line}", found, "unique ids", file=path)
+    return table.reset_index(drop=True)
+
+
+def _check_known(known: set[str], events: dict[RunFiles, pd.DataFrame], column: str, table: str) -> None:
+    """Refuse a stimulus that is shown, and not one of those `known`, of the file `table`."""
+    for run, own in events.items():
+        unknown = own[~own["stimulus_id"].isin(known)]
+        if len(unknown):
+            stimulus, line = unknown.iloc[0][["stimulus_id", "line"]]
+            expected = f"a stimulus of {table}: {suggestion(stimulus, sorted(known))}"
+            raise InputError(f"{column}, line {line}", repr(stimulus), expected, file=run.events)
+
+
+def _check_images(folder: Path, stimuli: pd.Series, names: pd.Series | list[str | None]) -> None:
+    """Refuse a stimulus without a file of the name that it has in the folder."""
+    for stimulus, name in zip(stimuli, names, strict=True):
+        if pd.isna(name) or not (folder / name).is_file():
+            found = "no image" if pd.isna(name) else f"no file {name}"
+            raise InputError(f"image of {stimulus!r}", found, "a JPEG or PNG of that name", file=folder)
 
 
 def _image_names(folder: Path, stimuli: pd.Series) -> list[str | None]:

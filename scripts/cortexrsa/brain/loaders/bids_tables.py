@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from nilearn.interfaces.fmriprep import load_confounds
 
-from cortexrsa.errors import InputError, reason, suggestion
+from cortexrsa.errors import InputError, concerning, reason, suggestion
 from cortexrsa.formats.bids_names import CONFOUNDS, RunFiles, matching
 from cortexrsa.formats.foreign_tables import read_foreign_table
 
@@ -55,12 +55,8 @@ def read_events(run: RunFiles, settings: dict, duration: float | None = None) ->
         raise InputError(column, "nothing that is shown", "at least one presentation", file=run.events)
     events = pd.DataFrame({"stimulus_id": table[column]})
     if settings["pattern"] is not None:
-        found = [re.search(settings["pattern"], value) for value in events["stimulus_id"]]
-        for line, value, match in zip(events.index, events["stimulus_id"], found, strict=True):
-            if match is None or match[match.re.groups and 1] is None:
-                expected = f"a value that {settings['pattern']!r} fits, or one of options.events.leave_out"
-                raise InputError(f"{column}, line {line}", repr(value), expected, file=run.events)
-        events["stimulus_id"] = [match[match.re.groups and 1] for match in found]
+        with concerning(run.events):
+            events["stimulus_id"] = _parts(table[column], settings["pattern"])
     for name in times:
         events[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
         wrong = ~np.isfinite(events[name]) | ((events[name] < 0) & (name == "duration"))
@@ -81,6 +77,16 @@ def read_events(run: RunFiles, settings: dict, duration: float | None = None) ->
         expected = f"at most {duration:g} s, the end of the run"
         raise InputError(f"onset, line {line}", f"{events['onset'][line]:g} s", expected, file=run.events)
     return events.assign(line=events.index).reset_index(drop=True)
+
+
+def _parts(values: pd.Series, pattern: str) -> list[str]:
+    """Of every value, by its line, the first group of a pattern, or its whole match if it has no group."""
+    found = [re.search(pattern, value) for value in values]
+    for line, value, match in zip(values.index, values, found, strict=True):
+        if match is None or match[match.re.groups and 1] is None:
+            expected = f"a value that {pattern!r} fits, or one of options.events.leave_out"
+            raise InputError(f"{values.name}, line {line}", repr(value), expected)
+    return [match[match.re.groups and 1] for match in found]
 
 
 def overlap(events: pd.DataFrame) -> float:
