@@ -142,8 +142,10 @@ EDITS = {
     "brain/loaders/kay.py": {"read_kay"},
     "brain/loaders/rdms.py": {"read_rdm_dataset"},
     "brain/simulated/bold.py": {"simulate"},
+    "brain/simulated/settings.py": {"simulate"},
     # the simulated BOLD is made with the regressors that recover it
     "brain/glm.py": {"glm", "simulate"},
+    "brain/settings.py": {"glm", "simulate"},
     "brain/betas.py": {"glm"},
     # the one path of all loaders of responses
     "brain/assembly.py": {"responses", "read_kay", "read_responses"},

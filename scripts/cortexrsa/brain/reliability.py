@@ -63,7 +63,6 @@ def noise_ceiling(
     trials: np.ndarray,
     total: np.ndarray | float = 1.0,
     present: np.ndarray | None = None,
-    least: int = 2,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Signal-to-noise ratio of each voxel and the noise ceiling that follows, as published with NSD.
 
@@ -79,7 +78,6 @@ def noise_ceiling(
         (trials that were not z-scored vary from session to session, which is no noise of theirs), see
         `total_variance`
     present : (n, repeats) which trials there are; None for those in which any voxel is finite
-    least : repeats of the stimuli that tell the noise
 
     Returns
     -------
@@ -88,7 +86,7 @@ def noise_ceiling(
 
     Raises
     ------
-    ValueError : fewer than three stimuli have so many repeats.
+    ValueError : fewer than three stimuli have two repeats.
 
     References
     ----------
@@ -97,9 +95,9 @@ def noise_ceiling(
     """
     present = np.isfinite(trials).any(axis=2) if present is None else present
     counts = present.sum(axis=1)
-    repeated = counts >= least
+    repeated = counts >= 2
     if repeated.sum() < 3:
-        raise ValueError(f"trials: {repeated.sum()} stimuli with {least} repeats, expected at least 3")
+        raise ValueError(f"trials: {repeated.sum()} stimuli with 2 repeats, expected at least 3")
     shown, own = present[repeated], counts[repeated][:, None]
     # absent trials count as 0 and are taken out of the sums; missing ones of a voxel stay NaN
     values = np.where(shown[..., None], trials[repeated].astype(np.float64), 0)
