@@ -5,6 +5,7 @@ from cortexrsa.errors import concerning
 from cortexrsa.formats.rdms import write_rdms
 from cortexrsa.formats.responses import read_responses
 from cortexrsa.geometry.regions import brain_rdms, shared_runs
+from cortexrsa.geometry.registry import DISSIMILARITIES
 from cortexrsa.jobs import job_log, warn
 
 with job_log(snakemake.log[0]):
@@ -13,7 +14,7 @@ with job_log(snakemake.log[0]):
     with concerning(snakemake.input.responses):
         cleaned, dropped = clean_responses(responses)
     print(dropped.to_string(index=False))
-    shared = shared_runs(cleaned) if settings["dissimilarity"] == "crossnobis" else []
+    shared = shared_runs(cleaned) if DISSIMILARITIES[settings["dissimilarity"]].across_runs else []
     for text in many_dropped(dropped) + shared:
         warn(text)
     with concerning(snakemake.input.responses):

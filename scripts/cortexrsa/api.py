@@ -137,15 +137,18 @@ def rdm(
     _known("dissimilarity", dissimilarity, list(DISSIMILARITIES))
     trials = _patterns(patterns)
     fewest = int(np.isfinite(trials).all(axis=2).sum(axis=1).min())
-    if fewest < DISSIMILARITIES[dissimilarity].repeats:
+    record = DISSIMILARITIES[dissimilarity]
+    if fewest < record.repeats:
         raise InputError("repeats", fewest, f"at least 2 trials of each stimulus for {dissimilarity}")
-    if dissimilarity == "crossnobis" and runs is not None:
+    if record.across_runs and runs is not None:
         runs = np.asarray(runs)
         if runs.shape != trials.shape[:2]:
             raise InputError("runs", runs.shape, f"one of each trial, {trials.shape[:2]}")
         apart = _crossnobis.folds_per_stimulus(np.isfinite(trials).all(axis=2), runs).min()
         if apart < 2:
-            raise InputError("runs", "a stimulus with all trials in one run", "at least 2 for crossnobis")
+            raise InputError(
+                "runs", "a stimulus with all trials in one run", f"at least 2 for {dissimilarity}"
+            )
     prepared = _crossnobis.prepared(trials, dissimilarity)
     return _crossnobis.rdm_of_trials(prepared, dissimilarity, threads, runs)
 

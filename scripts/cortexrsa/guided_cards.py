@@ -7,6 +7,7 @@ place. All else is equal: weights at the start, images of either kind and their 
 from __future__ import annotations
 
 from cortexrsa.errors import InputError, concerning, suggestion
+from cortexrsa.geometry.registry import DISSIMILARITIES
 from cortexrsa.guidance.batches import check_batches
 from cortexrsa.seeds import CONTROL
 
@@ -174,8 +175,9 @@ def check_guided(card: dict, file: str, dataset: dict | None, names: dict[str, l
     if brain["split"] == "test":
         expected = "a split that nothing is tested on, such as train"
         raise InputError(f"{field}.split", "'test'", expected, file=file)
-    if brain["dissimilarity"] == "crossnobis" and brain["loss"] in VOXEL_LOSSES:
-        found = f"crossnobis, and {brain['loss']} has no RDM"
+    crossed = DISSIMILARITIES[brain["dissimilarity"]].across_runs
+    if crossed and brain["loss"] in VOXEL_LOSSES:
+        found = f"{brain['dissimilarity']}, and {brain['loss']} has no RDM"
         raise InputError(f"{field}.dissimilarity", found, "correlation, or an RDM loss", file=file)
     if brain["weight"] == 0 and card["controls"]:
         expected = "more than 0: the control unguided has weight 0"

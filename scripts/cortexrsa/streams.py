@@ -1,4 +1,15 @@
-"""Streams of random numbers that follow from one seed, independent of each other."""
+"""Streams of random numbers that follow from one seed, independent of each other.
+
+Resamples of the stimuli, permutations (`inference.permutation`), halves of the repeats by which voxels are
+chosen (`brain.reliability`) and weights of bands that are tried (`encoding.banded`) all draw with the bare
+seed. No result combines two of them as if they were independent, and each alone is random, so that only
+their Monte Carlo errors could be alike.
+
+Trainings do not import this module, so that another stream retrains no network. They draw with their own seed
+and a counter: order of images (seed, pass) in `networks.streaming`, order of stimuli (seed, pass) in
+`guidance.training`, views and objective (seed, step, part) in `networks.training`, controls (seed, person,
+`STREAM`) in `guidance.targets`. The simulated data set draws with spawn keys, in `brain.simulated`.
+"""
 
 from enum import IntEnum
 
@@ -22,11 +33,12 @@ class Stream(IntEnum):
     CROSSED = 13  # signs of groups of voxels
     MATCHED = 14  # noise that is added to ROIs
     FOLDS = 20  # folds of the stimuli, of encoding models
-    BANDS = 21  # weights of bands that are tried
     LABELS = 22  # relabelled test stimuli of encoding models
     VOXEL_GROUPS = 23  # groups of voxels left out, of encoding models
     MATCHING = 24  # halves of the stimuli that soft matching is fitted on
     MATCHED_FEATURES = 25  # features of a large layer that are matched
+    # images and stimuli of simulated trainings; another number would change published results
+    SIMULATED_TRAINING = SUBJECTS
 
 
 def generator(seed: int, *streams: int) -> np.random.Generator:

@@ -10,7 +10,7 @@ from cortexrsa.claim_files import load_claims
 from cortexrsa.guidance.losses import similarity
 from cortexrsa.validation import guided
 from cortexrsa.validation.guided_summary import summarise
-from support import ROOT
+from support import ROOT, message_of
 
 H9 = load_claims("brain_guided", ROOT)
 H9["claims"][0]["controls"] = ["unguided", "low_level"]  # the small study has no others
@@ -40,6 +40,11 @@ def test_networks_that_are_trained_together_are_those_trained_alone(monkeypatch)
             optimizer.step()
         for name, value in own.items():
             torch.testing.assert_close(together[name][k], value.detach(), atol=1e-4, rtol=1e-3)
+
+
+def test_a_loss_that_many_networks_cannot_have_at_once_is_refused():
+    refusal = message_of(guided.train_networks, {}, None, None, None, [0], "rdm_spearman")
+    assert refusal.startswith("loss: found 'rdm_spearman', expected one of rdm_pearson, ")
 
 
 def test_responses_have_the_reliability_that_is_said():

@@ -1,5 +1,6 @@
 """The registry of dissimilarities and comparisons is what schema, docs and kernels know."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,14 @@ def test_every_record_has_its_kernel():
     assert {record.of_layers for record in DISSIMILARITIES.values()} <= set(KERNELS)
     kernels = {record.kernel for record in COMPARISONS.values()}
     assert kernels == set(influence.KERNELS) == set(similarity.KERNELS)
+
+
+def test_what_records_cite_is_in_the_library_of_references():
+    library = (ROOT / "resources/report/references.bib").read_text()
+    records = [*COMPARISONS.values(), *DISSIMILARITIES.values()]
+    cited = {key for record in records for key in record.references}
+    assert cited == {"schutt2023", "diedrichsen2020", "walther2016"}
+    assert cited <= set(re.findall(r"^@\w+\{([^,]+),", library, re.MULTILINE))
 
 
 def test_settings_are_those_of_the_schema():

@@ -80,7 +80,7 @@ def normalise(rdms: np.ndarray, comparison: str = "spearman", threads: int = 1) 
         if record.whitened:
             out[row] = whiten(out[row])
         # rho-a without the length of the ranks, which ties shorten: the expectation over random tie-breaking
-        square = (float(pairs) ** 3 - pairs) / 12 if comparison == "rho-a" else out[row] @ out[row]
+        square = (float(pairs) ** 3 - pairs) / 12 if record.expected_ties else out[row] @ out[row]
         out[row] /= np.sqrt(square)
 
     def transform_all(rows: np.ndarray) -> None:

@@ -145,7 +145,8 @@ def rdm_of_trials(
     ------
     ValueError : crossnobis of a stimulus without trials in two folds.
     """
-    if dissimilarity == "crossnobis":
+    record = DISSIMILARITIES[dissimilarity]
+    if record.across_runs:
         return crossnobis(trials, folds)
     mean = trials[:, 0] if trials.shape[1] == 1 else np.nanmean(trials, axis=1)
-    return rdm(mean, DISSIMILARITIES[dissimilarity].of_layers, threads)
+    return rdm(mean, record.of_layers, threads)

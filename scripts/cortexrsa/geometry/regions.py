@@ -11,6 +11,7 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.responses import runs_of, trials_of
 from cortexrsa.geometry.crossnobis import folds_per_stimulus, prepared, rdm_of_trials
 from cortexrsa.geometry.rdm import squareform
+from cortexrsa.geometry.registry import DISSIMILARITIES
 
 
 def regions_of(responses: xarray.DataArray) -> pd.DataFrame:
@@ -78,7 +79,7 @@ def brain_rdms(responses: xarray.DataArray, dissimilarity: str, threads: int = 1
     dissimilarities = np.empty((len(regions), n * (n - 1) // 2))
     for values, (subject, roi) in zip(dissimilarities, regions.itertuples(index=False), strict=True):
         trials, folds = trials_of(responses, subject, roi), runs_of(responses, subject)
-        if dissimilarity == "crossnobis":
+        if DISSIMILARITIES[dissimilarity].across_runs:
             _check_folds(responses, trials, folds, subject)
         values[:] = rdm_of_trials(prepared(trials, dissimilarity), dissimilarity, threads, folds)
     patterns = pd.DataFrame({name: responses[name].to_numpy() for name in ("stimulus_id", "split")})

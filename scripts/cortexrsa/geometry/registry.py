@@ -18,13 +18,20 @@ class Dissimilarity:
     meaning : in words
     needs : patterns (any), responses (of voxels, with noise to whiten by), or repeats (single trials)
     of_layers : the dissimilarity of network layers that goes with it; layers have neither noise nor repeats
-    repeats : trials of a stimulus that an RDM takes
+    across_runs : it multiplies trials of different runs, so that noise adds nothing to it
+    references : keys of `resources/report/references.bib`
     """
 
     meaning: str
     needs: str
     of_layers: str
-    repeats: int = 1
+    across_runs: bool = False
+    references: tuple[str, ...] = ()
+
+    @property
+    def repeats(self) -> int:
+        """Trials of a stimulus that an RDM takes."""
+        return 2 if self.across_runs else 1
 
     @property
     def whitened(self) -> bool:
@@ -36,8 +43,16 @@ DISSIMILARITIES = {
     "correlation": Dissimilarity("1 - Pearson r across features", "patterns", "correlation"),
     "cosine": Dissimilarity("1 - cosine of the angle", "patterns", "cosine"),
     "euclidean": Dissimilarity("squared distance / number of features", "patterns", "euclidean"),
-    "mahalanobis": Dissimilarity("squared distance of whitened averages", "responses", "euclidean"),
-    "crossnobis": Dissimilarity("product of whitened differences of two runs", "repeats", "euclidean", 2),
+    "mahalanobis": Dissimilarity(
+        "squared distance of whitened averages", "responses", "euclidean", references=("walther2016",)
+    ),
+    "crossnobis": Dissimilarity(
+        "product of whitened differences of two runs",
+        "repeats",
+        "euclidean",
+        across_runs=True,
+        references=("walther2016",),
+    ),
 }
 
 
@@ -61,6 +76,8 @@ class Comparison:
     centred : products are of dissimilarities less their mean
     whitened : by the covariance of the errors of dissimilarities
     ties : whether it may be used where a model predicts equal dissimilarities
+    expected_ties : of ranks: it is the expectation over random tie-breaking, as of ranks without ties
+    references : keys of `resources/report/references.bib`
     """
 
     meaning: str
@@ -69,6 +86,8 @@ class Comparison:
     centred: bool = False
     whitened: bool = False
     ties: bool = False
+    expected_ties: bool = False
+    references: tuple[str, ...] = ()
 
 
 COMPARISONS = {
@@ -78,6 +97,8 @@ COMPARISONS = {
         "$\\rho_a$",
         "ranks",
         ties=True,
+        expected_ties=True,
+        references=("schutt2023",),
     ),
     "tau-a": Comparison("Kendall's rank correlation", "Kendall's $\\tau_a$", "concordances", ties=True),
     "pearson": Comparison("Pearson's correlation", "Pearson's $r$", "products", centred=True),
@@ -88,9 +109,14 @@ COMPARISONS = {
         "products",
         centred=True,
         whitened=True,
+        references=("schutt2023", "diedrichsen2020"),
     ),
     "cosine_cov": Comparison(
-        "cosine, whitened (Diedrichsen et al. 2020)", "whitened cosine", "products", whitened=True
+        "cosine, whitened (Diedrichsen et al. 2020)",
+        "whitened cosine",
+        "products",
+        whitened=True,
+        references=("schutt2023", "diedrichsen2020"),
     ),
 }
 

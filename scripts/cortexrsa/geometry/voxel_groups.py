@@ -165,7 +165,7 @@ def brain_rdms_without(
                 everywhere, added = np.ones(len(own), bool), level.added(target)
                 drawn = noisy_averages(own, everywhere, added, draws_of(len(own)), random)
             for draw, values in enumerate(drawn):
-                folds = runs_of(responses, subject) if dissimilarity == "crossnobis" else None
+                folds = runs_of(responses, subject) if DISSIMILARITIES[dissimilarity].across_runs else None
                 whole = rdm_of_trials(prepared(values, dissimilarity), dissimilarity, threads, folds)
                 found.append(np.vstack([whole, rdms_without(values, groups, dissimilarity, threads, folds)]))
                 rows = pd.DataFrame({"subject": subject, "roi": roi, "group": range(-1, number)})
@@ -182,11 +182,12 @@ def _noise(
 ) -> tuple[str, dict[str, Noise | None]]:
     """How unequal noise is met, and the noise of every ROI."""
     levels = {roi: Noise.of(own) for roi, own in trials.items()}
-    if dissimilarity == "crossnobis":
+    record = DISSIMILARITIES[dissimilarity]
+    if record.across_runs:
         return "crossnobis", levels
     if any(level is None for level in levels.values()):
         return "averages", levels
-    matched = unequal_noise == "matched" and not DISSIMILARITIES[dissimilarity].whitened
+    matched = unequal_noise == "matched" and not record.whitened
     return "matched" if matched else "ignored", levels
 
 

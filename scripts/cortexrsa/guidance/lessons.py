@@ -10,6 +10,7 @@ import xarray
 from cortexrsa.errors import InputError, suggestion
 from cortexrsa.formats.arrays import load_array
 from cortexrsa.formats.responses import runs_of, trials_of
+from cortexrsa.geometry.registry import DISSIMILARITIES
 from cortexrsa.guidance.leaks import leaking_stimuli, without_leaks
 from cortexrsa.guidance.patterns import gabor_energies, patterns_of
 from cortexrsa.guidance.settings import TARGETS, Guidance, Lesson
@@ -98,9 +99,9 @@ def targets_of(
     patterns : (n chosen, d) of a control
     """
     people = people_of(guidance, responses)
-    crossed = guidance.dissimilarity == "crossnobis" and TARGETS[guidance.loss] == "rdm"
+    crossed = DISSIMILARITIES[guidance.dissimilarity].across_runs and TARGETS[guidance.loss] == "rdm"
     if crossed and responses.sizes.get("repeat", 1) < 2:
-        found = "crossnobis, and the responses are averages over repeats"
+        found = f"{guidance.dissimilarity}, and the responses are averages over repeats"
         raise InputError("weights: training: brain: dissimilarity", found, "correlation or euclidean")
     found = []
     for roi, layer in layers:

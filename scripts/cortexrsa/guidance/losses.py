@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
+from cortexrsa.geometry.registry import DISSIMILARITIES
+
 SMALLEST = 1e-8
 
 
@@ -34,7 +36,8 @@ def euclidean_rdm(features: torch.Tensor) -> torch.Tensor:
     return pairs(squares[:, None] + squares[None, :] - 2 * gram)
 
 
-RDMS = {"correlation": correlation_rdm, "euclidean": euclidean_rdm, "crossnobis": euclidean_rdm}
+# by what goes with a dissimilarity for layers
+RDMS = {"correlation": correlation_rdm, "euclidean": euclidean_rdm}
 
 
 def pearson(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -126,7 +129,7 @@ def similarity(
     Parameters
     ----------
     loss : one of `settings.TARGETS`
-    dissimilarity : of the layer's RDM, correlation or euclidean (for crossnobis: euclidean)
+    dissimilarity : of the target; the layer's RDM has what goes with it (for crossnobis: euclidean)
     temperature : of `soft_ranks`; 0: exact ranks, which pass no gradient
     ridge : see `ridge_prediction`
     """
@@ -134,7 +137,7 @@ def similarity(
         return debiased_cka
     if loss == "readout":
         return lambda features, responses: readout(features, responses, ridge)
-    rdm = RDMS[dissimilarity]
+    rdm = RDMS[DISSIMILARITIES[dissimilarity].of_layers]
     if loss == "rdm_pearson":
         return lambda features, target: pearson(rdm(features), pairs(target))
 

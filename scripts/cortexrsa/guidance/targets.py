@@ -10,10 +10,12 @@ import numpy as np
 from cortexrsa.errors import InputError
 from cortexrsa.geometry.crossnobis import prepared, rdm_of_trials, residuals
 from cortexrsa.geometry.rdm import squareform
+from cortexrsa.geometry.registry import DISSIMILARITIES
 from cortexrsa.guidance.settings import TARGETS
 
 # the least that is known of a ROI: a target of no signal at all would teach nothing
 LEAST_RELIABILITY = 0.05
+# what is drawn here, and not elsewhere in a training; `streams`, which grows, would retrain networks
 STREAM = 7919
 
 
@@ -147,7 +149,8 @@ def target_of(
         found = []
         for own, runs in zip(trials, folds or [None] * len(trials), strict=True):
             # what has been made for a control has no repeats to cross
-            measure = "euclidean" if dissimilarity == "crossnobis" and own.shape[1] == 1 else dissimilarity
+            record, made = DISSIMILARITIES[dissimilarity], own.shape[1] == 1
+            measure = record.of_layers if record.across_runs and made else dissimilarity
             values = rdm_of_trials(prepared(own, measure), measure, threads, runs)
             found.append(values if measure == "correlation" else values / values.mean())
         return squareform(np.mean(found, axis=0)).astype(np.float32)

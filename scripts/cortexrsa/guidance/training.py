@@ -290,8 +290,3 @@ def train_guided(
     # images of the corpus as they were counted, and stimuli
     together = recipe.batch_size + guidance.batch_size
     return model, metrics.assign(step=metrics["step"] // recipe.batch_size * together)
-
-
-def in_order(layers: dict[str, str], of_card: list[str]) -> list[tuple[str, str]]:
-    """ROIs and layers, in the order in which the network runs the layers."""
-    return sorted(layers.items(), key=lambda pair: (of_card.index(pair[1]), pair[0]))

@@ -12,6 +12,7 @@ from cortexrsa.geometry import kendall
 from cortexrsa.geometry.compare import normalise, usable
 from cortexrsa.geometry.ranks import ascending, dense_ranks
 from cortexrsa.geometry.rdm import n_stimuli, squareform
+from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.geometry.threads import in_threads, one_blas_thread
 from cortexrsa.inference.design import Design
 from cortexrsa.inference.some_pairs import normalised
@@ -54,15 +55,17 @@ def permutation_null(
     Mantel 1967; Nili et al. 2014, doi:10.1371/journal.pcbi.1003553
     """
     n = n_stimuli(brain.shape[1])
+    concordance = COMPARISONS[comparison].kernel == "concordances"
     generator = np.random.default_rng(seed)
     if design is None:
         orders = generator.permuted(np.tile(np.arange(n, dtype=np.int32), (permutations, 1)), axis=1)
     else:
         orders = design.relabellings(permutations, generator)
-        if comparison == "tau-a" and (np.diff(np.sort(orders, axis=1), axis=1) == 0).any():
-            raise InputError("comparison", "tau-a, with units of unequal size", "rho-a, or units of one size")
+        if concordance and (np.diff(np.sort(orders, axis=1), axis=1) == 0).any():
+            found = f"{comparison}, with units of unequal size"
+            raise InputError("comparison", found, "rho-a, or units of one size")
     kept = None if design is None else design.kept_pairs()
-    similarities = _concordances if comparison == "tau-a" else functools.partial(_products, kept=kept)
+    similarities = _concordances if concordance else functools.partial(_products, kept=kept)
     with (
         one_blas_thread(),  # the threads are ours
         progress(len(orders) * len(brain), "permutations") as bar,

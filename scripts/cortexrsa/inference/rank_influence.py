@@ -17,6 +17,7 @@ import numpy as np
 
 from cortexrsa.geometry.ranks import midranks, scratch_for
 from cortexrsa.geometry.rdm import Rows, n_stimuli
+from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.geometry.threads import in_groups, in_threads
 from cortexrsa.inference.pair_groups import FEW, PARTS, STEP, TILE, PairGroups, add, summed
 
@@ -114,7 +115,7 @@ class Factors:
     @classmethod
     def of(cls, x: Ranks, y: Ranks, mean: np.ndarray, comparison: str) -> Factors:
         """From E[u v] (r, l)."""
-        if comparison == "rho-a":
+        if COMPARISONS[comparison].expected_ties:
             # the expectation over random tie-breaking: as of ranks without ties
             pairs = x.ranks.shape[1]
             scale, none = np.full(mean.shape, 12 * pairs**2 / (pairs**2 - 1.0)), np.zeros(mean.shape)

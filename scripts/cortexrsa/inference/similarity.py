@@ -232,7 +232,7 @@ def _rankings(brain, models, rows, columns, counts, comparison, threads) -> Iter
                 presorted.tied,
                 len(chosen),
                 block_of_counts,
-                comparison == "rho-a",
+                COMPARISONS[comparison].expected_ties,
                 out,
             )
             return out

@@ -31,7 +31,7 @@ def _of_ranks(x: np.ndarray, y: np.ndarray, comparison: str) -> tuple[float, np.
         ranks.append(((np.cumsum(counts) - counts / 2) / m - 0.5)[place])
     (px, py), (u, v) = places, ranks
     of_both = u * v + _above(px, v) + _above(py, u)
-    if comparison == "rho-a":
+    if COMPARISONS[comparison].expected_ties:
         scale = 12 * m**2 / (m**2 - 1.0)
         return scale * float(u @ v) / m, scale * of_both
     of_u, of_v = u * u + 2 * _above(px, u), v * v + 2 * _above(py, v)

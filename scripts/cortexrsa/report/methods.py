@@ -181,7 +181,7 @@ def _claims(config: dict, dataset: dict, claims: dict[str, dict]) -> str:
                 f"{inference['voxel_groups']} groups of neighbouring voxels of each region."
             )
         matched = inference["unequal_noise"] == "matched"
-        if matched and config["measures"]["dissimilarity"] != "crossnobis":
+        if matched and not DISSIMILARITIES[config["measures"]["dissimilarity"]].across_runs:
             told.append(
                 "Before regions are compared, noise is added to the responses of the more reliable ones "
                 "until all are as reliable as the least reliable region, where single trials are known."
@@ -296,12 +296,12 @@ def bibtex(dataset: str, card: dict, models: dict[str, dict], wanted: set[str], 
 def references(config: dict, dataset: dict) -> set[str]:
     """Keys of the methods that a study uses, in `resources/report/references.bib`."""
     measures, one_pass = config["measures"], config["inference"]["standard_error"] == "one-pass"
+    records = COMPARISONS[measures["comparison"]], DISSIMILARITIES[measures["dissimilarity"]]
     used = {
         "efron1982": one_pass,
-        "schutt2023": not one_pass or measures["comparison"] in ("rho-a", "corr_cov", "cosine_cov"),
-        "walther2016": measures["dissimilarity"] in ("crossnobis", "mahalanobis"),
-        "diedrichsen2020": measures["comparison"] in ("corr_cov", "cosine_cov"),
+        "schutt2023": not one_pass,
         "duprelatour2022": bool(config["encoding"]["methods"]) and dataset["loader"] != "rdms",
         "nili2014": dataset["loader"] == "rdms",
     }
-    return {"kriegeskorte2008", "snakemake2021", "mantel1967"} | {key for key in used if used[key]}
+    always = {"kriegeskorte2008", "snakemake2021", "mantel1967"}
+    return always.union({key for key in used if used[key]}, *(record.references for record in records))

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from cortexrsa.claim_names import Cast
 from cortexrsa.encoding.network import encode_network
 from cortexrsa.encoding.settings import EncodingSettings
+from cortexrsa.errors import InputError
 from cortexrsa.formats.columns.guided_recovery import GUIDED_EXPERIMENTS
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import rdm
@@ -35,6 +36,7 @@ from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import model_scores, models_of_seeds, of_people
 from cortexrsa.jobs import progress
+from cortexrsa.streams import Stream, generator
 from cortexrsa.validation.responses import responses_of
 
 ROI, LAYERS = "late", ("early", "late")
@@ -187,7 +189,13 @@ def train_networks(
     Returns
     -------
     weights, (networks, ...) each
+
+    Raises
+    ------
+    InputError : another loss.
     """
+    if loss not in LOSSES:
+        raise InputError("loss", repr(loss), f"one of {', '.join(LOSSES)}")
     measure = similarity(loss)
     images, labels = torch.from_numpy(corpus["pixels"]), torch.from_numpy(corpus["labels"])
     shown = torch.from_numpy(stimuli)
@@ -203,7 +211,7 @@ def train_networks(
     gradients = vmap(grad(total))
     weights = {name: value.requires_grad_() for name, value in _weights(seeds).items()}
     optimizer = torch.optim.Adam(weights.values(), lr=RATE)
-    orders = {seed: np.random.default_rng([seed, 1]) for seed in dict.fromkeys(seeds)}
+    orders = {seed: generator(seed, Stream.SIMULATED_TRAINING) for seed in dict.fromkeys(seeds)}
     for _ in range(STEPS):
         drawn = {
             seed: (order.choice(len(images), IMAGES, False), order.choice(len(shown), STIMULI, False))

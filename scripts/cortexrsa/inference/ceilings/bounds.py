@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
+from cortexrsa.brain.reliability import spearman_brown
 from cortexrsa.geometry.registry import COMPARISONS
 from cortexrsa.inference.errors import Estimate, Replicated
 
@@ -115,7 +116,7 @@ def of_mean_rdm(lower: Replicated, people: int, confidence: float, comparison: s
 
     def reliability(values: np.ndarray) -> np.ndarray:
         r = attainable_of_people(as_correlations(values, comparison), people) ** 2
-        return people * r / (1 + (people - 1) * r)
+        return spearman_brown(r, people)
 
     return of_reliability(lower.apply(reliability), confidence, comparison)
 

@@ -56,13 +56,14 @@ def usable_trials(
     trials = prepared(trials_of(responses, subject, roi), dissimilarity)
     trials = trials[(responses["split"] == split).to_numpy()]
     complete = np.isfinite(trials).all(axis=(0, 2))
-    needed = 2 * DISSIMILARITIES[dissimilarity].repeats
+    record = DISSIMILARITIES[dissimilarity]
+    needed = 2 * record.repeats
     if complete.sum() < needed:
         return None
     runs = runs_of(responses, subject)
     if runs is not None:
         runs = runs[(responses["split"] == split).to_numpy()][:, complete]
-        if dissimilarity == "crossnobis" and (np.diff(np.sort(runs, axis=1), axis=1) == 0).any():
+        if record.across_runs and (np.diff(np.sort(runs, axis=1), axis=1) == 0).any():
             return None
     return trials[:, complete], runs
 
