@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: help run check test test-slurm test-gpu lint bench doctor plan register report studies prune archive check-archive docs clean help
+.PHONY: help run check test test-slurm test-gpu lint bench doctor plan register report studies prune archive check-archive docs clean
 
 # Snakemake cannot run an interpreter whose path has such signs (its issue 2645): said before anything is installed
 ifneq ($(shell pwd | tr -cd '[:space:]()[]{}&;|<>*?!"#$$`\\'"'" | tr -d '\n' | wc -c | tr -d ' '),0)

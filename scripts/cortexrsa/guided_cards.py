@@ -151,7 +151,24 @@ def check_guided(card: dict, file: str, dataset: dict | None, names: dict[str, l
     if dataset is None:
         expected = suggestion(brain["dataset"], names["datasets"])
         raise InputError(f"{field}.dataset", repr(brain["dataset"]), expected, file=file)
-    rois = list(dataset["rois"])
+    _check_layers(card, brain, list(dataset["rois"]), file)
+    _check_loss(card, brain, dataset, file)
+    people = dataset["options"].get("subjects")
+    for index, subject in enumerate(brain["subjects"] or []):
+        # of other data sets the job knows who is there
+        if isinstance(people, list) and subject not in people:
+            expected = suggestion(subject, people)
+            raise InputError(f"{field}.subjects[{index}]", repr(subject), expected, file=file)
+    _check_batches(card, file)
+    start = card["weights"]["training"].get("start")
+    if start is not None and start not in names["models"]:
+        raise InputError("weights.training.start", repr(start), suggestion(start, names["models"]), file=file)
+    _check_controls(card, file, list(dataset["rois"]), names["models"])
+
+
+def _check_layers(card: dict, brain: dict, rois: list[str], file: str) -> None:
+    """ROIs are those of the data set, and layers those of the card, also where a layer is chosen."""
+    field = "weights.training.brain"
     for roi, layer in brain["layers"].items():
         if roi not in rois:
             raise InputError(f"{field}.layers", f"the ROI {roi!r}", suggestion(roi, rois), file=file)
@@ -166,6 +183,11 @@ def check_guided(card: dict, file: str, dataset: dict | None, names: dict[str, l
             if layer not in card["layers"]:
                 expected = f"one of the card's layers: {suggestion(layer, card['layers'])}"
                 raise InputError(f"{field}.choose.layers.{roi}", repr(layer), expected, file=file)
+
+
+def _check_loss(card: dict, brain: dict, dataset: dict, file: str) -> None:
+    """The data set has what the loss compares, on stimuli that nothing is tested on."""
+    field = "weights.training.brain"
     if dataset["loader"] == "rdms":
         if brain["loss"] in VOXEL_LOSSES:
             found = f"{brain['loss']}, and {brain['dataset']} has RDMs alone"
@@ -182,17 +204,6 @@ def check_guided(card: dict, file: str, dataset: dict | None, names: dict[str, l
     if brain["weight"] == 0 and card["controls"]:
         expected = "more than 0: the control unguided has weight 0"
         raise InputError(f"{field}.weight", "0, beside controls", expected, file=file)
-    people = dataset["options"].get("subjects")
-    for index, subject in enumerate(brain["subjects"] or []):
-        # of other data sets the job knows who is there
-        if isinstance(people, list) and subject not in people:
-            expected = suggestion(subject, people)
-            raise InputError(f"{field}.subjects[{index}]", repr(subject), expected, file=file)
-    _check_batches(card, file)
-    start = card["weights"]["training"].get("start")
-    if start is not None and start not in names["models"]:
-        raise InputError("weights.training.start", repr(start), suggestion(start, names["models"]), file=file)
-    _check_controls(card, file, rois, names["models"])
 
 
 def _check_batches(card: dict, file: str) -> None:

@@ -23,7 +23,7 @@ from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.smallest import small
 from cortexrsa.inference.some_pairs import influences_of_some
-from cortexrsa.inference.splits import chosen_in_halves
+from cortexrsa.inference.splits import Choice, chosen_in_halves
 from support import message_of
 
 ONE_PASS = Settings(standard_error="one-pass", permutations=39, halves=2)
@@ -255,7 +255,8 @@ def test_small_samples_are_warned_of_and_smaller_ones_have_no_held_out_score():
     assert "held-out scores are missing" in small(12, True, None, 1)[1]
     brain, model = related(np.arange(12), 0)
     method = OnePass(12, 0)
-    found = chosen_in_halves(brain, model, (1, 1), method, {"all": np.arange(1)}, "spearman", ONE_PASS)
+    choice = Choice({"all": np.arange(1)}, "spearman", ONE_PASS)
+    found = chosen_in_halves(brain, model, (1, 1), method, choice)
     assert np.isnan(found[0]).all()
     assert found[1].shape == (sum(method.replicates.sizes), 1, 1, 1)
 

@@ -13,6 +13,7 @@ import yaml
 
 from cortexrsa.brain import new_card
 from cortexrsa.brain.field_cards import LAYOUTS
+from cortexrsa.cards import load_card
 from standins.layouts import LAYOUTS as STANDINS
 from support import message_of
 
@@ -66,9 +67,16 @@ def test_a_layout_of_the_field_is_recognised(folders, layout, subjects, rois):
         assert {roi: card["rois"][roi] for roi in rois} == {roi: template["rois"][roi] for roi in rois}
 
 
-def test_every_layout_has_a_template():
-    for layout in LAYOUTS:
-        assert (CARDS / f"{layout.card}.yaml").is_file()
+@pytest.mark.parametrize("layout", [layout.card for layout in LAYOUTS])
+def test_every_layout_has_a_template(layout):
+    """A valid card with a line for each thing that is filled in, and a place for each that is looked for."""
+    card = load_card("datasets", layout, ROOT)
+    assert card["loader"] == "responses"
+    assert card["rois"]
+    assert {"values", "trials", "stimuli", "subjects"} <= set(card["options"])
+    lines = (CARDS / f"{layout}.yaml").read_text(encoding="utf-8").splitlines()
+    for start in ("path: ", "  subjects: "):
+        assert len([line for line in lines if line.startswith(start)]) == 1
 
 
 def test_a_card_of_one_person_names_the_others(folders):

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from cortexrsa.figures.style import PALETTE, WIDE
+from cortexrsa.validation.recovery import ROIS
 
 EXPECTATIONS = {
     "found": "found",
@@ -39,12 +40,7 @@ def plot_recovery(table: pd.DataFrame) -> plt.Figure:
             low = table["ci_low"].iloc[place]
             axes.text(low - 0.015, place, f"{share:.1%}", va="center", ha="right", fontsize=6.5)
     axes.axvline(0.05, color="0.4", ls=":", lw=1)
-    labels = [
-        f"{row.scenario}: {row.question} {row.answers}".replace(" early", " (early ROI)").replace(
-            " late", " (late ROI)"
-        )
-        for row in table.itertuples()
-    ]
+    labels = [f"{row.scenario}: {_asked(row.question)} {row.answers}" for row in table.itertuples()]
     axes.set_yticks(y, labels, fontsize=7)
     axes.invert_yaxis()
     axes.set(xlim=(-0.02, 1.02), xlabel="share of the experiments (dotted: 5 %)")
@@ -54,3 +50,9 @@ def plot_recovery(table: pd.DataFrame) -> plt.Figure:
     number = f"{most}" if fewest == most else f"{fewest} or {most}"
     figure.suptitle(f"{number} simulated experiments each", fontsize=8)
     return figure
+
+
+def _asked(question: str) -> str:
+    """A question, whose last word may be a ROI."""
+    statistic, _, roi = question.rpartition(" ")
+    return f"{statistic} ({roi} ROI)" if roi in ROIS else question

@@ -159,12 +159,8 @@ def brain_rdms_without(
                 raise InputError("voxel_groups", few, "no more groups than a ROI has voxels")
             groups = contiguous(places[here], number)
             level = levels[roi]
-            drawn = [own]
-            if np.isfinite(target) and level.reliability > target:
-                random = generator(seed, Stream.MATCHED, len(tables))
-                everywhere, added = np.ones(len(own), bool), level.added(target)
-                drawn = noisy_averages(own, everywhere, added, draws_of(len(own)), random)
-            for draw, values in enumerate(drawn):
+            random = generator(seed, Stream.MATCHED, len(tables))
+            for draw, values in enumerate(_matched(own, level, target, random)):
                 folds = runs_of(responses, subject) if DISSIMILARITIES[dissimilarity].across_runs else None
                 whole = rdm_of_trials(prepared(values, dissimilarity), dissimilarity, threads, folds)
                 found.append(np.vstack([whole, rdms_without(values, groups, dissimilarity, threads, folds)]))
@@ -189,6 +185,16 @@ def _noise(
         return "averages", levels
     matched = unequal_noise == "matched" and not record.whitened
     return "matched" if matched else "ignored", levels
+
+
+def _matched(
+    trials: np.ndarray, level: Noise | None, target: float, random: np.random.Generator
+) -> list[np.ndarray]:
+    """Draws of a ROI's averages that are no more reliable than the target; its trials, if they are not."""
+    if not np.isfinite(target) or level.reliability <= target:
+        return [trials]
+    everywhere, added = np.ones(len(trials), bool), level.added(target)
+    return noisy_averages(trials, everywhere, added, draws_of(len(trials)), random)
 
 
 def _target(levels: dict[str, Noise]) -> float:

@@ -239,9 +239,8 @@ def _heldout(data, measure, test: Sides, values, candidates, settings, threads):
         chosen = choose_layers(selecting.mean(axis=0), candidates)
         return tuple(scores_of_chosen(each, chosen) for each in values)
     own = replace(settings, fitted=False)
-    return splits.chosen_in_halves(
-        test.brain, test.models, axes, test.method, candidates, test.comparison, own, threads
-    )
+    choice = splits.Choice(candidates, test.comparison, own, threads)
+    return splits.chosen_in_halves(test.brain, test.models, axes, test.method, choice)
 
 
 def _test(measure: str, test: Sides, subjects: list[str], scores, settings, threads) -> xarray.Dataset:

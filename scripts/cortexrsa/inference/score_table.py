@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import xarray
@@ -33,46 +35,13 @@ def score_table(
     -------
     table with the columns `formats.columns.scores.SCORES`
     """
-    rows = []
-    for model, result in ((model, part) for model, whole in results.items() for part in parts_of(whole)):
-        subjects = list(result["subject"].to_numpy())
-        for split in result["split"].to_numpy():
-            part = result.sel(split=split)
-            seed = settings.seed
-            units = {subject: group_scores(part, seed, subject=s) for s, subject in enumerate(subjects)}
-            if len(subjects) > 1:
-                units[GROUP] = group_scores(part, seed)
-            for unit, scores in units.items():
-                note = MEAN_RDM_NOTE if unit == GROUP and "group_score" in part else ""
-                se, low, high = scores.evaluated().interval(settings.confidence)
-                for r, roi in enumerate(result["roi"].to_numpy()):
-                    tested = split == PRIMARY
-                    p = result["p"].sel(unit=unit, roi=roi).to_numpy() if tested else np.nan
-                    rows.append(
-                        pd.DataFrame(
-                            {
-                                "dataset": dataset,
-                                "subject": unit,
-                                "roi": roi,
-                                "model": card_of(model),
-                                "seed": seed_of(model),
-                                "layer": result["layer"].to_numpy(),
-                                "layer_index": result["layer_index"].to_numpy(),
-                                "depth": result["depth"].to_numpy(),
-                                "split": split,
-                                "measure": measure,
-                                "score": scores.estimate[r],
-                                "se": se[r],
-                                "ci_low": low[r],
-                                "ci_high": high[r],
-                                "p": p,
-                                "p_fwe": np.nan,
-                                "q_fdr": np.nan,
-                                "n_stimuli": int(part["n_stimuli"]),
-                                "note": np.where(np.isnan(scores.estimate[r]), CONSTANT_NOTE, note),
-                            }
-                        )
-                    )
+    rows = [
+        table
+        for model, whole in results.items()
+        for part in parts_of(whole)
+        for split in part["split"].to_numpy()
+        for table in _uncorrected(part, split, model, dataset, measure, settings)
+    ]
     table = pd.concat(rows, ignore_index=True)
     primary = table[table["split"] == PRIMARY]
     for (unit, roi), family in primary.groupby(["subject", "roi"]):
@@ -81,3 +50,41 @@ def score_table(
         table.loc[family.index, "p_fwe"] = familywise_p(family["score"].to_numpy(), maximum)
         table.loc[family.index, "q_fdr"] = false_discovery_q(family["p"].to_numpy())
     return table
+
+
+def _uncorrected(
+    result: xarray.Dataset, split: str, model: str, dataset: str, measure: str, settings: Settings
+) -> Iterator[pd.DataFrame]:
+    """Scores of one network in one split: a table for each unit (subject, or the group) and ROI."""
+    part, subjects = result.sel(split=split), list(result["subject"].to_numpy())
+    units = {subject: group_scores(part, settings.seed, subject=s) for s, subject in enumerate(subjects)}
+    if len(subjects) > 1:
+        units[GROUP] = group_scores(part, settings.seed)
+    for unit, scores in units.items():
+        note = MEAN_RDM_NOTE if unit == GROUP and "group_score" in part else ""
+        se, low, high = scores.evaluated().interval(settings.confidence)
+        for r, roi in enumerate(result["roi"].to_numpy()):
+            tested = split == PRIMARY
+            yield pd.DataFrame(
+                {
+                    "dataset": dataset,
+                    "subject": unit,
+                    "roi": roi,
+                    "model": card_of(model),
+                    "seed": seed_of(model),
+                    "layer": result["layer"].to_numpy(),
+                    "layer_index": result["layer_index"].to_numpy(),
+                    "depth": result["depth"].to_numpy(),
+                    "split": split,
+                    "measure": measure,
+                    "score": scores.estimate[r],
+                    "se": se[r],
+                    "ci_low": low[r],
+                    "ci_high": high[r],
+                    "p": result["p"].sel(unit=unit, roi=roi).to_numpy() if tested else np.nan,
+                    "p_fwe": np.nan,
+                    "q_fdr": np.nan,
+                    "n_stimuli": int(part["n_stimuli"]),
+                    "note": np.where(np.isnan(scores.estimate[r]), CONSTANT_NOTE, note),
+                }
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray
@@ -14,7 +14,7 @@ from cortexrsa.inference.against_zero import MOST_PERMUTED, p_and_null
 from cortexrsa.inference.design import Design
 from cortexrsa.inference.layer_choice import candidate_layers
 from cortexrsa.inference.names import CANDIDATES, FITTED, OF_THE_MEAN, PRIMARY, SELECTION
-from cortexrsa.inference.replication import OnePass, replication
+from cortexrsa.inference.replication import OnePass, Replication, replication
 from cortexrsa.inference.results import (
     labelled,
     of_heldout,
@@ -111,71 +111,89 @@ def _with_shared(
     return with_test(scores, found).assign(as_people(found, without, subjects))
 
 
+@dataclass
+class _OfSplit:
+    """Scores (subjects, rois, layers) and deviations of one split, and what they are made of.
+
+    Attributes
+    ----------
+    rdms : of the brain (subjects x rois, pairs) and of the layers (layers, pairs)
+    design : of its stimuli
+    method : how they are replicated
+    values : scores and deviations
+    """
+
+    rdms: tuple[np.ndarray | Rows, np.ndarray | Rows]
+    design: Design | None
+    method: Replication
+    values: tuple[np.ndarray, np.ndarray]
+
+
+def _scores_of_split(
+    network: RDMs,
+    brain: RDMs,
+    split: str,
+    comparison: str,
+    settings: Settings,
+    threads: int,
+    design: Design | None,
+) -> _OfSplit:
+    """Scores of ROIs that have the same subjects, in one split."""
+    targets, subjects, rois = splits.brain_rows(brain, split)
+    keep = (network.pattern_descriptors["split"] == split).to_numpy()
+    rdms = targets, Rows(network.dissimilarities, keep)
+    design = design and design.subset(keep)
+    method = replication(int(keep.sum()), settings, design)
+    if method.n <= MOST_PERMUTED or not isinstance(method, OnePass):
+        # read once, as several steps take them
+        rdms = tuple(np.stack(list(each)) for each in rdms)
+    scores, deviations = (
+        value.reshape(*value.shape[:-2], len(subjects), len(rois), len(network.rdm_descriptors))
+        for value in method.similarity(*rdms, comparison, threads)
+    )
+    return _OfSplit(rdms, design, method, (scores, deviations))
+
+
 def _scores_of_part(
     network: RDMs, brain: RDMs, comparison: str, settings: Settings, threads: int, design: Design | None
 ) -> xarray.Dataset:
     """`score_network` of ROIs that have the same subjects."""
-    layers = network.rdm_descriptors
-    data, found, designs, result = {}, {}, {}, []
-    for split in splits.splits_of(brain):
-        targets, subjects, rois = splits.brain_rows(brain, split)
-        keep = (network.pattern_descriptors["split"] == split).to_numpy()
-        data[split] = targets, Rows(network.dissimilarities, keep)
-        designs[split] = design and design.subset(keep)
-        method = replication(int(keep.sum()), settings, designs[split])
-        if method.n <= MOST_PERMUTED or not isinstance(method, OnePass):
-            # read once, as several steps take them
-            data[split] = tuple(np.stack(list(rdms)) for rdms in data[split])
-        values = method.similarity(*data[split], comparison, threads)
-        scores, deviations = (
-            value.reshape(*value.shape[:-2], len(subjects), len(rois), len(layers)) for value in values
-        )
-        found[split] = method, (scores, deviations)
-        result.append(of_split(scores, deviations, method))
+    layers, (_, subjects, rois) = network.rdm_descriptors, splits.brain_rows(brain, PRIMARY)
+    found = {
+        split: _scores_of_split(network, brain, split, comparison, settings, threads, design)
+        for split in splits.splits_of(brain)
+    }
+    result = [of_split(*own.values, own.method) for own in found.values()]
     dataset = labelled(
         xarray.concat(result, dim="split", join="outer"),
-        splits.splits_of(brain),
+        list(found),
         (subjects, rois),
         layers,
         [*CANDIDATES, *([FITTED] if settings.fitted else [])],
     )
     candidates = candidate_layers(layers["depth"].to_numpy(), shapes_of(layers))
-    method, values = found[PRIMARY]
-    if SELECTION in data:
-        heldout, deviations = splits.chosen_in_training(
-            data[SELECTION],
-            data[PRIMARY],
-            found[SELECTION][1][0],
-            method,
-            values,
-            candidates,
-            comparison,
-            settings,
-            threads,
+    choice = splits.Choice(candidates, comparison, settings, threads)
+    primary = found[PRIMARY]
+    if SELECTION in found:
+        selecting = found[SELECTION]
+        heldout = splits.chosen_in_training(
+            selecting.rdms, primary.rdms, selecting.values[0], primary.method, primary.values, choice
         )
     else:
-        heldout, deviations = splits.chosen_in_halves(
-            *data[PRIMARY],
-            (len(subjects), len(rois)),
-            method,
-            candidates,
-            comparison,
-            settings,
-            threads,
-            designs[PRIMARY],
-        )
-    dataset.update(of_heldout(heldout, deviations, dataset.sizes["replicate"]))
+        shape = len(subjects), len(rois)
+        heldout = splits.chosen_in_halves(*primary.rdms, shape, primary.method, choice, primary.design)
+    dataset.update(of_heldout(*heldout, dataset.sizes["replicate"]))
     dataset.attrs["subject_effect"] = settings.subject_effect or ""
     caveats = few_people(settings.subject_effect, len(subjects)), design.caveat() if design else ""
     dataset.attrs["caveat"] = ", ".join(filter(None, caveats))
-    units, observed = with_group(subjects, values[0])
+    units, observed = with_group(subjects, primary.values[0])
     p, null = p_and_null(
-        *data[PRIMARY],
+        *primary.rdms,
         observed,
         comparison,
         settings.permutations,
         settings.seed,
         threads,
-        design=designs[PRIMARY],
+        design=primary.design,
     )
     return dataset.merge(of_test(units, observed, p, null))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import xarray
 
@@ -64,7 +66,7 @@ def scores_without(
     described = network.rdm_descriptors
     candidates = candidate_layers(described["depth"].to_numpy(), shapes_of(described))
     parts = [
-        (scoring[keep], *_choices(network, brain, selecting, candidates, comparison, settings))
+        _Chosen(scoring[keep], *_choices(network, brain, selecting, candidates, comparison, settings))
         for selecting, scoring in _selections(brain, settings, design)
     ]
     found: dict[str, list] = {"score": [], "heldout": []}
@@ -74,26 +76,29 @@ def scores_without(
             whole = method.similarity(rows[0], layers, comparison, threads)
             found["score"].append(_averaged(whole, rows[1]))
             heldout = [
-                _heldout(method, rows[0], layers, whole, scoring, chosen[r], weights, r, comparison, threads)
-                for scoring, chosen, weights in parts
+                _heldout(method, rows[0], layers, whole, part, r, comparison, threads) for part in parts
             ]
             mean = [sum(values) / len(parts) for values in zip(*heldout, strict=True)]
             found["heldout"].append(_averaged(mean, rows[1]))
     shape = len(subjects), len(rois)
     data = {"voxel_replicates": (("quantity",), method.replicates.packed())}
-    table = without.rdm_descriptors.drop_duplicates(["subject", "roi"]).set_index(["subject", "roi"])
-    places = [(subject, roi) for subject in subjects for roi in rois]
-    for name in ("reliability", "target"):
-        values = table.loc[places, name].to_numpy(float).reshape(shape)
-        data[f"contrast_{name}"] = ("subject", "roi"), values
+    data |= _noise_of_contrasts(without, subjects, rois)
     for kind, values in found.items():
         scores, deviations = (np.stack(each) for each in zip(*values, strict=True))
         scores, deviations = scores.reshape(*shape, *scores.shape[1:]), np.moveaxis(deviations, 0, 1)
         deviations = deviations.reshape(len(deviations), *shape, *deviations.shape[2:])
         data |= _variables(kind, scores, deviations, settings.seed)
-    codes = [list(NOISE).index(noise) for noise in table.loc[places, "noise"]]
-    data["contrast_noise"] = ("subject", "roi"), np.reshape(codes, shape).astype(float)
     return xarray.Dataset(data)
+
+
+def _noise_of_contrasts(without: RDMs, subjects: list[str], rois: list[str]) -> dict:
+    """How reliable each ROI is, what it is matched to, and how, (subjects, rois) each."""
+    table = without.rdm_descriptors.drop_duplicates(["subject", "roi"]).set_index(["subject", "roi"])
+    table = table.loc[[(subject, roi) for subject in subjects for roi in rois]]
+    found = {name: table[name].to_numpy(float) for name in ("reliability", "target")}
+    found["noise"] = np.array([list(NOISE).index(noise) for noise in table["noise"]], float)
+    shape = len(subjects), len(rois)
+    return {f"contrast_{name}": (("subject", "roi"), values.reshape(shape)) for name, values in found.items()}
 
 
 def _rows_of(without: RDMs, subject: str, roi: str) -> tuple[Rows, int]:
@@ -109,13 +114,29 @@ def _averaged(values, draws: int) -> list[np.ndarray]:
     return [each.reshape(*each.shape[:-2], draws, -1, each.shape[-1]).mean(axis=-3) for each in values]
 
 
-def _heldout(method, rows, layers, whole, scoring, chosen, weights, roi, comparison, threads):
+@dataclass
+class _Chosen:
+    """What was chosen on other stimuli than `scoring`.
+
+    Attributes
+    ----------
+    scoring : (n,) bool, those of the test stimuli that are scored on
+    layers : (rois, candidates) place of the best layer
+    weights : (rois, layers) of all layers; None: they are not fitted
+    """
+
+    scoring: np.ndarray
+    layers: np.ndarray
+    weights: np.ndarray | None
+
+
+def _heldout(method, rows, layers, whole, part: _Chosen, roi: int, comparison, threads):
     """Scores and deviations of layers that were chosen (weighted) on other stimuli."""
-    own, models = whole, layers
+    own, models, scoring, weights = whole, layers, part.scoring, part.weights
     if not scoring.all():
         rows, models = subset(rows, scoring), subset(layers, scoring)
         own = method.in_part(rows, models, scoring, comparison, threads)
-    found = [scores_of_chosen(values, chosen) for values in own]
+    found = [scores_of_chosen(values, part.layers[roi]) for values in own]
     if weights is None:
         return found
     if weights[roi].any():

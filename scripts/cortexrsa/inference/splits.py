@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import xarray
@@ -23,6 +24,24 @@ from cortexrsa.inference.smallest import HALVES
 
 # draws of the scores that layers are chosen by
 CHOICES = 1000
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How layers are chosen on some stimuli, to be scored on others.
+
+    Attributes
+    ----------
+    candidates : sets of layers, see `layer_choice.candidate_layers`
+    comparison : of RDMs, see `geometry.compare.compare`
+    settings : halves, seed, fitted and subject_effect
+    threads : the result does not depend on it
+    """
+
+    candidates: dict[str, np.ndarray]
+    comparison: str
+    settings: Settings
+    threads: int = 1
 
 
 def splits_of(brain: RDMs) -> list[str]:
@@ -97,24 +116,19 @@ def chosen_in_halves(
     models: np.ndarray | Rows,
     shape: tuple[int, int],
     replication: Replication,
-    candidates: dict[str, np.ndarray],
-    comparison: str,
-    settings: Settings,
-    threads: int = 1,
+    choice: Choice,
     design: Design | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score of the best layer, chosen on one half of the stimuli and scored on the other.
 
-    Mean over random halves and over both directions; with `settings.fitted` all layers, weighted as fits the
-    one half, are a last candidate.
+    Mean over random halves and over both directions. Weights of `settings.fitted` fit the one half.
 
     Parameters
     ----------
     brain : (subjects x rois, pairs)
     models : (layers, pairs)
     shape : numbers of subjects and of ROIs
-    candidates : sets of layers, see `layer_choice.candidate_layers`
-    threads : the result does not depend on it
+    choice : of the layers; with `settings.fitted` all of them, weighted, are a last candidate
     design : of the stimuli, where they are not drawn one by one: see `Design.halves`
 
     Returns
@@ -127,25 +141,31 @@ def chosen_in_halves(
     """
     if replication.n < HALVES.needed:
         # halves of fewer stimuli do not tell layers apart
-        sets = len(candidates) + settings.fitted
+        sets = len(choice.candidates) + choice.settings.fitted
         return np.full((*shape, sets), np.nan), np.full(
             (sum(replication.replicates.sizes), *shape, sets), np.nan
         )
-    halves = halves_of(replication.n, settings, design)
+    halves = halves_of(replication.n, choice.settings, design)
     if replication.replicates.summable:
-        return _halves_in_one_pass(
-            brain, models, shape, replication, halves, candidates, comparison, settings, threads
-        )
+        return _halves_in_one_pass(brain, models, shape, replication, halves, choice)
     counts = replication.resamples.counts
     targets, layers = (np.stack(list(rdms)) for rdms in (brain, models))
     values = heldout_in_halves(
-        targets.reshape(*shape, -1), layers, counts, halves, candidates, comparison, settings.fitted, threads
+        targets.reshape(*shape, -1),
+        layers,
+        counts,
+        halves,
+        choice.candidates,
+        choice.comparison,
+        choice.settings.fitted,
+        choice.threads,
     )
     return values[0], values[1:] - values[0]
 
 
-def _halves_in_one_pass(brain, models, shape, replication, halves, candidates, comparison, settings, threads):
-    subjects, rois = shape
+def _halves_in_one_pass(brain, models, shape, replication, halves, choice: Choice):
+    (subjects, rois), settings = shape, choice.settings
+    candidates, comparison, threads = choice.candidates, choice.comparison, choice.threads
     total = []
     for half in halves:
         sides = []
@@ -297,10 +317,7 @@ def chosen_in_training(
     selecting: np.ndarray,
     replication: Replication,
     values: tuple[np.ndarray, np.ndarray],
-    candidates: dict[str, np.ndarray],
-    comparison: str,
-    settings: Settings,
-    threads: int = 1,
+    choice: Choice,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores of the layers that are best on the training stimuli, with the choice taken as made.
 
@@ -310,31 +327,37 @@ def chosen_in_training(
     selecting : (subjects, rois, l) scores on the training stimuli
     replication : of the test stimuli
     values : scores (subjects, rois, l) and deviations of all layers on the test stimuli
-    candidates : sets of layers, see `layer_choice.candidate_layers`
+    choice : of the layers
 
     Returns
     -------
     scores, deviations : see `chosen_in_halves`
     """
     shape = selecting.shape[:2]
-    chosen = choose_layers(selecting.mean(axis=0), candidates)
+    chosen = choose_layers(selecting.mean(axis=0), choice.candidates)
     found = [scores_of_chosen(value, chosen) for value in values]
-    if settings.fitted:
-        (train, train_layers), (brain, layers) = (
-            [np.stack(list(rdms)) for rdms in part] for part in (training, test)
-        )
-        once = np.ones((1, n_stimuli(train.shape[1])), int)
-        weights = layer_weights(group_target(train.reshape(*shape, -1)), train_layers, once, threads)[0]
-        brain, rois = brain.reshape(*shape, -1), shape[1]
-        mixed = ([], [])
-        for roi in range(rois):
-            mixture = (weights[roi] @ layers)[None]
-            parts = replication.similarity(brain[:, roi], mixture, comparison, threads)
-            for part, into in zip(parts, mixed, strict=True):
-                # without any weight nothing is predicted
-                into.append(part[..., 0] if weights[roi].any() else np.zeros(part.shape[:-1]))
+    if choice.settings.fitted:
+        mixed = _weighted_in_training(training, test, shape, replication, choice)
         found = [
-            np.concatenate([part, np.stack(into, axis=-1)[..., None]], axis=-1)
-            for part, into in zip(found, mixed, strict=True)
+            np.concatenate([part, own[..., None]], axis=-1) for part, own in zip(found, mixed, strict=True)
         ]
     return found[0], found[1]
+
+
+def _weighted_in_training(training, test, shape, replication, choice: Choice) -> list[np.ndarray]:
+    """Scores (subjects, rois) and deviations of all layers, weighted as fits the training stimuli."""
+    (train, train_layers), (brain, layers) = (
+        [np.stack(list(rdms)) for rdms in part] for part in (training, test)
+    )
+    once = np.ones((1, n_stimuli(train.shape[1])), int)
+    target = group_target(train.reshape(*shape, -1))
+    weights = layer_weights(target, train_layers, once, choice.threads)[0]
+    brain = brain.reshape(*shape, -1)
+    mixed = ([], [])
+    for roi in range(shape[1]):
+        mixture = (weights[roi] @ layers)[None]
+        parts = replication.similarity(brain[:, roi], mixture, choice.comparison, choice.threads)
+        for part, into in zip(parts, mixed, strict=True):
+            # without any weight nothing is predicted
+            into.append(part[..., 0] if weights[roi].any() else np.zeros(part.shape[:-1]))
+    return [np.stack(into, axis=-1) for into in mixed]

@@ -17,7 +17,7 @@ from cortexrsa.inference.families import false_discovery_q, familywise_p, p_valu
 from cortexrsa.inference.profile_errors import largest_difference, profile_correlations
 from cortexrsa.inference.replication import replication
 from cortexrsa.inference.settings import STANDARD_ERRORS, Settings
-from cortexrsa.inference.splits import chosen_in_halves
+from cortexrsa.inference.splits import Choice, chosen_in_halves
 from cortexrsa.inference.study import ModelScores
 from cortexrsa.jobs import progress
 
@@ -162,7 +162,6 @@ def _replicated(
 ) -> dict[str, tuple[Replicated, Replicated]]:
     """Scores (2 rois, 2 networks, 8 layers) and held-out scores (2 rois, 2 networks) by each method."""
     found, before = {}, None
-    candidates = {"all": np.arange(len(DEPTH))}
     flat = [rdms.reshape(-1, rdms.shape[-1]) for rdms in (brain, layers)]
     for method in methods:
         settings = Settings(
@@ -173,10 +172,8 @@ def _replicated(
         if (before, method) != ("resampled", "bootstrap"):
             values = made.similarity(*flat, "spearman")
             values = [each.reshape(*each.shape[:-2], len(brain), 2, 2, len(DEPTH)) for each in values]
-            chosen = [
-                chosen_in_halves(flat[0], own, (len(brain), 2), made, candidates, "spearman", settings)
-                for own in layers
-            ]
+            choice = Choice({"all": np.arange(len(DEPTH))}, "spearman", settings)
+            chosen = [chosen_in_halves(flat[0], own, (len(brain), 2), made, choice) for own in layers]
             heldout = [np.concatenate(parts, axis=-1) for parts in zip(*chosen, strict=True)]
         before, size = method, sum(made.replicates.sizes)
         found[method] = tuple(
@@ -230,30 +227,34 @@ def coverage(
             estimates, low, high = (
                 np.array([study[name][k] for study in studies], dtype=float) for k in range(3)
             )
-            if name == EQUIVALENCE:
-                each, undefined = estimates.mean(axis=0), 0.0
-            else:
-                value = true[name] if name in true else estimates.mean(axis=0)
-                value = np.reshape(value, estimates.shape[1:])
-                each, undefined = ((low <= value) & (value <= high)).mean(axis=0), np.isnan(low).mean()
-            ratio = np.nan
-            if name in STATISTICS or name in HELDOUT:
-                # half the width is the error times a quantile of t, the same in all studies
-                width = np.sqrt((((high - low) / 2) ** 2).mean(axis=0)) / special.ndtri(0.975)
-                ratio = np.median(width / estimates.std(axis=0, ddof=1))
-            rows.append(
-                {
-                    "statistic": name,
-                    "errors": method,
-                    "coverage": each.mean(),
-                    "lowest": each.min(),
-                    "highest": each.max(),
-                    "mc_error": np.sqrt(0.95 * 0.05 / simulations),
-                    "se_ratio": ratio,
-                    "undefined": undefined,
-                }
-            )
-    return pd.DataFrame(rows)
+            found = _coverage_of(name, estimates, low, high, true.get(name))
+            rows.append({"statistic": name, "errors": method} | found)
+    table = pd.DataFrame(rows)
+    table.insert(5, "mc_error", np.sqrt(0.95 * 0.05 / simulations))
+    return table
+
+
+def _coverage_of(
+    name: str, estimates: np.ndarray, low: np.ndarray, high: np.ndarray, truth: np.ndarray | None
+) -> dict[str, float]:
+    """Of one kind of statistic, (studies, ...) each; its truth, or the mean of the estimates (None)."""
+    if name == EQUIVALENCE:
+        each, undefined = estimates.mean(axis=0), 0.0
+    else:
+        value = np.reshape(estimates.mean(axis=0) if truth is None else truth, estimates.shape[1:])
+        each, undefined = ((low <= value) & (value <= high)).mean(axis=0), np.isnan(low).mean()
+    ratio = np.nan
+    if name in STATISTICS or name in HELDOUT:
+        # half the width is the error times a quantile of t, the same in all studies
+        width = np.sqrt((((high - low) / 2) ** 2).mean(axis=0)) / special.ndtri(0.975)
+        ratio = np.median(width / estimates.std(axis=0, ddof=1))
+    return {
+        "coverage": each.mean(),
+        "lowest": each.min(),
+        "highest": each.max(),
+        "se_ratio": ratio,
+        "undefined": undefined,
+    }
 
 
 def false_positives(

@@ -14,7 +14,7 @@ from cortexrsa.inference.lineages import family_contrast
 from cortexrsa.inference.replication import replication
 from cortexrsa.inference.seeds import over_seeds
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.splits import chosen_in_halves
+from cortexrsa.inference.splits import Choice, chosen_in_halves
 from cortexrsa.jobs import progress
 
 CODE, VOXELS, FEATURES = 6, 60, 80
@@ -72,10 +72,10 @@ class World:
 def heldout(brain: np.ndarray, networks: np.ndarray, n: int, settings: Settings) -> list[Replicated]:
     """Score of the held-out best layer of every network, a Replicated scalar each."""
     made = replication(n, settings)
-    candidates = {"all": np.arange(networks.shape[1])}
+    choice = Choice({"all": np.arange(networks.shape[1])}, "spearman", settings)
     found = []
     for layers in networks:
-        parts = chosen_in_halves(brain, layers, (len(brain), 1), made, candidates, "spearman", settings)
+        parts = chosen_in_halves(brain, layers, (len(brain), 1), made, choice)
         scores = over_subjects(*parts, made.replicates, settings.seed)
         found.append(scores.apply(lambda values: values[..., 0, 0]))
     return found

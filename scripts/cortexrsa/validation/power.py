@@ -26,7 +26,7 @@ from cortexrsa.inference.layer_choice import candidate_layers
 from cortexrsa.inference.names import CANDIDATES
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.settings import Settings
-from cortexrsa.inference.splits import chosen_in_halves
+from cortexrsa.inference.splits import Choice, chosen_in_halves
 from cortexrsa.inference.study import ModelScores
 from cortexrsa.jobs import progress
 
@@ -79,7 +79,7 @@ def simulated(design: Design, n: int, settings: Settings, cast: Cast) -> Study:
     codes = random.normal(size=(2, n, CODE))
     brain, ceilings = _brain(design, codes, random)
     method = OnePass(n, settings.seed)
-    candidates = candidate_layers(DEPTH, SHAPES)
+    choice = Choice(candidate_layers(DEPTH, SHAPES), "spearman", settings)
     flat = brain.reshape(-1, brain.shape[-1])
     models = {}
     for name, family in design.families.items():
@@ -87,7 +87,7 @@ def simulated(design: Design, n: int, settings: Settings, cast: Cast) -> Study:
         shape = (design.subjects, len(design.rois))
         scores, deviations = method.similarity(flat, layers, "spearman")
         deviations = deviations.reshape(len(deviations), *shape, len(DEPTH))
-        own = chosen_in_halves(flat, layers, shape, method, candidates, "spearman", settings)
+        own = chosen_in_halves(flat, layers, shape, method, choice)
         together = (
             over_subjects(*values, method.replicates, settings.seed, settings.fixed_subjects(design.subjects))
             for values in ((scores.reshape(*shape, len(DEPTH)), deviations), own)

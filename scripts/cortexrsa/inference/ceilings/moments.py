@@ -93,17 +93,7 @@ def moment_ceiling(
         )
     else:
         reliability, attainable = min(share, 0.0), 0.0
-    # the same moments in resamples of the stimuli of one split, with the other as it is
-    parts = []
-    resamples = _resamples(patterns, settings)
-    for resampled, others in (("train", "test"), ("test", "train")):
-        counts = resamples[resampled].counts
-        drawn = {resampled: _off_diagonal_variance(grams[resampled], counts), others: squares[others]}
-        by_stimulus = cross.mean(axis=1 if resampled == "train" else 0)
-        products = counts @ by_stimulus / counts.sum(axis=1)
-        shares = _signal_squared(drawn, products, repeats) / drawn[split]
-        made = Replicates.of_resamples(resamples[resampled])
-        parts.append(Replicated(shares[0], shares[1:], made))
+    parts = _resampled_shares(_resamples(patterns, settings), grams, squares, cross, repeats, split)
     roots = [part.apply(lambda shares: np.sqrt(np.maximum(shares, 0))) for part in parts]
     _, low_share, _ = Estimate.of_samples(parts).interval(settings.confidence)
     _, *of_root = Estimate.of_samples(roots).interval(settings.confidence)
@@ -117,6 +107,27 @@ def moment_ceiling(
         attainable_ci_low=float(low),
         attainable_ci_high=float(min(1, high)),
     )
+
+
+def _resampled_shares(
+    resamples: dict[str, Resamples],
+    grams: dict[str, np.ndarray],
+    squares: dict[str, float],
+    cross: np.ndarray,
+    repeats: dict[str, float],
+    split: str,
+) -> list[Replicated]:
+    """Share of signal in resamples of the stimuli of one split, with the other as it is: train, and test."""
+    parts = []
+    for resampled, others in (("train", "test"), ("test", "train")):
+        counts = resamples[resampled].counts
+        drawn = {resampled: _off_diagonal_variance(grams[resampled], counts), others: squares[others]}
+        by_stimulus = cross.mean(axis=1 if resampled == "train" else 0)
+        products = counts @ by_stimulus / counts.sum(axis=1)
+        shares = _signal_squared(drawn, products, repeats) / drawn[split]
+        made = Replicates.of_resamples(resamples[resampled])
+        parts.append(Replicated(shares[0], shares[1:], made))
+    return parts
 
 
 def _resamples(patterns: dict[str, np.ndarray], settings: Settings) -> dict[str, Resamples]:
