@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cortexrsa.figures import recovery as figure
 from cortexrsa.validation.recovery import (
+    ROIS,
     SCENARIOS,
     Pool,
     experiments,
@@ -92,6 +94,25 @@ def test_an_experiment_is_repeatable(pool):
     first, again = (experiments(pool, "H1 true", 2, seed=7, **sizes) for _ in range(2))
     pd.testing.assert_frame_equal(first, again)
     assert set(first["question"]) == {"H1", "H4 early", "H4 late", "score early", "score late"}
+
+
+def test_the_figure_names_rois():
+    table = pd.DataFrame(
+        {
+            "scenario": ["the late world", "H1 true"],
+            "question": ["H4 late", "H1"],
+            "answers": "supported",
+            "expected": "found",
+            "experiments": 20,
+            "share": [0.9, 1.0],
+            "ci_low": 0.8,
+            "ci_high": 1.0,
+        }
+    )
+    (axes,) = figure.plot_recovery(table).axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["the late world: H4 (late ROI) supported", "H1 true: H1 supported"]
+    assert figure.ROIS == ROIS
 
 
 def test_layers_are_read_from_shards_and_projected(tmp_path):
