@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cortexrsa import cards
-from cortexrsa.errors import InputError
 from cortexrsa.formats.bids_names import entities_of, inherited, runs_of_all
+from support import message_of
 
 
 def options_of(**options):
@@ -40,10 +40,7 @@ def files_of(folder, **options):
 
 
 def refusal(folder, **options) -> str:
-    with pytest.raises(InputError) as caught:
-        runs_of_all(folder, options_of(**options))
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return message_of(runs_of_all, folder, options_of(**options))
 
 
 RAW = ["sub-1/func/sub-1_task-x_{}_bold.nii.gz", "sub-1/func/sub-1_task-x_{}_events.tsv"]
@@ -256,9 +253,7 @@ def test_sessions_are_chosen_and_sorted_as_numbers(tmp_path):
 def test_cards_that_are_refused(four_runs, rois, options, message):
     card = {"loader": "bids", "path": str(four_runs), "rois": {"V1": {"mask": "V1.nii.gz"}} | rois}
     card["options"] = options_of(**options)
-    with pytest.raises(InputError) as caught:
-        cards.bids_source("mine", card)
-    assert message in str(caught.value)
+    assert message in message_of(cards.bids_source, "mine", card)
 
 
 def test_subjects_that_are_skipped_are_no_jobs(four_runs):
