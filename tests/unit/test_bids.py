@@ -806,6 +806,22 @@ def test_presentations_that_overlap_are_warned_of(folder):
     assert float(found[2]) > 2
 
 
+def test_betas_that_the_design_does_not_tell_are_told_with_their_line(folder):
+    events = f"{folder / FIRST}_events.tsv"
+
+    def shorten(rows):
+        edit_events(
+            folder / FIRST, lambda table: table.assign(duration=np.where(np.arange(len(table)) < rows, 0, 1))
+        )
+
+    shorten(1)
+    (warning,) = fit_subject(folder, *card_of(), "01", GLM).warnings
+    assert warning.startswith(f"{events}, line 2: no beta of t")
+    shorten(4)
+    message = message_of(fit_subject, folder, *card_of(), "01", GLM)
+    assert re.match(rf"{re.escape(events)}: design matrix: found 4 of \d+ betas .*; line 2: no beta", message)
+
+
 # ---- confounds -------------------------------------------------------------------------------------------
 
 
