@@ -8,13 +8,12 @@ import os
 from pathlib import Path
 
 from cortexrsa.errors import InputError
+from cortexrsa.words import leave_out_words
 
 IMPORTS = (ast.Import, ast.ImportFrom)
 WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 # what a job says, never what it computes
 WORDS_ONLY = {"cortexrsa/errors.py", "cortexrsa/jobs.py"}
-# how many arguments of these calls count: what follows, and what is given by name, is what a person reads
-COUNTED = {"InputError": 0, "Column": 1, "Table": 2}
 
 
 def _without_docstring(node: ast.AST) -> list[ast.stmt]:
@@ -24,13 +23,6 @@ def _without_docstring(node: ast.AST) -> list[ast.stmt]:
         # only a module may be left with an empty body
         return body[1:] or ([] if isinstance(node, ast.Module) else [ast.Pass()])
     return body
-
-
-def _counted(node: ast.AST) -> int | None:
-    """Of a call that takes words for a person, how many of its arguments are none; None of any other node."""
-    if not isinstance(node, ast.Call):
-        return None
-    return COUNTED.get(getattr(node.func, "id", getattr(node.func, "attr", None)))
 
 
 def _joined(values: list[ast.expr]) -> list[ast.expr]:
@@ -66,7 +58,6 @@ def _write(node: object, parts: list[str], imports: list[ast.stmt]) -> None:
         if kind in IMPORTS:
             imports.append(node)
         parts.append(f"({kind.__name__}")
-        counted = _counted(node)
         for name in node._fields:
             value = getattr(node, name, None)
             if value is None or name == "kind":
@@ -75,8 +66,6 @@ def _write(node: object, parts: list[str], imports: list[ast.stmt]) -> None:
                 value = _without_docstring(node)
             elif kind is ast.JoinedStr:
                 value = _joined(value)
-            elif counted is not None and name in ("args", "keywords"):
-                value = value[:counted] if name == "args" else []
             if value != []:
                 parts.append(f" {name}=")
                 _write(value, parts, imports)
@@ -104,6 +93,7 @@ def _parsed(path: Path, source: bytes) -> list:
         raise InputError(f"line {error.lineno}", error.msg, "valid Python", file=path) from error
     except ValueError as error:
         raise InputError("source", error, "valid Python", file=path) from error
+    leave_out_words(tree)
     parts: list[str] = []
     statements: list[ast.stmt] = []
     _write(tree, parts, statements)
@@ -197,8 +187,8 @@ def local_files(script: str | Path, root: str | Path, there: set[str] | None = N
 def fingerprint(script: str | Path, root: str | Path, there: set[str] | None = None) -> str:
     """Hash of what a script does: its syntax tree and those of the local modules it imports, transitively.
 
-    Comments, formatting, docstrings and the words of errors and tables (see `COUNTED`) do not count; imports
-    inside functions do. Local is what lies below `root`/scripts, the folder that Python searches first.
+    Comments, formatting, docstrings and the words of errors and tables (see `leave_out_words`) do not count;
+    imports inside functions do. Local is what lies below `root`/scripts, which Python searches first.
     Modules imported by a computed name are not seen. The hash is the same under every version of Python.
 
     Parameters

@@ -68,9 +68,12 @@ def fetch(
                 url = copy.resolve().as_uri()
             elif "account" in entry:
                 place = copy or f"MIRROR/{label} with CORTEXRSA_MIRROR=MIRROR"
-                found = f"no copy ({'a mirror folder without it' if mirror else 'no mirror folder is set'})"
-                expected = f"the file from {entry['account']}, which asks for an account, placed as {place}"
-                raise InputError("file", found, expected, file=label)
+                raise InputError(
+                    "file",
+                    f"no copy ({'a mirror folder without it' if mirror else 'no mirror folder is set'})",
+                    f"the file from {entry['account']}, which asks for an account, placed as {place}",
+                    file=label,
+                )
             else:
                 url = entry["url"]
             sha256, note = entry["sha256"], ""
@@ -232,9 +235,11 @@ def _request(session, label: str, url: str, part: Path, headers: dict[str, str])
             part.unlink(missing_ok=True)
             return False
         if not reply.ok:
-            found = f"HTTP {reply.status_code} {reply.reason} from {url}"
             raise InputError(
-                "url", found, f"a file there, or as MIRROR/{label} in a mirror folder", file=label
+                "url",
+                f"HTTP {reply.status_code} {reply.reason} from {url}",
+                f"a file there, or as MIRROR/{label} in a mirror folder",
+                file=label,
             )
         # a weak ETag does not promise the same bytes
         if (etag := reply.headers.get("ETag", "")).startswith('"'):

@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from cortexrsa import code
+from cortexrsa import code, words
 from cortexrsa.storage import atomic_path
 from cortexrsa.user_cache import user_cache
 
@@ -21,7 +21,9 @@ def remember_parsed() -> None:
 
     Without a folder to write to, every process parses the sources anew.
     """
-    own = hashlib.sha256(Path(code.__file__).read_bytes()).hexdigest()[:16]
+    # of one set of rules: code that reads sources in another way does not take these hashes
+    rules = b"\0".join(Path(module.__file__).read_bytes() for module in (code, words))
+    own = hashlib.sha256(rules).hexdigest()[:16]
     # of one version of Python, so that none lends its hashes to another
     path = user_cache() / f"code-{own}-{sys.version_info[0]}.{sys.version_info[1]}.json"
     before = _read(path)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cortexrsa import code, parsed_before
+from cortexrsa import code, parsed_before, words
 from cortexrsa.code import fingerprint
 from cortexrsa.errors import InputError
 
@@ -19,7 +19,12 @@ ROOT = Path(__file__).resolve().parents[2]
 # sources that no tool may rewrite, written in every way that Python 3.11 allows
 SYNTAX = Path(__file__).parent / "syntax"
 # new only where the syntax or the fingerprints' rules change: such a change reruns every study
-STORED = {"helpers": "1d0395dc3223b7f5", "statements": "2ac4bb8b207c42fd", "texts": "00acd1ec4e9c54cb"}
+STORED = {
+    "errors": "399e01219c19c706",
+    "helpers": "1d0395dc3223b7f5",
+    "statements": "2ac4bb8b207c42fd",
+    "texts": "00acd1ec4e9c54cb",
+}
 
 PROJECT = {
     "scripts/rdm.py": "from cortexrsa.geometry.rdm import rdm\n\nprint(rdm(3))\n",
@@ -262,6 +267,9 @@ def after_edit(folder: Path, name: str, old: str, new: str) -> str:
         ("statements", "def keyword_only(*, x=None)", "def keyword_only(*, x)"),
         ("statements", "lambda *, k: k", "lambda k: k"),
         ("helpers", "is None", "is not None"),
+        ("errors", "not in x", "in x"),
+        ("errors", '"one"', '"two"'),
+        ("errors", "names.pop()", "names"),
     ],
 )
 def test_a_small_change_of_any_syntax_is_seen(tmp_path, name, old, new):
@@ -279,6 +287,9 @@ def test_a_small_change_of_any_syntax_is_seen(tmp_path, name, old, new):
         ("texts", "\\u00e9", "é"),
         ("texts", 'constant = f"", f"no field"', 'constant = (f"", f"no " "field")'),
         ("statements", "a += 1; a -= 1", "a += 1\n    a -= 1"),
+        ("errors", "one of them", "any of them"),
+        ("errors", "{name!r}, of", "{name} beside"),
+        ("errors", "            expected += more\n", ""),
     ],
 )
 def test_another_spelling_of_the_same_code(tmp_path, name, old, new):
@@ -317,6 +328,23 @@ def test_what_was_parsed_is_kept_for_the_next_process(project, tmp_path, monkeyp
     (project / "scripts/rdm.py").write_text("changed = 1\n")
     with pytest.raises(TypeError):
         fingerprint("scripts/rdm.py", project)
+
+
+@pytest.mark.parametrize("module", [code, words])
+def test_other_rules_take_no_hashes_of_these(module, project, tmp_path, monkeypatch):
+    registered = ends(monkeypatch)
+    next_process(monkeypatch, tmp_path)
+    fingerprint("scripts/rdm.py", project)
+    call, given = registered.pop()
+    call(*given)
+    next_process(monkeypatch, tmp_path)
+    assert code.PARSED
+    edited = tmp_path / "edited.py"
+    edited.write_bytes(Path(module.__file__).read_bytes() + b"\n")
+    monkeypatch.setattr(module, "__file__", str(edited))
+    next_process(monkeypatch, tmp_path)
+    assert not code.PARSED
+    assert registered.pop()[1][0] != given[0]
 
 
 @pytest.mark.parametrize(

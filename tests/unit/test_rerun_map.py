@@ -28,12 +28,39 @@ def edited(source: str) -> str:
     return source + "\nEDITED = True\n"
 
 
+def _error_calls(node: ast.AST) -> list[ast.Call]:
+    return [
+        call
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and getattr(call.func, "id", None) == "InputError"
+    ]
+
+
+def _messages(function: ast.AST) -> set[str]:
+    """Names of a function that are loaded in the arguments of errors alone."""
+    told = {id(node): node.id for call in _error_calls(function) for node in _names(call)}
+    return set(told.values()) - {node.id for node in _names(function) if id(node) not in told}
+
+
+def _names(node: ast.AST) -> list[ast.Name]:
+    return [part for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)]
+
+
 class _Reword(ast.NodeTransformer):
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        names = _messages(node)
+        for part in ast.walk(node):
+            if isinstance(part, ast.Assign) and getattr(part.targets[0], "id", None) in names:
+                for text in ast.walk(part.value):
+                    if isinstance(text, ast.Constant) and isinstance(text.value, str) and " " in text.value:
+                        text.value = f"other words, {text.value}"
+        return self.generic_visit(node)
+
     def visit_Call(self, node: ast.Call) -> ast.Call:
         self.generic_visit(node)
         name = getattr(node.func, "id", None)
         if name == "InputError":
-            node.args = [ast.Constant("other words"), *node.args[:1]]
+            node.args = [ast.Constant("other words"), *reversed(node.args)]
         elif name in ("Column", "Table"):
             node.args, node.keywords = node.args[:1] + node.args[1:2] * (name == "Table"), []
         return node
@@ -78,6 +105,11 @@ def rerun_by(monkeypatch, module: str, change) -> set[str]:
         "formats/rdms.py",
         "formats/stimuli.py",
         "formats/arrays.py",
+        "formats/tables.py",
+        "brain/responses.py",
+        "brain/glm.py",
+        "geometry/regions.py",
+        "networks/training.py",
         "networks/corpora.py",
         "networks/build.py",
         "brain/loaders/kay.py",

@@ -147,5 +147,8 @@ def build(network: dict, seed: int = 0) -> nn.Module:
         # libraries assert, look up and convert what they are given
         except Exception as error:
             field, given = ("options", options) if options else ("name", repr(network.get("name")))
-            found = " ".join(f"{given} ({type(error).__name__}: {error})".split())
-            raise InputError(f"network: {field}", found, "a network that can be built") from error
+            raise InputError(
+                f"network: {field}",
+                " ".join(f"{given} ({type(error).__name__}: {error})".split()),
+                "a network that can be built",
+            ) from error

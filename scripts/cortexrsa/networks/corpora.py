@@ -121,7 +121,7 @@ def index_folder(options: dict) -> pd.DataFrame:
     index = index_table(names, categories, splits)
     counts = index["split"].value_counts()
     if not {"train", "validation"} <= set(counts.index):
-        found = ", ".join(f"{counts.get(name, 0)} {name}" for name in ("train", "validation"))
+        found = ", ".join(f"{(index['split'] == name).sum()} {name}" for name in ("train", "validation"))
         raise InputError(f"folder {folder}", found, "images to train on and images held out")
     if (index["category"] == "").any() and (index["category"] != "").any():
         raise InputError(
