@@ -67,11 +67,11 @@ def fetch(
             if copy and copy.is_file():
                 url = copy.resolve().as_uri()
             elif "account" in entry:
-                place = copy or f"MIRROR/{label} with CORTEXRSA_MIRROR=MIRROR"
                 raise InputError(
                     "file",
                     f"no copy ({'a mirror folder without it' if mirror else 'no mirror folder is set'})",
-                    f"the file from {entry['account']}, which asks for an account, placed as {place}",
+                    f"the file from {entry['account']}, which asks for an account, placed as "
+                    f"{copy or f'MIRROR/{label} with CORTEXRSA_MIRROR=MIRROR'}",
                     file=label,
                 )
             else:

@@ -125,7 +125,8 @@ def test_words_of_errors_and_columns_rerun_nothing(monkeypatch, module):
 
 
 @pytest.mark.parametrize(
-    "module", ["errors.py", "jobs.py", "code.py", "cards.py", "schemas.py", "studies.py", "plan.py"]
+    "module",
+    ["errors.py", "jobs.py", "code.py", "words.py", "cards.py", "schemas.py", "studies.py", "plan.py"],
 )
 def test_what_computes_nothing_reruns_nothing(monkeypatch, module):
     assert rerun_by(monkeypatch, module, edited) == set()
