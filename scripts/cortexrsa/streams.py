@@ -8,7 +8,7 @@ their Monte Carlo errors could be alike.
 Trainings do not import this module, so that another stream retrains no network. They draw with their own seed
 and a counter: order of images (seed, pass) in `networks.streaming`, order of stimuli (seed, pass) in
 `guidance.training`, views and objective (seed, step, part) in `networks.training`, controls (seed, person,
-`STREAM`) in `guidance.targets`. The simulated data set draws with spawn keys, in `brain.simulated`.
+`STREAM`) in `guidance.targets`. The simulated data set has `brain.simulated.streams`.
 """
 
 from enum import IntEnum

@@ -176,6 +176,7 @@ EDITS = {
     "brain/loaders/rdms.py": {"read_rdm_dataset"},
     "brain/simulated/bold.py": {"simulate"},
     "brain/simulated/settings.py": {"simulate"},
+    "brain/simulated/streams.py": {"simulate"},
     # the simulated BOLD is made with the regressors that recover it
     "brain/glm.py": {"glm", "simulate"},
     "brain/settings.py": {"glm", "simulate"},

@@ -17,6 +17,7 @@ from scipy.signal import lfilter
 
 from cortexrsa.brain.glm import all_others, frame_times, partitioned, regressors
 from cortexrsa.brain.simulated.settings import Simulated
+from cortexrsa.brain.simulated.streams import Shared, of_all, of_scans
 from cortexrsa.brain.simulated.voxels import Planted, plant
 
 TASK = "images"
@@ -66,7 +67,7 @@ def simulate_bids(experiment: Simulated, folder: Path) -> xarray.Dataset:
     """
     images, stimuli, planted = plant(experiment)
     _write_dataset(folder, images, stimuli, experiment)
-    order = np.random.default_rng(np.random.SeedSequence(experiment.seed, spawn_key=(0, 2)))
+    order = np.random.default_rng(of_all(experiment.seed, Shared.ORDER))
     signals, trials, places = [], [], []
     for subject in dict.fromkeys(part.subject for part in planted):
         parts = [part for part in planted if part.subject == subject]
@@ -213,9 +214,7 @@ def _write_subject(
 
     Betas are (repeats, stimuli, voxels of all ROIs).
     """
-    rng = np.random.default_rng(
-        np.random.SeedSequence(experiment.seed, spawn_key=(int(subject.removeprefix("sub-")), 0, 0))
-    )
+    rng = np.random.default_rng(of_scans(experiment.seed, int(subject.removeprefix("sub-"))))
     areas = {roi: settings.area for roi, settings in experiment.rois.items()}
     baseline, brain, masks = _anatomy(parts, areas, rng)
     affine = np.diag([VOXEL_SIZE] * 3 + [1.0])

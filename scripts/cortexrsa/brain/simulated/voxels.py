@@ -17,6 +17,7 @@ from scipy import fft
 
 from cortexrsa.brain.simulated.images import CATEGORIES, FAMILIES, make_images
 from cortexrsa.brain.simulated.settings import Simulated, SimulatedROI
+from cortexrsa.brain.simulated.streams import Shared, of_all, of_roi
 
 SCALES = 3.0 * 2.0 ** (0.8 * np.arange(4))  # centre frequencies, cycles per image
 ORIENTATIONS = np.pi * np.arange(8) / 8
@@ -89,9 +90,9 @@ def _draw_stimuli(experiment: Simulated) -> tuple[np.ndarray, pd.DataFrame, pd.D
     """Grey images (n, size, size), their factors, and the table of stimuli; training first."""
     images, factors, tables = [], [], []
     numbers = (experiment.train, experiment.train_repeats), (experiment.test, experiment.test_repeats)
-    for key, (split, (number, repeats)) in enumerate(zip(("train", "test"), numbers, strict=True)):
-        seed = np.random.SeedSequence(experiment.seed, spawn_key=(0, key))
-        drawn, drawn_factors = make_images(number, experiment.size, seed)
+    for stream, (number, repeats) in zip((Shared.TRAIN, Shared.TEST), numbers, strict=True):
+        split = stream.name.lower()
+        drawn, drawn_factors = make_images(number, experiment.size, of_all(experiment.seed, stream))
         images.append(drawn)
         factors.append(drawn_factors)
         tables.append(
@@ -121,8 +122,7 @@ def _plant_roi(
     experiment: Simulated,
 ) -> Planted:
     """Signal and noise of one subject's ROI, all stimuli with as many repeats."""
-    seeds = np.random.SeedSequence(experiment.seed, spawn_key=(subject, *roi.encode()))
-    tuning_seed, noise_seed = seeds.spawn(2)
+    tuning_seed, noise_seed = of_roi(experiment.seed, subject, roi).spawn(2)
     repeats, voxels = max(experiment.train_repeats, experiment.test_repeats), settings.voxels
     if settings.area == "noise":
         signal, signal_variance = np.zeros((len(grey), voxels)), np.ones(voxels)
