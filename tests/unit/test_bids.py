@@ -18,6 +18,7 @@ from cortexrsa import cards
 from cortexrsa.brain.assembly import assemble, select_reliable, source_of_betas, standardise
 from cortexrsa.brain.betas import fit_subject
 from cortexrsa.brain.loaders import bids, bids_rois, bids_stimuli, bids_tables
+from cortexrsa.brain.loaders.bids_tables import EventSettings, read_events
 from cortexrsa.brain.settings import GLMSettings
 from cortexrsa.brain.simulated import bold
 from cortexrsa.brain.simulated.settings import experiment_of
@@ -77,13 +78,14 @@ def card_of(rois=None, **options):
 
 def stimuli_of(folder, options):
     """What the rule read_bids_stimuli does."""
-    events = {run: bids_tables.read_events(run, options["events"]) for run in bids.find_runs(folder, options)}
+    settings = EventSettings(**options["events"])
+    events = {run: read_events(run, settings) for run in bids.find_runs(folder, options)}
     return bids_stimuli.read_stimuli(folder, options, events)
 
 
 def events_of(run, **settings):
     """Presentations of a run as the card has them by default."""
-    return bids_tables.read_events(run, card_of()[1]["events"] | settings)
+    return read_events(run, EventSettings(**card_of()[1]["events"] | settings))
 
 
 def responses_of(folder, rois=None, glm=None, zscore="session", **options):

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cortexrsa.brain.loaders.bids_rois import roi_masks
-from cortexrsa.brain.loaders.bids_tables import read_confounds, read_events
+from cortexrsa.brain.loaders.bids_tables import EventSettings, read_confounds, read_events
 from cortexrsa.brain.loaders.nifti import check_grid, fingerprint, gzip_mark, open_bold, read_volumes
 from cortexrsa.errors import InputError, reason
 from cortexrsa.formats.bids_names import RunFiles, matching, runs_of_all
@@ -194,7 +194,8 @@ def read_subject(folder: str | Path, rois: dict[str, dict], options: dict, runs:
     first = open_bold(runs[0].bold)
     for run in runs[1:]:
         check_grid(open_bold(run.bold), first, run.bold, runs[0].bold)
-    events = [read_events(run, options["events"], run.scans * run.tr) for run in runs]
+    settings = EventSettings(**options["events"])
+    events = [read_events(run, settings, run.scans * run.tr) for run in runs]
     wanted = options["confounds"]
     confounds = [read_confounds(run, wanted, run.scans) if wanted else None for run in runs]
     masks, warnings = roi_masks(folder, rois, runs[0], first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +19,32 @@ from cortexrsa.formats.foreign_tables import read_foreign_table
 # ---- events ----------------------------------------------------------------------------------------------
 
 
-def read_events(run: RunFiles, settings: dict, duration: float | None = None) -> pd.DataFrame:
+@dataclass(frozen=True)
+class EventSettings:
+    """What a card says of its events files, `options.events`.
+
+    Attributes
+    ----------
+    column : names the stimulus; rows with n/a there are left out
+    pattern : regular expression whose first group, or else whose whole match, is the stimulus's id; None: the
+        column as it is
+    leave_out : {column: values, in which * and ? stand for any characters}
+    duration : seconds, of all presentations; None: those of the file
+    """
+
+    column: str
+    pattern: str | None
+    leave_out: dict[str, list[str]]
+    duration: float | None
+
+
+def read_events(run: RunFiles, settings: EventSettings, duration: float | None = None) -> pd.DataFrame:
     """Presentations of a run.
 
     Parameters
     ----------
     run : see `bids_names.runs_of_all`
-    settings : column (that names the stimulus; rows with n/a there are left out), pattern (regular
-        expression whose first group, or else whose whole match, is the stimulus's id; None: the column as it
-        is), leave_out ({column: values, in which * and ? stand for any characters}), duration (seconds, of
-        all presentations; None: those of the file)
+    settings : of the card
     duration : of the run in seconds; None leaves the end of the run unchecked
 
     Returns
@@ -40,13 +57,13 @@ def read_events(run: RunFiles, settings: dict, duration: float | None = None) ->
         presentation at all, two of them at the same time, or one that begins after the end of the run.
     """
     table = read_foreign_table(run.events)
-    column = settings["column"]
-    times = ["onset"] + ["duration"] * (settings["duration"] is None)
-    for name in (*times, column, *settings["leave_out"]):
+    column = settings.column
+    times = ["onset"] + ["duration"] * (settings.duration is None)
+    for name in (*times, column, *settings.leave_out):
         if name not in table:
             hint = f"also {name}" if name != column else f"also {name} (options.events.column names another)"
             raise InputError("columns", ", ".join(table), hint, file=run.events)
-    for name, left_out in settings["leave_out"].items():
+    for name, left_out in settings.leave_out.items():
         shown = table[name].dropna()
         unwanted = {value for values in matching(left_out, set(shown)).values() for value in values}
         table = table[~table[name].isin(unwanted)]
@@ -54,9 +71,9 @@ def read_events(run: RunFiles, settings: dict, duration: float | None = None) ->
     if table.empty:
         raise InputError(column, "nothing that is shown", "at least one presentation", file=run.events)
     events = pd.DataFrame({"stimulus_id": table[column]})
-    if settings["pattern"] is not None:
+    if settings.pattern is not None:
         with concerning(run.events):
-            events["stimulus_id"] = _parts(table[column], settings["pattern"])
+            events["stimulus_id"] = _parts(table[column], settings.pattern)
     for name in times:
         events[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
         wrong = ~np.isfinite(events[name]) | ((events[name] < 0) & (name == "duration"))
@@ -65,8 +82,8 @@ def read_events(run: RunFiles, settings: dict, duration: float | None = None) ->
             value = "n/a" if pd.isna(table[name][line]) else table[name][line]
             expected = "seconds" + " (or options.events.duration for all)" * (name == "duration")
             raise InputError(f"{name}, line {line}", value, expected, file=run.events)
-    if settings["duration"] is not None:
-        events["duration"] = float(settings["duration"])
+    if settings.duration is not None:
+        events["duration"] = float(settings.duration)
     repeated = events["onset"][events["onset"].duplicated()]
     if len(repeated):
         found = f"two stimuli at {repeated.iloc[0]:g} s"
