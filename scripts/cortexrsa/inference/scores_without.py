@@ -84,10 +84,7 @@ def scores_without(
     data = {"voxel_replicates": (("quantity",), method.replicates.packed())}
     data |= _noise_of_contrasts(without, subjects, rois)
     for kind, values in found.items():
-        scores, deviations = (np.stack(each) for each in zip(*values, strict=True))
-        scores, deviations = scores.reshape(*shape, *scores.shape[1:]), np.moveaxis(deviations, 0, 1)
-        deviations = deviations.reshape(len(deviations), *shape, *deviations.shape[2:])
-        data |= _variables(kind, scores, deviations, settings.seed)
+        data |= _variables(kind, values, shape, settings.seed)
     return xarray.Dataset(data)
 
 
@@ -147,8 +144,12 @@ def _heldout(method, rows, layers, whole, part: _Chosen, roi: int, comparison, t
     return [np.concatenate(both, axis=-1) for both in zip(found, mixed, strict=True)]
 
 
-def _variables(kind: str, scores: np.ndarray, deviations: np.ndarray, seed: int) -> dict:
-    """Those of one kind, from (subjects, rois, 1 + groups, l) and (replicates, ...) of the same."""
+def _variables(kind: str, values: list, shape: tuple[int, int], seed: int) -> dict:
+    """Those of one kind, from scores (1 + groups, l) and deviations (replicates, ...) of each of `shape`,
+    subjects by ROIs."""
+    scores, deviations = (np.stack(each) for each in zip(*values, strict=True))
+    scores, deviations = scores.reshape(*shape, *scores.shape[1:]), np.moveaxis(deviations, 0, 1)
+    deviations = deviations.reshape(len(deviations), *shape, *deviations.shape[2:])
     axes = "subject", "roi", AXES[kind]
     whole, moved = scores[..., 0, :], deviations[..., 0, :]
     single, crossed = scores[..., 1:, :], deviations[..., 1:, :]
