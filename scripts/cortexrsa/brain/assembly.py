@@ -293,10 +293,10 @@ def select_reliable(
             block = own[start : start + BLOCK]
             trials = values[..., block][train]
             if by == "ncsnr":
-                found = noise_ceiling(trials, total_variance(responses, trials), present)[0]
+                reliable = noise_ceiling(trials, total_variance(responses, trials), present)[0]
             else:
-                found = split_half_reliability(trials, splits, seed, present)
-            keep[block] = np.nan_to_num(found, nan=-1.0) >= minimum
+                reliable = split_half_reliability(trials, splits, seed, present)
+            keep[block] = np.nan_to_num(reliable, nan=-1.0) >= minimum
     what = f"{'an ncsnr' if by == 'ncsnr' else 'a reliability'} of at least {minimum:g}"
     print(f"{keep.sum()} of {len(keep)} voxels have {what}")
     places = {"subject": responses["subject"].values, "roi": responses["roi"].values}

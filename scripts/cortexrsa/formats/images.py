@@ -99,7 +99,8 @@ def resized(
         return image
     ratio = image.size[0] * size[1] / (image.size[1] * size[0])
     if max(ratio, 1 / ratio) - 1 > tolerance:
-        expected = f"{_shown(size)}, {whose}, or that shape to {tolerance:.0%}"
+        shown = _shown(size)
+        expected = f"{shown}, {whose}, or that shape to {tolerance:.0%}"
         expected += " (options.aspect_tolerance of the card)"
         raise InputError("size", _shown(image.size), expected, file=path)
     return image.resize(size, Image.Resampling.BILINEAR)

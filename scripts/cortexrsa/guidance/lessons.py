@@ -101,8 +101,8 @@ def targets_of(
     people = people_of(guidance, responses)
     crossed = DISSIMILARITIES[guidance.dissimilarity].across_runs and TARGETS[guidance.loss] == "rdm"
     if crossed and responses.sizes.get("repeat", 1) < 2:
-        found = f"{guidance.dissimilarity}, and the responses are averages over repeats"
-        raise InputError("weights: training: brain: dissimilarity", found, "correlation or euclidean")
+        told = f"{guidance.dissimilarity}, and the responses are averages over repeats"
+        raise InputError("weights: training: brain: dissimilarity", told, "correlation or euclidean")
     found = []
     for roi, layer in layers:
         named = guidance.options["roi"] if guidance.target == "other_roi" else roi

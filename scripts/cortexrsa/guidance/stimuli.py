@@ -96,7 +96,8 @@ def roles(
     role = role.mask(ids.isin(left[:number]) & (role == FIT), VALIDATION)
     fitted = int((role == FIT).sum())
     if fitted < guidance.batch_size:
-        found = f"{fitted} {guidance.split} stimuli to train on ({', '.join(_counted(role))})"
+        roles = ", ".join(_counted(role))
+        found = f"{fitted} {guidance.split} stimuli to train on ({roles})"
         raise InputError("stimuli", found, f"at least one batch of {guidance.batch_size}")
     trained = set(table.loc[role.isin([FIT, VALIDATION]), column].astype(str)) if away else set()
     return pd.DataFrame(

@@ -255,7 +255,6 @@ def _reuse_freed_memory() -> None:
 
 def _check_output(layer: str, output: torch.Tensor, images: int) -> None:
     """Refuse an output that is no row of real numbers for each image."""
-    found = None
     if output.layout != torch.strided or output.is_complex():
         found = f"{output.dtype} values of layout {output.layout}"
     elif output.ndim < 2 or not output.numel():
@@ -263,8 +262,9 @@ def _check_output(layer: str, output: torch.Tensor, images: int) -> None:
     elif len(output) != images:
         # some transformers put tokens first
         found = f"{len(output)} rows"
-    if found:
-        raise InputError(f"layer {layer!r}", found, f"real numbers for {images}, the images of a batch")
+    else:
+        return
+    raise InputError(f"layer {layer!r}", found, f"real numbers for {images}, the images of a batch")
 
 
 def _probe(

@@ -349,9 +349,9 @@ def _check(network: dict, recipe: Recipe, corpus: Corpus) -> None:
     if objective == "supervised" and not corpus.categories:
         raise InputError("corpus", "images without categories", "a sub-folder for each category")
     wanted = {"supervised": len(corpus.categories), "simclr": 0, "barlow_twins": 0}.get(objective)
-    found = (network.get("options") or {}).get("classes", 1000)
-    if wanted is not None and found != wanted:
-        raise InputError("network: options: classes", found, f"{wanted} for {objective}")
+    classes = (network.get("options") or {}).get("classes", 1000)
+    if wanted is not None and classes != wanted:
+        raise InputError("network: options: classes", classes, f"{wanted} for {objective}")
 
 
 def from_random_weights(network: dict, recipe: Recipe, preprocessing: Preprocessing) -> Training:

@@ -78,8 +78,9 @@ def _read(file: Path, placeholders: Sequence[str] = ()) -> object:
         ) from error
     # the old format has no checksums: a flipped bit may raise anything
     except Exception as error:
-        found = f"an unreadable file ({type(error).__name__}: {_first_line(error)})"
-        raise InputError("weights", found, expected, file=file) from error
+        line = _first_line(error)
+        unreadable = f"an unreadable file ({type(error).__name__}: {line})"
+        raise InputError("weights", unreadable, expected, file=file) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -188,9 +188,11 @@ def _by_strategy(run: RunFiles, table: pd.DataFrame, wanted: dict) -> pd.DataFra
             confounds, kept = load_confounds(image, **settings)
         # nilearn raises ValueError and exceptions of its own for what it does not find
         except Exception as error:
-            found = f"{type(error).__name__}: {reason(error)}".replace(folder, str(run.confounds.parent))
             raise InputError(
-                "confounds", found, "a strategy that fits the file", file=run.confounds
+                "confounds",
+                f"{type(error).__name__}: {reason(error)}".replace(folder, str(run.confounds.parent)),
+                "a strategy that fits the file",
+                file=run.confounds,
             ) from error
     confounds = (
         pd.DataFrame(index=range(len(table))) if confounds is None else confounds.reset_index(drop=True)

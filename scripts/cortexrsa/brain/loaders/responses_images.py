@@ -101,8 +101,8 @@ def _matching_files(path: Path, ids: pd.Series, wanted: pd.Series) -> list[str]:
         lacking += [] if names else [stimulus]
     if lacking:
         more = f" (nor of {len(lacking) - 1} more stimuli)" if len(lacking) > 1 else ""
-        expected = nearest_stimulus(lacking[0], set(tables[3]), path)
-        raise InputError(f"image of {lacking[0]!r}", f"no file{more}", expected, file=path)
+        nearest = nearest_stimulus(lacking[0], set(tables[3]), path)
+        raise InputError(f"image of {lacking[0]!r}", f"no file{more}", nearest, file=path)
     return found
 
 

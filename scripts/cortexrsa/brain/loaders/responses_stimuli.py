@@ -111,16 +111,20 @@ def _listed(base, settings: dict, counts: pd.DataFrame, trials: dict) -> tuple[p
     for fault, found in ((table[column].isna(), "n/a"), (table[column].duplicated(), None)):
         if fault.any():
             line = fault.idxmax()
-            shown = found or f"{table[column][line]!r} twice"
-            raise InputError(f"{column}, line {line}", shown, "an id of its own in every row", file=path)
+            raise InputError(
+                f"{column}, line {line}",
+                found or f"{table[column][line]!r} twice",
+                "an id of its own in every row",
+                file=path,
+            )
     known = set(table[column])
     for own in trials.values():
         unknown = own[~own["stimulus_id"].isin(known)]
         if len(unknown):
             row = unknown.iloc[0]
-            expected = nearest_stimulus(row["stimulus_id"], known, path)
+            nearest = nearest_stimulus(row["stimulus_id"], known, path)
             field = f"trial in line {row['line']}"
-            raise InputError(field, repr(row["stimulus_id"]), expected, file=row["path"])
+            raise InputError(field, repr(row["stimulus_id"]), nearest, file=row["path"])
     table["order"] = np.arange(len(table))
     table.attrs["rows"] = len(table)
     table = table[table[column].isin(counts.index)].reset_index(drop=True)

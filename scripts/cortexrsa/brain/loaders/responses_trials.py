@@ -213,8 +213,12 @@ def _trials_in(path: Path, settings: dict) -> int:
             expected = "options.values.axes, such as [trial, voxel]"
             raise InputError("axes", f"shape {array.shape}", expected, file=path)
         if len(axes) != len(array.shape) or "trial" not in axes:
-            found = f"{len(array.shape)} axes of lengths {array.shape}"
-            raise InputError("axes", found, f"{', '.join(axes)} (options.values.axes)", file=path)
+            raise InputError(
+                "axes",
+                f"{len(array.shape)} axes of lengths {array.shape}",
+                f"{', '.join(axes)} (options.values.axes)",
+                file=path,
+            )
         return array.shape[list(axes).index("trial")]
 
 

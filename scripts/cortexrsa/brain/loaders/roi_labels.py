@@ -30,8 +30,8 @@ def levels(values: np.ndarray, threshold: float | None, path: Path) -> tuple[np.
             raise InputError("ROI", shown, expected, file=path)
         values = values != 0
     if not (values > cut).any():
-        found = f"no voxel above {cut:g} (largest value {values.max():g})"
-        raise InputError("ROI", found, "at least one voxel", file=path)
+        shown = f"no voxel above {cut:g} (largest value {values.max():g})"
+        raise InputError("ROI", shown, "at least one voxel", file=path)
     return values.astype(np.float32), cut
 
 
