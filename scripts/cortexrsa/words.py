@@ -63,13 +63,7 @@ def leave_out_words(tree: ast.Module) -> None:
             calls.append(node)
         elif isinstance(node, FUNCTIONS):
             functions.append(node)
-            bound.add(node.name)
-        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            bound.add(node.id)
-        elif isinstance(node, ast.arg):
-            bound.add(node.arg)
-        elif isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module != WORDING):
-            bound |= {alias.asname or alias.name for alias in node.names}
+        bound |= _bound(node)
     # the arguments are looked at before they go
     seen_within = [
         (function, _seen_within(function))
@@ -82,6 +76,20 @@ def leave_out_words(tree: ast.Module) -> None:
     for function, seen in seen_within:
         # a name that the module gives to anything of its own is no function known here
         _leave_out_assigned(function, seen, bound)
+
+
+def _bound(node: ast.AST) -> set[str]:
+    """Names that a node gives to something, unless it is `suggestion` or `reason` of the project."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        own = getattr(node, "module", None) == WORDING and not node.level
+        return set() if own else {alias.asname or alias.name for alias in node.names}
+    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+        return {node.id}
+    if isinstance(node, ast.arg):
+        return {node.arg}
+    # of functions, classes, `except ... as` and patterns
+    name = None if isinstance(node, ast.alias) else getattr(node, "name", None) or getattr(node, "rest", None)
+    return {name} if isinstance(name, str) else set()
 
 
 def _called(call: ast.Call) -> str | None:
@@ -193,7 +201,7 @@ def _harmless_call(call: ast.Call, error_follows: bool, bound: set[str]) -> bool
         return False
     if isinstance(called, ast.Attribute):
         return error_follows and (called.attr in METHODS_BEFORE_ERROR or _joins(call))
-    if not isinstance(called, ast.Name) or called.id in bound:
+    if not isinstance(called, ast.Name) or not bound.isdisjoint((called.id, "*")):
         return False
     if called.id == "map":
         # of functions that are known: not of any other

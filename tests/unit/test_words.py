@@ -1,11 +1,14 @@
 """Words of errors count in no fingerprint, and whatever may compute counts."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
-from cortexrsa import code
+from cortexrsa import code, words
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
 def counted(source: str) -> str:
@@ -152,7 +155,16 @@ def test_what_may_compute_counts(body):
 
 
 @pytest.mark.parametrize(
-    "before", ["def sorted(x):\n    x.clear()", "from a import b as sorted", "sorted = 1"]
+    "before",
+    [
+        "def sorted(x):\n    x.clear()",
+        "class sorted:\n    pass",
+        "from a import b as sorted",
+        "from a import *",
+        "sorted = 1",
+        "def g(sorted):\n    pass",
+        "try:\n    pass\nexcept OSError as sorted:\n    pass",
+    ],
 )
 def test_functions_that_a_module_makes_itself_are_not_known(before):
     body = 'if x:\n    found = f"OLD {sorted(y)}"\n    raise InputError(found)\nreturn y'
@@ -163,3 +175,9 @@ def test_functions_that_a_module_makes_itself_are_not_known(before):
 def test_texts_of_modules_and_classes_count():
     for source in ('found = "OLD"\nraise InputError(found)\n', 'class A:\n    a = "OLD"\n'):
         assert counted(source) != counted(source.replace("OLD", "NEW"))
+
+
+def test_all_kinds_of_errors_are_known():
+    sources = [path.read_text(encoding="utf-8") for path in SCRIPTS.rglob("*.py")]
+    kinds = {name for source in sources for name in re.findall(r"^ *class (\w+)\(InputError\)", source, re.M)}
+    assert kinds | {"InputError"} == words.ERRORS
