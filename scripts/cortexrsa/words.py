@@ -16,6 +16,11 @@ ERRORS = {"InputError", "_NoRuns"}
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 SCOPES = (*FUNCTIONS, ast.Lambda, ast.ClassDef)
+# what may give a name to something
+BINDERS = (
+    *(*FUNCTIONS, ast.ClassDef, ast.arg, ast.Name, ast.Import, ast.ImportFrom),
+    *(ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping),
+)
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 # what an expression may do besides having a value
 EFFECTS = (ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await)
@@ -57,13 +62,12 @@ def leave_out_words(tree: ast.Module) -> None:
     These are the arguments that `COUNTED` leaves out, and assignments of texts to local variables that
     appear nowhere but in such arguments. Tests and loops around such an assignment stay.
     """
-    calls, functions, bound = [], [], set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _called(node) in COUNTED:
-            calls.append(node)
-        elif isinstance(node, FUNCTIONS):
-            functions.append(node)
-        bound |= _bound(node)
+    nodes = list(ast.walk(tree))
+    calls = [node for node in nodes if isinstance(node, ast.Call) and _called(node) in COUNTED]
+    if not calls:
+        return
+    functions = [node for node in nodes if isinstance(node, FUNCTIONS)]
+    bound = set().union(*(_bound(node) for node in nodes if isinstance(node, BINDERS)))
     # the arguments are looked at before they go
     seen_within = [
         (function, _seen_within(function))
@@ -83,13 +87,10 @@ def _bound(node: ast.AST) -> set[str]:
     if isinstance(node, ast.Import | ast.ImportFrom):
         own = getattr(node, "module", None) == WORDING and not node.level
         return set() if own else {alias.asname or alias.name for alias in node.names}
-    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-        return {node.id}
-    if isinstance(node, ast.arg):
-        return {node.arg}
-    # of functions, classes, `except ... as` and patterns
-    name = None if isinstance(node, ast.alias) else getattr(node, "name", None) or getattr(node, "rest", None)
-    return {name} if isinstance(name, str) else set()
+    if isinstance(node, ast.Name):
+        return set() if isinstance(node.ctx, ast.Load) else {node.id}
+    # of parameters; of functions, classes, `except ... as` and patterns; of `**rest` in a pattern
+    return {getattr(node, field, None) for field in ("arg", "name", "rest")} - {None}
 
 
 def _called(call: ast.Call) -> str | None:
