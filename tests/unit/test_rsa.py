@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cortexrsa.brain.simulated.voxels import simulate
 from cortexrsa.claim_files import load_claims
 from cortexrsa.claim_names import Cast
 from cortexrsa.errors import InputError
@@ -30,6 +29,7 @@ from cortexrsa.inference.score_table import score_table
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import STANDARD_ERRORS, Settings
 from cortexrsa.inference.study import model_scores
+from simulated_world import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_RULES = {"original_study_v1": load_claims("original_study_v1", ROOT)}

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import xarray
 import yaml
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
@@ -20,6 +19,7 @@ from cortexrsa.formats.responses import read_responses, write_responses
 from cortexrsa.formats.stimuli import check_stimuli
 from cortexrsa.jobs import last_line
 from cortexrsa.schemas import validate
+from simulated_world import simulate
 from support import message_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,40 +36,6 @@ OPTIONS = {
     },
 }
 SMALL = {"train": 12, "test": 12, "size": 32, "rois": {"V1": {"voxels": 5, "area": "v1"}}}
-
-
-def simulate(options):
-    """Stimuli and single-trial responses as an experiment without a scanner would give them.
-
-    All noise is that of the presentations; `bold.simulate_bids` gives part of it to the scanner.
-
-    Returns
-    -------
-    images, stimuli : of `plant`
-    responses : (stimulus, repeat, voxel) float32 with coords stimulus_id, split, subject, roi; NaN beyond a
-        stimulus's repeats. As in the data of Kay et al. 2008, each voxel is scaled by the mean and SD, over
-        the training stimuli, of its average over repeats.
-    """
-    experiment = experiment_of(**options)
-    images, stimuli, planted = simulation.plant(experiment)
-    train = (stimuli["split"] == "train").to_numpy()
-    parts, labels = [], {"subject": [], "roi": []}
-    for part in planted:
-        trials = part.signal + part.noise
-        trials[experiment.train_repeats :, train] = np.nan
-        trials[experiment.test_repeats :, ~train] = np.nan
-        average = np.nanmean(trials[:, train], axis=0)
-        parts.append((trials - average.mean(axis=0)) / average.std(axis=0))
-        for name, values in labels.items():
-            values += [getattr(part, name)] * trials.shape[2]
-    responses = xarray.DataArray(
-        np.concatenate([trials.swapaxes(0, 1) for trials in parts], axis=2, dtype=np.float32),
-        dims=("stimulus", "repeat", "voxel"),
-        coords={name: ("stimulus", stimuli[name].to_numpy(object)) for name in ("stimulus_id", "split")}
-        | {name: ("voxel", np.array(values, object)) for name, values in labels.items()},
-        name="responses",
-    )
-    return images, stimuli, responses
 
 
 @pytest.fixture(scope="module")
