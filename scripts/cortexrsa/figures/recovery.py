@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -14,6 +16,8 @@ EXPECTATIONS = {
     "raw": "raw RSA finds it",
     "voxels": "more: voxels are a sample too",
 }
+# signs of a line
+LONGEST = 64
 COLOURS = dict(zip(EXPECTATIONS, PALETTE, strict=False))
 # of `validation.recovery`, which this does not import: the figure of guided training is drawn by it too
 ROIS = ("early", "late")
@@ -26,10 +30,17 @@ def plot_recovery(table: pd.DataFrame) -> plt.Figure:
     ----------
     table : of `validation.recovery.summarise`
     """
-    figure, axes = plt.subplots(figsize=(WIDE, 0.27 * len(table) + 1.1))
+    labels = [
+        textwrap.fill(f"{row.scenario}: {_asked(row.question)} {row.answers}", LONGEST)
+        for row in table.itertuples()
+    ]
+    lines = sum(label.count("\n") for label in labels)
+    figure, axes = plt.subplots(figsize=(WIDE, 0.27 * len(table) + 0.1 * lines + 1.1))
     y = np.arange(len(table))
     for expected, colour in COLOURS.items():
         rows = (table["expected"] == expected).to_numpy()
+        if not rows.any():
+            continue
         part = table[rows]
         axes.hlines(y[rows], part["ci_low"], part["ci_high"], color=colour)
         label = f"expected: {EXPECTATIONS[expected]}"
@@ -41,7 +52,6 @@ def plot_recovery(table: pd.DataFrame) -> plt.Figure:
             low = table["ci_low"].iloc[place]
             axes.text(low - 0.015, place, f"{share:.1%}", va="center", ha="right", fontsize=6.5)
     axes.axvline(0.05, color="0.4", ls=":", lw=1)
-    labels = [f"{row.scenario}: {_asked(row.question)} {row.answers}" for row in table.itertuples()]
     axes.set_yticks(y, labels, fontsize=7)
     axes.invert_yaxis()
     axes.set(xlim=(-0.02, 1.02), xlabel="share of the experiments (dotted: 5 %)")
