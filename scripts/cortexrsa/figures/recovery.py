@@ -16,7 +16,7 @@ EXPECTATIONS = {
     "raw": "raw RSA finds it",
     "voxels": "more: voxels are a sample too",
 }
-# signs of a line
+# characters of a line
 LONGEST = 64
 COLOURS = dict(zip(EXPECTATIONS, PALETTE, strict=False))
 # of `validation.recovery`, which this does not import: the figure of guided training is drawn by it too

@@ -145,8 +145,13 @@ def _heldout(method, rows, layers, whole, part: _Chosen, roi: int, comparison, t
 
 
 def _variables(kind: str, values: list, shape: tuple[int, int], seed: int) -> dict:
-    """Those of one kind, from scores (1 + groups, l) and deviations (replicates, ...) of each of `shape`,
-    subjects by ROIs."""
+    """Those of one kind.
+
+    Parameters
+    ----------
+    values : scores (1 + groups, l) and deviations (replicates, 1 + groups, l), of each subject and ROI
+    shape : number of subjects and of ROIs
+    """
     scores, deviations = (np.stack(each) for each in zip(*values, strict=True))
     scores, deviations = scores.reshape(*shape, *scores.shape[1:]), np.moveaxis(deviations, 0, 1)
     deviations = deviations.reshape(len(deviations), *shape, *deviations.shape[2:])
