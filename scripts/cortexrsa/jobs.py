@@ -16,6 +16,8 @@ from tqdm import tqdm
 from cortexrsa.errors import InputError
 
 WARNING, ERROR = "Warning: ", "Error: "
+# libraries say it in words of their own; PyTorch only that a checkpoint was written in part
+FULL = re.compile(r"No space left on device|errno = 28|inline_container.*unexpected pos")
 
 
 @contextlib.contextmanager
@@ -54,9 +56,7 @@ def _one_line(error: BaseException) -> tuple[str, int]:
     text = " ".join(str(error).split())
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", 130
-    # libraries say it in words of their own; PyTorch only that a checkpoint was written in part
-    told = re.search(r"No space left on device|errno = 28|inline_container.*unexpected pos", text)
-    if told or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+    if FULL.search(text) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
         place = getattr(error, "filename", None) or "results"
         return f"{place}: The disk is full", 1
     return (text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"), 1

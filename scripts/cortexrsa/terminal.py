@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cortexrsa.errors import reason
-from cortexrsa.jobs import ERROR, WARNING, last_line
+from cortexrsa.jobs import ERROR, FULL, WARNING, last_line
 
 # what Snakemake says of itself at every step, and of a script that failed: a line of our own tells of it
 ITSELF = re.compile(
@@ -121,6 +121,7 @@ class Speaker(logging.StreamHandler):
         self.running: dict[int, Started] = {}
         self.finished: list[float] = []
         self.failed: dict[int, tuple[str, list[str]]] = {}
+        self.full = False
         self.began = time.monotonic()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -150,6 +151,8 @@ class Speaker(logging.StreamHandler):
         if name in OF_A_JOB:
             return getattr(self, f"_{name}")(record)
         said = self.format(record)
+        # Snakemake writes too, such as the time that a job took: beside results, once the job has ended well
+        self.full = self.full or bool(FULL.search(said))
         return "" if said == "None" or ITSELF.match(said) else said
 
     def _run_info(self, record: logging.LogRecord) -> str:
@@ -198,9 +201,11 @@ class Speaker(logging.StreamHandler):
 
     def speechless(self) -> list[str]:
         """A line of error for each job that failed without one, such as one that was killed."""
-        told = "ended without a word of its own, as a job does that is killed, perhaps for want of memory"
+        told = "{} ended without a word of its own, as a job does that is killed, perhaps for want of memory"
+        if self.full:
+            told = "results: The disk is full: no record of this job could be written: {}"
         return [
-            f"{ERROR}{words} {told} (details: {', '.join(logs) or 'no log'})"
+            f"{ERROR}{told.format(words)} (details: {', '.join(logs) or 'no log'})"
             for words, logs in self.failed.values()
             if not any(last_line(log).startswith(ERROR) for log in logs)
         ]

@@ -83,6 +83,11 @@ def test_a_job_that_fails_ends_in_one_line_and_one_that_is_killed_too(run, tmp_p
     (line,) = speaker.speechless()
     assert line.startswith("Error: Training 2 ended without a word of its own")
     assert line.endswith(f"(details: {killed})")
+    # Snakemake, which writes how long a job took once the job has ended well
+    logger.error("WorkflowError:\nOSError: [Errno 28] No space left on device")
+    (line,) = speaker.speechless()
+    told = "no record of this job could be written: Training 2"
+    assert line == f"Error: results: The disk is full: {told} (details: {killed})"
 
 
 def test_a_run_whose_plan_cannot_be_told_goes_on_in_words(run):

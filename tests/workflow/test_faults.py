@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from support import ROOT, TINY, at, killed_twice, place, snakemake, start
+from support import ROOT, TINY, at, killed_twice, place, refused, snakemake, start
 
 # what runs in the tiny study; those that read other data are killed where their studies run
 STAGES = {path.stem for path in (ROOT / "scripts").glob("*.py")} - {
@@ -114,9 +114,9 @@ def test_jobs_killed_at_every_stage_and_snakemake_at_some(project, finished):
     assert hidden(project) == []
 
 
-def mount(project: Path, *options: str) -> bool:
-    """Mount or remount a disk in memory on the results of a project, where this machine lets us."""
-    command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "cortexrsa", str(project / "results")]
+def mount(folder: Path, *options: str) -> bool:
+    """Mount or remount a disk in memory on a folder, where this machine lets us."""
+    command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "cortexrsa", str(folder)]
     return subprocess.run(command, capture_output=True).returncode == 0
 
 
@@ -127,7 +127,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(rerun, finished, tmp_path)
     results.mkdir()
     needed = sum(path.stat().st_size for path in (finished / "results").rglob("*") if path.is_file())
     size, refused = needed // 4, 0
-    if not mount(project, f"size={size}"):
+    if not mount(results, f"size={size}"):
         pytest.skip("mounting a small disk needs root")
     try:
         for part in ("corpora", "networks"):
@@ -138,7 +138,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(rerun, finished, tmp_path)
             assert re.search(told, run.stderr, re.MULTILINE), run.stderr[-3000:]
             assert hidden(project) == []
             size, refused = 2 * size, refused + 1
-            assert mount(project, "remount", f"size={size}")
+            assert mount(results, "remount", f"size={size}")
         assert refused > 1
         if not at(project, "tiny/report.html").exists():
             # all was made before, but the report
@@ -149,6 +149,21 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(rerun, finished, tmp_path)
         assert hidden(project) == []
     finally:
         subprocess.run(["umount", "--lazy", str(results)], check=True)
+
+
+def test_a_disk_that_is_full_once_a_job_has_ended_is_told(project):
+    """Snakemake writes then how long the job took."""
+    times = project / "results/benchmarks"
+    times.mkdir(parents=True)
+    if not mount(times, "size=4k"):
+        pytest.skip("mounting a small disk needs root")
+    try:
+        (times / "full").write_bytes(bytes(4096))
+        told = refused(project, *TINY, "--", "results/tiny/truth.nc")
+    finally:
+        subprocess.run(["umount", "--lazy", str(times)], check=True)
+    assert told.startswith("Error: results: The disk is full: no record of this job could be written: ")
+    assert "simulate.log" in told
 
 
 def test_the_list_of_a_folder_of_images_killed(project, tmp_path):
