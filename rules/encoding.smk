@@ -3,6 +3,7 @@
 
 rule encoding:
     input:
+        unpack(guidance_of_network),
         activations=lambda wildcards: activations_of(
             wildcards.dataset, studies.features_key(CONFIGS[wildcards.study]), wildcards.model
         ),

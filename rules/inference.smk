@@ -4,6 +4,7 @@
 rule rsa:
     input:
         unpack(voxels_of),
+        unpack(guidance_of_network),
         network=path_of_network_rdms,
         brain=path_of_brain_rdms,
         stimuli="results/{dataset}/stimuli.tsv",
@@ -61,6 +62,7 @@ rule measures:
     input:
         unpack(confounds_of),
         unpack(distances_of),
+        unpack(guidance_of_network),
         network=path_of_network_rdms,
         brain=path_of_brain_rdms,
     output:

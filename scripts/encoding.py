@@ -4,13 +4,15 @@ from cortexrsa.brain.responses import clean_responses
 from cortexrsa.encoding.layers import encode
 from cortexrsa.encoding.settings import EncodingSettings
 from cortexrsa.errors import concerning
+from cortexrsa.formats.columns.guidance import GUIDANCE
 from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.responses import read_responses
+from cortexrsa.formats.tables import read_table
 from cortexrsa.inference.settings import Settings
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
-    settings = snakemake.params.settings
+    settings, guidance = snakemake.params.settings, snakemake.input.get("guidance")
     with concerning(snakemake.input.responses):
         responses, _ = clean_responses(read_responses(snakemake.input.responses))
         found = encode(
@@ -20,5 +22,6 @@ with job_log(snakemake.log[0]):
             EncodingSettings(**settings["encoding"]),
             Settings(**settings["inference"]),
             snakemake.threads,
+            guidance and read_table(guidance, GUIDANCE),
         )
     write_dataset(snakemake.output.scores, found, settings)

@@ -1,20 +1,25 @@
 """Scores of all layers of a network in all ROIs, with their errors and tests against zero."""
 
 from cortexrsa.errors import concerning
+from cortexrsa.formats.columns.guidance import GUIDANCE
 from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.tables import read_table
 from cortexrsa.inference.design import design_of
+from cortexrsa.inference.guidance import set_apart
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings = snakemake.params.settings
+    guidance = snakemake.input.get("guidance")
+    guidance = guidance and read_table(guidance, GUIDANCE)
     # of many stimuli they are too large to be in memory together
     network, brain = (
-        read_rdms(path, in_memory=False) for path in (snakemake.input.network, snakemake.input.brain)
+        set_apart(read_rdms(path, in_memory=False), guidance)
+        for path in (snakemake.input.network, snakemake.input.brain)
     )
     without = snakemake.input.get("without")
     without = without and read_rdms(without, in_memory=False)

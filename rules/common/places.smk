@@ -128,6 +128,14 @@ def other_results_of_guided(wildcards) -> dict:
     return found
 
 
+def guidance_of_network(wildcards) -> dict:
+    """What each stimulus was to a network in its training, in the data set that it was trained with."""
+    model = holder_of_weights(wildcards.model, MODELS[wildcards.model])
+    if model not in GUIDED or brain_of(model)["dataset"] != wildcards.dataset:
+        return {}
+    return {"guidance": f"results/networks/{model}/guidance.csv"}
+
+
 def held_out_of_guided(wildcards) -> dict:
     """What RSA on held-out categories needs: RDMs, and what each stimulus was to the guided networks.
 

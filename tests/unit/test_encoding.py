@@ -7,6 +7,7 @@ import xarray
 from scipy import stats
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.model_selection import PredefinedSplit
 from sklearn.preprocessing import StandardScaler
 
 from cortexrsa.encoding import fits
@@ -163,6 +164,45 @@ def test_the_training_split_is_trained_on_and_the_test_split_scored():
     assert list(part.train) == list(range(20))
     assert list(part.test) == list(range(20, 30))
     assert set(np.bincount(part.folds)) == {4}
+
+
+def test_stimuli_by_which_nothing_is_chosen_are_in_no_fold_and_trained_on():
+    split = np.array(["train"] * 30 + ["test"] * 10)
+    apart = np.arange(40) % 3 > 0
+    (part,) = partitions(split, 3, 1, in_no_fold=apart)
+    assert list(part.train) == list(range(30))
+    assert sorted(part.folds[~apart[:30]]) == [0, 0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert set(part.folds[apart[:30]]) == {-1}
+    (part,) = partitions(split, 10, 1, in_no_fold=apart)
+    assert set(part.folds) == {-1, 0, 1, 2}
+
+
+@pytest.mark.parametrize("method", ["ridge", "pls"])
+def test_what_a_layer_learned_by_heart_does_not_choose_it(method):
+    """As scikit-learn with folds of the other stimuli; all models have seen what it learned."""
+    features, responses = linear_world(features=20, voxels=4, noise=1)
+    apart = TRAIN % 3 > 0
+    (part,) = partitions(
+        np.array(["train"] * 90 + ["test"] * 40), 3, 1, in_no_fold=np.r_[apart, np.zeros(40, bool)]
+    )
+    settings = EncodingSettings(components=3, alphas={"lowest": 0.1, "highest": 1.0, "number": 2})
+    fit = fits.FITS[method](layer_kernel(features, TRAIN, TEST), responses[TRAIN], part.folds, settings)
+    centred = features - features[TRAIN].mean(axis=0)
+    scale = layer_kernel(features, TRAIN, TEST).scale
+    peers = {
+        "ridge": [Ridge(alpha * scale, fit_intercept=False) for alpha in settings.grid],
+        "pls": [PLSRegression(3, scale=False)],
+    }
+    around = responses[TRAIN] - responses[TRAIN].mean(axis=0)
+    losses = []
+    for peer in peers[method]:
+        errors = []
+        for train, test in PredefinedSplit(part.folds).split():
+            assert set(np.flatnonzero(apart)) <= set(train)
+            found = peer.fit(centred[train], around[train]).predict(centred[test])
+            errors.append(((found - around[test]) ** 2).mean(axis=0))
+        losses.append(np.mean(errors, axis=0))
+    assert np.allclose(fit.cv, 1 - np.min(losses, axis=0) / around.var(axis=0), atol=1e-6)
 
 
 def test_one_split_is_scored_in_folds():

@@ -14,8 +14,9 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.errors import Estimate
-from cortexrsa.inference.guided import CHOSEN, gains_table, over_best, paired_gains, people_of, tasks_table
-from cortexrsa.inference.held_out import held_out_scores
+from cortexrsa.inference.guidance import set_apart
+from cortexrsa.inference.guided import gains_table, over_best, paired_gains, people_of, tasks_table
+from cortexrsa.inference.held_out import held_out_scores, of_stimuli
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
 from support import message_of
@@ -128,7 +129,7 @@ def test_every_row_is_in_the_table_and_says_about_whom(table, tmp_path):
     assert len(read_table(tmp_path / "guided.csv", GUIDED)) == len(table) == 2 * 2 * 7
     assert (rows(table, roi="LO")["guided_roi"]).all()
     assert not rows(table, roi="V1")["guided_roi"].any()
-    assert set(rows(table, people="trained with")["note"]) == {f"about s1 alone; {CHOSEN}"}
+    assert set(rows(table, people="trained with")["note"]) == {"about s1 alone"}
     assert rows(table, people="not trained with")["note"].str.startswith("about these 2 people alone").all()
     found = rows(table, roi="LO", people="not trained with", over="best control").iloc[0]
     assert found["ci_low"] > 0
@@ -230,7 +231,40 @@ def test_another_data_set_has_no_stimuli_that_the_network_was_trained_with(resul
     assert not found["note"].str.contains("trained with").any()
     found = gains_table({"rsa": results}, {"net": CARD | {"subjects": None}}, {}, "sim", SETTINGS)
     assert set(found["people"]) == {"trained with"}
-    assert found["note"].str.contains("stimuli that the network was trained with").all()
+    assert not found["note"].str.contains("fitted on").any()
+    found = gains_table({"encoding": results}, {"net": CARD | {"subjects": None}}, {}, "sim", SETTINGS)
+    assert found["note"].str.contains("encoding models fitted on stimuli that the network was trained").all()
+
+
+def test_layers_are_chosen_on_stimuli_that_the_network_was_not_fitted_to(world):
+    """A layer that has learned those by heart, and nothing of the others, is not the best one."""
+    brain, networks = world
+    fit = np.arange(TRAIN + TEST) < TRAIN - 5
+    stimuli = brain.pattern_descriptors
+    role = np.where(fit, "fit", np.where(stimuli["split"] == "train", "validation", "test"))
+    guidance = stimuli[["stimulus_id"]].assign(role=role)
+    learned = networks["net"].dissimilarities.copy()
+    train = (stimuli["split"] == "train").to_numpy()
+    pairs = (np.outer(train, train) & np.add.outer(fit, fit))[np.triu_indices(len(fit), 1)]
+    learned[0, pairs] = brain.dissimilarities[1::2, pairs].mean(axis=0)
+    network = replace(networks["net"], dissimilarities=learned)
+
+    def scored(*rdms):
+        return score_network(*rdms, "spearman", SETTINGS).sel(roi="LO")
+
+    before, after = scored(network, brain), scored(*(set_apart(each, guidance) for each in (network, brain)))
+    in_training = before["score"].sel(split="train").mean("subject")
+    assert in_training.sel(layer="a") > in_training.sel(layer="b")
+    apart = of_stimuli(network, ~fit), of_stimuli(brain, ~fit)
+    expected = scored(*apart)
+    for name in ("score", "deviations", "heldout", "heldout_deviations", "p"):
+        np.testing.assert_array_equal(after[name], expected[name])
+    assert list(after["split"].to_numpy()) == ["test", "train"]
+    tested = after["score"].sel(split="test")
+    assert (after["heldout"].sel(candidate="all") == tested.sel(layer="b")).all()
+    assert (before["heldout"].sel(candidate="all") == tested.sel(layer="a")).all()
+    # of other networks all stay as they are
+    assert set_apart(network, None) is network
 
 
 def test_rsa_on_held_out_categories_is_that_of_their_test_stimuli(world):
@@ -238,7 +272,8 @@ def test_rsa_on_held_out_categories_is_that_of_their_test_stimuli(world):
     ids = [f"{k}" for k in range(TRAIN + TEST)]
     # categories 0 and 1 of four are held out, in the training stimuli too
     held_out = np.arange(TRAIN + TEST) % 4 < 2
-    guidance = pd.DataFrame({"stimulus_id": ids, "category_held_out": held_out})
+    role = np.where(np.arange(TRAIN + TEST) < TRAIN // 2, "fit", "validation")
+    guidance = pd.DataFrame({"stimulus_id": ids, "role": role, "category_held_out": held_out})
     one = {"net": networks["net"]}
     stimuli = brain.pattern_descriptors
     found = held_out_scores(one, brain, guidance, stimuli, "spearman", SETTINGS)["net"]
@@ -250,8 +285,8 @@ def test_rsa_on_held_out_categories_is_that_of_their_test_stimuli(world):
     own = found["score"].sel(split="test", subject="s1", roi="LO", layer="b")
     assert float(own) == pytest.approx(expected, abs=1e-6)
     assert int(found["n_stimuli"].sel(split="test")) == 20
-    # layers are chosen on all training stimuli
-    assert int(found["n_stimuli"].sel(split="train")) == TRAIN
+    # layers are chosen on training stimuli that the network was not fitted to
+    assert int(found["n_stimuli"].sel(split="train")) == TRAIN // 2
     few = guidance.assign(category_held_out=np.arange(TRAIN + TEST) < TRAIN + 7)
     told = message_of(held_out_scores, one, brain, few, stimuli, "spearman", SETTINGS)
     assert told == "held-out categories: found 7 test stimuli, expected at least 8"
@@ -262,7 +297,7 @@ def test_held_out_categories_are_taken_as_they_are(world):
     brain, networks = world
     stimuli = brain.pattern_descriptors.assign(category=lambda own: "c" + (own.index % 10).astype(str))
     held_out = stimuli["category"].isin([f"c{k}" for k in range(5)])
-    guidance = stimuli[["stimulus_id"]].assign(category_held_out=held_out)
+    guidance = stimuli[["stimulus_id"]].assign(role="validation", category_held_out=held_out)
     settings = replace(SETTINGS, unit="category", categories="random")
 
     def scored(guidance):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from cortexrsa.formats.netcdf import read_dataset
 from cortexrsa.networks.corpora import split_of
 from support import edit, killed_twice, made, pending, refused
 
@@ -69,6 +70,14 @@ def test_guided_jobs_are_killed_and_edits_rerun_what_depends_on_them(guided):
         assert {"training_similarity", "validation_similarity"} <= set(metrics["metric"])
     record = json.loads((folders[1] / "weights.safetensors.json").read_text())
     assert any("tiny_vae/weights" in path for path in record["inputs"])
+    # what it is scored by was not trained on
+    folder = "results/studies/guided/tiny"
+    made(
+        guided, *STUDY, "--", *(f"{folder}/{kind}/{names[0]}.nc" for kind in ("rsa", "measures", "encoding"))
+    )
+    scores = read_dataset(guided / folder / f"rsa/{names[0]}.nc")
+    chosen = int(scores["n_stimuli"].sel(split="train"))
+    assert chosen == (pd.read_csv(folders[0] / "guidance.csv")["role"] == "validation").sum() == 8
     # its own settings alone decide
     before = trained(pending(guided, *STUDY))
     assert before == set(NETWORKS) - set(names)

@@ -50,7 +50,7 @@ def ridge(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: En
     ----------
     kernel : of the layer
     responses : (n, v) float64, to the training stimuli
-    folds : (n,) fold of each of them
+    folds : (n,) fold of each of them, see `folds.Partition`
     settings : `grid`
     """
     mean = responses.mean(axis=0)
@@ -71,7 +71,7 @@ def search_alpha(
     ----------
     kernel : (n, n) float64
     responses : (n, v), centred
-    folds : (n,)
+    folds : (n,), see `folds.Partition`
     alphas : to choose from
     """
     from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search
@@ -86,7 +86,7 @@ def search_alpha(
         cv=PredefinedSplit(folds),
         return_weights=None,
         return_alphas=True,
-        **batches(n, np.bincount(folds).max(), len(alphas)),
+        **batches(n, np.bincount(folds[folds >= 0]).max(), len(alphas)),
     )
     loss = -to_numpy(scores)[0]
     return to_numpy(chosen), 1 - loss / responses.var(axis=0)
@@ -119,10 +119,11 @@ def pls(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: Enco
     """
     train, test = coordinates(kernel)
     errors = np.zeros(responses.shape[1])
-    for fold in np.unique(folds):
+    parts = np.unique(folds[folds >= 0])
+    for fold in parts:
         kept = folds != fold
         predicted = _pls(train[kept], responses[kept], train[~kept], settings.components)
-        errors += ((responses[~kept] - predicted) ** 2).mean(axis=0) / len(np.unique(folds))
+        errors += ((responses[~kept] - predicted) ** 2).mean(axis=0) / len(parts)
     predicted = _pls(train, responses, test, settings.components)
     return Fit(predicted, 1 - errors / responses.var(axis=0), np.full(responses.shape[1], np.nan))
 

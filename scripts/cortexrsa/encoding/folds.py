@@ -23,7 +23,8 @@ class Partition:
     Attributes
     ----------
     train, test : indices of stimuli, ascending
-    folds : (len(train),) fold of each training stimulus, from 0, in which regularisation is chosen
+    folds : (len(train),) fold of each training stimulus, from 0, in which regularisation is chosen; -1 of
+        those that are in no fold, and so among the others of each
     """
 
     train: np.ndarray
@@ -31,7 +32,13 @@ class Partition:
     folds: np.ndarray
 
 
-def partitions(split: np.ndarray, folds: int, seed: int, units: np.ndarray | None = None) -> list[Partition]:
+def partitions(
+    split: np.ndarray,
+    folds: int,
+    seed: int,
+    units: np.ndarray | None = None,
+    in_no_fold: np.ndarray | None = None,
+) -> list[Partition]:
     """Fits that together score every test stimulus once.
 
     With a training split there is one fit: trained on it, scored on the test stimuli. Without one the test
@@ -44,6 +51,8 @@ def partitions(split: np.ndarray, folds: int, seed: int, units: np.ndarray | Non
     seed : of the folds, which all networks share
     units : (n,) label of each stimulus (a category, a cluster of near-duplicates); a fold has all stimuli of
         a label or none of them. None: every stimulus is its own
+    in_no_fold : (n,) bool, training stimuli by which nothing is chosen; None: there are none. Where they
+        leave few stimuli there are fewer folds, since all models are trained on most stimuli even so
 
     Raises
     ------
@@ -58,7 +67,12 @@ def partitions(split: np.ndarray, folds: int, seed: int, units: np.ndarray | Non
             raise InputError(
                 "encoding.folds_by", f"{str(shared[0])!r} in both splits", "units of one split each"
             )
-        return [Partition(train, test, random_folds(units[train], folds, random))]
+        if in_no_fold is None:
+            return [Partition(train, test, random_folds(units[train], folds, random))]
+        chosen, fold = ~in_no_fold[train], np.full(len(train), -1)
+        folds = min(folds, max(2, int(chosen.sum()) // SMALLEST_FOLD))
+        fold[chosen] = random_folds(units[train][chosen], folds, random)
+        return [Partition(train, test, fold)]
     outer = random_folds(units[test], folds, random)
     found = []
     for fold in range(folds):

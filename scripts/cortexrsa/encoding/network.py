@@ -83,6 +83,7 @@ def encode_network(
     units: np.ndarray | None = None,
     threads: int = 1,
     design: Design | None = None,
+    in_no_fold: np.ndarray | None = None,
 ) -> xarray.Dataset:
     """Scores of all layers of a network in all ROIs and subjects, with the influence of every stimulus.
 
@@ -97,6 +98,7 @@ def encode_network(
     threads : over the layers; the result does not depend on it
     design : of the stimuli, where they are not drawn one by one: units of the test stimuli are relabelled,
         and replicates are of units
+    in_no_fold : (stimuli,) bool, training stimuli that are fitted, and by which nothing is chosen
 
     Returns
     -------
@@ -114,7 +116,7 @@ def encode_network(
     ------
     InputError : fewer training stimuli than folds; features of other stimuli.
     """
-    job = _prepared(responses, settings, inference, units, design)
+    job = _prepared(responses, settings, inference, units, design, in_no_fold)
     names = list(layers["layer"])
     with threadpool_limits(1, "blas"), progress(len(names), "layers") as bar:
 
@@ -136,9 +138,10 @@ def _prepared(
     inference: Settings,
     units: np.ndarray | None,
     design: Design | None,
+    in_no_fold: np.ndarray | None,
 ) -> Job:
     split = responses["split"].to_numpy()
-    parts = partitions(split, settings.folds, inference.seed, units)
+    parts = partitions(split, settings.folds, inference.seed, units, in_no_fold)
     means = responses.mean("repeat", skipna=True) if "repeat" in responses.dims else responses
     orders = []
     for k, part in enumerate(parts):

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from cortexrsa.errors import InputError, suggestion
+from cortexrsa.formats.columns.guidance import FIT, TEST, VALIDATION
 from cortexrsa.guidance.settings import Guidance
 
-FIT, VALIDATION, TEST = "fit", "validation", "test"
 CATEGORY = "category"
 MINIMUM_VALIDATION = 8
 

@@ -28,8 +28,8 @@ from cortexrsa.seeds import by_card
 # of fewer seeds nothing is said of others
 FEWEST_SEEDS = 5
 
-# of the data set that a network was trained with
-CHOSEN = "layers chosen, and encoding models fitted, on stimuli that the network was trained with"
+# of encoding models, of the data set that a network was trained with
+FITTED_ON = "encoding models fitted on stimuli that the network was trained with, too"
 
 # results of a measure, by network (each seed of a card for itself)
 Results = dict[str, xarray.Dataset]
@@ -287,8 +287,8 @@ def _rows(part: Part, about: dict, card: dict, attainable: dict, settings: Setti
         bound = _bound(attainable, part, roi)
         place = about | {"roi": roi, "guided_roi": roi in card["rois"], "people": part.people}
         place |= {"subjects": len(part.subjects), "seeds": part.seeds, "n_stimuli": part.stimuli}
-        chosen = CHOSEN if card["subjects"] != [] else ""
-        note = "; ".join(filter(None, (few, part.note, chosen)))
+        fitted = FITTED_ON if card["subjects"] != [] and about["measure"] == "encoding" else ""
+        note = "; ".join(filter(None, (few, part.note, fitted)))
         for network, over, gain in gains_of(scores, settings.confidence):
             said = note if np.isfinite(gain.value) else "no held-out score"
             rows.append(place | _cells(network, over, gain, bound) | {"note": said})

@@ -12,6 +12,7 @@ from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import select_stimuli
 from cortexrsa.inference.design import design_of
+from cortexrsa.inference.guidance import fitted_to
 from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
@@ -40,8 +41,8 @@ def held_out_scores(
 ) -> dict[str, xarray.Dataset]:
     """`scores.score_network` of networks, with those test stimuli alone whose category was held out.
 
-    Layers are chosen on all training stimuli, as ever. Units of the design that are too few to say anything
-    of others are taken as they are, as ever too.
+    Layers are chosen on the training stimuli that the network was not fitted to. Units of the design that are
+    too few to say anything of others are taken as they are, as ever.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def held_out_scores(
     found = (tested & chosen).sum()
     if found < SCORE.needed:
         raise InputError("held-out categories", f"{found} test stimuli", f"at least {SCORE.needed}")
-    keep = ~tested | chosen
+    keep = (~tested | chosen) & ~fitted_to(stimuli, guidance)
     # no test against zero is asked of them
     settings = replace(settings, permutations=1)
     target = of_stimuli(brain, keep)

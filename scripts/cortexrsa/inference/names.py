@@ -2,6 +2,8 @@
 
 # the split on which claims are made; layers are chosen on the other one where it exists
 PRIMARY, SELECTION = "test", "train"
+# training stimuli that a guided network was fitted to, in its own results: nothing is made of them
+GUIDANCE_SPLIT = "train (guidance)"
 # the mean over all subjects
 GROUP = "group"
 # variables of a result that are of the mean RDM too, where the group is what people share

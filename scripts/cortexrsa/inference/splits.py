@@ -16,7 +16,7 @@ from cortexrsa.inference.errors import Replicated, over_subjects
 from cortexrsa.inference.fitted import group_target, layer_weights, mixtures
 from cortexrsa.inference.halves import halves_of
 from cortexrsa.inference.layer_choice import choose_layers, scores_of_chosen
-from cortexrsa.inference.names import PRIMARY, SELECTION
+from cortexrsa.inference.names import GUIDANCE_SPLIT, PRIMARY, SELECTION
 from cortexrsa.inference.replication import Replication
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.similarity import resampled_similarity
@@ -47,7 +47,7 @@ class Choice:
 def splits_of(brain: RDMs) -> list[str]:
     """Splits of the stimuli: the primary one, others that are scored, and that on which layers are chosen."""
     present = set(brain.pattern_descriptors["split"])
-    others = sorted(present - {PRIMARY, SELECTION})
+    others = sorted(present - {PRIMARY, SELECTION, GUIDANCE_SPLIT})
     return [split for split in (PRIMARY, *others, SELECTION) if split in present]
 
 

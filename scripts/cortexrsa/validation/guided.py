@@ -22,6 +22,7 @@ from cortexrsa.claim_names import Cast
 from cortexrsa.encoding.network import encode_network
 from cortexrsa.encoding.settings import EncodingSettings
 from cortexrsa.errors import InputError
+from cortexrsa.formats.columns.guidance import FIT
 from cortexrsa.formats.columns.guided_recovery import GUIDED_EXPERIMENTS
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import rdm
@@ -31,6 +32,7 @@ from cortexrsa.guidance.targets import responses_of as target_responses
 from cortexrsa.guidance.targets import target_of
 from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.study import Guidance, Study
+from cortexrsa.inference.guidance import fitted_to, set_apart
 from cortexrsa.inference.names import PRIMARY, SELECTION
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.settings import Settings
@@ -43,7 +45,8 @@ ROI, LAYERS = "late", ("early", "late")
 CONTROLS = ("unguided", "shuffled", "spectrum", "low_level")
 CLASSES, PIXELS, UNITS, SEEDS = 4, 48, 32, 5
 LOW, HIDDEN, CODE = 6, 4, 24
-TRAIN, VOXELS, REPEATS = 160, 60, 4
+# training stimuli that are trained on, and those by which layers are chosen
+TRAIN, VALIDATION, VOXELS, REPEATS = 160, 40, 60, 4
 # of the mean response of a voxel
 RELIABILITY = 0.5
 STEPS, IMAGES, STIMULI, RATE, WEIGHT = 150, 64, 32, 3e-3, 1.0
@@ -250,12 +253,13 @@ def simulated_study(
     studies by whom they are about: people trained with, and people not trained with
     """
     world = World.drawn(name, len(sample.people), random)
-    corpus, stimuli = world.images(512, random), world.images(TRAIN + sample.stimuli, random)
+    corpus = world.images(512, random)
+    stimuli = world.images(TRAIN + VALIDATION + sample.stimuli, random)
     trials = world.trials(stimuli, random)
     if name == "shuffled responses":
-        # within the training and within the test stimuli
-        order = np.concatenate([random.permutation(TRAIN), TRAIN + random.permutation(sample.stimuli)])
-        trials = trials[:, order]
+        # within the stimuli of each kind
+        kinds = np.split(np.arange(trials.shape[1]), [TRAIN, TRAIN + VALIDATION])
+        trials = trials[:, np.concatenate([random.permutation(own) for own in kinds])]
     kinds = ("brain", *CONTROLS)
     places = [(kind, seed * SEEDS + k) for kind in kinds for k in range(SEEDS)]
 
@@ -288,19 +292,28 @@ def _scored(
 ) -> dict[str, Study]:
     """Studies of networks' layers, (n, UNITS) each, and of responses (people, n, REPEATS, VOXELS)."""
     patterns = pd.DataFrame({"stimulus_id": [f"{k}" for k in range(trials.shape[1])]})
-    patterns["split"] = np.where(np.arange(len(patterns)) < TRAIN, SELECTION, PRIMARY)
+    patterns["split"] = np.where(np.arange(len(patterns)) < TRAIN + VALIDATION, SELECTION, PRIMARY)
+    guidance = patterns.assign(role=np.where(np.arange(len(patterns)) < TRAIN, FIT, ""))
     table = pd.DataFrame({"layer": LAYERS, "layer_index": [0, 1], "depth": [0.0, 1.0]})
     places = pd.DataFrame({"subject": people, "roi": ROI})
     brain = RDMs(np.stack([rdm(own.mean(axis=1)) for own in trials]), places, patterns, "correlation")
+    brain = set_apart(brain, guidance)
     responses = xarray.concat([responses_of({ROI: own}, patterns) for own in trials], dim="voxel")
     responses = responses.assign_coords(subject=("voxel", np.repeat(np.array(people, object), VOXELS)))
     settings, encoding = Settings(permutations=1, voxel_groups=0, seed=seed), EncodingSettings()
     results: dict[str, dict[str, xarray.Dataset]] = {"rsa": {}, "encoding": {}}
     for name, layers in networks.items():
         rdms = RDMs(np.stack([rdm(layer) for layer in layers]), table, patterns, "correlation")
-        results["rsa"][name] = score_network(rdms, brain, "spearman", settings)
+        results["rsa"][name] = score_network(set_apart(rdms, guidance), brain, "spearman", settings)
         features = dict(zip(LAYERS, layers, strict=True))
-        encoded = encode_network(table, features.__getitem__, responses, encoding, settings)
+        encoded = encode_network(
+            table,
+            features.__getitem__,
+            responses,
+            encoding,
+            settings,
+            in_no_fold=fitted_to(patterns, guidance),
+        )
         results["encoding"][name] = encoded.sel(estimator="ridge")
     return {
         "people trained with": _study_of(results, people[:1], seed),

@@ -2,6 +2,9 @@
 
 from cortexrsa.formats.tables import Column, Table
 
+# roles
+FIT, VALIDATION, TEST = "fit", "validation", "test"
+
 GUIDANCE = Table(
     {
         "stimulus_id": Column("text", "name of the stimulus"),
