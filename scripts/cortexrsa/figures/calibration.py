@@ -31,7 +31,6 @@ def plot_calibration(table: pd.DataFrame):
     columns = max(len(signals), len(names))
     rows = len(statistics) + 1
     figure, axes = plt.subplots(rows, columns, figsize=(WIDE, 1.25 * rows + 0.6), sharex=True, squeeze=False)
-    colours = PALETTE
     methods = {errors: label for errors, label in ERRORS.items() if (intervals["errors"] == errors).any()}
     for panel in axes.flat:
         panel.set_visible(False)
@@ -39,25 +38,8 @@ def plot_calibration(table: pd.DataFrame):
         for column, signal in enumerate(signals):
             panel = axes[row, column]
             panel.set_visible(True)
-            if statistic.startswith("equivalence"):
-                # each verdict is wrong: no more than 2.5 %
-                panel.axhline(0.025, color="0.6", linewidth=0.8, zorder=1)
-            else:
-                panel.axhspan(0.93, 0.97, color="0.9", zorder=0)
-                panel.axhline(0.95, color="0.6", linewidth=0.8, zorder=1)
-            for k, (errors, label) in enumerate(methods.items()):
-                chosen = (intervals[["statistic", "signal", "errors"]] == [statistic, signal, errors]).all(
-                    axis=1
-                )
-                values = intervals[chosen].set_index("study")["coverage"].reindex(studies)
-                style = {"marker": MARKERS[k], "markersize": 4, "color": colours[k]}
-                # side by side, so that no method hides another
-                places = np.arange(len(studies)) + 0.25 * (k - (len(methods) - 1) / 2)
-                panel.plot(places, values, linestyle="none", label=label, **style)
-            if statistic.startswith("equivalence"):
-                panel.set_ylim(0, 0.1)
-            else:
-                panel.set_ylim(min(0.88, panel.get_ylim()[0]), 1.01)
+            chosen = (intervals[["statistic", "signal"]] == [statistic, signal]).all(axis=1)
+            _plot_coverage(panel, intervals[chosen], studies, methods, statistic.startswith("equivalence"))
             if row == 0:
                 panel.set_title(f"{signal} signal", fontsize=8)
             if column == 0:
@@ -66,7 +48,7 @@ def plot_calibration(table: pd.DataFrame):
         panel.set_visible(True)
         values = tests[tests["statistic"] == name].set_index("study").reindex(studies)
         panel.axhline(0.05, color="0.6", linewidth=0.8)
-        style = {"marker": "o", "markersize": 4, "color": colours[2], "linestyle": "none"}
+        style = {"marker": "o", "markersize": 4, "color": PALETTE[2], "linestyle": "none"}
         panel.errorbar(range(len(studies)), values["rate"], 2 * values["mc_error"], **style)
         panel.set_ylim(0, 0.12)
         panel.set_title(f"no signal: {name}", fontsize=8)
@@ -76,6 +58,28 @@ def plot_calibration(table: pd.DataFrame):
     figure.align_ylabels(axes[:, 0])
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
     return figure
+
+
+def _plot_coverage(
+    panel, table: pd.DataFrame, studies: list[str], methods: dict[str, str], equivalence: bool
+) -> None:
+    """Coverage of one statistic under one signal, by study and method; of equivalence, the errors."""
+    if equivalence:
+        # each verdict is wrong: no more than 2.5 %
+        panel.axhline(0.025, color="0.6", linewidth=0.8, zorder=1)
+    else:
+        panel.axhspan(0.93, 0.97, color="0.9", zorder=0)
+        panel.axhline(0.95, color="0.6", linewidth=0.8, zorder=1)
+    for k, (errors, label) in enumerate(methods.items()):
+        values = table[table["errors"] == errors].set_index("study")["coverage"].reindex(studies)
+        style = {"marker": MARKERS[k], "markersize": 4, "color": PALETTE[k]}
+        # side by side, so that no method hides another
+        places = np.arange(len(studies)) + 0.25 * (k - (len(methods) - 1) / 2)
+        panel.plot(places, values, linestyle="none", label=label, **style)
+    if equivalence:
+        panel.set_ylim(0, 0.1)
+    else:
+        panel.set_ylim(min(0.88, panel.get_ylim()[0]), 1.01)
 
 
 def summary(table: pd.DataFrame) -> str:

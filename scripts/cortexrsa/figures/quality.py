@@ -180,61 +180,78 @@ def plot_learning(metrics: pd.DataFrame, learning: pd.DataFrame, models: dict[st
     """
     styles = {name: style for name, style in model_styles(models).items() if name in set(metrics["model"])}
     size = (WIDTH, 4.6 + 0.16 * (-(-(len(styles) + 2) // LEGEND_COLUMNS)))
-    figure, (left, right) = plt.subplots(2, 1, figsize=size, height_ratios=(3, 2))
+    figure, (bars, losses) = plt.subplots(2, 1, figsize=size, height_ratios=(3, 2))
     final = metrics[metrics["metric"].isin(SHOWN) & (metrics["step"] > 0)]
     shown = [metric for metric in SHOWN if metric in set(final["metric"])]
     width = 0.84 / len(styles)
     # a network did not learn where one of its seeds did not
     verdicts = learning.sort_values("learned").drop_duplicates("model").set_index("model")
     metrics, ranges = _over_seeds(metrics)
-    final = metrics[metrics["metric"].isin(SHOWN) & (metrics["step"] > 0)]
     for k, (name, style) in enumerate(styles.items()):
         own = metrics[metrics["model"] == name]
-        values, before = (
-            part.drop_duplicates("metric", keep="last").set_index("metric")["value"].reindex(shown)
-            for part in (final[final["model"] == name], own[own["step"] == 0])
-        )
-        x = np.arange(len(shown)) + (k - (len(styles) - 1) / 2) * width
-        failed = name in verdicts.index and verdicts.loc[name, "learned"] == "no"
-        left.bar(
-            x,
-            values.fillna(0),
-            width * 0.9,
-            color=style["color"],
-            label=style["label"],
-            hatch="////" if failed else None,
-            ec="white" if failed else style["color"],
-            lw=0,
-        )
-        for place, metric in zip(x, shown, strict=True):
+        places = pd.Series(np.arange(len(shown)) + (k - (len(styles) - 1) / 2) * width, shown)
+        verdict = verdicts.loc[name] if name in verdicts.index else None
+        for metric in shown:
             if (name, metric) in ranges.index:
-                left.plot([place] * 2, ranges.loc[(name, metric)], color="black", lw=0.8, zorder=3)
-        for place, value, start in zip(x, values, before.fillna(0), strict=True):
-            if np.isfinite(value):
-                height = max(value, start, 0) + 0.02
-                left.text(
-                    place, height, f"{value:.2f}", fontsize=SMALL, rotation=90, ha="center", va="bottom"
-                )
-        left.plot(x, before, "_", color="black", ms=width * 55, mew=1.2, zorder=3)
-        if name in verdicts.index and verdicts.loc[name, "metric"] in shown:
-            place = x[shown.index(verdicts.loc[name, "metric"])]
-            left.plot(place, verdicts.loc[name, "bar"], "v", color="black", ms=3, zorder=4)
-        for metric, line in (("training_loss", "-"), ("held_out_loss", ":")):
-            loss = own[own["metric"] == metric].sort_values("step")
-            if len(loss):
-                first = own.loc[own["metric"] == "training_loss", "value"].iloc[0]
-                right.plot(loss["step"], loss["value"] / first, line, color=style["color"], lw=1)
+                bars.plot([places[metric]] * 2, ranges.loc[(name, metric)], color="black", lw=0.8, zorder=3)
+        _plot_learned(bars, own, places, width, style, verdict)
+        _plot_losses(losses, own, style["color"])
     for chance in sorted(set(metrics.loc[metrics["metric"] == "chance", "value"]))[:1]:
-        left.axhline(chance, color="0.4", ls=":", lw=1)
-        left.annotate("chance", (-0.5, chance), fontsize=SMALL, va="bottom", ha="left", zorder=5)
-    left.plot([], [], "_", color="black", mew=1.2, ls="none", label="before training")
-    left.plot([], [], "v", color="black", ms=3, ls="none", label="bar")
-    right.plot([], [], "-", color="0.3", lw=1, label="training images")
-    right.plot([], [], ":", color="0.3", lw=1, label="held-out images")
-    right.legend(frameon=False, fontsize=SMALL)
-    left.set_xticks(range(len(shown)), [SHOWN[metric] for metric in shown])
-    left.set(ylabel="accuracy, or $R^2$ (reconstruction)", ylim=(0, 1.12))
-    right.set(xlabel="images seen", ylabel="loss (relative to the first)", ylim=(None, 1.6))
-    handles, labels = left.get_legend_handles_labels()
+        bars.axhline(chance, color="0.4", ls=":", lw=1)
+        bars.annotate("chance", (-0.5, chance), fontsize=SMALL, va="bottom", ha="left", zorder=5)
+    bars.plot([], [], "_", color="black", mew=1.2, ls="none", label="before training")
+    bars.plot([], [], "v", color="black", ms=3, ls="none", label="bar")
+    losses.plot([], [], "-", color="0.3", lw=1, label="training images")
+    losses.plot([], [], ":", color="0.3", lw=1, label="held-out images")
+    losses.legend(frameon=False, fontsize=SMALL)
+    bars.set_xticks(range(len(shown)), [SHOWN[metric] for metric in shown])
+    bars.set(ylabel="accuracy, or $R^2$ (reconstruction)", ylim=(0, 1.12))
+    losses.set(xlabel="images seen", ylabel="loss (relative to the first)", ylim=(None, 1.6))
+    handles, labels = bars.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False)
     return behind(figure, metrics)
+
+
+def _plot_learned(
+    panel: plt.Axes,
+    metrics: pd.DataFrame,
+    places: pd.Series,
+    width: float,
+    style: dict,
+    verdict: pd.Series | None,
+) -> None:
+    """Bars of one network by metric, at `places`: after training, before it, and what it had to reach."""
+    values, before = (
+        metrics[when]
+        .drop_duplicates("metric", keep="last")
+        .set_index("metric")["value"]
+        .reindex(places.index)
+        for when in (metrics["step"] > 0, metrics["step"] == 0)
+    )
+    failed = verdict is not None and verdict["learned"] == "no"
+    panel.bar(
+        places,
+        values.fillna(0),
+        width * 0.9,
+        color=style["color"],
+        label=style["label"],
+        hatch="////" if failed else None,
+        ec="white" if failed else style["color"],
+        lw=0,
+    )
+    for place, value, start in zip(places, values, before.fillna(0), strict=True):
+        if np.isfinite(value):
+            height = max(value, start, 0) + 0.02
+            panel.text(place, height, f"{value:.2f}", fontsize=SMALL, rotation=90, ha="center", va="bottom")
+    panel.plot(places, before, "_", color="black", ms=width * 55, mew=1.2, zorder=3)
+    if verdict is not None and verdict["metric"] in places:
+        panel.plot(places[verdict["metric"]], verdict["bar"], "v", color="black", ms=3, zorder=4)
+
+
+def _plot_losses(panel: plt.Axes, metrics: pd.DataFrame, color: str) -> None:
+    """Losses of one network, relative to the first one on training images."""
+    for metric, line in (("training_loss", "-"), ("held_out_loss", ":")):
+        loss = metrics[metrics["metric"] == metric].sort_values("step")
+        if len(loss):
+            first = metrics.loc[metrics["metric"] == "training_loss", "value"].iloc[0]
+            panel.plot(loss["step"], loss["value"] / first, line, color=color, lw=1)
