@@ -5,14 +5,19 @@ from cortexrsa.encoding.layers import encode
 from cortexrsa.encoding.settings import EncodingSettings
 from cortexrsa.errors import concerning
 from cortexrsa.formats.columns.guidance import GUIDANCE
+from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.responses import read_responses
 from cortexrsa.formats.tables import read_table
+from cortexrsa.inference.guidance import fitted_to
 from cortexrsa.inference.settings import Settings
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
-    settings, guidance = snakemake.params.settings, snakemake.input.get("guidance")
+    settings, apart = snakemake.params.settings, None
+    if guidance := snakemake.input.get("guidance"):
+        # regularisation and layer are chosen by stimuli that a guided network was not fitted to
+        apart = fitted_to(read_table(snakemake.input.stimuli, STIMULI), read_table(guidance, GUIDANCE))
     with concerning(snakemake.input.responses):
         responses, _ = clean_responses(read_responses(snakemake.input.responses))
         found = encode(
@@ -22,6 +27,6 @@ with job_log(snakemake.log[0]):
             EncodingSettings(**settings["encoding"]),
             Settings(**settings["inference"]),
             snakemake.threads,
-            guidance and read_table(guidance, GUIDANCE),
+            apart,
         )
     write_dataset(snakemake.output.scores, found, settings)

@@ -6,8 +6,8 @@ from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.rdms import RDMs, read_rdms
 from cortexrsa.formats.tables import read_table
 from cortexrsa.inference.explained import sources_of
-from cortexrsa.inference.guidance import set_apart
 from cortexrsa.inference.measures import Sources, measure_network
+from cortexrsa.inference.set_apart import set_apart
 from cortexrsa.inference.settings import Settings
 from cortexrsa.jobs import job_log
 

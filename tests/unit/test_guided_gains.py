@@ -14,10 +14,10 @@ from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.errors import Estimate
-from cortexrsa.inference.guidance import set_apart
 from cortexrsa.inference.guided import gains_table, over_best, paired_gains, people_of, tasks_table
 from cortexrsa.inference.held_out import held_out_scores, of_stimuli
 from cortexrsa.inference.scores import score_network
+from cortexrsa.inference.set_apart import set_apart
 from cortexrsa.inference.settings import Settings
 from support import message_of
 

@@ -215,7 +215,9 @@ EDITS = {
     "guidance/stimuli.py": {"train_guided"},
     "guidance/leaks.py": {"train_guided", "hash_corpus"},
     "guidance/choice.py": {"train_guided"},
-    "formats/columns/guidance.py": {"guided", "train_guided"},
+    "formats/columns/guidance.py": {"guided", "train_guided", "guided_recovery"}
+    # layers are chosen on stimuli that a guided network was not fitted to
+    | {"rsa", "measures", "encoding"},
     "formats/columns/choice.py": {"train_guided"},
     "guided_cards.py": set(),
     "networks/extraction.py": {"extract"},
@@ -302,6 +304,8 @@ EDITS = {
     # what training with the brain gains
     "inference/guided.py": {"guided"},
     "inference/held_out.py": {"guided"},
+    "inference/set_apart.py": {"rsa", "measures", "guided_recovery"},
+    "inference/guidance.py": {"rsa", "measures", "encoding", "guided", "guided_recovery"},
     "inference/claims/guided.py": {"claims", "power", "calibrate_low_level", "guided_recovery"} | RECOVERY,
     "networks/robustness.py": {"robustness"},
     "formats/columns/guided.py": {"guided", "plot_guided"},

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import xarray
 
 from cortexrsa.encoding.folds import Partition, units_of
@@ -17,7 +16,6 @@ from cortexrsa.encoding.stimuli import checked_stimuli
 from cortexrsa.errors import InputError, concerning, suggestion
 from cortexrsa.formats.activations import Activations, read_layers
 from cortexrsa.inference.design import design_of
-from cortexrsa.inference.guidance import fitted_to
 from cortexrsa.inference.settings import Settings
 from cortexrsa.jobs import warn
 
@@ -62,7 +60,7 @@ def encode(
     settings: EncodingSettings,
     inference: Settings,
     threads: int = 1,
-    guidance: pd.DataFrame | None = None,
+    in_no_fold: np.ndarray | None = None,
 ) -> xarray.Dataset:
     """`network.encode_network` of the layers in files.
 
@@ -70,9 +68,7 @@ def encode(
     ----------
     activations : folders K-of-N of the shards in their order, see `geometry.layers.network_rdms`
     stimuli : `stimuli.tsv`, rows in the order of the activations
-    responses : see `encode_network`
-    guidance : of a network that was trained with the brain, see `inference.guidance`: regularisation and
-        layer are chosen by the training stimuli that it was not fitted to
+    responses, in_no_fold : see `encode_network`
 
     Raises
     ------
@@ -87,8 +83,9 @@ def encode(
     with concerning(stimuli):
         design = design_of(table, inference.unit, inference.categories)
         units = units_of(table, settings.folds_by, design)
-    apart = None if guidance is None else fitted_to(table, guidance)
-    found = encode_network(layers, features, responses, settings, inference, units, threads, design, apart)
+    found = encode_network(
+        layers, features, responses, settings, inference, units, threads, design, in_no_fold
+    )
     if "ridge" in settings.methods:
         alphas = found["alpha"].sel(estimator="ridge").to_numpy()
         lowest = np.isclose(alphas, settings.grid[0]).mean(axis=1)

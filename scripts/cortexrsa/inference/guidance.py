@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
 from cortexrsa.formats.columns.guidance import FIT
-from cortexrsa.formats.rdms import RDMs
-from cortexrsa.inference.names import GUIDANCE_SPLIT, SELECTION
+from cortexrsa.inference.names import SELECTION
 
 
 def fitted_to(stimuli: pd.DataFrame, guidance: pd.DataFrame) -> np.ndarray:
@@ -28,15 +25,3 @@ def fitted_to(stimuli: pd.DataFrame, guidance: pd.DataFrame) -> np.ndarray:
     """
     seen = set(guidance.loc[guidance["role"] == FIT, "stimulus_id"].astype(str))
     return (stimuli["stimulus_id"].astype(str).isin(seen) & (stimuli["split"] == SELECTION)).to_numpy()
-
-
-def set_apart(rdms: RDMs, guidance: pd.DataFrame | None) -> RDMs:
-    """RDMs in which the stimuli of `fitted_to` are in no split that anything is chosen or scored on.
-
-    All as they are with None for `guidance`: of a network that was not trained with the brain.
-    """
-    if guidance is None:
-        return rdms
-    patterns = rdms.pattern_descriptors
-    split = patterns["split"].mask(fitted_to(patterns, guidance), GUIDANCE_SPLIT)
-    return replace(rdms, pattern_descriptors=patterns.assign(split=split))

@@ -32,9 +32,10 @@ from cortexrsa.guidance.targets import responses_of as target_responses
 from cortexrsa.guidance.targets import target_of
 from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.study import Guidance, Study
-from cortexrsa.inference.guidance import fitted_to, set_apart
+from cortexrsa.inference.guidance import fitted_to
 from cortexrsa.inference.names import PRIMARY, SELECTION
 from cortexrsa.inference.scores import score_network
+from cortexrsa.inference.set_apart import set_apart
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.study import model_scores, models_of_seeds, of_people
 from cortexrsa.jobs import progress
