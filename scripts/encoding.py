@@ -9,15 +9,14 @@ from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.responses import read_responses
 from cortexrsa.formats.tables import read_table
-from cortexrsa.inference.guidance import fitted_to
+from cortexrsa.inference.guidance import stimuli_apart
 from cortexrsa.inference.settings import Settings
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):
     settings, apart = snakemake.params.settings, None
     if guidance := snakemake.input.get("guidance"):
-        # regularisation and layer are chosen by stimuli that a guided network was not fitted to
-        apart = fitted_to(read_table(snakemake.input.stimuli, STIMULI), read_table(guidance, GUIDANCE))
+        apart = stimuli_apart(read_table(snakemake.input.stimuli, STIMULI), read_table(guidance, GUIDANCE))
     with concerning(snakemake.input.responses):
         responses, _ = clean_responses(read_responses(snakemake.input.responses))
         found = encode(

@@ -186,7 +186,7 @@ def encoding(n: int, voxels: int) -> dict:
     import numpy as np
 
     from cortexrsa.encoding.fits import ridge
-    from cortexrsa.encoding.folds import random_folds
+    from cortexrsa.encoding.folds import random_folds, splits_of
     from cortexrsa.encoding.kernels import layer_kernel
     from cortexrsa.encoding.settings import EncodingSettings
 
@@ -197,9 +197,9 @@ def encoding(n: int, voxels: int) -> dict:
     settings = EncodingSettings()
     told = {"images": n}
     kernel = layer_kernel(features, np.arange(n), np.arange(n, n + 500))
-    folds = random_folds(np.arange(n), settings.folds, rng)
+    splits = splits_of(random_folds(np.arange(n), settings.folds, rng), np.arange(n))
     with watched(told):
-        ridge(kernel, responses, folds, settings)
+        ridge(kernel, responses, splits, settings)
     return told
 
 

@@ -129,9 +129,9 @@ def other_results_of_guided(wildcards) -> dict:
 
 
 def guidance_of_network(wildcards) -> dict:
-    """What each stimulus was to a network in its training, in the data set that it was trained with."""
+    """What each stimulus was to a network in its training, where layers are chosen on others."""
     model = holder_of_weights(wildcards.model, MODELS[wildcards.model])
-    if model not in GUIDED or brain_of(model)["dataset"] != wildcards.dataset:
+    if model not in GUIDED or not chosen_apart(brain_of(model), wildcards.dataset):
         return {}
     return {"guidance": f"results/networks/{model}/guidance.csv"}
 

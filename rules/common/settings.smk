@@ -254,6 +254,7 @@ def guidance_in(study: str, dataset: str) -> dict:
             "controls": controls,
             "rois": list(brain["layers"]),
             "subjects": cards.guided_cards.people_seen(brain, dataset, DATASETS),
+            "chosen_apart": chosen_apart(brain, dataset),
         }
     return found
 

@@ -235,6 +235,14 @@ def responses_of_guidance(brain: dict) -> dict:
     return {**DEFAULTS, "glm": DEFAULTS["glm"] | brain["glm"]}
 
 
+def chosen_apart(brain: dict, dataset: str) -> bool:
+    """Whether layers of a guided network are chosen on training stimuli that it was not fitted to.
+
+    Not in a film, whose stimuli follow each other, nor in another data set, which may have some of the images.
+    """
+    return brain["dataset"] == dataset and not isinstance(DATASETS[dataset].get("unit"), dict)
+
+
 def guided_in(study: str) -> dict[str, dict[str, str]]:
     """Cards of a study that are trained with the brain, with the cards of their controls by kind."""
     names = cards_of(study)

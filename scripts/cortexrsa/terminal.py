@@ -120,7 +120,8 @@ class Speaker(logging.StreamHandler):
         self.waiting: Counter[str] = Counter()
         self.running: dict[int, Started] = {}
         self.finished: list[float] = []
-        self.failed: dict[int, tuple[str, list[str]]] = {}
+        # in words, its logs, and whether Snakemake met a full disk
+        self.failed: dict[int, tuple[str, list[str], bool]] = {}
         self.full = False
         self.began = time.monotonic()
 
@@ -151,7 +152,7 @@ class Speaker(logging.StreamHandler):
         if name in OF_A_JOB:
             return getattr(self, f"_{name}")(record)
         said = self.format(record)
-        # Snakemake writes too, such as the time that a job took: beside results, once the job has ended well
+        # Snakemake writes files itself once a job has ended, such as the time that it took
         self.full = self.full or bool(FULL.search(said))
         return "" if said == "None" or ITSELF.match(said) else said
 
@@ -195,18 +196,21 @@ class Speaker(logging.StreamHandler):
     def _job_error(self, record: logging.LogRecord) -> str:
         job = self.running.pop(record.jobid, None)
         words = job.words if job else record.rule_name
-        self.failed[record.jobid] = words, list(record.log)
+        self.failed[record.jobid] = words, list(record.log), self.full
+        self.full = False
         where = f"; the whole log: {', '.join(record.log)}" if record.log else ""
         return self._line(job.stage if job else "", f"{words}: failed{where}")
 
     def speechless(self) -> list[str]:
         """A line of error for each job that failed without one, such as one that was killed."""
-        told = "{} ended without a word of its own, as a job does that is killed, perhaps for want of memory"
-        if self.full:
-            told = "results: The disk is full: no record of this job could be written: {}"
+        told = {
+            False: "{} ended without a word of its own, as a job does that is killed, perhaps for want "
+            "of memory",
+            True: "results: The disk is full: no record of this job could be written: {}",
+        }
         return [
-            f"{ERROR}{told.format(words)} (details: {', '.join(logs) or 'no log'})"
-            for words, logs in self.failed.values()
+            f"{ERROR}{told[full].format(words)} (details: {', '.join(logs) or 'no log'})"
+            for words, logs, full in self.failed.values()
             if not any(last_line(log).startswith(ERROR) for log in logs)
         ]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_encoding import SPLIT, TEST, TRAIN, folds_of, responses_of
+from test_encoding import SPLIT, TEST, TRAIN, responses_of, splits_in
 
 from cortexrsa.encoding import fits
 from cortexrsa.encoding.banded import (
@@ -43,8 +43,8 @@ def bands_of(**features):
 def test_one_band_is_ridge():
     first, _, responses = world()
     kernel = layer_kernel(first, TRAIN, TEST)
-    banded = banded_ridge([kernel], responses[TRAIN], folds_of(90), SETTINGS, seed=0)
-    ridge = fits.ridge(kernel, responses[TRAIN], folds_of(90), SETTINGS)
+    banded = banded_ridge([kernel], responses[TRAIN], splits_in(90), SETTINGS, seed=0)
+    ridge = fits.ridge(kernel, responses[TRAIN], splits_in(90), SETTINGS)
     assert np.allclose(banded, ridge.predicted, atol=1e-6)
 
 
@@ -53,8 +53,8 @@ def test_bands_spare_a_voxel_what_says_nothing_about_it():
     first, noise = generator.normal(size=(2, 130, 40))
     responses = first @ generator.normal(size=(40, 12)) + 2 * generator.normal(size=(130, 12))
     kernels = [layer_kernel(values, TRAIN, TEST) for values in (first, noise)]
-    banded = banded_ridge(kernels, responses[TRAIN], folds_of(90), SETTINGS, seed=0)
-    plain = fits.ridge(mean_kernel(kernels), responses[TRAIN], folds_of(90), SETTINGS).predicted
+    banded = banded_ridge(kernels, responses[TRAIN], splits_in(90), SETTINGS, seed=0)
+    plain = fits.ridge(mean_kernel(kernels), responses[TRAIN], splits_in(90), SETTINGS).predicted
     r = [Correlations.of(each, responses[TEST]).r.mean() for each in (banded, plain)]
     assert r[0] > r[1] + 0.02
 

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from cortexrsa.encoding import fits
 from cortexrsa.encoding.banded import explained_variance
-from cortexrsa.encoding.folds import partitions, random_folds, units_of
+from cortexrsa.encoding.folds import partitions, random_folds, splits_of, units_of
 from cortexrsa.encoding.kernels import layer_kernel
 from cortexrsa.encoding.network import encode_network
 from cortexrsa.encoding.regions import Part, Region
@@ -51,8 +51,8 @@ def linear_world(seed=0, features=300, voxels=12, noise=4.0):
     return values, values @ weights + noise * generator.normal(size=(130, voxels)) + 5
 
 
-def folds_of(n, folds=5):
-    return random_folds(np.arange(n), folds, np.random.default_rng(0))
+def splits_in(n, folds=5):
+    return splits_of(random_folds(np.arange(n), folds, np.random.default_rng(0)), np.arange(n))
 
 
 # ---- fits --------------------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ def folds_of(n, folds=5):
 def test_ridge_is_that_of_scikit_learn_for_the_same_alpha(units):
     features, responses = linear_world()
     kernel = layer_kernel(features, TRAIN, TEST, units)
-    fit = fits.ridge(kernel, responses[TRAIN], folds_of(90), SETTINGS)
+    fit = fits.ridge(kernel, responses[TRAIN], splits_in(90), SETTINGS)
     if units == "z":
         features = StandardScaler().fit(features[TRAIN]).transform(features)
     # the primal form, with an intercept
@@ -75,7 +75,7 @@ def test_ridge_is_that_of_scikit_learn_for_the_same_alpha(units):
 def test_ridge_is_the_primal_form():
     features, responses = linear_world(features=40)
     kernel = layer_kernel(features, TRAIN, TEST)
-    fit = fits.ridge(kernel, responses[TRAIN], folds_of(90), SETTINGS)
+    fit = fits.ridge(kernel, responses[TRAIN], splits_in(90), SETTINGS)
     centred = features - features[TRAIN].mean(axis=0)
     for voxel, alpha in enumerate(fit.alpha):
         inside = centred[TRAIN].T @ centred[TRAIN] / kernel.scale + alpha * np.eye(40)
@@ -87,20 +87,19 @@ def test_ridge_is_the_primal_form():
 def test_each_voxel_takes_the_alpha_that_predicts_best_in_the_folds():
     features, responses = linear_world(features=100, voxels=6, noise=1)
     responses[:, 3:] = np.random.default_rng(1).normal(size=(130, 3))  # nothing to predict
-    kernel, folds = layer_kernel(features, TRAIN, TEST), folds_of(90)
+    kernel, splits = layer_kernel(features, TRAIN, TEST), splits_in(90)
     alphas, cv = fits.search_alpha(
-        kernel.train, responses[TRAIN] - responses[TRAIN].mean(axis=0), folds, SETTINGS.grid
+        kernel.train, responses[TRAIN] - responses[TRAIN].mean(axis=0), splits, SETTINGS.grid
     )
     centred = responses[TRAIN] - responses[TRAIN].mean(axis=0)
     losses = np.zeros((len(SETTINGS.grid), 6))
-    for fold in range(5):
-        kept = folds != fold
+    assert len(splits) == 5
+    for fitted, own in splits:
         for a, alpha in enumerate(SETTINGS.grid):
-            dual = np.linalg.solve(
-                kernel.train[np.ix_(kept, kept)] + alpha * np.eye(kept.sum()), centred[kept]
-            )
-            predicted = kernel.train[np.ix_(~kept, kept)] @ dual
-            losses[a] += ((predicted - centred[~kept]) ** 2).mean(axis=0) / 5
+            inside = kernel.train[np.ix_(fitted, fitted)] + alpha * np.eye(len(fitted))
+            dual = np.linalg.solve(inside, centred[fitted])
+            predicted = kernel.train[np.ix_(own, fitted)] @ dual
+            losses[a] += ((predicted - centred[own]) ** 2).mean(axis=0) / 5
     assert (alphas == SETTINGS.grid[losses.argmin(axis=0)]).all()
     assert np.allclose(cv, 1 - losses.min(axis=0) / centred.var(axis=0))
     assert np.median(alphas[:3]) < np.median(alphas[3:])
@@ -110,10 +109,10 @@ def test_each_voxel_takes_the_alpha_that_predicts_best_in_the_folds():
 def test_batches_change_nothing(monkeypatch):
     features, responses = linear_world()
     kernel = layer_kernel(features, TRAIN, TEST)
-    whole = fits.ridge(kernel, responses[TRAIN], folds_of(90), SETTINGS)
+    whole = fits.ridge(kernel, responses[TRAIN], splits_in(90), SETTINGS)
     monkeypatch.setattr(fits, "BATCH_BYTES", 8 * 90 * 18 * 3)
     assert fits.batches(90, 18, 20)["n_alphas_batch"] == 3
-    parts = fits.ridge(kernel, responses[TRAIN], folds_of(90), SETTINGS)
+    parts = fits.ridge(kernel, responses[TRAIN], splits_in(90), SETTINGS)
     assert (parts.alpha == whole.alpha).all()
     assert np.allclose(parts.predicted, whole.predicted)
 
@@ -121,7 +120,7 @@ def test_batches_change_nothing(monkeypatch):
 def test_ridge_beats_one_alpha_for_all_where_voxels_differ():
     features, responses = linear_world(features=100, voxels=20, noise=1)
     responses[:, 10:] += 40 * np.random.default_rng(2).normal(size=(130, 10))
-    fit = fits.ridge(layer_kernel(features, TRAIN, TEST), responses[TRAIN], folds_of(90), SETTINGS)
+    fit = fits.ridge(layer_kernel(features, TRAIN, TEST), responses[TRAIN], splits_in(90), SETTINGS)
     peer = RidgeCV(np.geomspace(1e-2, 1e6, 20), cv=5).fit(features[TRAIN], responses[TRAIN])
     r = Correlations.of(fit.predicted, responses[TEST]).r
     assert r[:10].mean() > Correlations.of(peer.predict(features[TEST]), responses[TEST]).r[:10].mean()
@@ -131,7 +130,7 @@ def test_ridge_beats_one_alpha_for_all_where_voxels_differ():
 def test_pls_is_that_of_scikit_learn_on_the_features(features):
     values, responses = linear_world(features=features)
     settings = EncodingSettings(components=8)
-    fit = fits.pls(layer_kernel(values, TRAIN, TEST), responses[TRAIN], folds_of(90), settings)
+    fit = fits.pls(layer_kernel(values, TRAIN, TEST), responses[TRAIN], splits_in(90), settings)
     peer = PLSRegression(8, scale=False).fit(values[TRAIN], responses[TRAIN])
     assert np.abs(fit.predicted - peer.predict(values[TEST])).max() < 1e-4 * responses.std()
 
@@ -163,7 +162,8 @@ def test_the_training_split_is_trained_on_and_the_test_split_scored():
     (part,) = partitions(split, 5, seed=1)
     assert list(part.train) == list(range(20))
     assert list(part.test) == list(range(20, 30))
-    assert set(np.bincount(part.folds)) == {4}
+    assert [(len(fitted), len(own)) for fitted, own in part.splits] == [(16, 4)] * 5
+    assert sorted(np.concatenate([own for _, own in part.splits])) == list(range(20))
 
 
 def test_stimuli_by_which_nothing_is_chosen_are_in_no_fold_and_trained_on():
@@ -171,38 +171,70 @@ def test_stimuli_by_which_nothing_is_chosen_are_in_no_fold_and_trained_on():
     apart = np.arange(40) % 3 > 0
     (part,) = partitions(split, 3, 1, in_no_fold=apart)
     assert list(part.train) == list(range(30))
-    assert sorted(part.folds[~apart[:30]]) == [0, 0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert set(part.folds[apart[:30]]) == {-1}
-    (part,) = partitions(split, 10, 1, in_no_fold=apart)
-    assert set(part.folds) == {-1, 0, 1, 2}
+    assert sorted(np.concatenate([own for _, own in part.splits])) == list(range(0, 30, 3))
+    for fitted, own in part.splits:
+        assert sorted([*fitted, *own]) == list(range(30))
+    # fewer folds where there are few to choose by, or few units of them
+    assert len(partitions(split, 10, 1, in_no_fold=apart)[0].splits) == 3
+    units = np.where(np.arange(40) < 30, np.arange(40) // 15, np.arange(40))
+    (part,) = partitions(split, 3, 1, units, apart)
+    assert len(part.splits) == 2
+    for fitted, own in part.splits:
+        assert not set(units[fitted]) & set(units[own])
 
 
 @pytest.mark.parametrize("method", ["ridge", "pls"])
-def test_what_a_layer_learned_by_heart_does_not_choose_it(method):
-    """As scikit-learn with folds of the other stimuli; all models have seen what it learned."""
+def test_folds_of_some_stimuli_are_those_of_scikit_learn(method):
     features, responses = linear_world(features=20, voxels=4, noise=1)
-    apart = TRAIN % 3 > 0
-    (part,) = partitions(
-        np.array(["train"] * 90 + ["test"] * 40), 3, 1, in_no_fold=np.r_[apart, np.zeros(40, bool)]
-    )
+    apart = np.r_[TRAIN % 3 > 0, np.zeros(40, bool)]
+    (part,) = partitions(np.array(SPLIT), 3, 1, in_no_fold=apart)
     settings = EncodingSettings(components=3, alphas={"lowest": 0.1, "highest": 1.0, "number": 2})
-    fit = fits.FITS[method](layer_kernel(features, TRAIN, TEST), responses[TRAIN], part.folds, settings)
-    centred = features - features[TRAIN].mean(axis=0)
-    scale = layer_kernel(features, TRAIN, TEST).scale
+    kernel = layer_kernel(features, TRAIN, TEST)
+    fit = fits.FITS[method](kernel, responses[TRAIN], part.splits, settings)
+    centred = features[TRAIN] - features[TRAIN].mean(axis=0)
+    around = responses[TRAIN] - responses[TRAIN].mean(axis=0)
     peers = {
-        "ridge": [Ridge(alpha * scale, fit_intercept=False) for alpha in settings.grid],
+        "ridge": [Ridge(alpha * kernel.scale, fit_intercept=False) for alpha in settings.grid],
         "pls": [PLSRegression(3, scale=False)],
     }
-    around = responses[TRAIN] - responses[TRAIN].mean(axis=0)
+    folds = np.full(90, -1)
+    for fold, (_, own) in enumerate(part.splits):
+        folds[own] = fold
     losses = []
     for peer in peers[method]:
         errors = []
-        for train, test in PredefinedSplit(part.folds).split():
-            assert set(np.flatnonzero(apart)) <= set(train)
+        for train, test in PredefinedSplit(folds).split():
             found = peer.fit(centred[train], around[train]).predict(centred[test])
             errors.append(((found - around[test]) ** 2).mean(axis=0))
         losses.append(np.mean(errors, axis=0))
-    assert np.allclose(fit.cv, 1 - np.min(losses, axis=0) / around.var(axis=0), atol=1e-6)
+    variance = (around[~apart[:90]] ** 2).mean(axis=0)
+    assert np.allclose(fit.cv, 1 - np.min(losses, axis=0) / variance, atol=1e-6)
+
+
+def test_a_layer_that_has_learned_responses_by_heart_is_not_chosen():
+    """It holds the responses to most training stimuli, and noise for all others."""
+    random = np.random.default_rng(0)
+    features, responses = linear_world(features=20, voxels=8, noise=2)
+    by_heart = np.r_[TRAIN % 3 > 0, np.zeros(40, bool)]
+    learned = random.normal(size=(130, 8)) * responses.std(axis=0)
+    learned[by_heart] = responses[by_heart] - responses.mean(axis=0)
+    layers = pd.DataFrame({"layer": ["learned", "true"], "layer_index": [0, 1], "depth": [0.0, 1.0]})
+    data = {"learned": learned, "true": features}
+
+    def chosen(in_no_fold):
+        found = encode_network(
+            layers,
+            data.__getitem__,
+            responses_of(responses, SPLIT),
+            SETTINGS,
+            Settings(permutations=9),
+            in_no_fold=in_no_fold,
+        ).squeeze()
+        score = float(found["heldout"].sel(candidate="all"))
+        return str(found["layer"].to_numpy()[np.isclose(found["score"], score).argmax()])
+
+    assert chosen(None) == "learned"
+    assert chosen(by_heart) == "true"
 
 
 def test_one_split_is_scored_in_folds():
@@ -210,7 +242,8 @@ def test_one_split_is_scored_in_folds():
     assert sorted(np.concatenate([part.test for part in parts])) == list(range(23))
     for part in parts:
         assert not set(part.train) & set(part.test)
-        assert len(part.folds) == len(part.train)
+        for fitted, own in part.splits:
+            assert sorted([*fitted, *own]) == list(range(len(part.train)))
 
 
 def test_folds_split_no_unit():
@@ -220,9 +253,8 @@ def test_folds_split_no_unit():
     assert np.ptp(np.bincount(folds)) <= 4
     for part in partitions(np.array(["test"] * len(units)), 4, 1, units):
         assert not set(units[part.train]) & set(units[part.test])
-        for fold in range(4):
-            inside = units[part.train][part.folds == fold]
-            assert not set(inside) & set(units[part.train][part.folds != fold])
+        for fitted, own in part.splits:
+            assert not set(units[part.train][fitted]) & set(units[part.train][own])
 
 
 def test_too_few_stimuli_and_units_are_told():
@@ -564,7 +596,7 @@ def test_scores_are_those_of_the_single_fit():
     means = values.astype(np.float32).mean(axis=1, dtype=np.float64)
     # the folds of the study
     (part,) = partitions(np.array(SPLIT), 5, Settings().seed)
-    fit = fits.ridge(kernel, means[TRAIN], part.folds, SETTINGS)
+    fit = fits.ridge(kernel, means[TRAIN], part.splits, SETTINGS)
     r = Correlations.of(fit.predicted, means[TEST]).r
     own = found.sel(estimator="ridge", layer="true")
     assert np.allclose(own["r"], r, atol=1e-4)
@@ -646,7 +678,7 @@ def test_claims_can_take_encoding_for_similarity():
 
 def both_measures(features, responses):
     """Mean r of ridge over the voxels, and RSA, on the same test stimuli."""
-    fit = fits.ridge(layer_kernel(features, TRAIN, TEST), responses[TRAIN], folds_of(90), SETTINGS)
+    fit = fits.ridge(layer_kernel(features, TRAIN, TEST), responses[TRAIN], splits_in(90), SETTINGS)
     encoding = Correlations.of(fit.predicted, responses[TEST]).r.mean()
     similarity = compare(rdm(features[TEST])[None], rdm(responses[TEST])[None], "spearman")[0, 0]
     return np.array([encoding, similarity])

@@ -13,7 +13,9 @@ from cortexrsa.formats.columns.robustness import ROBUSTNESS
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.geometry.rdm import rdm
+from cortexrsa.inference.design import design_of
 from cortexrsa.inference.errors import Estimate
+from cortexrsa.inference.guidance import stimuli_apart
 from cortexrsa.inference.guided import gains_table, over_best, paired_gains, people_of, tasks_table
 from cortexrsa.inference.held_out import held_out_scores, of_stimuli
 from cortexrsa.inference.scores import score_network
@@ -29,6 +31,7 @@ CARD = {
     "controls": {"unguided": "net~unguided", "shuffled": "net~shuffled"},
     "rois": ["LO"],
     "subjects": ["s1"],
+    "chosen_apart": True,
     "objective": "supervised",
     "loss": "rdm_pearson",
     "weight": 1.0,
@@ -231,9 +234,13 @@ def test_another_data_set_has_no_stimuli_that_the_network_was_trained_with(resul
     assert not found["note"].str.contains("trained with").any()
     found = gains_table({"rsa": results}, {"net": CARD | {"subjects": None}}, {}, "sim", SETTINGS)
     assert set(found["people"]) == {"trained with"}
-    assert not found["note"].str.contains("fitted on").any()
+    assert not found["note"].str.contains("stimuli that the network").any()
     found = gains_table({"encoding": results}, {"net": CARD | {"subjects": None}}, {}, "sim", SETTINGS)
     assert found["note"].str.contains("encoding models fitted on stimuli that the network was trained").all()
+    # films, and other data of the same experiment
+    card = CARD | {"subjects": None, "chosen_apart": False}
+    found = gains_table({"rsa": results}, {"net": card}, {}, "sim", SETTINGS)
+    assert found["note"].str.contains("layers chosen on stimuli that the network was trained with").all()
 
 
 def test_layers_are_chosen_on_stimuli_that_the_network_was_not_fitted_to(world):
@@ -252,11 +259,11 @@ def test_layers_are_chosen_on_stimuli_that_the_network_was_not_fitted_to(world):
     def scored(*rdms):
         return score_network(*rdms, "spearman", SETTINGS).sel(roi="LO")
 
-    before, after = scored(network, brain), scored(*(set_apart(each, guidance) for each in (network, brain)))
+    apart = stimuli_apart(stimuli, guidance)
+    before, after = scored(network, brain), scored(*(set_apart(each, apart) for each in (network, brain)))
     in_training = before["score"].sel(split="train").mean("subject")
     assert in_training.sel(layer="a") > in_training.sel(layer="b")
-    apart = of_stimuli(network, ~fit), of_stimuli(brain, ~fit)
-    expected = scored(*apart)
+    expected = scored(of_stimuli(network, ~fit), of_stimuli(brain, ~fit))
     for name in ("score", "deviations", "heldout", "heldout_deviations", "p"):
         np.testing.assert_array_equal(after[name], expected[name])
     assert list(after["split"].to_numpy()) == ["test", "train"]
@@ -265,6 +272,22 @@ def test_layers_are_chosen_on_stimuli_that_the_network_was_not_fitted_to(world):
     assert (before["heldout"].sel(candidate="all") == tested.sel(layer="a")).all()
     # of other networks all stay as they are
     assert set_apart(network, None) is network
+
+
+def test_a_stimulus_that_is_left_alone_in_its_category_is_set_apart(world):
+    """Of one stimulus of a fixed category there is no error."""
+    brain, networks = world
+    stimuli = brain.pattern_descriptors.assign(category=lambda own: "c" + (own.index % 5).astype(str))
+    role = np.where(stimuli.index < 9, "fit", np.where(stimuli.index == 9, "near_duplicate", "validation"))
+    guidance = stimuli[["stimulus_id"]].assign(role=np.where(stimuli.index < TRAIN, role, "test"))
+    guidance.loc[guidance.index.isin((10, 15)), "role"] = ["validation", "fit"]
+    design = design_of(stimuli, "category", "fixed")
+    apart = stimuli_apart(stimuli, guidance, design)
+    assert list(np.flatnonzero(apart)) == [*range(11), 15]
+    assert list(np.flatnonzero(stimuli_apart(stimuli, guidance))) == [*range(10), 15]
+    rdms = (set_apart(each, apart) for each in (networks["net"], brain))
+    scores = score_network(*rdms, "spearman", SETTINGS, design=design)
+    assert list(scores["n_stimuli"].to_numpy()) == [TEST, 8]
 
 
 def test_rsa_on_held_out_categories_is_that_of_their_test_stimuli(world):

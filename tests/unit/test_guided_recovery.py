@@ -88,7 +88,7 @@ def test_summary_counts_what_should_be_found_and_what_should_not():
 def test_training_finds_what_is_there_and_nothing_else(monkeypatch, world, verdict):
     """One study of each world, with two of the controls; many studies are `snakemake guided_recovery`."""
     monkeypatch.setattr(guided, "CONTROLS", ("unguided", "low_level"))
-    table = guided.experiments(world, "rdm_pearson", guided.Sample(60, 1), 1, H9).set_index("question")[
+    table = guided.experiments(world, "rdm_pearson", guided.Sample(120, 4), 1, H9).set_index("question")[
         "answer"
     ]
     found = table["H9, people not trained with"]

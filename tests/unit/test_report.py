@@ -269,6 +269,17 @@ def test_methods_say_layers_ceilings_corrections_and_training():
     assert "over 10 pairs of halves" in " ".join(methods.methods(config, card, models, facts, {}, files))
 
 
+def test_methods_say_on_which_stimuli_layers_of_guided_networks_are_chosen():
+    config = merged_config(ROOT, [])
+    card = load_card("datasets", "simulated", ROOT)
+    facts = {"stimuli": {"test": 120, "train": 300}, "subjects": 1, "voxels": {}}
+    told = [
+        " ".join(methods.methods(config, card, {name: load_card("models", name, ROOT)}, facts, {}))
+        for name in ("resnet18_guided", "resnet18")
+    ]
+    assert ["on training stimuli that it was not fitted to" in text for text in told] == [True, False]
+
+
 def test_methods_name_every_comparison_and_measure():
     for name, record in COMPARISONS.items():
         assert f"by {record.meaning} ({name})" in told_of("simulated", comparison=name)

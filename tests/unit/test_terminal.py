@@ -85,8 +85,14 @@ def test_a_job_that_fails_ends_in_one_line_and_one_that_is_killed_too(run, tmp_p
     assert line.endswith(f"(details: {killed})")
     # Snakemake, which writes how long a job took once the job has ended well
     logger.error("WorkflowError:\nOSError: [Errno 28] No space left on device")
-    (line,) = speaker.speechless()
-    told = "no record of this job could be written: Training 2"
+    begun(logger, 4, "train", "Training 4")
+    logger.error(
+        "Error in rule train",
+        extra={"event": LogEvent.JOB_ERROR, "jobid": 4, "rule_name": "train", "log": [str(killed)]},
+    )
+    before, line = speaker.speechless()
+    assert before.startswith("Error: Training 2 ended without a word of its own")
+    told = "no record of this job could be written: Training 4"
     assert line == f"Error: results: The disk is full: {told} (details: {killed})"
 
 

@@ -126,7 +126,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(rerun, finished, tmp_path)
     results.rename(tmp_path / "before")
     results.mkdir()
     needed = sum(path.stat().st_size for path in (finished / "results").rglob("*") if path.is_file())
-    size, refused = needed // 4, 0
+    size, refusals = needed // 4, 0
     if not mount(results, f"size={size}"):
         pytest.skip("mounting a small disk needs root")
     try:
@@ -137,9 +137,9 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(rerun, finished, tmp_path)
             told += r"|workflow\.html: .*No space left"
             assert re.search(told, run.stderr, re.MULTILINE), run.stderr[-3000:]
             assert hidden(project) == []
-            size, refused = 2 * size, refused + 1
+            size, refusals = 2 * size, refusals + 1
             assert mount(results, "remount", f"size={size}")
-        assert refused > 1
+        assert refusals > 1
         if not at(project, "tiny/report.html").exists():
             # all was made before, but the report
             command = [sys.executable, "scripts/report.py", "tiny.yaml"]

@@ -72,10 +72,13 @@ def test_guided_jobs_are_killed_and_edits_rerun_what_depends_on_them(guided):
     assert any("tiny_vae/weights" in path for path in record["inputs"])
     # what it is scored by was not trained on
     folder = "results/studies/guided/tiny"
-    made(
-        guided, *STUDY, "--", *(f"{folder}/{kind}/{names[0]}.nc" for kind in ("rsa", "measures", "encoding"))
-    )
-    scores = read_dataset(guided / folder / f"rsa/{names[0]}.nc")
+    files = [f"{folder}/{kind}/{names[0]}.nc" for kind in ("rsa", "measures", "encoding")]
+    made(guided, *STUDY, "--", *files)
+    kinds = [read_dataset(guided / file) for file in files]
+    for found in kinds:
+        record = json.loads(found.attrs["provenance"])
+        assert f"results/networks/{names[0]}/guidance.csv" in record["inputs"]
+    scores = kinds[0]
     chosen = int(scores["n_stimuli"].sel(split="train"))
     assert chosen == (pd.read_csv(folders[0] / "guidance.csv")["role"] == "validation").sum() == 8
     # its own settings alone decide

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 import xarray
 from himalaya.kernel_ridge import generate_dirichlet_samples, solve_multiple_kernel_ridge_random_search
-from sklearn.model_selection import PredefinedSplit
 from threadpoolctl import threadpool_limits
 
 from cortexrsa.encoding.backend import backend
-from cortexrsa.encoding.fits import batches
+from cortexrsa.encoding.fits import Splits, batches
 from cortexrsa.encoding.folds import Partition, conditional, partitions
 from cortexrsa.encoding.kernels import Kernel
 from cortexrsa.encoding.regions import Region, places_of, regions_of
@@ -28,7 +27,7 @@ JOINT = "all bands"
 
 
 def banded_ridge(
-    kernels: Sequence[Kernel], responses: np.ndarray, folds: np.ndarray, settings: EncodingSettings, seed: int
+    kernels: Sequence[Kernel], responses: np.ndarray, splits: Splits, settings: EncodingSettings, seed: int
 ) -> np.ndarray:
     """Predictions (m, v) of kernel ridge with a regularisation for every band and voxel.
 
@@ -40,7 +39,7 @@ def banded_ridge(
     ----------
     kernels : of the bands
     responses : (n, v), to the training stimuli
-    folds : (n,)
+    splits : see `folds.Partition`
     settings : `grid`, `band_candidates`
     seed : of the weights that are tried
     """
@@ -54,7 +53,7 @@ def banded_ridge(
         device.asarray(responses - mean),
         n_iter=device.asarray(candidates),
         alphas=device.asarray(settings.grid),
-        cv=PredefinedSplit(folds),
+        cv=splits,
         return_weights="dual",
         **batches(n, n, len(settings.grid)),
     )
@@ -141,7 +140,7 @@ def encode_bands(
             for each in sets:
                 chosen = [kernels[b] for b in sorted(each)]
                 predicted[each][place] = banded_ridge(
-                    chosen, means[part.train], part.folds, settings, inference.seed
+                    chosen, means[part.train], part.splits, settings, inference.seed
                 )
     found = []
     for region in regions:

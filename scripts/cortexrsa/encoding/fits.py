@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.cross_decomposition import PLSRegression
-from sklearn.model_selection import PredefinedSplit
 
 from cortexrsa.encoding.backend import backend, eigh
 from cortexrsa.encoding.kernels import Kernel
 from cortexrsa.encoding.settings import EncodingSettings
 
+# see `folds.Partition`
+Splits = list[tuple[np.ndarray, np.ndarray]]
 # of a solver's largest array
 BATCH_BYTES = 128 * 2**20
 
@@ -23,7 +24,7 @@ class Fit:
     Attributes
     ----------
     predicted : (m, v) float64, responses to the test stimuli
-    cv : (v,) R2 in the folds of the training stimuli: by it layers are chosen
+    cv : (v,) R2 in the folds, whose mean is that of all training stimuli: by it layers are chosen
     alpha : (v,) regularisation of each voxel on the kernel's scale; NaN where the method has none
     """
 
@@ -38,7 +39,7 @@ def nothing(kernel: Kernel, responses: np.ndarray) -> Fit:
     return Fit(np.full((m, v), np.nan), np.full(v, np.nan), np.full(v, np.nan))
 
 
-def ridge(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: EncodingSettings) -> Fit:
+def ridge(kernel: Kernel, responses: np.ndarray, splits: Splits, settings: EncodingSettings) -> Fit:
     """Ridge regression of every voxel in its dual form, with a regularisation of its own.
 
     `min |y - X w|^2 + alpha |w|^2`, whose predictions are K_test (K + alpha I)^-1 y (Saunders et al. 1998).
@@ -50,12 +51,12 @@ def ridge(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: En
     ----------
     kernel : of the layer
     responses : (n, v) float64, to the training stimuli
-    folds : (n,) fold of each of them, see `folds.Partition`
+    splits : of them, see `folds.Partition`
     settings : `grid`
     """
     mean = responses.mean(axis=0)
     centred = responses - mean
-    alpha, cv = search_alpha(kernel.train, centred, folds, settings.grid)
+    alpha, cv = search_alpha(kernel.train, centred, splits, settings.grid)
     values, vectors = eigh(kernel.train)
     # rounding leaves eigenvalues a little below zero
     weights = (vectors.T @ centred) / (np.maximum(values, 0)[:, None] + alpha)
@@ -63,15 +64,15 @@ def ridge(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: En
 
 
 def search_alpha(
-    kernel: np.ndarray, responses: np.ndarray, folds: np.ndarray, alphas: np.ndarray
+    kernel: np.ndarray, responses: np.ndarray, splits: Splits, alphas: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Regularisation of every voxel by cross-validation: alpha (v,), and R2 in the folds (v,).
+    """Regularisation of every voxel by cross-validation: alpha (v,), and `Fit.cv` (v,).
 
     Parameters
     ----------
     kernel : (n, n) float64
     responses : (n, v), centred
-    folds : (n,), see `folds.Partition`
+    splits : see `folds.Partition`
     alphas : to choose from
     """
     from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search
@@ -83,13 +84,19 @@ def search_alpha(
         array(responses),
         n_iter=array(np.ones((1, 1))),
         alphas=array(alphas),
-        cv=PredefinedSplit(folds),
+        cv=splits,
         return_weights=None,
         return_alphas=True,
-        **batches(n, np.bincount(folds[folds >= 0]).max(), len(alphas)),
+        **batches(n, max(len(predicted) for _, predicted in splits), len(alphas)),
     )
     loss = -to_numpy(scores)[0]
-    return to_numpy(chosen), 1 - loss / responses.var(axis=0)
+    return to_numpy(chosen), 1 - loss / _variance(responses, splits)
+
+
+def _variance(responses: np.ndarray, splits: Splits) -> np.ndarray:
+    """Variance (v,) of the stimuli in folds, about the mean of all training stimuli."""
+    in_folds = np.sort(np.concatenate([own for _, own in splits]))
+    return ((responses[in_folds] - responses.mean(axis=0)) ** 2).mean(axis=0)
 
 
 def batches(n: int, largest_fold: int, alphas: int) -> dict:
@@ -102,7 +109,7 @@ def batches(n: int, largest_fold: int, alphas: int) -> dict:
     }
 
 
-def pls(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: EncodingSettings) -> Fit:
+def pls(kernel: Kernel, responses: np.ndarray, splits: Splits, settings: EncodingSettings) -> Fit:
     """Partial least squares regression of all voxels together (scikit-learn), as Brain-Score had it.
 
     The components are those of the features: PLS does not change when features are rotated, so it is fitted
@@ -110,7 +117,7 @@ def pls(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: Enco
 
     Parameters
     ----------
-    kernel, responses, folds : see `ridge`
+    kernel, responses, splits : see `ridge`
     settings : `components`, of which there are fewer if the training stimuli are fewer
 
     References
@@ -119,13 +126,11 @@ def pls(kernel: Kernel, responses: np.ndarray, folds: np.ndarray, settings: Enco
     """
     train, test = coordinates(kernel)
     errors = np.zeros(responses.shape[1])
-    parts = np.unique(folds[folds >= 0])
-    for fold in parts:
-        kept = folds != fold
-        predicted = _pls(train[kept], responses[kept], train[~kept], settings.components)
-        errors += ((responses[~kept] - predicted) ** 2).mean(axis=0) / len(parts)
+    for fitted, own in splits:
+        predicted = _pls(train[fitted], responses[fitted], train[own], settings.components)
+        errors += ((responses[own] - predicted) ** 2).mean(axis=0) / len(splits)
     predicted = _pls(train, responses, test, settings.components)
-    return Fit(predicted, 1 - errors / responses.var(axis=0), np.full(responses.shape[1], np.nan))
+    return Fit(predicted, 1 - errors / _variance(responses, splits), np.full(responses.shape[1], np.nan))
 
 
 def coordinates(kernel: Kernel) -> tuple[np.ndarray, np.ndarray]:

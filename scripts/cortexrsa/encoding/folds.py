@@ -23,13 +23,13 @@ class Partition:
     Attributes
     ----------
     train, test : indices of stimuli, ascending
-    folds : (len(train),) fold of each training stimulus, from 0, in which regularisation is chosen; -1 of
-        those that are in no fold, and so among the others of each
+    splits : of each fold, in which regularisation is chosen, the places in `train` of the stimuli that are
+        fitted, and of those that are predicted
     """
 
     train: np.ndarray
     test: np.ndarray
-    folds: np.ndarray
+    splits: list[tuple[np.ndarray, np.ndarray]]
 
 
 def partitions(
@@ -48,7 +48,7 @@ def partitions(
     ----------
     split : (n,) train or test
     folds : number of folds
-    seed : of the folds, which all networks share
+    seed : of the folds, which all networks share that have no stimuli in `in_no_fold`
     units : (n,) label of each stimulus (a category, a cluster of near-duplicates); a fold has all stimuli of
         a label or none of them. None: every stimulus is its own
     in_no_fold : (n,) bool, training stimuli by which nothing is chosen; None: there are none. Where they
@@ -67,18 +67,37 @@ def partitions(
             raise InputError(
                 "encoding.folds_by", f"{str(shared[0])!r} in both splits", "units of one split each"
             )
-        if in_no_fold is None:
-            return [Partition(train, test, random_folds(units[train], folds, random))]
-        chosen, fold = ~in_no_fold[train], np.full(len(train), -1)
-        folds = min(folds, max(2, int(chosen.sum()) // SMALLEST_FOLD))
+        chosen, fold = np.full(len(train), True), np.full(len(train), -1)
+        if in_no_fold is not None:
+            chosen = ~in_no_fold[train]
+            most = int(chosen.sum()) // SMALLEST_FOLD, len(np.unique(units[train][chosen]))
+            folds = min(folds, max(2, min(most)))
         fold[chosen] = random_folds(units[train][chosen], folds, random)
-        return [Partition(train, test, fold)]
+        return [Partition(train, test, splits_of(fold, units[train]))]
     outer = random_folds(units[test], folds, random)
     found = []
     for fold in range(folds):
         kept = test[outer != fold]
-        found.append(Partition(kept, test[outer == fold], random_folds(units[kept], folds, random)))
+        inner = splits_of(random_folds(units[kept], folds, random), units[kept])
+        found.append(Partition(kept, test[outer == fold], inner))
     return found
+
+
+def splits_of(folds: np.ndarray, units: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of each fold the places of the stimuli that are fitted, and of its own, which are predicted.
+
+    Parameters
+    ----------
+    folds : (n,) fold of each stimulus, from 0; -1 of those in no fold
+    units : (n,) label of each stimulus: none of a unit that is predicted is fitted
+
+    Examples
+    --------
+    >>> splits_of(np.array([0, 1, -1, -1]), np.array(["a", "b", "b", "c"]))
+    [(array([1, 2, 3]), array([0])), (array([0, 3]), array([1]))]
+    """
+    own = [folds == fold for fold in range(folds.max() + 1)]
+    return [(np.flatnonzero(~np.isin(units, units[each])), np.flatnonzero(each)) for each in own]
 
 
 def conditional(partitions: list[Partition], voxel_effect: str = "fixed") -> str:

@@ -65,7 +65,7 @@ class LayerResult:
     Attributes
     ----------
     scores : of every region
-    cv : (partitions, v) R2 in the folds of the training stimuli
+    cv : (partitions, v), of each `fits.Fit`
     alpha : (v,) geometric mean over the partitions
     """
 
@@ -172,7 +172,7 @@ def _fit_layer(name: str, features: np.ndarray, job: Job) -> dict[str, LayerResu
         if not np.isfinite(kernel.train).all() or not np.isfinite(kernel.test).all():
             raise InputError(f"activations of {name}", "NaN or infinite values", "finite values")
         for method in job.settings.methods:
-            fit = _fit(method, kernel, job.means[part.train], part.folds, job)
+            fit = _fit(method, kernel, job.means[part.train], part.splits, job)
             predicted[method][places], cv[method][k], alpha[method][k] = fit.predicted, fit.cv, fit.alpha
     return {
         method: LayerResult(
@@ -187,15 +187,15 @@ def _fit_layer(name: str, features: np.ndarray, job: Job) -> dict[str, LayerResu
     }
 
 
-def _fit(method: str, kernel, responses: np.ndarray, folds: np.ndarray, job: Job) -> fits.Fit:
+def _fit(method: str, kernel, responses: np.ndarray, splits: fits.Splits, job: Job) -> fits.Fit:
     if not kernel.scale:
         return fits.nothing(kernel, responses)
     if method == "ridge":
-        return fits.ridge(kernel, responses, folds, job.settings)
+        return fits.ridge(kernel, responses, splits, job.settings)
     # its components are those of one ROI
     found = fits.nothing(kernel, responses)
     for region in job.regions:
-        own = fits.FITS[method](kernel, responses[:, region.voxels], folds, job.settings)
+        own = fits.FITS[method](kernel, responses[:, region.voxels], splits, job.settings)
         found.predicted[:, region.voxels], found.cv[region.voxels] = own.predicted, own.cv
     return found
 

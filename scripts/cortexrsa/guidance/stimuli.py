@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cortexrsa.errors import InputError, suggestion
-from cortexrsa.formats.columns.guidance import FIT, TEST, VALIDATION
+from cortexrsa.formats.columns.guidance import FIT, NEAR_DUPLICATE, TEST, VALIDATION
 from cortexrsa.guidance.settings import Guidance
 
 CATEGORY = "category"
@@ -87,7 +87,7 @@ def roles(
     role = pd.Series(TEST, index=table.index).mask(own, FIT)
     for name, chosen in (
         ("no_response", ids.isin(without_responses)),
-        ("near_duplicate", ids.isin(near_duplicates)),
+        (NEAR_DUPLICATE, ids.isin(near_duplicates)),
         ("held_out_category", held_out),
     ):
         role = role.mask(own & chosen, name)

@@ -28,8 +28,9 @@ from cortexrsa.seeds import by_card
 # of fewer seeds nothing is said of others
 FEWEST_SEEDS = 5
 
-# of encoding models, of the data set that a network was trained with
-FITTED_ON = "encoding models fitted on stimuli that the network was trained with, too"
+# of the data set that a network was trained with, or another one of the same experiment
+FITTED = "encoding models fitted on stimuli that the network was trained with, too"
+CHOSEN = "layers chosen on stimuli that the network was trained with, too"
 
 # results of a measure, by network (each seed of a card for itself)
 Results = dict[str, xarray.Dataset]
@@ -189,7 +190,8 @@ def gains_table(
     ----------
     results : by measure and network, of `scores.score_network` or alike
     guided : by name of the guided network `controls` (names by kind), `rois` and `subjects` it was trained
-        with (None: all), `objective`, `loss`, `weight`
+        with (None: all), `chosen_apart` (layers are chosen on stimuli that it was not trained with),
+        `objective`, `loss`, `weight`
     attainable : by measure what a perfect model attains, by subject (or group) and ROI
     settings : confidence and seed
 
@@ -287,12 +289,18 @@ def _rows(part: Part, about: dict, card: dict, attainable: dict, settings: Setti
         bound = _bound(attainable, part, roi)
         place = about | {"roi": roi, "guided_roi": roi in card["rois"], "people": part.people}
         place |= {"subjects": len(part.subjects), "seeds": part.seeds, "n_stimuli": part.stimuli}
-        fitted = FITTED_ON if card["subjects"] != [] and about["measure"] == "encoding" else ""
-        note = "; ".join(filter(None, (few, part.note, fitted)))
+        note = "; ".join(filter(None, (few, part.note, *_seen(card, about["measure"]))))
         for network, over, gain in gains_of(scores, settings.confidence):
             said = note if np.isfinite(gain.value) else "no held-out score"
             rows.append(place | _cells(network, over, gain, bound) | {"note": said})
     return rows
+
+
+def _seen(card: dict, measure: str) -> list[str]:
+    """What was made of stimuli that the network was trained with."""
+    if card["subjects"] == []:
+        return []
+    return [CHOSEN] * (not card["chosen_apart"]) + [FITTED] * (measure == "encoding")
 
 
 def _cells(network: str, over: str, gain: Gain, bound: float) -> dict:

@@ -12,9 +12,10 @@ from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import select_stimuli
 from cortexrsa.inference.design import design_of
-from cortexrsa.inference.guidance import fitted_to
+from cortexrsa.inference.guidance import stimuli_apart
 from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.scores import score_network
+from cortexrsa.inference.set_apart import set_apart
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.smallest import SCORE
 
@@ -41,7 +42,7 @@ def held_out_scores(
 ) -> dict[str, xarray.Dataset]:
     """`scores.score_network` of networks, with those test stimuli alone whose category was held out.
 
-    Layers are chosen on the training stimuli that the network was not fitted to. Units of the design that are
+    Layers are chosen on the training stimuli that are not `stimuli_apart`. Units of the design that are
     too few to say anything of others are taken as they are, as ever.
 
     Parameters
@@ -61,12 +62,16 @@ def held_out_scores(
     found = (tested & chosen).sum()
     if found < SCORE.needed:
         raise InputError("held-out categories", f"{found} test stimuli", f"at least {SCORE.needed}")
-    keep = (~tested | chosen) & ~fitted_to(stimuli, guidance)
+    keep = ~tested | chosen
     # no test against zero is asked of them
     settings = replace(settings, permutations=1)
-    target = of_stimuli(brain, keep)
-    design = design_of(stimuli[keep].reset_index(drop=True), settings.unit, settings.categories)
+    left = stimuli[keep].reset_index(drop=True)
+    design = design_of(left, settings.unit, settings.categories)
+    apart = stimuli_apart(left, guidance, design)
+    target = set_apart(of_stimuli(brain, keep), apart)
     return {
-        name: score_network(of_stimuli(own, keep), target, comparison, settings, design=design)
+        name: score_network(
+            set_apart(of_stimuli(own, keep), apart), target, comparison, settings, design=design
+        )
         for name, own in networks.items()
     }

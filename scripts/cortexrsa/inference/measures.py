@@ -19,7 +19,7 @@ from cortexrsa.inference.errors import Replicates
 from cortexrsa.inference.explained import explained
 from cortexrsa.inference.fitted import group_target, layer_weights
 from cortexrsa.inference.layer_choice import candidate_layers, choose_layers, scores_of_chosen
-from cortexrsa.inference.names import CANDIDATES, PRIMARY, SELECTION
+from cortexrsa.inference.names import CANDIDATES, GUIDANCE_SPLIT, PRIMARY, SELECTION
 from cortexrsa.inference.partial import Partial, partial_correlations, partial_p_and_null, with_confounds
 from cortexrsa.inference.replication import OnePass
 from cortexrsa.inference.results import (
@@ -169,8 +169,11 @@ def with_mixtures(brain: RDMs, confounds: np.ndarray, threads: int = 1) -> np.nd
     -------
     (k + mixtures, pairs); a ROI that fewer than two confounds fit has no mixture
     """
-    split = SELECTION if SELECTION in set(brain.pattern_descriptors["split"]) else PRIMARY
-    rows, subjects, rois = splits.brain_rows(brain, split)
+    split = brain.pattern_descriptors["split"]
+    rows, subjects, rois = splits.brain_rows(brain, PRIMARY)
+    if SELECTION in set(split):
+        # no network has a part in it, so that it is the same for all
+        rows = Rows(rows.source, split.isin([SELECTION, GUIDANCE_SPLIT]).to_numpy(), rows.rows)
     target = group_target(np.stack(list(rows)).reshape(len(subjects), len(rois), -1))
     once = np.ones((1, int(rows.keep.sum())), int)
     weights = layer_weights(target, select_stimuli(confounds, rows.keep), once, threads)[0]

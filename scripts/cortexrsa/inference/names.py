@@ -2,7 +2,7 @@
 
 # the split on which claims are made; layers are chosen on the other one where it exists
 PRIMARY, SELECTION = "test", "train"
-# training stimuli that a guided network was fitted to, in its own results: nothing is made of them
+# training stimuli of which nothing is made in the results of a guided network, such as those it was fitted to
 GUIDANCE_SPLIT = "train (guidance)"
 # the mean over all subjects
 GROUP = "group"

@@ -207,6 +207,11 @@ def _training(models: dict[str, dict]) -> str:
             f"These networks were trained on {seen:,} images of {corpus} (with repeats) in batches of "
             f"{batch}, by {optimizer} with a peak learning rate of {rate:g}{weight}: {'; '.join(networks)}."
         )
+    if any("brain" in card.get("weights", {}).get("training", {}) for card in models.values()):
+        told.append(
+            "In the data set that a network was trained with, its layers are chosen on training stimuli "
+            "that it was not fitted to."
+        )
     return " ".join(told)
 
 

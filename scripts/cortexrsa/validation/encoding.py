@@ -80,7 +80,7 @@ def _fitted(
     """Predictions of the test stimuli of a fit, and of the population (the stimuli from `n` on)."""
     everyone = np.arange(n, len(features))
     kernel = _kernel(features, part.train, np.concatenate([part.test, everyone]))
-    predicted = ridge(kernel, responses[part.train], part.folds, SETTINGS).predicted
+    predicted = ridge(kernel, responses[part.train], part.splits, SETTINGS).predicted
     return predicted[: len(part.test)], predicted[len(part.test) :]
 
 

@@ -32,7 +32,7 @@ from cortexrsa.guidance.targets import responses_of as target_responses
 from cortexrsa.guidance.targets import target_of
 from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.study import Guidance, Study
-from cortexrsa.inference.guidance import fitted_to
+from cortexrsa.inference.guidance import stimuli_apart
 from cortexrsa.inference.names import PRIMARY, SELECTION
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.set_apart import set_apart
@@ -294,18 +294,19 @@ def _scored(
     """Studies of networks' layers, (n, UNITS) each, and of responses (people, n, REPEATS, VOXELS)."""
     patterns = pd.DataFrame({"stimulus_id": [f"{k}" for k in range(trials.shape[1])]})
     patterns["split"] = np.where(np.arange(len(patterns)) < TRAIN + VALIDATION, SELECTION, PRIMARY)
-    guidance = patterns.assign(role=np.where(np.arange(len(patterns)) < TRAIN, FIT, ""))
+    roles = patterns.assign(role=np.where(np.arange(len(patterns)) < TRAIN, FIT, ""))
+    apart = stimuli_apart(patterns, roles)
     table = pd.DataFrame({"layer": LAYERS, "layer_index": [0, 1], "depth": [0.0, 1.0]})
     places = pd.DataFrame({"subject": people, "roi": ROI})
     brain = RDMs(np.stack([rdm(own.mean(axis=1)) for own in trials]), places, patterns, "correlation")
-    brain = set_apart(brain, guidance)
+    brain = set_apart(brain, apart)
     responses = xarray.concat([responses_of({ROI: own}, patterns) for own in trials], dim="voxel")
     responses = responses.assign_coords(subject=("voxel", np.repeat(np.array(people, object), VOXELS)))
     settings, encoding = Settings(permutations=1, voxel_groups=0, seed=seed), EncodingSettings()
     results: dict[str, dict[str, xarray.Dataset]] = {"rsa": {}, "encoding": {}}
     for name, layers in networks.items():
         rdms = RDMs(np.stack([rdm(layer) for layer in layers]), table, patterns, "correlation")
-        results["rsa"][name] = score_network(set_apart(rdms, guidance), brain, "spearman", settings)
+        results["rsa"][name] = score_network(set_apart(rdms, apart), brain, "spearman", settings)
         features = dict(zip(LAYERS, layers, strict=True))
         encoded = encode_network(
             table,
@@ -313,7 +314,7 @@ def _scored(
             responses,
             encoding,
             settings,
-            in_no_fold=fitted_to(patterns, guidance),
+            in_no_fold=apart,
         )
         results["encoding"][name] = encoded.sel(estimator="ridge")
     return {

@@ -3,7 +3,7 @@
 from cortexrsa.formats.tables import Column, Table
 
 # roles
-FIT, VALIDATION, TEST = "fit", "validation", "test"
+FIT, VALIDATION, NEAR_DUPLICATE, TEST = "fit", "validation", "near_duplicate", "test"
 
 GUIDANCE = Table(
     {
