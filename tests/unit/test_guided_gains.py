@@ -18,6 +18,7 @@ from cortexrsa.inference.errors import Estimate
 from cortexrsa.inference.guidance import stimuli_apart
 from cortexrsa.inference.guided import gains_table, over_best, paired_gains, people_of, tasks_table
 from cortexrsa.inference.held_out import held_out_scores, of_stimuli
+from cortexrsa.inference.measures import Sources, measure_network, with_mixtures
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.set_apart import set_apart
 from cortexrsa.inference.settings import Settings
@@ -243,27 +244,31 @@ def test_another_data_set_has_no_stimuli_that_the_network_was_trained_with(resul
     assert found["note"].str.contains("layers chosen on stimuli that the network was trained with").all()
 
 
-def test_layers_are_chosen_on_stimuli_that_the_network_was_not_fitted_to(world):
-    """A layer that has learned those by heart, and nothing of the others, is not the best one."""
+def learned_by_heart(world):
+    """Network, brain and stimuli set apart: layer a has the RDM of LO wherever one of these takes part."""
     brain, networks = world
     fit = np.arange(TRAIN + TEST) < TRAIN - 5
     stimuli = brain.pattern_descriptors
     role = np.where(fit, "fit", np.where(stimuli["split"] == "train", "validation", "test"))
-    guidance = stimuli[["stimulus_id"]].assign(role=role)
     learned = networks["net"].dissimilarities.copy()
     train = (stimuli["split"] == "train").to_numpy()
     pairs = (np.outer(train, train) & np.add.outer(fit, fit))[np.triu_indices(len(fit), 1)]
     learned[0, pairs] = brain.dissimilarities[1::2, pairs].mean(axis=0)
-    network = replace(networks["net"], dissimilarities=learned)
+    apart = stimuli_apart(stimuli, stimuli[["stimulus_id"]].assign(role=role))
+    np.testing.assert_array_equal(apart, fit)
+    return replace(networks["net"], dissimilarities=learned), brain, apart
+
+
+def test_layers_are_chosen_on_stimuli_that_the_network_was_not_fitted_to(world):
+    network, brain, apart = learned_by_heart(world)
 
     def scored(*rdms):
         return score_network(*rdms, "spearman", SETTINGS).sel(roi="LO")
 
-    apart = stimuli_apart(stimuli, guidance)
     before, after = scored(network, brain), scored(*(set_apart(each, apart) for each in (network, brain)))
     in_training = before["score"].sel(split="train").mean("subject")
     assert in_training.sel(layer="a") > in_training.sel(layer="b")
-    expected = scored(of_stimuli(network, ~fit), of_stimuli(brain, ~fit))
+    expected = scored(of_stimuli(network, ~apart), of_stimuli(brain, ~apart))
     for name in ("score", "deviations", "heldout", "heldout_deviations", "p"):
         np.testing.assert_array_equal(after[name], expected[name])
     assert list(after["split"].to_numpy()) == ["test", "train"]
@@ -272,6 +277,27 @@ def test_layers_are_chosen_on_stimuli_that_the_network_was_not_fitted_to(world):
     assert (before["heldout"].sel(candidate="all") == tested.sel(layer="a")).all()
     # of other networks all stay as they are
     assert set_apart(network, None) is network
+
+
+def test_other_measures_choose_on_the_same_stimuli_and_take_the_same_confounds_out(world):
+    network, brain, apart = learned_by_heart(world)
+    chosen, whole = (set_apart(each, apart) for each in (network, brain)), (network, brain)
+    random = np.random.default_rng(1)
+    confounds = np.stack([rdm(random.standard_normal((TRAIN + TEST, 9))) for _ in range(2)])
+    confounds += brain.dissimilarities[[1, 3]]
+    found = [
+        measure_network(Sources(*rdms, "spearman", confounds), ["spearman", "partial_rsa"], SETTINGS)
+        for rdms in (whole, chosen)
+    ]
+    for measure in ("spearman", "partial_rsa"):
+        before, after = (each.sel(measure=measure, roi="LO", split="test") for each in found)
+        np.testing.assert_array_equal(before["score"], after["score"])
+        for each, layer in ((before, "a"), (after, "b")):
+            expected = each["score"].sel(layer=layer)
+            np.testing.assert_array_equal(each["heldout"].sel(candidate="all"), expected)
+    mixed = [with_mixtures(each, confounds) for each in (brain, set_apart(brain, apart))]
+    assert len(mixed[0]) > len(confounds)
+    np.testing.assert_array_equal(*mixed)
 
 
 def test_a_stimulus_that_is_left_alone_in_its_category_is_set_apart(world):
