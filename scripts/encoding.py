@@ -9,8 +9,8 @@ from cortexrsa.formats.columns.stimuli import STIMULI
 from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.responses import read_responses
 from cortexrsa.formats.tables import read_table
-from cortexrsa.inference.guidance import stimuli_apart
 from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.stimuli_apart import stimuli_apart
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):

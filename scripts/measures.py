@@ -6,10 +6,10 @@ from cortexrsa.formats.netcdf import write_dataset
 from cortexrsa.formats.rdms import read_rdms
 from cortexrsa.formats.tables import read_table
 from cortexrsa.inference.explained import sources_of
-from cortexrsa.inference.guidance import stimuli_apart
 from cortexrsa.inference.measures import Sources, measure_network
 from cortexrsa.inference.set_apart import set_apart
 from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.stimuli_apart import stimuli_apart
 from cortexrsa.jobs import job_log
 
 with job_log(snakemake.log[0]):

@@ -19,6 +19,9 @@ ITSELF = re.compile(
     r"|RuleException:\sCalledProcessError in file .*\s.*/\.snakemake/scripts/.*"
     r"(?:returned non-zero exit status|died with)"
 )
+# of jobs that failed without a word of their own
+KILLED = "{} ended without a word of its own, as a job does that is killed, perhaps for want of memory"
+UNRECORDED = "results: The disk is full: no record of this job could be written: {}"
 # events that have lines of their own here, or none
 OF_A_JOB = ("job_info", "job_finished", "job_error", "run_info")
 SILENT = ("job_started", "progress", "shellcmd", "resources_info")
@@ -203,13 +206,10 @@ class Speaker(logging.StreamHandler):
 
     def speechless(self) -> list[str]:
         """A line of error for each job that failed without one, such as one that was killed."""
-        told = {
-            False: "{} ended without a word of its own, as a job does that is killed, perhaps for want "
-            "of memory",
-            True: "results: The disk is full: no record of this job could be written: {}",
-        }
         return [
-            f"{ERROR}{told[full].format(words)} (details: {', '.join(logs) or 'no log'})"
+            ERROR
+            + (UNRECORDED if full else KILLED).format(words)
+            + f" (details: {', '.join(logs) or 'no log'})"
             for words, logs, full in self.failed.values()
             if not any(last_line(log).startswith(ERROR) for log in logs)
         ]

@@ -15,13 +15,13 @@ from cortexrsa.formats.tables import read_table, write_table
 from cortexrsa.geometry.rdm import rdm
 from cortexrsa.inference.design import design_of
 from cortexrsa.inference.errors import Estimate
-from cortexrsa.inference.guidance import stimuli_apart
 from cortexrsa.inference.guided import gains_table, over_best, paired_gains, people_of, tasks_table
 from cortexrsa.inference.held_out import held_out_scores, of_stimuli
 from cortexrsa.inference.measures import Sources, measure_network, with_mixtures
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.set_apart import set_apart
 from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.stimuli_apart import stimuli_apart
 from support import message_of
 
 ROIS, PEOPLE, SEEDS, TEST, TRAIN = ("V1", "LO"), ("s1", "s2", "s3"), 5, 40, 20
@@ -311,6 +311,10 @@ def test_a_stimulus_that_is_left_alone_in_its_category_is_set_apart(world):
     apart = stimuli_apart(stimuli, guidance, design)
     assert list(np.flatnonzero(apart)) == [*range(11), 15]
     assert list(np.flatnonzero(stimuli_apart(stimuli, guidance))) == [*range(10), 15]
+    # of any split but that of the tests
+    other = stimuli.assign(split=stimuli["split"].mask(stimuli.index < 10, "other"))
+    assert list(np.flatnonzero(stimuli_apart(other, guidance))) == [*range(10), 15]
+    assert not stimuli_apart(stimuli.assign(split="test"), guidance).any()
     rdms = (set_apart(each, apart) for each in (networks["net"], brain))
     scores = score_network(*rdms, "spearman", SETTINGS, design=design)
     assert list(scores["n_stimuli"].to_numpy()) == [TEST, 8]

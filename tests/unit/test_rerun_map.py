@@ -305,7 +305,7 @@ EDITS = {
     "inference/guided.py": {"guided"},
     "inference/held_out.py": {"guided"},
     "inference/set_apart.py": {"rsa", "measures", "guided", "guided_recovery"},
-    "inference/guidance.py": {"rsa", "measures", "encoding", "guided", "guided_recovery"},
+    "inference/stimuli_apart.py": {"rsa", "measures", "encoding", "guided", "guided_recovery"},
     "inference/claims/guided.py": {"claims", "power", "calibrate_low_level", "guided_recovery"} | RECOVERY,
     "networks/robustness.py": {"robustness"},
     "formats/columns/guided.py": {"guided", "plot_guided"},

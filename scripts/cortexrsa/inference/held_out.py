@@ -12,12 +12,12 @@ from cortexrsa.errors import InputError
 from cortexrsa.formats.rdms import RDMs
 from cortexrsa.geometry.rdm import select_stimuli
 from cortexrsa.inference.design import design_of
-from cortexrsa.inference.guidance import stimuli_apart
 from cortexrsa.inference.names import PRIMARY
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.set_apart import set_apart
 from cortexrsa.inference.settings import Settings
 from cortexrsa.inference.smallest import SCORE
+from cortexrsa.inference.stimuli_apart import stimuli_apart
 
 HELD_OUT = "rsa, held-out categories"
 

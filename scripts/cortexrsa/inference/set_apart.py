@@ -16,7 +16,7 @@ def set_apart(rdms: RDMs, apart: np.ndarray | None) -> RDMs:
     Parameters
     ----------
     rdms : over n stimuli
-    apart : (n,) bool, see `guidance.stimuli_apart`; None: of a network that was not trained with the brain
+    apart : (n,) bool, of `stimuli_apart`; None: of a network that was not trained with the brain
     """
     if apart is None:
         return rdms

@@ -32,11 +32,11 @@ from cortexrsa.guidance.targets import responses_of as target_responses
 from cortexrsa.guidance.targets import target_of
 from cortexrsa.inference.claims.evaluate import evaluate
 from cortexrsa.inference.claims.study import Guidance, Study
-from cortexrsa.inference.guidance import stimuli_apart
 from cortexrsa.inference.names import PRIMARY, SELECTION
 from cortexrsa.inference.scores import score_network
 from cortexrsa.inference.set_apart import set_apart
 from cortexrsa.inference.settings import Settings
+from cortexrsa.inference.stimuli_apart import stimuli_apart
 from cortexrsa.inference.study import model_scores, models_of_seeds, of_people
 from cortexrsa.jobs import progress
 from cortexrsa.streams import Stream, generator

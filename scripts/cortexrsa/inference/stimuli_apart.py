@@ -1,4 +1,4 @@
-"""Training stimuli by which no layer of a guided network is chosen."""
+"""Stimuli of which nothing is made in the results of a guided network, but its encoding models."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import pandas as pd
 
 from cortexrsa.formats.columns.guidance import FIT, NEAR_DUPLICATE
 from cortexrsa.inference.design import Design
-from cortexrsa.inference.names import SELECTION
+from cortexrsa.inference.names import PRIMARY
 
 
 def stimuli_apart(stimuli: pd.DataFrame, guidance: pd.DataFrame, design: Design | None = None) -> np.ndarray:
-    """Training stimuli that a network was fitted to, or that are near-duplicates of test stimuli: (n,) bool.
+    """Stimuli that a network was fitted to, or that are near-duplicates of test stimuli: (n,) bool.
 
     Parameters
     ----------
-    stimuli : n rows with stimulus_id and split
+    stimuli : n rows with stimulus_id and split; no test stimulus is set apart
     guidance : with the columns `formats.columns.guidance.GUIDANCE`, of the network
-    design : of the stimuli; of fixed categories also those that would be left alone, which have no error
+    design : of the stimuli; of fixed categories also one that would be alone in a split: it has no error
 
     Examples
     --------
@@ -27,9 +27,11 @@ def stimuli_apart(stimuli: pd.DataFrame, guidance: pd.DataFrame, design: Design 
     """
     roles = guidance["role"].isin([FIT, NEAR_DUPLICATE])
     seen = set(guidance.loc[roles, "stimulus_id"].astype(str))
-    training = (stimuli["split"] == SELECTION).to_numpy()
-    apart = stimuli["stimulus_id"].astype(str).isin(seen).to_numpy() & training
+    split = stimuli["split"].to_numpy()
+    apart = stimuli["stimulus_id"].astype(str).isin(seen).to_numpy() & (split != PRIMARY)
     if design is not None and design.fixed:
-        names, sizes = np.unique(design.labels[training & ~apart], return_counts=True)
-        apart |= training & np.isin(design.labels, names[sizes == 1])
+        for name in set(split) - {PRIMARY}:
+            left = (split == name) & ~apart
+            labels, sizes = np.unique(design.labels[left], return_counts=True)
+            apart |= left & np.isin(design.labels, labels[sizes == 1])
     return apart
